@@ -1,0 +1,108 @@
+"""Who may do what: actors, permissions, and the rules of CHANGEOVER_OPERATORS and _ADMINS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.errors import PermissionDeniedError, SettingsError
+
+
+class Permission(StrEnum):
+    """What a command needs."""
+
+    READ = "read"
+    CHANGE = "change"
+    ADMIN = "admin"
+
+
+class Surface(StrEnum):
+    """Where a command came from."""
+
+    SLACK = "slack"
+    DISCORD = "discord"
+    CONSOLE = "console"
+    CLI = "cli"
+    SCRIPT = "script"
+    SERVICE = "service"
+    OUTSIDE = "outside"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Somebody who gives a command.
+
+    `groups` are rule words the surface vouches for (`slack-group:S1`, `discord-role:7`);
+    `owner` is the one at the server's own terminal, who may do everything.
+    """
+
+    surface: Surface
+    id: str
+    name: str
+    groups: frozenset[str] = frozenset()
+    owner: bool = False
+
+    @property
+    def key(self) -> str:
+        """`surface:id`, as the rules and the journal write it."""
+        return f"{self.surface}:{self.id}"
+
+
+_RULE_KINDS = ("slack:", "slack-group:", "discord:", "discord-role:")
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRules:
+    """Parsed CHANGEOVER_OPERATORS and CHANGEOVER_ADMINS; empty admins are the operators."""
+
+    operators: frozenset[str] = frozenset()
+    admins: frozenset[str] = frozenset()
+
+    @classmethod
+    def parse(cls, operators: str, admins: str) -> AccessRules:
+        """Read both comma lists.
+
+        Raises:
+            SettingsError: a rule is of no known kind.
+        """
+        return cls(
+            _rules("CHANGEOVER_OPERATORS", operators), _rules("CHANGEOVER_ADMINS", admins)
+        )
+
+    def allows(self, actor: Actor, permission: Permission) -> bool:
+        """Decide whether the actor may do what needs the permission."""
+        if actor.owner or permission is Permission.READ:
+            return True
+        rules = self.operators
+        if permission is Permission.ADMIN and self.admins:
+            rules = self.admins
+        return "*" in rules or actor.key in rules or not actor.groups.isdisjoint(rules)
+
+    def check(self, actor: Actor, permission: Permission, command: str) -> None:
+        """Refuse what the actor may not do, and say how it can be allowed.
+
+        Raises:
+            PermissionDeniedError: the actor may not do it.
+        """
+        if self.allows(actor, permission):
+            return
+        admin = permission is Permission.ADMIN and bool(self.admins)
+        variable = "CHANGEOVER_ADMINS" if admin else "CHANGEOVER_OPERATORS"
+        rules = self.admins if admin else self.operators
+        who = "nobody is allowed yet" if not rules else "you are not on the list"
+        raise PermissionDeniedError(
+            f"{command} needs the {permission.value} permission, and {who}.",
+            f"On the server, add {actor.key} to {variable} and restart Changeover.",
+        )
+
+
+def _rules(variable: str, value: str) -> frozenset[str]:
+    rules = {part.strip() for part in value.split(",") if part.strip()}
+    for rule in rules:
+        kind = next((k for k in _RULE_KINDS if rule.startswith(k)), None)
+        if rule != "*" and (kind is None or len(rule) == len(kind)):
+            raise SettingsError(
+                f"{variable} has {rule!r}, which is no rule.",
+                "Use slack:U…, slack-group:S…, discord:ID, discord-role:ID or *.",
+            )
+    return frozenset(rules)

@@ -1,0 +1,131 @@
+"""The shipped catalog: providers, presets, chain, strategies and model facts as dated data."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bot.models import AuthScheme, Dialect, Endpoint, ModelFacts, ModelRef, Preset, Price, Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A primary and a chain, each entry a preset's name or a model."""
+
+    name: str
+    primary: str
+    fallbacks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Everything that is known without asking anybody."""
+
+    as_of: date
+    providers: Mapping[str, Provider]
+    presets: Mapping[str, Preset]
+    chain: tuple[str, ...]
+    strategies: Mapping[str, Strategy]
+    models: Mapping[ModelRef, ModelFacts]
+
+    def facts(self, ref: ModelRef) -> ModelFacts:
+        """Return what is known of a model, which may be no more than its name."""
+        return self.models.get(ref) or ModelFacts(ref)
+
+    def current(self, ref: ModelRef) -> ModelRef:
+        """Follow successors to the model that stands in for `ref` today."""
+        seen = {ref}
+        while (successor := self.facts(ref).successor) and successor not in seen:
+            seen.add(successor)
+            ref = successor
+        return ref
+
+    def preset_of(self, ref: ModelRef) -> str | None:
+        """Return the preset whose model (or its successor) this is."""
+        for preset in self.presets.values():
+            if ref in (preset.model, self.current(preset.model)):
+                return preset.name
+        return None
+
+
+def parse_catalog(source: str) -> Catalog:
+    """Read a catalog from TOML text.
+
+    Raises:
+        KeyError, ValueError: the text is not of the catalog's shape.
+    """
+    data = tomllib.loads(source)
+    as_of: date = data["as_of"]
+    return Catalog(
+        as_of=as_of,
+        providers={id_: _provider(id_, table) for id_, table in data["providers"].items()},
+        presets={
+            name: Preset(name, _ref(table["model"]), table["use_case"])
+            for name, table in data["presets"].items()
+        },
+        chain=tuple(data["chain"]["fallbacks"]),
+        strategies={
+            name: Strategy(name, table["primary"], tuple(table["fallbacks"]))
+            for name, table in data["strategies"].items()
+        },
+        models={_ref(name): _facts(name, table, as_of) for name, table in data["models"].items()},
+    )
+
+
+@cache
+def shipped() -> Catalog:
+    """Return the catalog that comes with the program."""
+    return parse_catalog(Path(__file__).with_name("catalog.toml").read_text(encoding="utf-8"))
+
+
+def _ref(name: str) -> ModelRef:
+    ref = ModelRef.parse(name)
+    if ref is None:
+        raise ValueError(f"{name!r} is not provider/model")
+    return ref
+
+
+def _provider(id_: str, table: Mapping[str, Any]) -> Provider:
+    endpoints = {
+        Dialect(row["dialect"]): Endpoint(row["prefix"], row["tail"], AuthScheme(row["auth"]))
+        for row in table["endpoints"]
+    }
+    known = {key: value for key, value in table.items() if key != "endpoints"}
+    return Provider(
+        id=id_, endpoints=endpoints, base_url_env=f"{id_.upper()}_BASE_URL", **known
+    )
+
+
+def _facts(name: str, table: Mapping[str, Any], as_of: date) -> ModelFacts:
+    price = table.get("price")
+    successor = table.get("successor")
+    return ModelFacts(
+        ref=_ref(name),
+        context_window=table.get("context_window"),
+        vision=table.get("vision"),
+        tools=table.get("tools"),
+        price=_price(price, table.get("price_as_of", as_of)) if price else None,
+        retired_on=table.get("retired_on"),
+        misspelt=table.get("misspelt", False),
+        successor=_ref(successor) if successor else None,
+    )
+
+
+def _price(table: Mapping[str, str], as_of: date) -> Price:
+    def money(kind: str) -> Decimal | None:
+        return Decimal(table[kind]) if kind in table else None
+
+    return Price(
+        input_usd_per_1m=Decimal(table["input"]),
+        output_usd_per_1m=Decimal(table["output"]),
+        cached_input_usd_per_1m=money("cached_input"),
+        cache_write_usd_per_1m=money("cache_write"),
+        source="catalog",
+        as_of=as_of,
+    )

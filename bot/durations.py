@@ -1,0 +1,86 @@
+"""Durations as people type them: `30m`, `2h`, `1d`, `1h30m`, `90 min`, `until 18:00`."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, time, timedelta, tzinfo
+
+from bot.errors import UsageError
+
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_WORDS = {
+    "sec": "s", "secs": "s", "second": "s", "seconds": "s",
+    "min": "m", "mins": "m", "minute": "m", "minutes": "m",
+    "hr": "h", "hrs": "h", "hour": "h", "hours": "h",
+    "day": "d", "days": "d", "week": "w", "weeks": "w",
+}  # fmt: skip
+_PART = re.compile(r"(\d{1,9})\s*([a-z]+)")
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+_HINT = "Write it like 30m, 2h, 1d, 1h30m or until 18:00."
+LONGEST = timedelta(days=366)
+
+
+def parse_duration(words: str) -> timedelta:
+    """Read a duration between one second and 366 days.
+
+    Raises:
+        UsageError: it is not one.
+    """
+    compact = words.strip().lower()
+    seconds, end = 0, 0
+    for part in _PART.finditer(compact):
+        unit = _WORDS.get(part[2], part[2])
+        if compact[end : part.start()].strip() or unit not in _UNITS_S:
+            break
+        seconds += int(part[1]) * _UNITS_S[unit]
+        end = part.end()
+    if not seconds or compact[end:].strip():
+        raise UsageError(f"{shorten(words)!r} is not a duration.", _HINT)
+    if seconds > LONGEST.total_seconds():
+        raise UsageError(f"{shorten(words)!r} is longer than 366 days.", _HINT)
+    return timedelta(seconds=seconds)
+
+
+def parse_deadline(words: str, now: datetime, zone: tzinfo) -> datetime:
+    """Read a duration from `now`, or `until 18:00` (the next such time in `zone`), as UTC.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    lowered = words.strip().lower()
+    if not lowered.startswith("until"):
+        return now + parse_duration(words)
+    clock = _CLOCK.fullmatch(lowered.removeprefix("until").strip())
+    if clock is None:
+        raise UsageError(f"{shorten(words)!r} is not a time of day.", _HINT)
+    return _next_at(time(int(clock[1]), int(clock[2])), now, zone)
+
+
+def _next_at(at: time, now: datetime, zone: tzinfo) -> datetime:
+    today = now.astimezone(zone).date()
+    for day in (today, today + timedelta(days=1), today + timedelta(days=2)):
+        candidate = datetime.combine(day, at, tzinfo=zone).astimezone(now.tzinfo)
+        if candidate > now:
+            return candidate
+    raise AssertionError("a time of day comes round within two days")
+
+
+def say_duration(span: timedelta) -> str:
+    """Write a duration in at most two units: `45 s`, `22 min`, `2 h`, `1 d 3 h`."""
+    seconds = max(0, round(span.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def shorten(words: str, most: int = 60) -> str:
+    """Cut rubbish short before it is quoted back."""
+    clean = "".join(c if c.isprintable() else "�" for c in words)
+    return clean if len(clean) <= most else clean[: most - 1] + "…"

@@ -1,0 +1,142 @@
+"""One exception tree: each error carries a sentence for the person and the next step to type."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Process exit codes of the public contract."""
+
+    DONE = 0
+    BAD_ANSWER = 1
+    USAGE = 2
+    REFUSED = 3
+    CONFIG_UNUSABLE = 4
+
+
+class ChangeoverError(Exception):
+    """The root of every error this program raises on purpose.
+
+    `message` says what happened and why, `hint` the next step to type. Neither may hold a
+    secret: both are shown in chat.
+    """
+
+    code = "error"
+    exit_code = ExitCode.BAD_ANSWER
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(ChangeoverError):
+    """The words typed are not a command this program knows."""
+
+    code = "usage"
+    exit_code = ExitCode.USAGE
+
+
+class UnknownModelError(UsageError):
+    """No alias, preset or `provider/model` goes by that name."""
+
+    code = "unknown_model"
+
+
+class RefusedError(ChangeoverError):
+    """The command was understood and is not carried out."""
+
+    code = "refused"
+    exit_code = ExitCode.REFUSED
+
+
+class PermissionDeniedError(RefusedError):
+    """The actor may not do this."""
+
+    code = "permission"
+
+
+class ConfirmationNeededError(RefusedError):
+    """The change makes the primary so much dearer that it has to be confirmed first."""
+
+    code = "confirmation"
+
+
+class MovedOnError(RefusedError):
+    """What was shown or changed is no longer what stands in the file."""
+
+    code = "moved_on"
+
+
+class NothingToDoError(ChangeoverError):
+    """There is nothing that the command could act on."""
+
+    code = "nothing_to_do"
+
+
+class ConfigError(ChangeoverError):
+    """The config file cannot be used as it is."""
+
+    code = "config"
+    exit_code = ExitCode.CONFIG_UNUSABLE
+
+
+class ConfigMissingError(ConfigError):
+    """There is no config file."""
+
+    code = "config_missing"
+
+
+class ConfigUnreadableError(ConfigError):
+    """The config file is there and cannot be read."""
+
+    code = "config_unreadable"
+
+
+class ConfigSyntaxError(ConfigError):
+    """The config file is not JSON5."""
+
+    code = "config_syntax"
+
+
+class ConfigShapeError(ConfigError):
+    """The config file is JSON5, but what stands at a path is not what belongs there."""
+
+    code = "config_shape"
+
+
+class ConfigUneditableError(ConfigError):
+    """The edit cannot be made safely in this file, so nothing was written."""
+
+    code = "config_uneditable"
+
+
+class ConfigWriteError(ConfigError):
+    """The file system refused the write; the file is as it was."""
+
+    code = "config_write"
+
+
+class ConfigLockedError(ConfigError):
+    """Somebody else holds the lock and did not let go of it in time."""
+
+    code = "config_locked"
+
+
+class ConfigConflictError(ConfigError):
+    """The file changed between read and write, again and again."""
+
+    code = "config_conflict"
+
+
+class SettingsError(ConfigError):
+    """An environment variable has a value that cannot be used."""
+
+    code = "settings"
+
+
+class StorageError(ChangeoverError):
+    """The database cannot be used."""
+
+    code = "storage"

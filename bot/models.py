@@ -1,0 +1,190 @@
+"""What there is to switch between: providers, models, presets, prices, reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Dialect(StrEnum):
+    """A wire format that a provider's endpoint speaks."""
+
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+    GEMINI = "gemini"
+    OLLAMA = "ollama"
+
+
+class FailureReason(StrEnum):
+    """Why an attempt failed, in the words of the public log line."""
+
+    RATE_LIMIT = "rate_limit"
+    SERVER_ERROR = "server_error"
+    TIMEOUT = "timeout"
+    AUTH = "auth"
+    NETWORK = "network"
+    BILLING = "billing"
+    MODEL_NOT_FOUND = "model_not_found"
+    BAD_RESPONSE = "bad_response"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ModelRef:
+    """A model as the config names it: `provider/name`; the name may hold more slashes."""
+
+    provider: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> ModelRef | None:
+        """Read `provider/name`; None when the text is not of that form."""
+        provider, slash, name = text.strip().partition("/")
+        if not (provider and slash and name) or any(c.isspace() for c in text.strip()):
+            return None
+        return cls(provider.lower(), name)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Unit prices in USD per one million tokens, with where and when they were read.
+
+    `source` is one of `operator`, `config`, `reported`, `genai-prices`, `catalog`, `local`.
+    """
+
+    input_usd_per_1m: Decimal
+    output_usd_per_1m: Decimal
+    cached_input_usd_per_1m: Decimal | None = None
+    cache_write_usd_per_1m: Decimal | None = None
+    source: str = "catalog"
+    as_of: date | None = None
+
+    @property
+    def free(self) -> bool:
+        """True when neither input nor output costs anything."""
+        return not self.input_usd_per_1m and not self.output_usd_per_1m
+
+    @property
+    def blended_usd_per_1m(self) -> Decimal:
+        """One figure to compare models by: three parts input to one part output."""
+        return (3 * self.input_usd_per_1m + self.output_usd_per_1m) / 4
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What is known of a model besides its name; None means unknown."""
+
+    ref: ModelRef
+    context_window: int | None = None
+    vision: bool | None = None
+    tools: bool | None = None
+    price: Price | None = None
+    retired_on: date | None = None
+    misspelt: bool = False
+    successor: ModelRef | None = None
+
+
+class AuthScheme(StrEnum):
+    """How a key travels: which header carries it."""
+
+    BEARER = "bearer"
+    X_API_KEY = "x-api-key"
+    X_GOOG_API_KEY = "x-goog-api-key"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a provider answers chats in one dialect, below its bare host.
+
+    The path is `prefix + tail` (`/api/v1` + `/chat/completions`); `{model}` in the tail stands
+    for the model's name.
+    """
+
+    prefix: str
+    tail: str
+    auth: AuthScheme
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A host of models: where it is, which variable holds its key, what it speaks.
+
+    `base_url` is the provider's own scheme and host, or whatever a custom provider's config says.
+    `endpoints` are in order of preference; `list_path` is the free model list below the bare
+    host. `config_key` is an `apiKey` of the config file, still with its `${VAR}`.
+    """
+
+    id: str
+    title: str
+    base_url: str
+    endpoints: Mapping[Dialect, Endpoint]
+    list_path: str = ""
+    key_env: str | None = None
+    base_url_env: str | None = None
+    config_base_url: str | None = None
+    local: bool = False
+    custom: bool = False
+    config_key: str | None = field(default=None, repr=False)
+    dashboard_url: str = ""
+    billing_url: str = ""
+    keys_url: str = ""
+    tier: str = ""
+    best_for: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A name for a model, as the guide gave it and as it stands today."""
+
+    name: str
+    model: ModelRef
+    use_case: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as OpenTelemetry's GenAI conventions count them.
+
+    `input_tokens` is all input, cached and cache writes included; `output_tokens` all output,
+    reasoning included; the others are parts of these. `reported_cost_usd` is what the provider
+    itself says the call cost. Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    reasoning_tokens: int = 0
+    reported_cost_usd: Decimal | None = None
+
+
+class Secret:
+    """A string that never shows itself in a repr, a log line or a traceback."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the string itself, for the one place that sends it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    def __str__(self) -> str:
+        return "…"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)

@@ -1,0 +1,37 @@
+"""What the operator decides by environment, as far as the core needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from bot.access import AccessRules
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds for one attempt; each is a fallback trigger."""
+
+    total_s: float = 120.0
+    first_token_s: float = 30.0
+    idle_s: float = 60.0
+    probe_s: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The core's settings.
+
+    `env` holds the environment (real over `.env`, empty values left out); keys are read from it
+    at the moment of use. `prefix` stands before every command (`llm-` gives `/llm-model`).
+    """
+
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    access: AccessRules = field(default_factory=AccessRules)
+    confirm_ratio: Decimal = Decimal(5)
+    timezone: tzinfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    prefix: str = ""
+    timeouts: Timeouts = field(default_factory=Timeouts)
