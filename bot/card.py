@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from bot.errors import ExitCode
+from bot.errors import ErrorInfo, ExitCode
 
 
 class Tone(StrEnum):
@@ -175,20 +175,12 @@ class ButtonStyle(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A label and what it does."""
+    """A label and what it does; `id` is set by `App.arm` before a chat shows it."""
 
     label: str
     action: Action
     style: ButtonStyle = ButtonStyle.PLAIN
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorInfo:
-    """The error of a failed command, as `--json` has it."""
-
-    code: str
-    message: str
-    hint: str = ""
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,13 @@ class Strategy:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Everything that is known without asking anybody."""
+    """Everything that is known without asking anybody.
+
+    `genai_prices` dates the releases of that package whose prices were looked through.
+    """
 
     as_of: date
+    genai_prices: Mapping[str, date]
     providers: Mapping[str, Provider]
     presets: Mapping[str, Preset]
     chain: tuple[str, ...]
@@ -37,6 +41,11 @@ class Catalog:
     def facts(self, ref: ModelRef) -> ModelFacts:
         """Return what is known of a model, which may be no more than its name."""
         return self.models.get(ref) or ModelFacts(ref)
+
+    def provider(self, id_: str) -> Provider | None:
+        """Return the provider of that id; OpenClaw's other names for one count too."""
+        named = self.providers.get(id_)
+        return named or next((p for p in self.providers.values() if id_ in p.aliases), None)
 
     def current(self, ref: ModelRef) -> ModelRef:
         """Follow successors to the model that stands in for `ref` today."""
@@ -64,6 +73,7 @@ def parse_catalog(source: str) -> Catalog:
     as_of: date = data["as_of"]
     return Catalog(
         as_of=as_of,
+        genai_prices=data["genai_prices"],
         providers={id_: _provider(id_, table) for id_, table in data["providers"].items()},
         presets={
             name: Preset(name, _ref(table["model"]), table["use_case"])
@@ -96,9 +106,13 @@ def _provider(id_: str, table: Mapping[str, Any]) -> Provider:
         Dialect(row["dialect"]): Endpoint(row["prefix"], row["tail"], AuthScheme(row["auth"]))
         for row in table["endpoints"]
     }
-    known = {key: value for key, value in table.items() if key != "endpoints"}
+    known = {key: value for key, value in table.items() if key not in ("endpoints", "aliases")}
     return Provider(
-        id=id_, endpoints=endpoints, base_url_env=f"{id_.upper()}_BASE_URL", **known
+        id=id_,
+        endpoints=endpoints,
+        base_url_env=f"{id_.upper()}_BASE_URL",
+        aliases=tuple(table.get("aliases", ())),
+        **known,
     )
 
 

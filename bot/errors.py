@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 
 
@@ -13,6 +14,15 @@ class ExitCode(IntEnum):
     USAGE = 2
     REFUSED = 3
     CONFIG_UNUSABLE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorInfo:
+    """An error in plain values, as `--json` has it."""
+
+    code: str
+    message: str
+    hint: str = ""
 
 
 class ChangeoverError(Exception):
@@ -29,6 +39,11 @@ class ChangeoverError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    @property
+    def info(self) -> ErrorInfo:
+        """Return the error as a card carries it."""
+        return ErrorInfo(self.code, self.message, self.hint)
 
 
 class UsageError(ChangeoverError):

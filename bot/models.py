@@ -136,6 +136,7 @@ class Provider:
     keys_url: str = ""
     tier: str = ""
     best_for: str = ""
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

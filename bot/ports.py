@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from bot.access import Actor
-from bot.card import Card
+from bot.card import Action, Card
 from bot.models import FailureReason, ModelRef, Price, Provider, Secret
 
 Json = Any
@@ -380,10 +380,14 @@ class ModelLists(Protocol):
 
 
 class Prices(Protocol):
-    """Unit prices by the precedence operator → genai-prices → catalog."""
+    """Unit prices: the operator's own, and those that are published."""
 
-    def price(self, ref: ModelRef, at: datetime) -> Price | None:
-        """Return the unit prices in force at that time, or None when unknown."""
+    def operator(self, ref: ModelRef) -> Price | None:
+        """Return the price the operator set for a model."""
+        ...
+
+    def listed(self, ref: ModelRef, at: datetime) -> Price | None:
+        """Return the published price in force at that time: genai-prices, else the catalog."""
         ...
 
     def knows(self, ref: ModelRef) -> bool:
@@ -392,6 +396,33 @@ class Prices(Protocol):
 
     def context_window(self, ref: ModelRef) -> int | None:
         """Return the model's context window in tokens, if known."""
+        ...
+
+
+# --- buttons -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who clicked first, and when."""
+
+    actor_name: str
+    at: datetime
+
+
+class ButtonStore(Protocol):
+    """Buttons with conditions, so that they outlive a restart. Raises StorageError."""
+
+    async def remember(self, action: Action, at: datetime) -> str:
+        """Keep an action and return a short id (at most 40 characters, URL-safe)."""
+        ...
+
+    async def recall(self, button_id: str) -> Action | None:
+        """Return the action, or None for an id nobody knows any more."""
+        ...
+
+    async def claim(self, button_id: str, actor: Actor, at: datetime) -> Claim | None:
+        """Take the one click a button has: None for the first, else who was first."""
         ...
 
 

@@ -1,0 +1,163 @@
+"""The core as one object: ports in, `handle(actor, words) → Card` out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from bot.access import Actor, Surface
+from bot.card import Action, Card
+from bot.catalog import Catalog, shipped
+from bot.commands.complete import complete
+from bot.commands.context import Context, Ports
+from bot.commands.grammar import Call, parse
+from bot.commands.reverts import run_due_reverts
+from bot.commands.table import registry
+from bot.config.commit import look
+from bot.config.naming import names
+from bot.errors import ChangeoverError, PermissionDeniedError, RefusedError, StorageError
+from bot.messages.errors import already_card, error_card, unexpected_card
+from bot.settings import Settings
+
+MOST_ID = 90
+_log = logging.getLogger("changeover")
+SERVICE = Actor(Surface.SERVICE, "changeover", "Changeover", owner=True)
+
+
+class App:
+    """Everything a surface needs: one call in, one card out."""
+
+    def __init__(self, ports: Ports, settings: Settings, catalog: Catalog | None = None) -> None:
+        self.ports = ports
+        self.settings = settings
+        self.catalog = catalog or shipped()
+        self.registry = registry(self.catalog)
+        self._names: list[str] = []
+
+    async def handle(self, actor: Actor, words: str, *, action: Action | None = None) -> Card:
+        """Carry a line out for somebody and return the answer; errors come as cards too."""
+        line = words.strip().removeprefix("/").removeprefix(self.settings.prefix)
+        try:
+            call = parse(line, self.registry)
+        except ChangeoverError as error:
+            return error_card(error, line.split(" ")[0])
+        return await self.call(actor, call, line, action=action)
+
+    async def call(
+        self, actor: Actor, call: Call, line: str, *, action: Action | None = None
+    ) -> Card:
+        """Carry out a command whose arguments are known; `line` is the same as typed words."""
+        command = call.command
+        now = self.ports.clock.now()
+        told = Action(
+            line,
+            confirmed=action.confirmed if action else False,
+            expected_primary=action.expected_primary if action else None,
+            change_id=action.change_id if action else None,
+        )
+        ctx = Context(
+            self.ports, self.settings, self.catalog, self.registry, actor, now, told
+        )
+        try:
+            if action is not None:
+                check_click(actor, action, now)
+            self.settings.access.check(actor, command.permission, f"/{command.full_name}")
+            return (await command.handler(ctx, call.args)).named(command.full_name)
+        except PermissionDeniedError as error:
+            await self._refused(ctx, command.full_name, error)
+            return error_card(error, command.full_name)
+        except ChangeoverError as error:
+            return error_card(error, command.full_name)
+        except Exception:
+            # A chat must never see a traceback; the log has it.
+            _log.exception("the command %s failed unexpectedly", command.full_name)
+            return unexpected_card(command.full_name)
+
+    async def arm(self, card: Card) -> Card:
+        """Give a card's buttons ids that a chat can carry and that outlive a restart.
+
+        A button that only runs a command carries it; one with conditions is kept in the
+        database. Where that cannot be reached the button is left out: the card's words say what
+        to type.
+        """
+        armed = []
+        for button in card.buttons:
+            if button.action == Action(button.action.words):
+                armed.append(replace(button, id=f"w:{button.action.words}"[:MOST_ID]))
+                continue
+            try:
+                kept = await self.ports.buttons.remember(button.action, self.ports.clock.now())
+            except StorageError as error:
+                _log.warning("the button %s is left out: %s", button.label, error.message)
+                continue
+            armed.append(replace(button, id=f"s:{kept}"))
+        return replace(card, buttons=tuple(armed))
+
+    async def click(self, actor: Actor, button_id: str) -> Card:
+        """Do what a button does, as the person who clicked; every right is checked again."""
+        kind, _, rest = button_id.partition(":")
+        if kind == "w":
+            return await self.handle(actor, rest)
+        try:
+            action = await self.ports.buttons.recall(rest) if kind == "s" else None
+            if action is None:
+                raise RefusedError(
+                    "That button belongs to a message of long ago.", "Type the command instead."
+                )
+            return await self._clicked(actor, rest, action)
+        except ChangeoverError as error:
+            return error_card(error, "")
+
+    async def _clicked(self, actor: Actor, button_id: str, action: Action) -> Card:
+        call = parse(action.words, self.registry)
+        now = self.ports.clock.now()
+        check_click(actor, action, now)
+        command = call.command
+        if self.settings.access.allows(actor, command.permission) and action.once:
+            first = await self.ports.buttons.claim(button_id, actor, now)
+            if first is not None:
+                return already_card(first, command.full_name)
+        return await self.call(actor, call, action.words, action=action)
+
+    def complete(self, words: str) -> list[str]:
+        """Return what may come next in a line typed so far."""
+        return complete(words, self.registry, self._names or list(self.catalog.presets))
+
+    async def refresh_names(self) -> Sequence[str]:
+        """Read the config's model names afresh, for completion; keep the old ones if it fails."""
+        try:
+            present = await look(self.ports.store, self.ports.journal, self.ports.clock.now())
+        except ChangeoverError:
+            return self._names
+        self._names = names(present.view, self.catalog)
+        return self._names
+
+    async def run_due(self) -> list[Card]:
+        """Carry out what is due: timed switches that go back. Returns what to tell the channel."""
+        now = self.ports.clock.now()
+        ctx = Context(
+            self.ports, self.settings, self.catalog, self.registry, SERVICE, now, Action("")
+        )
+        return await run_due_reverts(ctx)
+
+    async def _refused(self, ctx: Context, command: str, error: PermissionDeniedError) -> None:
+        try:
+            await self.ports.journal.refused(ctx.now, ctx.actor, command, error.message)
+        except StorageError as trouble:
+            _log.warning("a refusal of %s is not in the audit trail: %s", command, trouble.message)
+
+
+def check_click(actor: Actor, action: Action, now: datetime) -> None:
+    """Refuse a click by somebody else or after the button's time.
+
+    Raises:
+        RefusedError: the click does not count.
+    """
+    if action.only is not None and action.only != actor.key and not actor.owner:
+        raise RefusedError(
+            "That question was put to somebody else.", "Type the command yourself to be asked."
+        )
+    if action.expires_at is not None and now > action.expires_at:
+        raise RefusedError("That button has expired.", f"Ask again: /{action.words}")

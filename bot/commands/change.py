@@ -1,0 +1,289 @@
+"""The common walk of every command that changes the config, from wish to card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.card import Action, Card, Caution, Code, Text, text
+from bot.commands.context import Context
+from bot.commands.data import price_data, ratio_data, warnings_data
+from bot.commands.picture import (
+    Known,
+    Picture,
+    picture_of,
+    price_of,
+    remember,
+    surroundings,
+)
+from bot.config.commit import Applied, Plan, Planner, Present, Wish, carry_out
+from bot.config.history import owner
+from bot.config.naming import alias_of, near, written
+from bot.config.plan import choice_for
+from bot.config.schema import ConfigView
+from bot.costs.pricing import needs_confirmation, price_ratio
+from bot.durations import parse_deadline
+from bot.errors import ConfirmationNeededError, MovedOnError, StorageError
+from bot.messages import cautions
+from bot.messages.model import (
+    ChangeWords,
+    change_card,
+    confirm_card,
+    names_of,
+    unchanged_card,
+    value,
+)
+from bot.models import ModelRef, Price
+from bot.ports import Json, RevertState
+from bot.routing.chain import allow_rule, lone_hop
+
+CONFIRM_FOR = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a changing command asks of the common walk.
+
+    `what` is the headline's name, `priced` says that it is a primary, `deadline` the words after
+    `for`. `notes` are added to the card.
+    """
+
+    what: str
+    action: str
+    planner: Planner
+    reason: str = ""
+    priced: bool = False
+    agent: str | None = None
+    deadline: str | None = None
+    asks: bool = True
+    notes: Callable[[Present], tuple[Text, ...]] = lambda present: ()
+    warn: Callable[[Picture], list[Caution]] = lambda picture: []
+
+
+async def change(ctx: Context, request: Request) -> Card:
+    """Carry a change out and tell it; ask first when it makes the primary much dearer."""
+    back_at = (
+        parse_deadline(request.deadline, ctx.now, ctx.settings.timezone)
+        if request.deadline
+        else None
+    )
+    seen: list[Present] = []
+
+    def plan(present: Present) -> Plan:
+        seen[:] = [present]
+        planned = request.planner(present)
+        if request.priced and request.asks:
+            _ask(ctx, request, present, planned)
+        return planned
+
+    wish = Wish(ctx.actor, request.action, request.reason, plan)
+    try:
+        applied = await carry_out(ctx.ports.store, ctx.ports.journal, wish, ctx.now)
+    except ConfirmationNeededError:
+        return _question(ctx, request, seen[0])
+    return await _tell(ctx, request, seen[0], applied, back_at)
+
+
+def _ask(ctx: Context, request: Request, present: Present, planned: Plan) -> None:
+    expected = ctx.action.expected_primary
+    if expected is not None and expected != (planned.old or ""):
+        raise MovedOnError(
+            f"The primary is {value(planned.old)} by now, so the question is out of date.",
+            "/model status shows what stands; ask again.",
+        )
+    old, new = _prices(ctx, present.view, planned.old, planned.new)
+    if ctx.action.confirmed or planned.old == planned.new:
+        return
+    if needs_confirmation(old, new, ctx.settings.confirm_ratio):
+        raise ConfirmationNeededError("", "")
+
+
+def _question(ctx: Context, request: Request, present: Present) -> Card:
+    planned = request.planner(present)
+    words = _words(ctx, request, present.view, present.view, planned)
+    action = Action(
+        ctx.action.words,
+        confirmed=True,
+        expected_primary=planned.old or "",
+        only=ctx.actor.key,
+        expires_at=ctx.now + CONFIRM_FOR,
+        once=True,
+    )
+    ratio = price_ratio(words.old_price, words.new_price)
+    data = {
+        "changed": False,
+        "old": planned.old,
+        "new": planned.new,
+        "price_ratio": ratio_data(ratio),
+        "old_price": price_data(words.old_price),
+        "new_price": price_data(words.new_price),
+        "expires_at": action.expires_at,
+    }
+    card = confirm_card(words, action, CONFIRM_FOR, ctx.action.words, data)
+    error = ConfirmationNeededError(
+        f"{words.new_name or words.new} is much dearer than {words.old_name or value(words.old)}, "
+        "so nothing was changed yet.",
+        f"changeover {ctx.action.words} --yes",
+    )
+    return replace(card, error=error.info, exit_code=error.exit_code)
+
+
+async def _tell(
+    ctx: Context, request: Request, before: Present, applied: Applied, back_at: datetime | None
+) -> Card:
+    planned = applied.plan
+    words = _words(ctx, request, applied.before, applied.after, planned)
+    back, dropped = await _time(ctx, request, applied, back_at)
+    known = await remember(ctx)
+    after = replace(before, view=applied.after)
+    picture = picture_of(ctx, after, known, request.agent)
+    warnings = [
+        *cautions.unrecorded(applied.unrecorded),
+        *request.warn(picture),
+        *(cautions.overdue(back[0], known.service_seen_at, ctx.now) if back else []),
+    ]
+    words = replace(
+        words,
+        change_id=applied.change_id,
+        back=back,
+        notes=(*request.notes(before), *dropped),
+        warnings=tuple(warnings),
+    )
+    data = _data(ctx, request, words, applied)
+    return change_card(words, data) if applied.changed else unchanged_card(words, data)
+
+
+def _words(
+    ctx: Context, request: Request, before: ConfigView, after: ConfigView, planned: Plan
+) -> ChangeWords:
+    old_price, new_price = (None, None)
+    if request.priced:
+        old_price, new_price = _prices(ctx, before, planned.old, planned.new)
+    return ChangeWords(
+        what=request.what,
+        old=planned.old,
+        new=planned.new,
+        actor=ctx.actor,
+        reason=request.reason,
+        change_id=None,
+        old_name=_name(ctx, planned.old, before) if request.priced else None,
+        new_name=_name(ctx, planned.new, after) if request.priced else None,
+        old_price=old_price,
+        new_price=new_price,
+        priced=request.priced,
+        place=ctx.ports.store.location,
+        now=ctx.now,
+    )
+
+
+def _data(
+    ctx: Context, request: Request, words: ChangeWords, applied: Applied
+) -> dict[str, Any]:
+    return {
+        "changed": applied.changed,
+        "old": words.old,
+        "new": words.new,
+        "actor": ctx.actor.name,
+        "reason": request.reason or None,
+        "revision_before": applied.revision_before,
+        "revision": applied.revision,
+        "price_ratio": ratio_data(price_ratio(words.old_price, words.new_price)),
+        "old_price": price_data(words.old_price),
+        "new_price": price_data(words.new_price),
+        "revert_at": words.back[0] if words.back else None,
+        "diff": applied.diff,
+        "change_id": applied.change_id,
+        "config_path": ctx.ports.store.location,
+        "warnings": warnings_data(words.warnings),
+    }
+
+
+async def _time(
+    ctx: Context, request: Request, applied: Applied, back_at: datetime | None
+) -> tuple[tuple[datetime, str] | None, tuple[Text, ...]]:
+    """Note when to go back, or, where the value stood so already, put that off or call it off."""
+    if not request.priced or applied.unrecorded:
+        return None, ()
+    journal, location = ctx.ports.journal, ctx.ports.store.location
+    try:
+        if applied.change_id is not None and applied.changed:
+            if back_at is None or applied.plan.old == applied.plan.new:
+                return None, ()
+            await journal.add_revert(location, applied.change_id, back_at)
+            return (back_at, value(applied.plan.old)), ()
+        picture = await remember(ctx)
+        return await _retime(ctx, request, applied, picture, back_at)
+    except StorageError:
+        return None, ()
+
+
+async def _retime(
+    ctx: Context, request: Request, applied: Applied, known: Known, back_at: datetime | None
+) -> tuple[tuple[datetime, str] | None, tuple[Text, ...]]:
+    path = choice_for(applied.after, request.agent).primary_path
+    mine = owner(known.changes, path)
+    revert = next((r for r in known.reverts if mine and r.change_id == mine.id), None)
+    if revert is None or mine is None:
+        return None, ()
+    journal = ctx.ports.journal
+    if back_at is not None:
+        await journal.move_revert(revert.id, back_at)
+        return (back_at, value(mine.old)), ()
+    await journal.close_revert(revert.id, RevertState.DROPPED)
+    return None, (text("It stays: going back to ", Code(value(mine.old)), " is called off."),)
+
+
+def _name(ctx: Context, json_value: Json, view: ConfigView) -> str | None:
+    if not isinstance(json_value, str):
+        return None
+    ref = written(json_value, view)
+    preset = (alias_of(ref, view) or ctx.catalog.preset_of(ref)) if ref else None
+    return names_of(ref, preset, json_value)
+
+
+def _prices(
+    ctx: Context, view: ConfigView, old: Json, new: Json
+) -> tuple[Price | None, Price | None]:
+    def price(json_value: Json) -> Price | None:
+        ref = written(json_value, view) if isinstance(json_value, str) else None
+        return price_of(ctx, ref, view) if ref else None
+
+    return price(old), price(new)
+
+
+def judge(ctx: Context, picture: Picture, refs: list[ModelRef]) -> list[Caution]:
+    """Warn about models just chosen: no key, unknown, retired; and about a leaky local primary."""
+    view, found = picture.view, []
+    for ref in dict.fromkeys(refs):
+        hop = lone_hop(1, ref, view, surroundings(ctx, picture.known))
+        found += [
+            c
+            for c in cautions.of_hop(hop, (hop,), allow_rule(view, ctx.ports.store.location))
+            if c.code not in ("not_allowed", "retired", "misspelt")
+        ]
+        found += cautions.retired_target(ref, hop)
+        if hop.facts and not (hop.facts.retired_on or hop.facts.misspelt):
+            found += _unheard(ctx, ref, view)
+    return [*found, *cautions.local_only_in_name(picture.hops)]
+
+
+def _unheard(ctx: Context, ref: ModelRef, view: ConfigView) -> list[Caution]:
+    own = {
+        f"{id_.lower()}/{row.get('id')}"
+        for id_, table in view.providers.items()
+        for row in table.get("models") or ()
+        if isinstance(row, dict)
+    }
+    provider = ctx.catalog.provider(ref.provider)
+    listed = ModelRef(provider.id, ref.name) if provider else ref
+    if str(ref) in own or (provider and provider.local) or listed in ctx.catalog.models:
+        return []
+    if ref.provider in {p.lower() for p in view.providers} and not own:
+        return []
+    if ctx.ports.prices.knows(listed):
+        return []
+    pool = [*own, *(str(r) for r, f in ctx.catalog.models.items() if not f.successor)]
+    same = [name for name in pool if name.startswith(f"{ref.provider}/")]
+    return [cautions.unknown_name(ref, near(str(ref), same))]

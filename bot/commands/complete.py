@@ -1,0 +1,57 @@
+"""Completion: what may come next in a line, for the console and for Discord's autocomplete."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.commands.registry import Command, Kind, Param, Registry
+
+_NAMED = frozenset({Kind.MODEL, Kind.MODELS})
+
+
+def complete(words: str, registry: Registry, models: Sequence[str]) -> list[str]:
+    """Return the words that may stand at the end of `words`, those that begin like it first."""
+    typed = words.lstrip().removeprefix("/")
+    parts = typed.split()
+    last = "" if typed.endswith(" ") or not parts else parts.pop()
+    return matching(last, _choices(parts, registry, models))
+
+
+def matching(last: str, choices: Sequence[str]) -> list[str]:
+    """Filter choices by what is typed of them: beginnings first, then what contains it."""
+    lowered = last.lower()
+    begin = [c for c in choices if c.lower().startswith(lowered)]
+    return [*begin, *(c for c in choices if lowered in c.lower() and c not in begin)]
+
+
+def _choices(parts: list[str], registry: Registry, models: Sequence[str]) -> list[str]:
+    if not parts:
+        return list(registry.groups)
+    group = parts[0].lower()
+    if group not in registry.groups:
+        return []
+    if len(parts) == 1:
+        return [command.name for command in registry.of(group)]
+    command = registry.find(group, parts[1].lower())
+    return _arguments(command, parts[2:], models) if command else []
+
+
+def _arguments(command: Command, parts: list[str], models: Sequence[str]) -> list[str]:
+    keyworded = {word: p for p in command.params if p.keyword for word in (p.name, *p.also)}
+    if parts and (param := keyworded.get(parts[-1].lower())):
+        return _values(param, models)
+    used = {part.lower() for part in parts}
+    words = [word for word, p in keyworded.items() if p.name not in used and word not in used]
+    positional = [p for p in command.params if not p.keyword]
+    filled = sum(1 for part in parts if part.lower() not in keyworded)
+    if positional and (filled < len(positional) or positional[-1].kind is Kind.MODELS):
+        return [*_values(positional[min(filled, len(positional) - 1)], models), *words]
+    return words
+
+
+def _values(param: Param, models: Sequence[str]) -> list[str]:
+    if param.choices:
+        return list(param.choices)
+    if param.kind is Kind.DEADLINE:
+        return ["30m", "1h", "2h", "1d", "until 18:00"]
+    return list(models) if param.kind in _NAMED else []

@@ -1,0 +1,112 @@
+"""What `--json` puts in `data`: plain values, every figure as a number, absent ones null."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from bot.card import Caution
+from bot.commands.picture import Picture
+from bot.models import Price
+from bot.ports import Change, FallbackEvent, IncidentRow
+from bot.routing.chain import Hop
+
+
+def price_data(price: Price | None) -> dict[str, Any] | None:
+    """Unit prices in USD per million tokens, with their source and date."""
+    if price is None:
+        return None
+    return {
+        "input_usd_per_1m": price.input_usd_per_1m,
+        "output_usd_per_1m": price.output_usd_per_1m,
+        "cached_input_usd_per_1m": price.cached_input_usd_per_1m,
+        "cache_write_usd_per_1m": price.cache_write_usd_per_1m,
+        "source": price.source,
+        "as_of": price.as_of.isoformat() if price.as_of else None,
+    }
+
+
+def hop_data(hop: Hop, price: Price | None) -> dict[str, Any]:
+    """One candidate of the chain."""
+    facts = hop.facts
+    return {
+        "position": hop.position,
+        "model": str(hop.ref) if hop.ref else hop.written,
+        "written": hop.written,
+        "preset": hop.preset,
+        "provider": hop.provider.id if hop.provider else hop.ref.provider if hop.ref else None,
+        "local": hop.local,
+        "key_present": hop.key_present,
+        "key_name": hop.key_name,
+        "allowed": hop.allowed,
+        "walked": hop.walked,
+        "skip_reason": hop.skip,
+        "cooldown_until": hop.cooldown.until if hop.cooldown else None,
+        "cooldown_reason": hop.cooldown.reason if hop.cooldown else None,
+        "context_window": facts.context_window if facts else None,
+        "vision": facts.vision if facts else None,
+        "tools": facts.tools if facts else None,
+        "retired_on": facts.retired_on.isoformat() if facts and facts.retired_on else None,
+        "successor": str(facts.successor) if facts and facts.successor else None,
+        "price": price_data(price),
+    }
+
+
+def chain_data(picture: Picture) -> list[dict[str, Any]]:
+    """The whole chain, the primary at position 0."""
+    return [hop_data(hop, picture.price(hop)) for hop in picture.hops]
+
+
+def change_data(change: Change) -> dict[str, Any]:
+    """One row of history."""
+    return {
+        "id": change.id,
+        "at": change.at,
+        "actor": change.actor_name,
+        "actor_key": change.actor_key,
+        "surface": change.surface,
+        "action": change.action,
+        "old": change.old,
+        "new": change.new,
+        "reason": change.reason or None,
+        "reverts": change.reverts,
+        "revision": change.revision,
+        "diff": change.diff,
+    }
+
+
+def incident_data(row: IncidentRow) -> dict[str, Any]:
+    """One incident."""
+    return {
+        "id": row.id,
+        "state": row.state,
+        "primary": row.primary,
+        "reason": row.reason,
+        "opened_at": row.opened_at,
+        "resolved_at": row.resolved_at,
+        "requests": row.requests,
+        "served_by": row.served_by,
+    }
+
+
+def event_data(event: FallbackEvent) -> dict[str, Any]:
+    """One fallback event."""
+    return {
+        "at": event.at,
+        "from": event.from_model,
+        "to": event.to_model,
+        "reason": event.reason,
+        "request_id": event.request_id,
+        "source": event.source,
+    }
+
+
+def warnings_data(warnings: Sequence[Caution]) -> list[dict[str, Any]]:
+    """Warnings with their stable codes."""
+    return [{"code": w.code, "text": w.text, "hint": w.hint or None} for w in warnings]
+
+
+def ratio_data(ratio: Decimal | None) -> Decimal | None:
+    """A price ratio to four places."""
+    return None if ratio is None else ratio.quantize(Decimal("0.0001"))

@@ -1,0 +1,114 @@
+"""doctor: is everything in place? Each check says what it saw and what mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.card import Card, Caution
+from bot.commands.context import Context
+from bot.commands.model_read import status_warnings
+from bot.commands.picture import Picture, take_picture
+from bot.config.plan import in_models
+from bot.errors import ChangeoverError
+from bot.messages.doctor import doctor_card
+from bot.routing.chain import AllowRule, allow_rule
+
+
+class Level(StrEnum):
+    """How bad a failed check is; only errors make the doctor's exit code 1."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at; `resolution` is the step that mends it."""
+
+    name: str
+    ok: bool
+    level: Level
+    detail: str
+    resolution: str = ""
+
+
+async def examine(ctx: Context, others: Sequence[Check]) -> Card:
+    """Look at config, chain, keys and database, and add what the adapters looked at."""
+    checks = [*await _config(ctx), *others]
+    return doctor_card(
+        [(c.name, c.ok, str(c.level), c.detail, c.resolution) for c in checks],
+        {
+            "checks": [
+                {
+                    "name": c.name,
+                    "ok": c.ok,
+                    "level": c.level,
+                    "detail": c.detail,
+                    "resolution": c.resolution or None,
+                }
+                for c in checks
+            ]
+        },
+        bad=any(not c.ok and c.level is Level.ERROR for c in checks),
+    )
+
+
+async def _config(ctx: Context) -> list[Check]:
+    location = ctx.ports.store.location
+    try:
+        picture = await take_picture(ctx)
+    except ChangeoverError as error:
+        return [_failed("config", error)]
+    checks = [
+        Check("config", True, Level.INFO, f"{location} reads well."),
+        _release(picture, location),
+        *_database(picture),
+    ]
+    warnings = status_warnings(ctx, picture)
+    primary = picture.primary
+    fatal = {"no_primary"} if primary is None or primary.walked else set()
+    for caution in warnings:
+        if caution.code != "database":
+            checks.append(_of_caution(caution, fatal))
+    if not any(c.code in ("no_key", "not_allowed", "no_primary") for c in warnings):
+        count = len(picture.hops)
+        checks.append(Check("chain", True, Level.INFO, f"All {count} hops would be asked."))
+    return checks
+
+
+def _release(picture: Picture, location: str) -> Check:
+    rule = allow_rule(picture.view, location)
+    version = picture.view.version or "unknown"
+    words = {
+        AllowRule.SKIPS: "skips fallbacks that are missing from agents.defaults.models",
+        AllowRule.EXEMPT: "asks every fallback, allowed or not",
+        AllowRule.UNKNOWN: "may skip fallbacks missing from agents.defaults.models",
+    }
+    missing = [h for h in picture.hops if h.ref and not in_models(picture.view, h.ref)]
+    return Check(
+        "release",
+        True,
+        Level.INFO,
+        f"Last touched by release {version}, which {words[rule]}; {len(missing)} are missing.",
+    )
+
+
+def _database(picture: Picture) -> list[Check]:
+    trouble = picture.known.trouble
+    if trouble is not None:
+        return [_failed("database", trouble)]
+    seen = picture.known.service_seen_at
+    alive = "a service was seen on it" if seen else "no service has used it yet"
+    return [Check("database", True, Level.INFO, f"The database answers; {alive}.")]
+
+
+def _failed(name: str, error: ChangeoverError) -> Check:
+    return Check(name, False, Level.ERROR, error.message, error.hint)
+
+
+def _of_caution(caution: Caution, fatal: set[str]) -> Check:
+    level = Level.ERROR if caution.code in fatal else Level.WARNING
+    return Check(caution.code, False, level, caution.text, caution.hint)

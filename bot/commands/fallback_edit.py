@@ -1,0 +1,120 @@
+"""/fallback set, add, remove, off: edits of the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bot.card import Card
+from bot.commands.change import Request, change, judge
+from bot.commands.context import Context
+from bot.commands.model_switch import resolve_all
+from bot.commands.registry import Args
+from bot.config.commit import Plan, Present
+from bot.config.naming import alias_target, near, resolve, written
+from bot.config.plan import plan_chain
+from bot.config.schema import ConfigView
+from bot.durations import shorten
+from bot.errors import NothingToDoError, UsageError
+from bot.models import ModelRef
+
+Words = Callable[[ConfigView], list[str]]
+
+
+async def set_chain(ctx: Context, args: Args) -> Card:
+    """Replace the chain."""
+
+    def words(view: ConfigView) -> list[str]:
+        return [str(ref) for ref in resolve_all(args.words("models"), view, ctx)]
+
+    return await _edit(ctx, args, "set", words)
+
+
+async def add(ctx: Context, args: Args) -> Card:
+    """Add a model to the chain, or to the allowlist where it stands in the chain already."""
+
+    def words(view: ConfigView) -> list[str]:
+        ref = resolve(args.need("model"), view, ctx.catalog).ref
+        chain = list(view.default.fallbacks or ())
+        at = args.count("at")
+        present = _position(ref, chain, view)
+        if present is not None:
+            if at is None or at == present + 1:
+                return chain
+            word = chain.pop(present)
+        else:
+            word = str(ref)
+        if at is not None and at > len(chain) + 1:
+            raise UsageError(
+                f"The chain has {len(chain)} fallbacks, so {at} is past its end.",
+                f"Use at 1 to at {len(chain) + 1}, or leave it out to append.",
+            )
+        chain.insert(len(chain) if at is None else at - 1, word)
+        return chain
+
+    return await _edit(ctx, args, "add", words)
+
+
+async def remove(ctx: Context, args: Args) -> Card:
+    """Take a model out of the chain; it stays allowed."""
+
+    def words(view: ConfigView) -> list[str]:
+        word = args.need("model").strip()
+        chain = list(view.default.fallbacks or ())
+        if word in chain:
+            position: int | None = chain.index(word)
+        else:
+            ref = alias_target(word, view) or _lenient(word, view, ctx)
+            position = _position(ref, chain, view) if ref else None
+        if position is None:
+            guess = near(word, chain)
+            raise NothingToDoError(
+                f"{shorten(word)} is not in the chain.",
+                f"Did you mean {guess}?" if guess else "/fallback status shows the chain.",
+            )
+        # A model that stands there twice goes at its later place, which is the idle one.
+        later = [i for i, other in enumerate(chain) if other == chain[position]]
+        chain.pop(later[-1])
+        return chain
+
+    return await _edit(ctx, args, "remove", words)
+
+
+async def off(ctx: Context, args: Args) -> Card:
+    """Empty the chain."""
+    return await _edit(ctx, args, "off", lambda view: [])
+
+
+async def _edit(ctx: Context, args: Args, action: str, words: Words) -> Card:
+    def new_refs(view: ConfigView) -> list[ModelRef]:
+        """Return what the command names; hops that stood there before keep their own warnings."""
+        named = args.words("models") or ((args.need("model"),) if args.text("model") else ())
+        return [] if action == "remove" else [resolve(w, view, ctx.catalog).ref for w in named]
+
+    def plan(present: Present) -> Plan:
+        view = present.view
+        chain = words(view)
+        old = list(view.default.fallbacks or ())
+        return Plan(plan_chain(view, chain, new_refs(view)), old, chain)
+
+    return await change(
+        ctx,
+        Request(
+            what="Chain",
+            action=action,
+            planner=plan,
+            reason=args.text("reason") or "",
+            warn=lambda picture: judge(ctx, picture, new_refs(picture.view)),
+        ),
+    )
+
+
+def _position(ref: ModelRef | None, chain: list[str], view: ConfigView) -> int | None:
+    return next((i for i, word in enumerate(chain) if written(word, view) == ref), None)
+
+
+def _lenient(word: str, view: ConfigView, ctx: Context) -> ModelRef | None:
+    """Resolve a word for removal, where an unknown provider is no reason to refuse."""
+    parsed = ModelRef.parse(word)
+    if parsed is not None:
+        return parsed
+    return resolve(word, view, ctx.catalog).ref

@@ -1,0 +1,189 @@
+"""/fallback status, test, events, mute, unmute: the chain at work."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from typing import Any
+
+from bot.card import Card, Caution
+from bot.commands.context import Context
+from bot.commands.data import chain_data, event_data, incident_data, warnings_data
+from bot.commands.model_read import status_warnings
+from bot.commands.picture import Picture, price_of, surroundings, take_picture
+from bot.commands.registry import Args
+from bot.config.naming import resolve
+from bot.config.plan import in_models
+from bot.costs.pricing import cost_usd
+from bot.durations import parse_deadline, parse_duration
+from bot.errors import NothingToDoError
+from bot.messages import cautions
+from bot.messages.fallback import (
+    TestRow,
+    TestWords,
+    chain_card,
+    events_card,
+    hint_for,
+    muted_card,
+    skipped_detail,
+    test_card,
+    unmuted_card,
+)
+from bot.models import ModelRef
+from bot.routing.chain import AllowRule, Hop, allow_rule, lone_hop
+from bot.routing.probe import HopVerdict, ProbeTarget, probe
+
+DEFAULT_EVENTS = timedelta(days=1)
+MOST_EVENTS = 50
+
+
+async def status(ctx: Context, args: Args) -> Card:
+    """Show the chain as it will really be walked, cool-downs, open incidents and the mute."""
+    picture = await take_picture(ctx)
+    warnings = status_warnings(ctx, picture)
+    data = {
+        "chain": chain_data(picture),
+        "muted_until": picture.known.muted_until,
+        "incidents": [incident_data(row) for row in picture.known.incidents],
+        "warnings": warnings_data(warnings),
+    }
+    known = picture.known
+    return chain_card(
+        picture.hops, picture.prices, known.incidents, known.muted_until, tuple(warnings), ctx.now, data
+    )
+
+
+async def test(ctx: Context, args: Args) -> Card:
+    """Ask every hop of the chain, or the models named, for real and all at once."""
+    picture = await take_picture(ctx)
+    hops = _asked(ctx, picture, args.words("models"))
+    if not hops:
+        raise NothingToDoError("The chain is empty: there is nothing to test.", "/model best")
+    started = ctx.ports.clock.now()
+    verdicts = await probe(
+        [_target(hop, ctx) for hop in hops],
+        ctx.ports.upstream,
+        ctx.ports.lists,
+        timeout_s=ctx.settings.timeouts.probe_s,
+    )
+    wall_ms = (ctx.ports.clock.now() - started).total_seconds() * 1000
+    rows = [
+        _row(ctx, picture, hop, verdict) for hop, verdict in zip(hops, verdicts, strict=True)
+    ]
+    words = TestWords(
+        rows=rows,
+        wall_ms=wall_ms,
+        named=bool(args.words("models")),
+        warnings=tuple(_test_warnings(ctx, picture, hops, bool(args.words("models")))),
+    )
+    return test_card(words, _test_data(words))
+
+
+async def events(ctx: Context, args: Args) -> Card:
+    """Show what fell back, when, why and to whom."""
+    span = parse_duration(args.need("duration")) if args.text("duration") else DEFAULT_EVENTS
+    rows = await ctx.ports.log.events(ctx.now - span, MOST_EVENTS)
+    return events_card(rows, span, {"events": [event_data(row) for row in rows]})
+
+
+async def mute(ctx: Context, args: Args) -> Card:
+    """Send no alerts till then."""
+    until = parse_deadline(args.need("duration"), ctx.now, ctx.settings.timezone)
+    await ctx.ports.log.mute(until)
+    return muted_card(until, ctx.actor, {"muted_until": until})
+
+
+async def unmute(ctx: Context, args: Args) -> Card:
+    """Send alerts again."""
+    was = await ctx.ports.log.muted_until()
+    await ctx.ports.log.mute(None)
+    return unmuted_card(
+        was is not None and was > ctx.now, ctx.actor, {"muted_until": None}
+    )
+
+
+def _asked(ctx: Context, picture: Picture, words: tuple[str, ...]) -> list[Hop]:
+    if not words:
+        return [hop for hop in picture.hops if hop.skip != "repeated"]
+    around = surroundings(ctx, picture.known)
+    refs = dict.fromkeys(resolve(word, picture.view, ctx.catalog).ref for word in words)
+    return [lone_hop(i, ref, picture.view, around) for i, ref in enumerate(refs)]
+
+
+def _target(hop: Hop, ctx: Context) -> ProbeTarget:
+    provider = hop.provider
+    base = None
+    if provider is not None:
+        base = ctx.settings.env.get(provider.base_url_env or "") or provider.config_base_url
+    return ProbeTarget(
+        position=hop.position,
+        ref=hop.ref or ModelRef("", hop.written),
+        provider=provider,
+        base_override=base,
+        key=hop.key,
+        skip=str(hop.skip) if hop.skip else None,
+    )
+
+
+def _row(ctx: Context, picture: Picture, hop: Hop, verdict: HopVerdict) -> TestRow:
+    price = picture.price(hop)
+    if price is None and hop.ref:
+        price = price_of(ctx, hop.ref, picture.view)
+    cost = cost_usd(verdict.usage, price) if verdict.usage else None
+    return TestRow(
+        hop=hop,
+        verdict=verdict,
+        cost_usd=cost,
+        detail=skipped_detail(hop) if hop.skip else verdict.detail,
+        hint=hint_for(hop, verdict, picture.hops, picture.view),
+    )
+
+
+def _test_warnings(
+    ctx: Context, picture: Picture, hops: list[Hop], named: bool
+) -> list[Caution]:
+    view = picture.view
+    rule = allow_rule(view, ctx.ports.store.location)
+    found = [
+        caution
+        for hop in hops
+        for caution in cautions.of_hop(hop, picture.hops, rule)
+        if caution.code in ("not_allowed", "retired", "misspelt")
+    ]
+    if named and rule is not AllowRule.EXEMPT:
+        found += [
+            cautions.not_allowed(str(hop.ref))
+            for hop in hops
+            if hop.ref and not in_models(view, hop.ref)
+        ]
+    if not named:
+        found += cautions.losses(hops)
+        found += cautions.local_only_in_name(picture.hops)
+    return found
+
+
+def _test_data(words: TestWords) -> dict[str, Any]:
+    return {
+        "chain_ok": words.chain_ok,
+        "would_serve": words.would_serve,
+        "wall_ms": round(words.wall_ms, 1),
+        "cost_usd": words.cost_usd,
+        "hops": [
+            {
+                "position": row.hop.position,
+                "model": str(row.hop.ref) if row.hop.ref else row.hop.written,
+                "verdict": row.verdict.verdict,
+                "reason": row.verdict.reason,
+                "status": row.verdict.status,
+                "latency_ms": row.verdict.latency_ms,
+                "cost_usd": row.cost_usd,
+                "served_model": row.verdict.served_model,
+                "detail": row.detail or None,
+                "hint": row.hint or None,
+            }
+            for row in words.rows
+        ],
+        "warnings": warnings_data(words.warnings),
+    }
+
+

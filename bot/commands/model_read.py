@@ -1,0 +1,188 @@
+"""/model status, list, history, undo: what stands, what there is, what happened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.card import Card, Caution
+from bot.commands.change import Request, change
+from bot.commands.context import Context
+from bot.commands.data import chain_data, change_data, incident_data, price_data, warnings_data
+from bot.commands.picture import HISTORY, Picture, price_of, surroundings, take_picture
+from bot.commands.registry import Args
+from bot.config.history import to_undo, undo
+from bot.config.naming import chain_words, near, written
+from bot.config.schema import ConfigView
+from bot.errors import StorageError, UsageError
+from bot.messages import cautions
+from bot.messages.model import ModelRow, StatusWords, history_card, list_card, status_card, value
+from bot.models import ModelRef
+from bot.routing.chain import allow_rule, lone_hop, providers_of
+
+DEFAULT_HISTORY = 10
+
+
+async def status(ctx: Context, args: Args) -> Card:
+    """Show the primary, the chain, the last change and everything that is pending or wrong."""
+    agent = args.text("agent")
+    picture = await take_picture(ctx, agent)
+    warnings = status_warnings(ctx, picture)
+    pending = picture.pending
+    back = (pending[0].due_at, value(pending[1].old)) if pending else None
+    words = StatusWords(
+        hops=picture.hops,
+        prices=picture.prices,
+        last_change=picture.last_change,
+        pending=back,
+        incidents=picture.known.incidents,
+        warnings=tuple(warnings),
+        place=ctx.ports.store.location,
+        agent=agent,
+        now=ctx.now,
+    )
+    primary, last = picture.primary, picture.last_change
+    data: dict[str, Any] = {
+        "primary": str(primary.ref or primary.written) if primary else None,
+        "preset": primary.preset if primary else None,
+        "agent": agent,
+        "config_path": ctx.ports.store.location,
+        "revision": picture.present.document.revision,
+        "chain": chain_data(picture),
+        "last_change": change_data(last) if last else None,
+        "pending_revert": {"at": back[0], "to": pending[1].old} if back and pending else None,
+        "muted_until": picture.known.muted_until,
+        "incidents": [incident_data(row) for row in picture.known.incidents],
+        "warnings": warnings_data(warnings),
+    }
+    return status_card(words, data)
+
+
+def status_warnings(ctx: Context, picture: Picture) -> list[Caution]:
+    """Gather everything the reader of a status should know."""
+    rule = allow_rule(picture.view, ctx.ports.store.location)
+    warnings = cautions.of_chain(picture.hops, picture.view, rule, ctx.catalog)
+    warnings += cautions.losses(picture.hops)
+    if picture.pending:
+        due_at = picture.pending[0].due_at
+        warnings += cautions.overdue(due_at, picture.known.service_seen_at, ctx.now)
+    return [*warnings, *cautions.journal_away(picture.known.trouble)]
+
+
+async def list_models(ctx: Context, args: Args) -> Card:
+    """Show every configured model: those the file names, and the presets."""
+    picture = await take_picture(ctx)
+    wanted = args.text("name")
+    providers = providers_of(picture.view, ctx.catalog)
+    if wanted is not None:
+        found = ctx.catalog.provider(wanted.lower())
+        wanted = found.id if found else wanted.lower()
+        if wanted not in providers:
+            guess = near(wanted, providers)
+            raise UsageError(
+                f"There is no provider {wanted!r}.",
+                f"Did you mean {guess}?" if guess else f"Providers: {', '.join(providers)}.",
+            )
+    rows = [_row(ctx, picture, ref) for ref in _configured(ctx, picture.view)]
+    if wanted is not None:
+        rows = [row for row in rows if _provider_id(ctx, row.ref) == wanted]
+    data = {"models": [_row_data(ctx, row) for row in rows]}
+    return list_card(rows, wanted, data)
+
+
+async def history(ctx: Context, args: Args) -> Card:
+    """Show who changed what, when and why."""
+    picture = await take_picture(ctx)
+    changes = picture.known.changes[: args.count("amount") or DEFAULT_HISTORY]
+    trouble = tuple(cautions.journal_away(picture.known.trouble))
+    return history_card(changes, {"changes": [change_data(c) for c in changes]}, trouble)
+
+
+async def take_back(ctx: Context, args: Args) -> Card:
+    """Revert the last change, as a new change."""
+    try:
+        changes = await ctx.ports.journal.changes(ctx.ports.store.location, HISTORY)
+    except StorageError as error:
+        raise StorageError(f"History cannot be read: {error.message}", error.hint) from error
+    chosen = to_undo(changes, ctx.action.change_id)
+    priced = isinstance(chosen.new, str) or isinstance(chosen.old, str)
+    headline = "Primary" if priced and chosen.action != "preset" else "Undone"
+    return await change(
+        ctx,
+        Request(
+            what=headline,
+            action="undo",
+            planner=undo(chosen),
+            reason=args.text("reason") or f"undo of change {chosen.id}",
+            priced=headline == "Primary",
+            asks=False,
+        ),
+    )
+
+
+def _configured(ctx: Context, view: ConfigView) -> list[ModelRef]:
+    """Return the models the file names, in its order, then those of the presets."""
+    words = [*view.aliases, *chain_words(view)]
+    refs = [written(word, view) for word in words if not word.endswith("*")]
+    for choice in view.agents.values():
+        refs += [written(word, view) for word in (choice.primary, *(choice.fallbacks or ()))]
+    for id_, table in view.providers.items():
+        for model in table.get("models") or ():
+            if isinstance(model, dict) and isinstance(model.get("id"), str):
+                refs.append(ModelRef(id_.lower(), model["id"]))
+    named = {alias.lower() for alias in view.aliases.values() if alias}
+    refs += [
+        ctx.catalog.current(preset.model)
+        for preset in ctx.catalog.presets.values()
+        if preset.name not in named
+    ]
+    return list(dict.fromkeys(ref for ref in refs if ref is not None))
+
+
+def _row(ctx: Context, picture: Picture, ref: ModelRef) -> ModelRow:
+    view = picture.view
+    hop = lone_hop(1, ref, view, surroundings(ctx, picture.known))
+    place = next((h.position for h in picture.hops if h.ref == ref), None)
+    allowed = not view.aliases or str(ref) in view.aliases
+    return ModelRow(
+        ref=ref,
+        alias=view.aliases.get(str(ref)),
+        preset=_preset(ctx, view, ref),
+        price=price_of(ctx, ref, view),
+        context_window=(hop.facts.context_window if hop.facts else None)
+        or ctx.ports.prices.context_window(ref),
+        key_present=hop.key_present,
+        key_name=hop.key_name,
+        allowed=allowed,
+        in_use="" if place is None else "primary" if place == 0 else f"fallback {place}",
+    )
+
+
+def _preset(ctx: Context, view: ConfigView, ref: ModelRef) -> str | None:
+    """Return the preset that means this model; a team's alias decides before the catalog."""
+    alias = (view.aliases.get(str(ref)) or "").lower()
+    if alias in ctx.catalog.presets:
+        return alias
+    name = ctx.catalog.preset_of(ref)
+    taken = {alias.lower() for alias in view.aliases.values() if alias}
+    return None if name in taken else name
+
+
+def _provider_id(ctx: Context, ref: ModelRef) -> str:
+    found = ctx.catalog.provider(ref.provider)
+    return found.id if found else ref.provider
+
+
+def _row_data(ctx: Context, row: ModelRow) -> dict[str, Any]:
+    return {
+        "model": str(row.ref),
+        "aliases": [row.alias] if row.alias else [],
+        "presets": [row.preset] if row.preset else [],
+        "provider": _provider_id(ctx, row.ref),
+        "key_present": row.key_present,
+        "allowed": row.allowed,
+        "context_window": row.context_window,
+        "price": price_data(row.price),
+        "in_use": row.in_use or None,
+    }
+
+

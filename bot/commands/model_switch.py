@@ -1,0 +1,215 @@
+"""/model best … local, use, fallback, strategy, preset: what changes primary, chain and names."""
+
+from __future__ import annotations
+
+from bot.card import Card, Caution, Code, Text, text
+from bot.commands.change import Request, change, judge
+from bot.commands.context import Context
+from bot.commands.picture import Picture
+from bot.commands.registry import Args
+from bot.config.commit import Plan, Present
+from bot.config.naming import Named, alias_target, check_preset_name, resolve
+from bot.config.plan import (
+    choice_for,
+    plan_alias,
+    plan_alias_removal,
+    plan_chain,
+    plan_primary,
+    plan_strategy,
+)
+from bot.config.schema import ConfigView
+from bot.errors import NothingToDoError, UsageError
+from bot.messages.model import took_successor
+from bot.models import ModelRef
+
+
+async def use(ctx: Context, args: Args) -> Card:
+    """Switch the primary to any alias, preset or `provider/model`."""
+    return await switch(ctx, args.need("model"), args)
+
+
+async def switch(ctx: Context, word: str, args: Args) -> Card:
+    """Switch the primary to what a word means in the file as it stands."""
+    agent = args.text("agent")
+
+    def plan(present: Present) -> Plan:
+        named = resolve(word, present.view, ctx.catalog)
+        choice = choice_for(present.view, agent)
+        edits = plan_primary(present.view, named.ref, agent)
+        return Plan(edits, choice.primary, str(named.ref))
+
+    def notes(present: Present) -> tuple[Text, ...]:
+        return _successor_notes([resolve(word, present.view, ctx.catalog)])
+
+    def warn(picture: Picture) -> list[Caution]:
+        return judge(ctx, picture, [resolve(word, picture.view, ctx.catalog).ref])
+
+    return await change(
+        ctx,
+        Request(
+            what=f"Primary of agent {agent}" if agent else "Primary",
+            action="use",
+            planner=plan,
+            reason=args.text("reason") or "",
+            priced=True,
+            agent=agent,
+            deadline=args.text("for"),
+            notes=notes,
+            warn=warn,
+        ),
+    )
+
+
+async def fallback(ctx: Context, args: Args) -> Card:
+    """Put the preset fallback chain in place."""
+
+    def chain(view: ConfigView) -> list[Named]:
+        return _chain(ctx.catalog.chain, view, ctx)
+
+    def plan(present: Present) -> Plan:
+        refs = [named.ref for named in chain(present.view)]
+        old = list(present.view.default.fallbacks or ())
+        words = [str(ref) for ref in refs]
+        return Plan(plan_chain(present.view, words, refs), old, words)
+
+    return await change(
+        ctx,
+        Request(
+            what="Chain",
+            action="fallback",
+            planner=plan,
+            reason=args.text("reason") or "",
+            notes=lambda present: _successor_notes(chain(present.view)),
+            warn=lambda picture: judge(ctx, picture, [n.ref for n in chain(picture.view)]),
+        ),
+    )
+
+
+async def strategy(ctx: Context, args: Args) -> Card:
+    """Set one of the guide's four strategies, primary and chain in one edit."""
+    chosen = ctx.catalog.strategies[args.need("name")]
+
+    def models(view: ConfigView) -> list[Named]:
+        return _chain((chosen.primary, *chosen.fallbacks), view, ctx)
+
+    def plan(present: Present) -> Plan:
+        primary, *chain = (named.ref for named in models(present.view))
+        edits = plan_strategy(present.view, primary, chain)
+        return Plan(edits, present.view.default.primary, str(primary))
+
+    def notes(present: Present) -> tuple[Text, ...]:
+        _, *chain = models(present.view)
+        words = " → ".join(str(named.ref) for named in chain) or "none, nothing else is asked"
+        return (text("Fallbacks: ", Code(words)), *_successor_notes(models(present.view)))
+
+    return await change(
+        ctx,
+        Request(
+            what=f"Strategy {chosen.name}",
+            action="strategy",
+            planner=plan,
+            reason=args.text("reason") or "",
+            priced=True,
+            notes=notes,
+            warn=lambda picture: judge(ctx, picture, [n.ref for n in models(picture.view)]),
+        ),
+    )
+
+
+async def preset(ctx: Context, args: Args) -> Card:
+    """Name a model, or take a name away."""
+    taken = {c.name for c in ctx.registry.of("model")} - set(ctx.catalog.presets)
+    name = check_preset_name(args.need("name"), taken)
+    word = args.need("model")
+    if word.lower() == "remove":
+        return await _remove(ctx, name, args)
+
+    def plan(present: Present) -> Plan:
+        named = resolve(word, present.view, ctx.catalog)
+        before = alias_target(name, present.view)
+        edits = plan_alias(present.view, name, named.ref)
+        return Plan(edits, str(before) if before else None, str(named.ref))
+
+    def notes(present: Present) -> tuple[Text, ...]:
+        ref = resolve(word, present.view, ctx.catalog).ref
+        had = present.view.aliases.get(str(ref))
+        if had and had.lower() != name:
+            return (text(f"A model has one name in this file, so it is no longer called {had}."),)
+        return ()
+
+    def warn(picture: Picture) -> list[Caution]:
+        return judge(ctx, picture, [resolve(name, picture.view, ctx.catalog).ref])
+
+    return await change(
+        ctx,
+        Request(
+            what=f"Preset {name}",
+            action="preset",
+            planner=plan,
+            reason=args.text("reason") or "",
+            notes=notes,
+            warn=warn,
+        ),
+    )
+
+
+async def _remove(ctx: Context, name: str, args: Args) -> Card:
+    def plan(present: Present) -> Plan:
+        before = alias_target(name, present.view)
+        edits = plan_alias_removal(present.view, name)
+        if not edits:
+            shipped = ctx.catalog.presets.get(name)
+            raise NothingToDoError(
+                f"{name} comes with Changeover and is not in the file."
+                if shipped
+                else f"No model is called {name}.",
+                f"/model preset {name} MODEL points it elsewhere.",
+            )
+        return Plan(edits, str(before), None)
+
+    def notes(present: Present) -> tuple[Text, ...]:
+        shipped = ctx.catalog.presets.get(name)
+        if shipped is None:
+            return ()
+        return (text(f"{name} means ", Code(str(ctx.catalog.current(shipped.model))), " again."),)
+
+    return await change(
+        ctx,
+        Request(
+            what=f"Preset {name}",
+            action="preset remove",
+            planner=plan,
+            reason=args.text("reason") or "",
+            notes=notes,
+        ),
+    )
+
+
+def resolve_all(words: tuple[str, ...], view: ConfigView, ctx: Context) -> list[ModelRef]:
+    """Resolve a list of words to models, none of them twice.
+
+    Raises:
+        UsageError: a model stands there twice.
+        UnknownModelError: a word means nothing.
+    """
+    refs = [resolve(word, view, ctx.catalog).ref for word in words]
+    twice = next((ref for ref in refs if refs.count(ref) > 1), None)
+    if twice is not None:
+        raise UsageError(f"{twice} stands there twice.", "Name every model once.")
+    return refs
+
+
+def _chain(words: tuple[str, ...], view: ConfigView, ctx: Context) -> list[Named]:
+    return [_current(resolve(word, view, ctx.catalog), ctx) for word in words]
+
+
+def _current(named: Named, ctx: Context) -> Named:
+    """Replace a model that the catalog itself names by today's; a team's alias is followed."""
+    current = ctx.catalog.current(named.ref)
+    if named.via != "model" or current == named.ref:
+        return named
+    return Named(current, named.via, named.word, replaced=named.ref)
+
+
+def _successor_notes(named: list[Named]) -> tuple[Text, ...]:
+    return tuple(took_successor(n.word, n.replaced, n.ref) for n in named if n.replaced)

@@ -1,0 +1,120 @@
+"""The state of things as status, test and change cards need it, gathered once from the ports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bot.commands.context import Context
+from bot.config.commit import Present, look
+from bot.config.history import owner
+from bot.config.plan import choice_for
+from bot.config.schema import ConfigView, ModelChoice
+from bot.costs.pricing import unit_price
+from bot.errors import StorageError
+from bot.models import ModelRef, Price
+from bot.ports import Change, Cooldown, IncidentRow, Revert
+from bot.routing.chain import Hop, Surroundings, chain_of, provider_of
+
+HISTORY = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the database knows; `trouble` says why it knows nothing."""
+
+    changes: Sequence[Change] = ()
+    reverts: Sequence[Revert] = ()
+    cooldowns: Sequence[Cooldown] = ()
+    incidents: Sequence[IncidentRow] = ()
+    muted_until: datetime | None = None
+    service_seen_at: datetime | None = None
+    trouble: StorageError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Everything `/model status` shows: the file, the chain with prices, what is remembered."""
+
+    present: Present
+    choice: ModelChoice
+    hops: tuple[Hop, ...]
+    prices: dict[ModelRef, Price | None]
+    known: Known = field(default_factory=Known)
+
+    @property
+    def view(self) -> ConfigView:
+        """The checked config."""
+        return self.present.view
+
+    @property
+    def primary(self) -> Hop | None:
+        """The hop at position 0, if a primary is set."""
+        return self.hops[0] if self.hops and self.hops[0].position == 0 else None
+
+    def price(self, hop: Hop) -> Price | None:
+        """Return a hop's unit prices."""
+        return self.prices.get(hop.ref) if hop.ref else None
+
+    @property
+    def last_change(self) -> Change | None:
+        """The newest change in history."""
+        return self.known.changes[0] if self.known.changes else None
+
+    @property
+    def pending(self) -> tuple[Revert, Change] | None:
+        """The timed switch that is in force, with the change it will take back."""
+        for revert in self.known.reverts:
+            change = next((c for c in self.known.changes if c.id == revert.change_id), None)
+            if change and owner(self.known.changes, change.touched[0].path) == change:
+                return revert, change
+        return None
+
+
+async def take_picture(ctx: Context, agent: str | None = None) -> Picture:
+    """Read the config and what the database knows of it."""
+    present = await look(ctx.ports.store, ctx.ports.journal, ctx.now)
+    known = await remember(ctx)
+    return picture_of(ctx, present, known, agent)
+
+
+def picture_of(
+    ctx: Context, present: Present, known: Known, agent: str | None = None
+) -> Picture:
+    """Lay the chain of a document out with prices and cool-downs."""
+    view = present.view
+    choice = choice_for(view, agent)
+    around = surroundings(ctx, known)
+    hops = chain_of(view, choice, around)
+    refs = [hop.ref for hop in hops if hop.ref]
+    return Picture(present, choice, hops, {ref: price_of(ctx, ref, view) for ref in refs}, known)
+
+
+def surroundings(ctx: Context, known: Known) -> Surroundings:
+    """Return what a chain is judged by."""
+    return Surroundings(
+        ctx.catalog, ctx.settings.env, ctx.ports.store.location, known.cooldowns
+    )
+
+
+def price_of(ctx: Context, ref: ModelRef, view: ConfigView) -> Price | None:
+    """Return a model's unit prices now."""
+    provider = provider_of(ref, view, ctx.catalog)
+    return unit_price(ref, provider, view, ctx.ports.prices, ctx.now)
+
+
+async def remember(ctx: Context) -> Known:
+    """Ask the database; its being away must not hide the config."""
+    ports, location = ctx.ports, ctx.ports.store.location
+    try:
+        return Known(
+            changes=await ports.journal.changes(location, HISTORY),
+            reverts=await ports.journal.reverts(location),
+            cooldowns=await ports.log.cooldowns(ctx.now),
+            incidents=await ports.log.incidents(open_only=True, limit=20),
+            muted_until=await ports.log.muted_until(),
+            service_seen_at=await ports.journal.last_beat("bot"),
+        )
+    except StorageError as error:
+        return Known(trouble=error)

@@ -1,0 +1,157 @@
+"""A command, declared once; parsing, help, completion and Discord's tree derive from it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from bot.access import Permission
+from bot.card import Card
+
+if TYPE_CHECKING:
+    from bot.commands.context import Context
+
+
+class Kind(StrEnum):
+    """What an argument is; grammar, completion and Discord's option types follow from it."""
+
+    MODEL = "model"
+    MODELS = "models"
+    PROVIDER = "provider"
+    NAME = "name"
+    DEADLINE = "deadline"
+    COUNT = "count"
+    CHOICE = "choice"
+    AMOUNT = "amount"
+    TEXT = "text"
+
+
+class Danger(StrEnum):
+    """What a surface should know before it runs a command."""
+
+    NONE = "none"
+    CHANGES = "changes"
+    COSTS = "costs"
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One argument.
+
+    `keyword` arguments are introduced by their name in text (`for 2h`); the others stand in
+    order. `also` are other words that introduce it and belong to the value (`until 18:00`).
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    required: bool = False
+    keyword: bool = False
+    also: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Args:
+    """The arguments of one call, by name: text, a whole number, or a tuple of words."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def text(self, name: str) -> str | None:
+        """Return an argument that is one text."""
+        value = self.values.get(name)
+        return None if value is None else str(value)
+
+    def need(self, name: str) -> str:
+        """Return a required text; the grammar has seen to it that it is there."""
+        return str(self.values[name])
+
+    def count(self, name: str) -> int | None:
+        """Return an argument that is a whole number."""
+        value = self.values.get(name)
+        return None if value is None else int(value)
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """Return an argument that is a list of words."""
+        return tuple(self.values.get(name) or ())
+
+
+Handler = Callable[["Context", Args], Awaitable[Card]]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: `group` is the slash command, `name` its subcommand.
+
+    `default` marks the one that the bare slash command means. `examples` are complete lines.
+    """
+
+    group: str
+    name: str
+    help: str
+    permission: Permission
+    handler: Handler
+    params: tuple[Param, ...] = ()
+    danger: Danger = Danger.NONE
+    default: bool = False
+    examples: tuple[str, ...] = ()
+    discord_names: tuple[str, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """`model use`, as `--json` names it."""
+        return f"{self.group} {self.name}"
+
+    @property
+    def usage(self) -> str:
+        """Write the command's shape: `/fallback add MODEL [at N]`."""
+        parts = [f"/{self.group}", self.name]
+        for param in self.params:
+            parts.append(_shape(param))
+        return " ".join(parts)
+
+
+def _shape(param: Param) -> str:
+    value = "|".join(param.choices) if param.choices else _PLACES[param.kind]
+    shape = f"{param.name} {value}" if param.keyword else value
+    return shape if param.required else f"[{shape}]"
+
+
+_PLACES = {
+    Kind.MODEL: "MODEL",
+    Kind.MODELS: "MODEL…",
+    Kind.PROVIDER: "PROVIDER",
+    Kind.NAME: "NAME",
+    Kind.DEADLINE: "DURATION",
+    Kind.COUNT: "N",
+    Kind.CHOICE: "WORD",
+    Kind.AMOUNT: "AMOUNT",
+    Kind.TEXT: "TEXT",
+}
+
+
+class Registry:
+    """Every command, by group and name."""
+
+    def __init__(self, commands: tuple[Command, ...]) -> None:
+        self._commands = commands
+        self._by_name = {(c.group, c.name): c for c in commands}
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The slash commands, in order."""
+        return tuple(dict.fromkeys(c.group for c in self._commands))
+
+    def of(self, group: str) -> tuple[Command, ...]:
+        """Return a group's commands in order."""
+        return tuple(c for c in self._commands if c.group == group)
+
+    def find(self, group: str, name: str) -> Command | None:
+        """Return one command."""
+        return self._by_name.get((group, name))
+
+    def default(self, group: str) -> Command:
+        """Return what the bare slash command means."""
+        return next(c for c in self.of(group) if c.default)

@@ -1,0 +1,250 @@
+"""Every command of /model and /fallback, declared once."""
+
+from __future__ import annotations
+
+from bot.access import Permission
+from bot.catalog import Catalog
+from bot.commands import fallback_edit, fallback_watch, model_read, model_switch
+from bot.commands.context import Context
+from bot.commands.help import show_help
+from bot.commands.registry import Args, Command, Danger, Handler, Kind, Param, Registry
+from bot.card import Card
+
+READ, CHANGE = Permission.READ, Permission.CHANGE
+
+_REASON = Param("reason", Kind.TEXT, "Why, for the channel and history", keyword=True)
+_AGENT = Param("agent", Kind.NAME, "The agent whose own model it is", keyword=True)
+_FOR = Param(
+    "for",
+    Kind.DEADLINE,
+    "How long, then it goes back: 30m, 2h, 1d or until 18:00",
+    keyword=True,
+    also=("until",),
+)
+
+
+def registry(catalog: Catalog) -> Registry:
+    """Build the registry; the presets' words come from the catalog."""
+    return Registry((*_model(catalog), *_FALLBACK))
+
+
+def _model(catalog: Catalog) -> tuple[Command, ...]:
+    presets = tuple(
+        Command(
+            "model",
+            preset.name,
+            f"Switch the primary to {preset.name}: {preset.use_case}",
+            CHANGE,
+            _switch_to(preset.name),
+            (_FOR, _AGENT, _REASON),
+            Danger.CHANGES,
+            examples=(f"/model {preset.name} for 2h reason batch import",),
+        )
+        for preset in catalog.presets.values()
+    )
+    strategies = tuple(catalog.strategies)
+    return (
+        Command(
+            "model",
+            "status",
+            "Show primary, chain, prices, last change and what is wrong",
+            READ,
+            model_read.status,
+            (_AGENT,),
+            default=True,
+            examples=("/model status",),
+        ),
+        *presets,
+        Command(
+            "model",
+            "use",
+            "Switch the primary to an alias, a preset or any provider/model",
+            CHANGE,
+            model_switch.use,
+            (_model_param("The model to switch to"), _FOR, _AGENT, _REASON),
+            Danger.CHANGES,
+            examples=("/model use anthropic/claude-sonnet-4-5 until 18:00 reason release",),
+        ),
+        Command(
+            "model",
+            "fallback",
+            "Put the preset fallback chain in place",
+            CHANGE,
+            model_switch.fallback,
+            (_REASON,),
+            Danger.CHANGES,
+            examples=("/model fallback",),
+        ),
+        Command(
+            "model",
+            "strategy",
+            "Set primary and chain together",
+            CHANGE,
+            model_switch.strategy,
+            (
+                Param("name", Kind.CHOICE, "The strategy", required=True, choices=strategies),
+                _REASON,
+            ),
+            Danger.CHANGES,
+            examples=("/model strategy quality", "/model strategy local-first"),
+        ),
+        Command(
+            "model",
+            "list",
+            "Show every configured model with price, context window and key",
+            READ,
+            model_read.list_models,
+            (Param("name", Kind.PROVIDER, "Only this provider's models"),),
+            examples=("/model list", "/model list deepseek"),
+        ),
+        Command(
+            "model",
+            "preset",
+            "Name a model, or take a name away with remove",
+            CHANGE,
+            model_switch.preset,
+            (
+                Param("name", Kind.NAME, "The name", required=True),
+                Param("model", Kind.MODEL, "The model it names, or remove", required=True),
+                _REASON,
+            ),
+            Danger.CHANGES,
+            examples=("/model preset nightly deepseek/deepseek-flash", "/model preset nightly remove"),
+        ),
+        Command(
+            "model",
+            "undo",
+            "Take the last change back",
+            CHANGE,
+            model_read.take_back,
+            (_REASON,),
+            Danger.CHANGES,
+            examples=("/model undo",),
+        ),
+        Command(
+            "model",
+            "history",
+            "Show who changed what, when and why",
+            READ,
+            model_read.history,
+            (Param("amount", Kind.COUNT, "How many changes"),),
+            examples=("/model history 20",),
+        ),
+        _help("model"),
+    )
+
+
+def _model_param(help_: str) -> Param:
+    return Param("model", Kind.MODEL, help_, required=True)
+
+
+def _switch_to(word: str) -> Handler:
+    async def handler(ctx: Context, args: Args) -> Card:
+        return await model_switch.switch(ctx, word, args)
+
+    return handler
+
+
+def _help(group: str) -> Command:
+    async def handler(ctx: Context, args: Args) -> Card:
+        return await show_help(ctx, group)
+
+    return Command(
+        group, "help", f"Show every form of /{group}", READ, handler, examples=(f"/{group} help",)
+    )
+
+
+_FALLBACK = (
+    Command(
+        "fallback",
+        "status",
+        "Show the chain as it is really walked, cool-downs, incidents and the mute",
+        READ,
+        fallback_watch.status,
+        default=True,
+        examples=("/fallback status",),
+    ),
+    Command(
+        "fallback",
+        "test",
+        "Ask every hop for real, all at once, with one token each",
+        CHANGE,
+        fallback_watch.test,
+        (Param("models", Kind.MODELS, "Models to ask instead of the chain"),),
+        Danger.COSTS,
+        examples=("/fallback test", "/fallback test cheap local"),
+    ),
+    Command(
+        "fallback",
+        "set",
+        "Replace the chain",
+        CHANGE,
+        fallback_edit.set_chain,
+        (Param("models", Kind.MODELS, "The fallbacks in order", required=True), _REASON),
+        Danger.CHANGES,
+        examples=("/fallback set deepseek/deepseek-flash ollama/llama3.3",),
+    ),
+    Command(
+        "fallback",
+        "add",
+        "Add a fallback, or allow one that would be skipped",
+        CHANGE,
+        fallback_edit.add,
+        (
+            _model_param("The model to add"),
+            Param("at", Kind.COUNT, "Its place among the fallbacks, from 1", keyword=True),
+            _REASON,
+        ),
+        Danger.CHANGES,
+        examples=("/fallback add groq/llama-3.3-70b-versatile at 1",),
+    ),
+    Command(
+        "fallback",
+        "remove",
+        "Take a fallback out of the chain",
+        CHANGE,
+        fallback_edit.remove,
+        (_model_param("The fallback to take out"), _REASON),
+        Danger.CHANGES,
+        examples=("/fallback remove ollama/llama3.3",),
+    ),
+    Command(
+        "fallback",
+        "off",
+        "Empty the chain",
+        CHANGE,
+        fallback_edit.off,
+        (_REASON,),
+        Danger.CHANGES,
+        examples=("/fallback off",),
+    ),
+    Command(
+        "fallback",
+        "events",
+        "Show what fell back, when, why and to whom",
+        READ,
+        fallback_watch.events,
+        (Param("duration", Kind.DEADLINE, "How far back, 24 hours unless told"),),
+        examples=("/fallback events 2h",),
+    ),
+    Command(
+        "fallback",
+        "mute",
+        "Send no alerts for a while",
+        CHANGE,
+        fallback_watch.mute,
+        (Param("duration", Kind.DEADLINE, "How long: 30m, 2h or until 18:00", required=True),),
+        Danger.CHANGES,
+        examples=("/fallback mute 1h",),
+    ),
+    Command(
+        "fallback",
+        "unmute",
+        "Send alerts again",
+        CHANGE,
+        fallback_watch.unmute,
+        danger=Danger.CHANGES,
+        examples=("/fallback unmute",),
+    ),
+    _help("fallback"),
+)

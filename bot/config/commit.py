@@ -1,0 +1,242 @@
+"""One change of the config from wish to history: read, plan, splice, prove, note, write, confirm.
+
+The note goes into the journal before the bytes go to the store and is confirmed after, so that a
+crash in between is told apart on the next visit. Other programs do not take our lock, so the
+write compares revisions and the whole walk is repeated a few times when it loses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.access import Actor, Surface
+from bot.config.edit import Edit, apply_edits, load, touched, unified_diff
+from bot.config.schema import ALLOW_PATH, MODEL_PATH, MODELS_PATH, ConfigView, view_of
+from bot.errors import ConfigConflictError, StorageError
+from bot.ports import (
+    ABSENT,
+    ConfigSession,
+    ConfigStore,
+    Document,
+    Journal,
+    Json,
+    KnownState,
+    NewChange,
+    Path,
+    Touched,
+)
+
+ATTEMPTS = 8
+OUTSIDE = Actor(Surface.OUTSIDE, "outside", "outside")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to edit, and the headline value before and after."""
+
+    edits: Sequence[Edit]
+    old: Json
+    new: Json
+    reverts: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The document as a planner sees it: the bytes, the bare parse, the checked view."""
+
+    document: Document
+    parsed: Json
+    view: ConfigView
+
+
+Planner = Callable[[Present], Plan]
+"""Decides on the edits while the lock is held; may raise to refuse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Who wants what, and why."""
+
+    actor: Actor
+    action: str
+    reason: str
+    planner: Planner
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a wish.
+
+    `change_id` is None when nothing had to change or the journal could not be written; in the
+    latter case `unrecorded` says why.
+    """
+
+    changed: bool
+    plan: Plan
+    before: ConfigView
+    after: ConfigView
+    revision_before: str
+    revision: str
+    diff: str
+    change_id: int | None = None
+    unrecorded: StorageError | None = None
+
+
+async def carry_out(store: ConfigStore, journal: Journal, wish: Wish, now: datetime) -> Applied:
+    """Make one change under the writers' lock.
+
+    Raises:
+        ConfigError: the document cannot be read, edited or written; it is as it was.
+        ChangeoverError: whatever the planner refuses with.
+    """
+    async with store.exclusive() as session:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await _attempt(store.location, session, journal, wish, now)
+            except ConfigConflictError:
+                if attempt == ATTEMPTS:
+                    raise
+    raise AssertionError("the loop returns or raises")
+
+
+async def look(store: ConfigStore, journal: Journal, now: datetime) -> Present:
+    """Read the document and note an edit from outside, if there was one."""
+    present = _present(await store.read())
+    await notice_outside(store.location, journal, present, now)
+    return present
+
+
+async def notice_outside(
+    location: str, journal: Journal, present: Present, now: datetime
+) -> NewChange | None:
+    """Put an edit from outside into history, once; return it when this call was the one."""
+    try:
+        known = await journal.known(location)
+        if known is None or known.revision == present.document.revision:
+            if known is None:
+                await journal.observe(_outside(location, None, present, now), None)
+            return None
+        change = _outside(location, known, present, now)
+        if change.touched and await journal.observe(change, known.revision):
+            return change
+    except StorageError:
+        # A status must be readable while the database is down; history says so itself.
+        return None
+    return None
+
+
+async def _attempt(
+    location: str, session: ConfigSession, journal: Journal, wish: Wish, now: datetime
+) -> Applied:
+    document = await session.read()
+    present = _present(document)
+    unrecorded = await _settle(location, journal, present, now)
+    plan = wish.planner(present)
+    raw = apply_edits(document.raw, plan.edits)
+    if raw == document.raw:
+        return Applied(
+            False, plan, present.view, present.view, document.revision, document.revision, ""
+        )
+    after = _present(Document(raw, Document.of(raw).revision, document.included))
+    diff = unified_diff(document.raw, raw, location.rpartition("/")[2])
+    change = NewChange(
+        document=location,
+        at=now,
+        actor=wish.actor,
+        action=wish.action,
+        reason=wish.reason,
+        old=plan.old,
+        new=plan.new,
+        touched=touched(present.parsed, plan.edits, after.parsed),
+        revision_before=document.revision,
+        revision=after.document.revision,
+        diff=diff,
+        view=after.view.snapshot(),
+        reverts=plan.reverts,
+    )
+    change_id: int | None = None
+    if unrecorded is None:
+        change_id, unrecorded = await _begin(journal, change)
+    try:
+        await session.write(raw, expected_revision=document.revision)
+    except BaseException:
+        if change_id is not None:
+            await journal.abandon(change_id)
+        raise
+    if change_id is not None:
+        unrecorded = await _confirm(journal, change_id)
+    return Applied(
+        True,
+        plan,
+        present.view,
+        after.view,
+        document.revision,
+        after.document.revision,
+        diff,
+        change_id,
+        unrecorded,
+    )
+
+
+def _present(document: Document) -> Present:
+    return Present(document, load(document.raw), view_of(document))
+
+
+async def _settle(
+    location: str, journal: Journal, present: Present, now: datetime
+) -> StorageError | None:
+    try:
+        await journal.settle(location, present.document.revision)
+    except StorageError as error:
+        return error
+    await notice_outside(location, journal, present, now)
+    return None
+
+
+async def _begin(journal: Journal, change: NewChange) -> tuple[int | None, StorageError | None]:
+    try:
+        return await journal.begin(change), None
+    except StorageError as error:
+        return None, error
+
+
+async def _confirm(journal: Journal, change_id: int) -> StorageError | None:
+    try:
+        await journal.confirm(change_id)
+    except StorageError as error:
+        return error
+    return None
+
+
+def _outside(
+    location: str, known: KnownState | None, present: Present, now: datetime
+) -> NewChange:
+    view = present.view.snapshot()
+    old = known.view if known else view
+    parts: dict[str, Path] = {
+        "primary": (*MODEL_PATH, "primary"),
+        "fallbacks": (*MODEL_PATH, "fallbacks"),
+        "models": MODELS_PATH,
+        "allow": ALLOW_PATH,
+        "agents": ("agents", "list"),
+    }
+    differing = [part for part in parts if old.get(part) != view[part]]
+    headline = differing[0] if differing else "primary"
+    return NewChange(
+        document=location,
+        at=now,
+        actor=OUTSIDE,
+        action="edit",
+        reason="",
+        old=old.get(headline),
+        new=view[headline],
+        touched=tuple(
+            Touched(parts[part], old.get(part, ABSENT), view[part]) for part in differing
+        ),
+        revision_before=known.revision if known else present.document.revision,
+        revision=present.document.revision,
+        diff="",
+        view=view,
+    )

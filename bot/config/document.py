@@ -1,0 +1,138 @@
+"""The config as bytes: read it, refuse what is no config, and say where it goes wrong."""
+
+from __future__ import annotations
+
+import re
+
+import pyjson5
+
+from bot.config.json5_span import position
+from bot.config.values import kind
+from bot.errors import ConfigShapeError, ConfigSyntaxError
+from bot.ports import Json
+
+MAX_DEPTH = 200
+"""Nesting that is still followed; real files have about ten levels."""
+
+_INCLUDE = "$include"
+_NEAR = re.compile(r"near (\d+)")
+_AGAIN = "Mend that line, or put a backup of the file back, and try again."
+
+
+def load(raw: bytes) -> Json:
+    """Parse a config's bytes.
+
+    Raises:
+        ConfigSyntaxError: they are no JSON5 text in UTF-8; the message names line and column.
+        ConfigShapeError: the root is not an object.
+    """
+    text = decode(raw)
+    try:
+        parsed = pyjson5.decode(text, maxdepth=MAX_DEPTH)
+    except pyjson5.Json5NestingTooDeep as error:
+        raise ConfigSyntaxError(
+            f"The config is nested more than {MAX_DEPTH} levels deep{_where(text, error)}.", _AGAIN
+        ) from None
+    except (pyjson5.Json5Exception, ValueError, ArithmeticError, RecursionError) as error:
+        raise ConfigSyntaxError(
+            f"The config is not valid JSON5{_where(text, error)}: {_why(error)}.", _AGAIN
+        ) from None
+    if not isinstance(parsed, dict):
+        raise ConfigShapeError(
+            f"The config is {kind(parsed)}, but it has to be an object.",
+            "Put the settings between { and }, or put a backup of the file back.",
+        )
+    return parsed
+
+
+def decode(raw: bytes) -> str:
+    """Turn a config's bytes into text; a byte order mark stays, it is white space to JSON5.
+
+    Raises:
+        ConfigSyntaxError: they are empty, not UTF-8, or hold a NUL byte.
+    """
+    if not raw.strip():
+        raise ConfigSyntaxError(
+            "The config is empty.", "Write {} into it, or put a backup of the file back."
+        )
+    if (nul := raw.find(b"\0")) >= 0:
+        line = raw.count(b"\n", 0, nul) + 1
+        raise ConfigSyntaxError(
+            f"The config holds a NUL byte in line {line}: it is no text, or not UTF-8.",
+            "Save it as UTF-8, or put a backup of the file back.",
+        )
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode("utf-8")
+        line, column = position(before, len(before))
+        raise ConfigSyntaxError(
+            f"The config is not UTF-8 text: byte 0x{raw[error.start]:02x}"
+            f" at line {line}, column {column}.",
+            "Save it as UTF-8, or put a backup of the file back.",
+        ) from None
+
+
+def _where(text: str, error: Exception) -> str:
+    found = _NEAR.search(str(error))
+    if found is None:
+        return ""
+    line, column = position(text, max(0, int(found[1]) - 1))
+    return f" at line {line}, column {column}"
+
+
+def _why(error: Exception) -> str:
+    said = str(error.args[0]) if error.args else ""
+    if "No JSON data" in said:
+        return "there is nothing in it but comments or blanks"
+    for sign, words in (
+        ("Unclosed b'string'", "a string is not closed"),
+        ("Unclosed b'comment'", "a comment is not closed"),
+        ("NumericLiteral", "that is not a number that can be read"),
+        ("Extra data", "something follows the closing bracket"),
+        ("comma' or", "a comma or a closing bracket is missing before it"),
+        ("Stray", "there is one comma too many"),
+        ("colon", "a colon is missing"),
+        ("IdentifierStart", "a key belongs there"),
+        ("JSON5Value", "a value belongs there"),
+        ("escape", "that escape is unknown"),
+        ("hexadecimal", "that escape is not whole"),
+        ("Unclosed", "a bracket is not closed"),
+    ):
+        if sign in said:
+            return words
+    return "the text cannot be read"
+
+
+def include_names(value: Json) -> tuple[str, ...]:
+    """Return the file names an object's own `$include` gives."""
+    said = value.get(_INCLUDE) if isinstance(value, dict) else None
+    return tuple(name for name in (said if isinstance(said, list) else [said]) if _is_name(name))
+
+
+def _is_name(name: Json) -> bool:
+    return isinstance(name, str)
+
+
+def has_include(value: Json) -> bool:
+    """Decide whether an object draws in other files."""
+    return isinstance(value, dict) and _INCLUDE in value
+
+
+def include_targets(raw: bytes) -> tuple[str, ...]:
+    """Return every file name under a `$include` anywhere, each once; none for a broken config."""
+    if b"$include" not in raw and not re.search(rb"\\[ux]", raw):
+        return ()
+    try:
+        todo: list[Json] = [load(raw)]
+    except (ConfigSyntaxError, ConfigShapeError):
+        return ()
+    found: dict[str, None] = {}
+    while todo:
+        held = todo.pop()
+        if isinstance(held, dict):
+            found |= dict.fromkeys(include_names(held))
+            todo.extend(reversed(held.values()))
+        elif isinstance(held, list):
+            todo.extend(reversed(held))
+    return tuple(found)

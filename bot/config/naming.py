@@ -1,0 +1,159 @@
+"""From the words people use to models: aliases of the file, presets, `provider/model`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+
+from bot.catalog import Catalog
+from bot.config.schema import ConfigView
+from bot.durations import shorten
+from bot.errors import UnknownModelError, UsageError
+from bot.models import ModelRef
+
+_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+_PRESET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
+
+
+class Via(StrEnum):
+    """What a word turned out to be."""
+
+    ALIAS = "alias"
+    PRESET = "preset"
+    MODEL = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A model and the word it was asked for by.
+
+    `replaced` is the retired or misspelt model that the catalog's preset names, when a successor
+    was taken instead.
+    """
+
+    ref: ModelRef
+    via: Via
+    word: str
+    replaced: ModelRef | None = None
+
+
+def resolve(words: str, view: ConfigView, catalog: Catalog) -> Named:
+    """Find the model meant by an alias, a preset or `provider/model`.
+
+    The team's alias wins over the catalog's preset, and is followed wherever it points.
+
+    Raises:
+        UnknownModelError: nothing goes by that name.
+    """
+    word = words.strip().strip("`")
+    alias = alias_target(word, view)
+    if alias is not None:
+        return Named(alias, Via.ALIAS, word.lower())
+    preset = catalog.presets.get(word.lower())
+    if preset is not None:
+        ref = catalog.current(preset.model)
+        return Named(
+            ref, Via.PRESET, preset.name, preset.model if ref != preset.model else None
+        )
+    parsed = ModelRef.parse(word)
+    if parsed is not None and known_provider(parsed.provider, view, catalog):
+        return Named(parsed, Via.MODEL, word)
+    raise _unknown(word, view, catalog)
+
+
+def alias_target(word: str, view: ConfigView) -> ModelRef | None:
+    """Return the model that carries the alias in the file; case does not matter."""
+    for key, alias in view.aliases.items():
+        if alias is not None and alias.lower() == word.lower():
+            return ModelRef.parse(key)
+    return None
+
+
+def alias_of(ref: ModelRef, view: ConfigView) -> str | None:
+    """Return the model's alias in the file."""
+    return view.aliases.get(str(ref))
+
+
+def written(value: str | None, view: ConfigView) -> ModelRef | None:
+    """Read a model as the file writes it: a full name or an alias; None for anything else."""
+    if not value:
+        return None
+    return alias_target(value, view) or ModelRef.parse(value)
+
+
+def variable_in(value: str | None) -> str | None:
+    """Return the `${VAR}` a value holds, if any."""
+    found = _VARIABLE.search(value or "")
+    return found[0] if found else None
+
+
+def known_provider(id_: str, view: ConfigView, catalog: Catalog) -> bool:
+    """Decide whether the catalog or the file has a provider of that id."""
+    return catalog.provider(id_) is not None or id_ in {p.lower() for p in view.providers}
+
+
+def check_preset_name(name: str, taken: Iterable[str]) -> str:
+    """Return a preset's name in lower case.
+
+    Raises:
+        UsageError: it is no name, or a command's word.
+    """
+    word = name.strip().lower()
+    if not _PRESET_NAME.fullmatch(word):
+        raise UsageError(
+            f"{shorten(name)!r} cannot name a preset.",
+            "Use up to 32 of a-z, 0-9, dot, dash and underscore: /model preset nightly MODEL",
+        )
+    if word in taken:
+        raise UsageError(
+            f"{word} is a word of the command /model already.",
+            "Choose another name: /model preset NAME MODEL",
+        )
+    return word
+
+
+def names(view: ConfigView, catalog: Catalog) -> list[str]:
+    """Return every word that `/model use` takes, aliases first, for completion."""
+    aliases = [alias for alias in view.aliases.values() if alias]
+    models = [*view.aliases, *map(str, chain_words(view))]
+    known = [str(ref) for ref, facts in catalog.models.items() if not facts.successor]
+    custom = [
+        f"{id_}/{model['id']}"
+        for id_, table in view.providers.items()
+        for model in table.get("models") or ()
+        if isinstance(model, dict) and isinstance(model.get("id"), str)
+    ]
+    return list(dict.fromkeys([*aliases, *catalog.presets, *models, *custom, *known]))
+
+
+def chain_words(view: ConfigView) -> list[str]:
+    """Return the defaults' primary and fallbacks as written."""
+    return [w for w in (view.default.primary, *(view.default.fallbacks or ())) if w]
+
+
+def near(word: str, candidates: Iterable[str]) -> str | None:
+    """Return the candidate spelt most like the word, if any is close."""
+    pool = {candidate.lower(): candidate for candidate in candidates}
+    close = get_close_matches(word.lower()[:200], pool, n=1, cutoff=0.6)
+    return pool[close[0]] if close else None
+
+
+def _unknown(word: str, view: ConfigView, catalog: Catalog) -> UnknownModelError:
+    pool = names(view, catalog)
+    tails = {name.rpartition("/")[2]: name for name in reversed(pool) if "/" in name}
+    guess = tails.get(word.lower()) or near(word, pool)
+    parsed = ModelRef.parse(word)
+    hint = f"Did you mean {guess}? " if guess else ""
+    if parsed is not None:
+        providers = sorted({*catalog.providers, *view.providers})
+        return UnknownModelError(
+            f"There is no provider {shorten(parsed.provider)!r}.",
+            f"{hint}Providers are {', '.join(providers)}.",
+        )
+    return UnknownModelError(
+        f"{shorten(word)!r} is no alias, preset or provider/model.",
+        f"{hint}/model list shows what there is.",
+    )

@@ -1,0 +1,203 @@
+"""The config as this program sees it: the model-related part, checked, with where it stands.
+
+Shapes: `agents.defaults.model` is an object `{primary, fallbacks}` in every release and a string
+too since 2026.3; an agent's own model stands in `agents.list[].model` before and in
+`agents.entries.<id>.model` since. Source: the zod schemas of openclaw 2026.1.29 and 2026.9.6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
+
+from bot.config.include import resolve_includes
+from bot.errors import ConfigShapeError
+from bot.ports import Document, Json, Path
+
+DEFAULTS: Path = ("agents", "defaults")
+MODEL_PATH: Path = (*DEFAULTS, "model")
+MODELS_PATH: Path = (*DEFAULTS, "models")
+ALLOW_PATH: Path = (*DEFAULTS, "modelPolicy", "allow")
+
+
+class ModelShape(StrEnum):
+    """How a `model` value is written."""
+
+    ABSENT = "absent"
+    STRING = "string"
+    OBJECT = "object"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """A `model` value: where it stands, how it is written, what it says.
+
+    `primary` and `fallbacks` are as written: names, aliases, or `${VAR}`. `fallbacks` None means
+    that the key is absent, which for an agent inherits the defaults' chain.
+    """
+
+    path: Path
+    shape: ModelShape
+    primary: str | None = None
+    fallbacks: tuple[str, ...] | None = None
+
+    @property
+    def primary_path(self) -> Path:
+        """Where the primary's string stands or would stand."""
+        return self.path if self.shape is ModelShape.STRING else (*self.path, "primary")
+
+    @property
+    def fallbacks_path(self) -> Path:
+        """Where the chain's list stands or would stand."""
+        return (*self.path, "fallbacks")
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigView:
+    """The model-related part of the config.
+
+    `aliases` maps a model (as its key is written) to its alias or None, in the file's order.
+    `allow` is `modelPolicy.allow`.
+    """
+
+    default: ModelChoice
+    aliases: Mapping[str, str | None] = field(default_factory=dict)
+    allow: tuple[str, ...] = ()
+    agents: Mapping[str, ModelChoice] = field(default_factory=dict)
+    providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    version: str | None = None
+
+    def choice(self, agent: str | None) -> ModelChoice | None:
+        """Return the defaults' model, or an agent's own; None for an unknown agent."""
+        return self.default if agent is None else self.agents.get(agent)
+
+    def snapshot(self) -> Json:
+        """Return the part whose edits from outside are history, as plain JSON."""
+        return {
+            "primary": self.default.primary,
+            "fallbacks": list(self.default.fallbacks or ()),
+            "models": dict(self.aliases),
+            "allow": list(self.allow),
+            "agents": {
+                id_: {"primary": choice.primary, "fallbacks": list(choice.fallbacks or ())}
+                for id_, choice in self.agents.items()
+                if choice.shape is not ModelShape.ABSENT
+            },
+        }
+
+
+class _Lenient(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Model(_Lenient):
+    primary: StrictStr | None = None
+    fallbacks: list[StrictStr] | None = None
+
+
+class _Entry(_Lenient):
+    alias: StrictStr | None = None
+
+
+class _Policy(_Lenient):
+    allow: list[StrictStr] | None = None
+
+
+class _Defaults(_Lenient):
+    model: StrictStr | _Model | None = None
+    models: dict[str, _Entry | None] | None = None
+    policy: _Policy | None = Field(default=None, alias="modelPolicy")
+
+
+class _Agent(_Lenient):
+    id: StrictStr | None = None
+    model: StrictStr | _Model | None = None
+
+
+class _Agents(_Lenient):
+    defaults: _Defaults | None = None
+    list_: list[_Agent] | None = Field(default=None, alias="list")
+    entries: dict[str, _Agent | None] | None = None
+
+
+class _Providers(_Lenient):
+    providers: dict[str, dict[str, Any]] | None = None
+
+
+class _Meta(_Lenient):
+    version: StrictStr | None = Field(default=None, alias="lastTouchedVersion")
+
+
+class _Root(_Lenient):
+    agents: _Agents | None = None
+    models: _Providers | None = None
+    meta: _Meta | None = None
+
+
+def view_of(document: Document) -> ConfigView:
+    """Read the model-related part of a document, its includes followed.
+
+    Raises:
+        ConfigSyntaxError: it is not JSON5.
+        ConfigShapeError: something else stands where a model or a list of models belongs.
+    """
+    return view(resolve_includes(document))
+
+
+def view(parsed: Json) -> ConfigView:
+    """Read the model-related part of a parsed config. Raises ConfigShapeError."""
+    try:
+        root = _Root.model_validate(parsed)
+    except ValidationError as error:
+        raise _shape_error(error) from None
+    agents = root.agents or _Agents()
+    defaults = agents.defaults or _Defaults()
+    models = defaults.models or {}
+    return ConfigView(
+        default=_choice(MODEL_PATH, defaults.model),
+        aliases={key: entry.alias if entry else None for key, entry in models.items()},
+        allow=tuple(defaults.policy.allow or ()) if defaults.policy else (),
+        agents=_agents(agents),
+        providers=(root.models.providers if root.models else None) or {},
+        version=root.meta.version if root.meta else None,
+    )
+
+
+def _choice(path: Path, model: str | _Model | None) -> ModelChoice:
+    match model:
+        case None:
+            return ModelChoice(path, ModelShape.ABSENT)
+        case str():
+            return ModelChoice(path, ModelShape.STRING, model)
+        case _:
+            chain = None if model.fallbacks is None else tuple(model.fallbacks)
+            return ModelChoice(path, ModelShape.OBJECT, model.primary, chain)
+
+
+def _agents(agents: _Agents) -> dict[str, ModelChoice]:
+    found = {
+        agent.id: _choice(("agents", "list", position, "model"), agent.model)
+        for position, agent in enumerate(agents.list_ or ())
+        if agent.id
+    }
+    for id_, entry in (agents.entries or {}).items():
+        found[id_] = _choice(("agents", "entries", id_, "model"), entry.model if entry else None)
+    return found
+
+
+def _shape_error(error: ValidationError) -> ConfigShapeError:
+    first = error.errors(include_url=False)[0]
+    # A union reports each branch that failed; its branch names are no keys of the file.
+    steps = [str(step) for step in first["loc"] if step not in ("str", "_Model")]
+    place = ".".join(steps) or "the file"
+    kind = type(first.get("input")).__name__
+    found = {"dict": "an object", "list": "a list", "str": "a text", "bool": "true or false"}
+    what = found.get(kind, "nothing" if kind == "NoneType" else "a number")
+    return ConfigShapeError(
+        f"{place} holds {what}, which does not belong there.",
+        "Mend it in the file, then run changeover doctor; nothing was written.",
+    )

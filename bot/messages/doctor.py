@@ -1,0 +1,43 @@
+"""The doctor's card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bot.card import Card, Column, Strong, Table, Tone, Visibility, text
+from bot.errors import ExitCode
+from bot.messages.words import counted
+
+Row = tuple[str, bool, str, str, str]
+"""Name, ok, level, detail, resolution."""
+
+
+def doctor_card(checks: Sequence[Row], data: dict[str, Any], *, bad: bool) -> Card:
+    """Tell what is in place and what is not."""
+    failed = [row for row in checks if not row[1]]
+    title = (
+        text(Strong("All is in place"), f": {counted(len(checks), 'check')} passed")
+        if not failed
+        else text(Strong(counted(len(failed), "finding")), f" in {counted(len(checks), 'check')}")
+    )
+    return Card(
+        title=title,
+        tone=Tone.BAD if bad else Tone.WARNING if failed else Tone.GOOD,
+        table=Table(
+            (Column("result"), Column("check"), Column("detail"), Column("next step")),
+            tuple(
+                (
+                    text("ok" if ok else level),
+                    text(name),
+                    text(detail),
+                    text(resolution or "-"),
+                )
+                for name, ok, level, detail, resolution in checks
+            ),
+        ),
+        visibility=Visibility.PRIVATE,
+        command="doctor",
+        data=data,
+        exit_code=ExitCode.BAD_ANSWER if bad else ExitCode.DONE,
+    )

@@ -1,0 +1,298 @@
+"""The cards of /fallback."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from bot.access import Actor
+from bot.card import (
+    Action,
+    Button,
+    Card,
+    Caution,
+    Code,
+    Column,
+    Strong,
+    Table,
+    Text,
+    Tone,
+    When,
+    WhenStyle,
+    text,
+)
+from bot.config.schema import ConfigView
+from bot.durations import say_duration
+from bot.errors import ExitCode
+from bot.messages.chain import REASONS, SKIPS, line
+from bot.messages.model import incident_line
+from bot.messages.words import counted, money
+from bot.models import FailureReason, ModelRef, Price
+from bot.ports import FallbackEvent, IncidentRow
+from bot.routing.chain import Hop, SkipReason
+from bot.routing.probe import HopVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class TestRow:
+    """One hop's verdict, what it cost, and the command that mends it."""
+
+    hop: Hop
+    verdict: HopVerdict
+    cost_usd: Decimal | None
+    detail: str
+    hint: str
+
+    @property
+    def model(self) -> str:
+        """The model as it is shown."""
+        return str(self.hop.ref or self.hop.written)
+
+
+@dataclass(frozen=True, slots=True)
+class TestWords:
+    """What the test card is told; `named` when models were given instead of the chain."""
+
+    rows: Sequence[TestRow]
+    wall_ms: float
+    named: bool
+    warnings: tuple[Caution, ...]
+
+    @property
+    def chain_ok(self) -> bool:
+        """True when every hop answered."""
+        return all(row.verdict.verdict == "ok" for row in self.rows)
+
+    @property
+    def would_serve(self) -> str | None:
+        """The first hop that answered."""
+        return next((row.model for row in self.rows if row.verdict.verdict == "ok"), None)
+
+    @property
+    def cost_usd(self) -> Decimal:
+        """What the test cost, as far as it is priced."""
+        return sum((row.cost_usd for row in self.rows if row.cost_usd), Decimal(0))
+
+
+def chain_card(
+    hops: Sequence[Hop],
+    prices: dict[ModelRef, Price | None],
+    incidents: Sequence[IncidentRow],
+    muted_until: datetime | None,
+    warnings: tuple[Caution, ...],
+    now: datetime,
+    data: dict[str, Any],
+) -> Card:
+    """Show the chain as it will be walked."""
+    walked = sum(hop.walked for hop in hops)
+    body: list[Text] = [line(hop, now, prices.get(hop.ref) if hop.ref else None) for hop in hops]
+    body += [incident_line(row) for row in incidents]
+    if not incidents:
+        body.append(text("No open incident."))
+    if muted_until and muted_until > now:
+        body.append(
+            text("Alerts are muted until ", When(muted_until, WhenStyle.DATE_TIME), ". ",
+                 Code("/fallback unmute"))
+        )
+    return Card(
+        title=text(Strong("Chain"), f": {walked} of {counted(len(hops), 'hop')} would be asked"),
+        tone=Tone.WARNING if warnings else Tone.NEUTRAL,
+        body=tuple(body),
+        warnings=warnings,
+        buttons=(Button("Test chain", Action("fallback test")),),
+        data=data,
+    )
+
+
+def test_card(words: TestWords, data: dict[str, Any]) -> Card:
+    """Tell each hop's verdict and the chain's."""
+    good = sum(row.verdict.verdict == "ok" for row in words.rows)
+    what = "models" if words.named else "hops"
+    if words.chain_ok:
+        title = text(Strong("Chain OK" if not words.named else "All answer"),
+                     f": {good} of {len(words.rows)} {what} answered")
+        tone = Tone.GOOD
+    elif words.would_serve:
+        title = text(Strong("Chain damaged" if not words.named else "Not all answer"),
+                     f": {good} of {len(words.rows)} {what} answered")
+        tone = Tone.WARNING
+    else:
+        title = text(Strong("Chain dead" if not words.named else "None answers"),
+                     f": none of {len(words.rows)} {what} answered")
+        tone = Tone.BAD
+    serves = words.would_serve
+    served = (text("A request now would be served by ", Code(serves), "."),) if serves else (
+        text("A request now would be refused."),
+    )
+    repairs = tuple(
+        Caution("repair", f"{row.model}: {row.detail or 'did not answer'}", row.hint)
+        for row in words.rows
+        if row.verdict.verdict != "ok" and row.hint
+    )
+    return Card(
+        title=title,
+        tone=tone,
+        table=Table(
+            (
+                Column("#", right=True),
+                Column("model"),
+                Column("verdict"),
+                Column("time", right=True),
+                Column("cost", right=True),
+                Column("says"),
+            ),
+            tuple(_cells(row) for row in words.rows),
+        ),
+        body=() if words.named else served,
+        warnings=(*repairs, *_unrepaired(words.warnings, repairs)),
+        footer=text(
+            f"Asked all at once, {_ms(words.wall_ms)} in all, cost {money(words.cost_usd)}."
+        ),
+        buttons=(Button("Test again", Action("fallback test")),),
+        data=data,
+        exit_code=ExitCode.DONE if words.chain_ok else ExitCode.BAD_ANSWER,
+    )
+
+
+def _unrepaired(warnings: tuple[Caution, ...], repairs: tuple[Caution, ...]) -> list[Caution]:
+    hints = {repair.hint for repair in repairs}
+    return [warning for warning in warnings if not warning.hint or warning.hint not in hints]
+
+
+def _cells(row: TestRow) -> tuple[Text, ...]:
+    verdict = row.verdict
+    shown = "ok" if verdict.verdict == "ok" else str(verdict.verdict)
+    if isinstance(verdict.verdict, FailureReason):
+        shown = f"failed: {REASONS[verdict.verdict]}"
+    served = verdict.served_model
+    says = row.detail
+    if served and row.hop.ref and served != row.hop.ref.name:
+        says = f"{says}; answered as {served}" if says else f"answered as {served}"
+    return (
+        text(str(row.hop.position + 1)),
+        text(Code(row.model)),
+        text(shown),
+        text(_ms(verdict.latency_ms) if verdict.latency_ms is not None else "-"),
+        text(money(row.cost_usd) if row.cost_usd is not None else "-"),
+        text(says or "-"),
+    )
+
+
+def _ms(span_ms: float) -> str:
+    return f"{span_ms / 1000:.1f} s" if span_ms >= 1000 else f"{span_ms:.0f} ms"
+
+
+def skipped_detail(hop: Hop) -> str:
+    """Say why a hop was not asked."""
+    if hop.skip is SkipReason.NO_KEY:
+        return f"not asked: {hop.key_name} is not set"
+    if hop.skip is None:
+        return ""
+    return SKIPS[hop.skip].replace("skipped", "not asked")
+
+
+def hint_for(hop: Hop, verdict: HopVerdict, hops: Sequence[Hop], view: ConfigView) -> str:
+    """Write the command or step that mends a hop's fault."""
+    name = str(hop.ref or hop.written)
+    provider = hop.provider
+    match verdict.verdict:
+        case "ok":
+            return ""
+        case FailureReason.MODEL_NOT_FOUND:
+            return _replacement(hop, verdict.near, hops, view)
+        case FailureReason.AUTH:
+            page = f" at {provider.keys_url}" if provider and provider.keys_url else ""
+            return f"Renew {hop.key_name or 'the key'}{page} and restart."
+        case FailureReason.BILLING:
+            page = provider.billing_url if provider else ""
+            return f"Add credit at {page}" if page else "Add credit at the provider."
+        case FailureReason.NETWORK | FailureReason.TIMEOUT if hop.local:
+            return "Start it: ollama serve" if hop.ref and hop.ref.provider == "ollama" else (
+                f"Start the server behind {name}."
+            )
+        case FailureReason.RATE_LIMIT | FailureReason.SERVER_ERROR | FailureReason.TIMEOUT:
+            return f"Wait and test again: /fallback test {name}"
+        case FailureReason.NETWORK:
+            variable = provider.base_url_env if provider else None
+            return f"Check the network{f' and {variable}' if variable else ''}, then test again."
+        case FailureReason.BAD_RESPONSE:
+            return f"/fallback remove {hop.written}" if hop.position else "/model use MODEL"
+    match hop.skip:
+        case SkipReason.NO_KEY:
+            return f"Set {hop.key_name} in .env and restart."
+        case SkipReason.NOT_ALLOWED:
+            return f"/fallback add {name}"
+        case _:
+            return f"/fallback remove {hop.written}" if hop.position else "/model use MODEL"
+
+
+def _replacement(
+    hop: Hop, near: str | None, hops: Sequence[Hop], view: ConfigView
+) -> str:
+    successor = hop.facts.successor if hop.facts else None
+    new = str(successor) if successor else f"{hop.ref.provider}/{near}" if near and hop.ref else ""
+    if hop.local and not new and hop.ref:
+        return f"ollama pull {hop.ref.name}"
+    if not new:
+        return f"/fallback remove {hop.written}" if hop.position else "/model use MODEL"
+    alias = view.aliases.get(str(hop.ref))
+    if hop.position == 0 or hop not in hops:
+        return f"/model preset {alias} {new}" if alias and hop not in hops else f"/model use {new}"
+    chain = [new if other is hop else other.written for other in hops if other.position]
+    return f"/fallback set {' '.join(chain)}"
+
+
+def events_card(
+    rows: Sequence[FallbackEvent], span: timedelta, data: dict[str, Any]
+) -> Card:
+    """List fallback events, newest first."""
+    period = say_duration(span)
+    if not rows:
+        return Card(
+            title=text(Strong("No fallback"), f" in the last {period}"),
+            body=(text("The gateway notes every request that a fallback answered."),),
+            data=data,
+        )
+    return Card(
+        title=text(Strong(counted(len(rows), "fallback")), f" in the last {period}"),
+        table=Table(
+            (Column("when"), Column("from"), Column("to"), Column("why")),
+            tuple(
+                (
+                    text(When(row.at, WhenStyle.DATE_TIME)),
+                    text(Code(row.from_model)),
+                    text(Code(row.to_model) if row.to_model else "nobody"),
+                    text(REASONS[row.reason]),
+                )
+                for row in rows
+            ),
+        ),
+        data=data,
+    )
+
+
+def muted_card(until: datetime, actor: Actor, data: dict[str, Any]) -> Card:
+    """Say how long alerts are muted and what still comes through."""
+    return Card(
+        title=text(Strong("Muted"), " until ", When(until, WhenStyle.DATE_TIME)),
+        tone=Tone.CHANGE,
+        body=(
+            text("No alerts till then. A chain with nobody left to answer still breaks through."),
+            text(f"By {actor.name}."),
+        ),
+        buttons=(Button("Unmute", Action("fallback unmute")),),
+        data=data,
+    )
+
+
+def unmuted_card(was: bool, actor: Actor, data: dict[str, Any]) -> Card:
+    """Say that alerts come again."""
+    return Card(
+        title=text(Strong("Alerts are on")) if was else text("Alerts were not muted"),
+        tone=Tone.CHANGE if was else Tone.NEUTRAL,
+        body=(text(f"By {actor.name}."),) if was else (),
+        data=data,
+    )

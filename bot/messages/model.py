@@ -1,0 +1,334 @@
+"""The cards of /model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.access import Actor
+from bot.card import (
+    Action,
+    Button,
+    ButtonStyle,
+    Card,
+    Caution,
+    Code,
+    Column,
+
+    Span,
+    Strong,
+    Table,
+    Text,
+    Tone,
+    Visibility,
+    When,
+    WhenStyle,
+    text,
+)
+from bot.durations import say_duration
+from bot.messages.chain import headline, line
+from bot.messages.words import (
+    change_in_price,
+    counted,
+    joined,
+    per_million,
+    short_price,
+    tokens,
+)
+from bot.models import ModelRef, Price
+from bot.ports import Change, IncidentRow
+from bot.routing.chain import Hop
+
+ACTIONS = {
+    "use": "switched the primary",
+    "fallback": "set the preset chain",
+    "strategy": "set a strategy",
+    "preset": "named a model",
+    "preset remove": "removed a name",
+    "undo": "took a change back",
+    "revert": "went back on time",
+    "set": "set the chain",
+    "add": "added a fallback",
+    "remove": "removed a fallback",
+    "off": "emptied the chain",
+    "edit": "edited the file by other means",
+}
+
+
+def value(json_value: Any) -> str:
+    """Write a headline value: a model, a chain, or nothing."""
+    if json_value is None:
+        return "none"
+    if isinstance(json_value, list):
+        return " → ".join(str(item) for item in json_value) or "empty"
+    if isinstance(json_value, dict):
+        return ", ".join(f"{key} ({alias})" if alias else key for key, alias in json_value.items())
+    return str(json_value)
+
+
+def change_line(change: Change) -> Text:
+    """Write one row of history as a sentence."""
+    spans: list[Span] = [
+        When(change.at, WhenStyle.DATE_TIME),
+        f" by {change.actor_name}: {value(change.old)} → {value(change.new)}",
+    ]
+    if change.reason:
+        spans.append(f", “{change.reason}”")
+    return tuple(spans)
+
+
+def pending_line(due_at: datetime, to: str, now: datetime) -> Text:
+    """Say when a timed switch goes back."""
+    left = say_duration(due_at - now)
+    return text(
+        "Goes back to ", Code(to), " at ", When(due_at, WhenStyle.DATE_TIME), f", in {left}."
+        if due_at > now
+        else ", which is past.",
+    )
+
+
+def incident_line(row: IncidentRow) -> Text:
+    """Say that an incident is open."""
+    served = f", answered by {row.served_by}" if row.served_by else ""
+    return text(
+        f"Open incident {row.id}: {row.primary} ({row.reason}) since ",
+        When(row.opened_at),
+        f", {counted(row.requests, 'request')}{served}.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StatusWords:
+    """What the status card is told."""
+
+    hops: Sequence[Hop]
+    prices: dict[ModelRef, Price | None]
+    last_change: Change | None
+    pending: tuple[datetime, str] | None
+    incidents: Sequence[IncidentRow]
+    warnings: tuple[Caution, ...]
+    place: str
+    agent: str | None
+    now: datetime
+
+
+def status_card(words: StatusWords, data: dict[str, Any]) -> Card:
+    """Show primary, chain, last change, what is pending and what is wrong."""
+    first = words.hops[0] if words.hops and words.hops[0].position == 0 else None
+    body: list[Text] = [
+        line(hop, words.now, words.prices.get(hop.ref) if hop.ref else None) for hop in words.hops
+    ]
+    body += [incident_line(row) for row in words.incidents]
+    if words.pending:
+        body.append(pending_line(*words.pending, words.now))
+    if words.last_change:
+        body.append(("Changed ", *change_line(words.last_change)))
+    price = words.prices.get(first.ref) if first and first.ref else None
+    title = headline(first, price)
+    if words.agent:
+        title = (f"Agent {words.agent}: ", *title)
+    return Card(
+        title=title,
+        tone=Tone.WARNING if words.warnings or first is None else Tone.NEUTRAL,
+        body=tuple(body),
+        warnings=words.warnings,
+        buttons=(
+            Button("Test chain", Action("fallback test")),
+            *(
+                Button(name, Action(f"model {name}"))
+                for name in ("best", "cheap")
+                if first is None or first.preset != name
+            ),
+        ),
+        footer=text(words.place),
+        data=data,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeWords:
+    """What a change card is told.
+
+    `what` names the thing (`Primary`, `Chain`, `Preset cheap`); `old_price` and `new_price` are
+    for a primary only.
+    """
+
+    what: str
+    old: Any
+    new: Any
+    actor: Actor
+    reason: str
+    change_id: int | None
+    old_name: str | None = None
+    new_name: str | None = None
+    old_price: Price | None = None
+    new_price: Price | None = None
+    priced: bool = False
+    back: tuple[datetime, str] | None = None
+    notes: tuple[Text, ...] = ()
+    warnings: tuple[Caution, ...] = ()
+    place: str = ""
+    now: datetime | None = None
+
+
+def change_card(words: ChangeWords, data: dict[str, Any]) -> Card:
+    """Say who changed what, from what to what, what it means for the price, and how to undo."""
+    old, new = words.old_name or value(words.old), words.new_name or value(words.new)
+    body: list[Text] = []
+    if words.old_name or words.new_name:
+        body.append(text(Code(value(words.old)), " → ", Code(value(words.new))))
+    if words.priced:
+        body.append(_price_line(words.old_price, words.new_price))
+    if words.reason:
+        body.append(text(f"Reason: {words.reason}"))
+    if words.back and words.now:
+        body.append(pending_line(*words.back, words.now))
+    body += words.notes
+    undo = Action("model undo", change_id=words.change_id, once=True)
+    return Card(
+        title=text(Strong(words.what), f": {old} → {new}"),
+        tone=Tone.CHANGE,
+        body=(*body, text(f"By {words.actor.name}.")),
+        warnings=words.warnings,
+        buttons=(Button("Undo", undo),) if words.change_id else (),
+        footer=text(words.place),
+        data=data,
+    )
+
+
+def unchanged_card(words: ChangeWords, data: dict[str, Any]) -> Card:
+    """Say that it stood so already."""
+    shown = words.new_name or value(words.new)
+    return Card(
+        title=text(Strong(words.what), f" is {shown} already"),
+        body=words.notes,
+        warnings=words.warnings,
+        footer=text(words.place),
+        visibility=Visibility.PRIVATE,
+        data=data,
+    )
+
+
+def _price_line(old: Price | None, new: Price | None) -> Text:
+    difference = change_in_price(old, new)
+    tail = f" ({difference})" if difference else ""
+    if old is None and new is None:
+        return text("Price: unknown before and now.")
+    return text(f"Price: {per_million(old)} → {per_million(new)}{tail}.")
+
+
+def confirm_card(
+    words: ChangeWords, action: Action, expires_after: timedelta, command: str, data: dict[str, Any]
+) -> Card:
+    """Ask before a primary that is so much dearer."""
+    return Card(
+        title=text(
+            Strong("Confirm"),
+            f": {words.old_name or value(words.old)} → {words.new_name or value(words.new)}",
+        ),
+        tone=Tone.QUESTION,
+        body=(
+            text(Code(value(words.old)), " → ", Code(value(words.new))),
+            _price_line(words.old_price, words.new_price),
+            text(f"Nothing is changed yet. The button works for {say_duration(expires_after)}."),
+        ),
+        buttons=(Button("Confirm", action, ButtonStyle.DANGER),),
+        visibility=Visibility.PRIVATE,
+        footer=text("In a terminal: ", Code(f"changeover {command} --yes")),
+        data=data,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One row of /model list."""
+
+    ref: ModelRef
+    alias: str | None
+    preset: str | None
+    price: Price | None
+    context_window: int | None
+    key_present: bool
+    key_name: str | None
+    allowed: bool
+    in_use: str
+
+
+def list_card(rows: Sequence[ModelRow], provider: str | None, data: dict[str, Any]) -> Card:
+    """Show every configured model with names, price, window, key and permission."""
+
+    def key(row: ModelRow) -> str:
+        return "key" if row.key_present else f"no {row.key_name}"
+
+    return Card(
+        title=text(
+            Strong(counted(len(rows), "model")), f" of {provider}" if provider else " configured"
+        ),
+        table=Table(
+            (
+                Column("model"),
+                Column("names"),
+                Column("in / out per 1M"),
+                Column("context", right=True),
+                Column("key"),
+                Column("allowed"),
+                Column("use"),
+            ),
+            tuple(
+                (
+                    text(Code(str(row.ref))),
+                    text(", ".join(dict.fromkeys(n for n in (row.alias, row.preset) if n)) or "-"),
+                    text(short_price(row.price)),
+                    text(tokens(row.context_window)),
+                    text(key(row)),
+                    text("yes" if row.allowed else "no"),
+                    text(row.in_use or "-"),
+                )
+                for row in rows
+            ),
+        ),
+        footer=text("Switch with ", Code("/model use NAME"), "."),
+        data=data,
+    )
+
+
+def history_card(changes: Sequence[Change], data: dict[str, Any], trouble: tuple[Caution, ...]) -> Card:
+    """Show who changed what, when, why, from where; newest first."""
+    rows = tuple(
+        (
+            text(str(change.id)),
+            text(When(change.at, WhenStyle.DATE_TIME)),
+            text(f"{change.actor_name} ({change.surface})"),
+            text(ACTIONS.get(change.action, change.action)),
+            text(f"{value(change.old)} → {value(change.new)}"),
+            text(change.reason or "-"),
+        )
+        for change in changes
+    )
+    columns = ("id", "when", "who", "did", "what", "why")
+    return Card(
+        title=text(Strong(counted(len(changes), "change") if changes else "No change yet")),
+        table=Table(tuple(Column(name) for name in columns), rows) if rows else None,
+        body=() if rows else (text("Changes made here or in the file will stand here."),),
+        warnings=trouble,
+        buttons=(Button("Undo", Action("model undo", change_id=changes[0].id, once=True)),)
+        if changes and changes[0].surface != "outside"
+        else (),
+        data=data,
+    )
+
+
+def names_of(ref: ModelRef | None, preset: str | None, written: str | None) -> str | None:
+    """Return the short name a value goes by, when it has one besides itself."""
+    if preset and preset != written:
+        return preset
+    return None
+
+
+
+
+def took_successor(word: str, replaced: ModelRef, ref: ModelRef) -> Text:
+    """Say that a preset's model was replaced by its successor."""
+    return joined([f"{word} was {replaced}, which is retired", f"{ref} took its place."], "; ")

@@ -1,0 +1,273 @@
+"""The chain as it will really be walked: which hops stand in it, and which are passed over, why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import PurePath
+
+from bot.catalog import Catalog
+from bot.config.naming import alias_of, variable_in, written
+from bot.config.plan import in_models, in_policy
+from bot.config.schema import ConfigView, ModelChoice
+from bot.dialects.custom import custom_provider
+from bot.models import FailureReason, ModelFacts, ModelRef, Provider, Secret
+from bot.ports import Cooldown
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_STRICT_FOLDERS = frozenset({".clawdbot", ".moltbot"})
+_POLICY_SINCE = (2026, 3)
+
+
+class AllowRule(StrEnum):
+    """What the release that owns the file does with a fallback outside its allowlist."""
+
+    SKIPS = "skips"
+    EXEMPT = "exempt"
+    UNKNOWN = "unknown"
+
+
+class SkipReason(StrEnum):
+    """Why a hop is passed over."""
+
+    NO_KEY = "no_key"
+    NOT_ALLOWED = "not_allowed"
+    UNKNOWN_PROVIDER = "unknown_provider"
+    UNSUPPORTED = "unsupported"
+    NOT_A_MODEL = "not_a_model"
+    REPEATED = "repeated"
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One candidate of the chain; position 0 is the primary.
+
+    `written` is what the file says, `ref` the model it means. `key_name` is the variable (or
+    config path) that holds the key. `skip` None means the hop is walked.
+    """
+
+    position: int
+    written: str
+    ref: ModelRef | None
+    preset: str | None
+    provider: Provider | None
+    key: Secret | None
+    key_name: str | None
+    allowed: bool
+    skip: SkipReason | None
+    cooldown: Cooldown | None
+    facts: ModelFacts | None
+
+    @property
+    def key_present(self) -> bool:
+        """True when the provider can be asked: its key is there, or it needs none."""
+        return self.key is not None or (self.provider is not None and self.key_name is None)
+
+    @property
+    def walked(self) -> bool:
+        """True when a failing chain reaches this hop and asks it."""
+        return self.skip is None
+
+    @property
+    def local(self) -> bool:
+        """True when the conversation does not leave the team's machines."""
+        return self.provider is not None and self.provider.local
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a chain is judged by besides the file: keys, release, cool-downs."""
+
+    catalog: Catalog
+    env: Mapping[str, str]
+    location: str = ""
+    cooldowns: Sequence[Cooldown] = ()
+    gateway: bool = False
+
+
+def chain_of(view: ConfigView, choice: ModelChoice, around: Surroundings) -> tuple[Hop, ...]:
+    """Lay out primary and fallbacks; an agent's own model without a chain inherits it."""
+    default = view.default
+    primary = choice.primary or default.primary
+    fallbacks = choice.fallbacks if choice.fallbacks is not None else default.fallbacks
+    rule = allow_rule(view, around.location)
+    hops: list[Hop] = []
+    seen: set[ModelRef] = set()
+    for position, word in enumerate([primary, *(fallbacks or ())]):
+        if word is None:
+            continue
+        hop = _hop(position, word, view, around, rule, seen)
+        hops.append(hop)
+        if hop.ref is not None:
+            seen.add(hop.ref)
+    return tuple(hops)
+
+
+def lone_hop(position: int, ref: ModelRef, view: ConfigView, around: Surroundings) -> Hop:
+    """Lay out one model that need not stand in the chain, as the gateway would ask it."""
+    return _hop(position, str(ref), view, around, AllowRule.EXEMPT, set())
+
+
+def allow_rule(view: ConfigView, location: str) -> AllowRule:
+    """Tell the owning release's rule from `meta.lastTouchedVersion`, else the state folder."""
+    numbers = [int(n) for n in re.findall(r"\d+", view.version or "")[:2]]
+    if len(numbers) == 2:
+        return AllowRule.SKIPS if tuple(numbers) < _POLICY_SINCE else AllowRule.EXEMPT
+    if _STRICT_FOLDERS.intersection(PurePath(location).parts):
+        return AllowRule.SKIPS
+    return AllowRule.UNKNOWN
+
+
+def providers_of(view: ConfigView, catalog: Catalog) -> dict[str, Provider]:
+    """Return the catalog's providers with the file's own, which may override a base or a key."""
+    found = dict(catalog.providers)
+    for id_, table in view.providers.items():
+        lowered = id_.lower()
+        built_in = catalog.provider(lowered)
+        found[built_in.id if built_in else lowered] = custom_provider(lowered, table, built_in)
+    return found
+
+
+def provider_of(ref: ModelRef, view: ConfigView, catalog: Catalog) -> Provider | None:
+    """Return the provider that serves a model."""
+    known = providers_of(view, catalog)
+    built_in = catalog.provider(ref.provider)
+    return known.get(built_in.id if built_in else ref.provider)
+
+
+def key_of(provider: Provider, env: Mapping[str, str]) -> tuple[Secret | None, str | None]:
+    """Return a provider's key and the name of what holds it; no name means none is needed."""
+    if provider.key_env and env.get(provider.key_env):
+        return Secret(env[provider.key_env]), provider.key_env
+    if provider.config_key:
+        variable = _VARIABLE.fullmatch(provider.config_key)
+        if variable is None:
+            return Secret(provider.config_key), f"models.providers.{provider.id}.apiKey"
+        value = env.get(variable[1])
+        return (Secret(value) if value else None), variable[1]
+    return None, provider.key_env
+
+
+def cooling(ref: ModelRef, provider: Provider, cooldowns: Iterable[Cooldown]) -> Cooldown | None:
+    """Return the cool-down that covers a model, the longest first."""
+    scopes = {provider.id, f"{provider.id}/{ref.name}"}
+    found = [c for c in cooldowns if c.scope in scopes]
+    return max(found, key=lambda c: c.until, default=None)
+
+
+def lost_on_the_way(hops: Sequence[Hop]) -> list[tuple[Hop, list[str]]]:
+    """Name what each walked hop cannot do that the first can: `vision`, `tools`, `context`."""
+    walked = [hop for hop in hops if hop.walked and hop.facts]
+    if not walked or walked[0].facts is None:
+        return []
+    first = walked[0].facts
+    losses = []
+    for hop in walked[1:]:
+        facts = hop.facts
+        if facts is None:
+            continue
+        lost = [
+            name
+            for name, had, has in (
+                ("vision", first.vision, facts.vision),
+                ("tools", first.tools, facts.tools),
+            )
+            if had and has is False
+        ]
+        if first.context_window and facts.context_window:
+            if facts.context_window < first.context_window:
+                lost.append("context")
+        if lost:
+            losses.append((hop, lost))
+    return losses
+
+
+def _hop(
+    position: int,
+    word: str,
+    view: ConfigView,
+    around: Surroundings,
+    rule: AllowRule,
+    seen: set[ModelRef],
+) -> Hop:
+    ref = None if variable_in(word) else written(word, view)
+    if ref is None:
+        ref = _from_variable(word, view, around.env)
+    provider = provider_of(ref, view, around.catalog) if ref else None
+    key, key_name = key_of(provider, around.env) if provider else (None, None)
+    allowed = ref is not None and (in_models(view, ref) if rule is not AllowRule.EXEMPT else (
+        position > 0 or in_policy(view, ref)
+    ))
+    skip = _skip(ref, provider, key, key_name, seen)
+    if skip is None and position > 0 and not allowed and rule is AllowRule.SKIPS:
+        skip = None if around.gateway else SkipReason.NOT_ALLOWED
+    return Hop(
+        position=position,
+        written=word,
+        ref=ref,
+        preset=_preset(ref, view, around.catalog) if ref else None,
+        provider=provider,
+        key=key,
+        key_name=key_name,
+        allowed=allowed,
+        skip=skip,
+        cooldown=cooling(ref, provider, around.cooldowns) if ref and provider else None,
+        facts=_facts(ref, provider, view, around.catalog) if ref else None,
+    )
+
+
+def _from_variable(word: str, view: ConfigView, env: Mapping[str, str]) -> ModelRef | None:
+    variable = _VARIABLE.fullmatch(word)
+    return written(env.get(variable[1]), view) if variable else None
+
+
+def _skip(
+    ref: ModelRef | None,
+    provider: Provider | None,
+    key: Secret | None,
+    key_name: str | None,
+    seen: set[ModelRef],
+) -> SkipReason | None:
+    if ref is None:
+        return SkipReason.NOT_A_MODEL
+    if ref in seen:
+        return SkipReason.REPEATED
+    if provider is None:
+        return SkipReason.UNKNOWN_PROVIDER
+    if not provider.endpoints:
+        return SkipReason.UNSUPPORTED
+    if key is None and key_name is not None:
+        return SkipReason.NO_KEY
+    return None
+
+
+def _preset(ref: ModelRef, view: ConfigView, catalog: Catalog) -> str | None:
+    return alias_of(ref, view) or catalog.preset_of(ref)
+
+
+def _facts(
+    ref: ModelRef, provider: Provider | None, view: ConfigView, catalog: Catalog
+) -> ModelFacts:
+    known = catalog.facts(ModelRef(provider.id, ref.name) if provider else ref)
+    table = view.providers.get(ref.provider) or {}
+    for row in table.get("models") or ():
+        if isinstance(row, dict) and row.get("id") == ref.name:
+            window, inputs = row.get("contextWindow"), row.get("input")
+            return ModelFacts(
+                ref=ref,
+                context_window=window if isinstance(window, int) else known.context_window,
+                vision="image" in inputs if isinstance(inputs, list) else known.vision,
+                tools=known.tools,
+                price=known.price,
+                retired_on=known.retired_on,
+                misspelt=known.misspelt,
+                successor=known.successor,
+            )
+    return known
+
+
+STOPS_THE_KEY = frozenset({FailureReason.AUTH, FailureReason.BILLING})
+"""Reasons that are the owner's to mend, whatever the model."""
