@@ -94,9 +94,7 @@ def read_operator_prices(path: Path) -> dict[ModelRef, Price]:
     return prices
 
 
-def _operator_price(
-    path: Path, name: str, table: dict[str, Any], as_of: date, hint: str
-) -> Price:
+def _operator_price(path: Path, name: str, table: dict[str, Any], as_of: date, hint: str) -> Price:
     unknown = next((key for key in table if key not in _KINDS), None)
     if unknown is not None:
         raise SettingsError(f"{path}: {name} has {unknown!r}, which is no price.", hint)
@@ -151,7 +149,8 @@ def _unit_price(model: ModelInfo, at: datetime, as_of: date | None) -> Price | N
 
     def rate(value: Any) -> Decimal | None:
         # A tiered price starts at its base; the tiers are the ledger's business.
-        return getattr(value, "base", value)
+        base: Decimal | None = getattr(value, "base", value)
+        return base
 
     input_usd, output_usd = rate(rates.input_mtok), rate(rates.output_mtok)
     if input_usd is None or output_usd is None:

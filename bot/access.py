@@ -65,9 +65,7 @@ class AccessRules:
         Raises:
             SettingsError: a rule is of no known kind.
         """
-        return cls(
-            _rules("CHANGEOVER_OPERATORS", operators), _rules("CHANGEOVER_ADMINS", admins)
-        )
+        return cls(_rules("CHANGEOVER_OPERATORS", operators), _rules("CHANGEOVER_ADMINS", admins))
 
     def allows(self, actor: Actor, permission: Permission) -> bool:
         """Decide whether the actor may do what needs the permission."""

@@ -57,9 +57,7 @@ class App:
             expected_primary=action.expected_primary if action else None,
             change_id=action.change_id if action else None,
         )
-        ctx = Context(
-            self.ports, self.settings, self.catalog, self.registry, actor, now, told
-        )
+        ctx = Context(self.ports, self.settings, self.catalog, self.registry, actor, now, told)
         try:
             if action is not None:
                 check_click(actor, action, now)
@@ -70,7 +68,7 @@ class App:
             return error_card(error, command.full_name)
         except ChangeoverError as error:
             return error_card(error, command.full_name)
-        except Exception:
+        except Exception:  # noqa: BLE001
             # A chat must never see a traceback; the log has it.
             _log.exception("the command %s failed unexpectedly", command.full_name)
             return unexpected_card(command.full_name)

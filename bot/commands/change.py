@@ -178,9 +178,7 @@ def _words(
     )
 
 
-def _data(
-    ctx: Context, request: Request, words: ChangeWords, applied: Applied
-) -> dict[str, Any]:
+def _data(ctx: Context, request: Request, words: ChangeWords, applied: Applied) -> dict[str, Any]:
     return {
         "changed": applied.changed,
         "old": words.old,
@@ -222,8 +220,7 @@ async def _time(
 async def _retime(
     ctx: Context, request: Request, applied: Applied, known: Known, back_at: datetime | None
 ) -> tuple[tuple[datetime, str] | None, tuple[Text, ...]]:
-    path = choice_for(applied.after, request.agent).primary_path
-    mine = owner(known.changes, path)
+    mine = owner(known.changes, choice_for(applied.after, request.agent).path)
     revert = next((r for r in known.reverts if mine and r.change_id == mine.id), None)
     if revert is None or mine is None:
         return None, ()

@@ -70,9 +70,7 @@ async def _config(ctx: Context) -> list[Check]:
     warnings = status_warnings(ctx, picture)
     primary = picture.primary
     fatal = {"no_primary"} if primary is None or primary.walked else set()
-    for caution in warnings:
-        if caution.code != "database":
-            checks.append(_of_caution(caution, fatal))
+    checks += [_of_caution(c, fatal) for c in warnings if c.code != "database"]
     if not any(c.code in ("no_key", "not_allowed", "no_primary") for c in warnings):
         count = len(picture.hops)
         checks.append(Check("chain", True, Level.INFO, f"All {count} hops would be asked."))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-
 from typing import Any
 
 from bot.card import Card, Caution
@@ -49,7 +48,13 @@ async def status(ctx: Context, args: Args) -> Card:
     }
     known = picture.known
     return chain_card(
-        picture.hops, picture.prices, known.incidents, known.muted_until, tuple(warnings), ctx.now, data
+        picture.hops,
+        picture.prices,
+        known.incidents,
+        known.muted_until,
+        tuple(warnings),
+        ctx.now,
+        data,
     )
 
 
@@ -67,9 +72,7 @@ async def test(ctx: Context, args: Args) -> Card:
         timeout_s=ctx.settings.timeouts.probe_s,
     )
     wall_ms = (ctx.ports.clock.now() - started).total_seconds() * 1000
-    rows = [
-        _row(ctx, picture, hop, verdict) for hop, verdict in zip(hops, verdicts, strict=True)
-    ]
+    rows = [_row(ctx, picture, hop, verdict) for hop, verdict in zip(hops, verdicts, strict=True)]
     words = TestWords(
         rows=rows,
         wall_ms=wall_ms,
@@ -97,9 +100,7 @@ async def unmute(ctx: Context, args: Args) -> Card:
     """Send alerts again."""
     was = await ctx.ports.log.muted_until()
     await ctx.ports.log.mute(None)
-    return unmuted_card(
-        was is not None and was > ctx.now, ctx.actor, {"muted_until": None}
-    )
+    return unmuted_card(was is not None and was > ctx.now, ctx.actor, {"muted_until": None})
 
 
 def _asked(ctx: Context, picture: Picture, words: tuple[str, ...]) -> list[Hop]:
@@ -139,9 +140,7 @@ def _row(ctx: Context, picture: Picture, hop: Hop, verdict: HopVerdict) -> TestR
     )
 
 
-def _test_warnings(
-    ctx: Context, picture: Picture, hops: list[Hop], named: bool
-) -> list[Caution]:
+def _test_warnings(ctx: Context, picture: Picture, hops: list[Hop], named: bool) -> list[Caution]:
     view = picture.view
     rule = allow_rule(view, ctx.ports.store.location)
     found = [
@@ -185,5 +184,3 @@ def _test_data(words: TestWords) -> dict[str, Any]:
         ],
         "warnings": warnings_data(words.warnings),
     }
-
-

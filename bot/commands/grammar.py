@@ -71,9 +71,7 @@ def bind(group: str, name: str, options: Mapping[str, Any], registry: Registry) 
     return Call(command, _complete(command, values))
 
 
-def _command(
-    group: str, words: list[str], registry: Registry
-) -> tuple[Command, list[str]]:
+def _command(group: str, words: list[str], registry: Registry) -> tuple[Command, list[str]]:
     if not words:
         return registry.default(group), []
     name = words[0].lower()
@@ -131,7 +129,7 @@ def _take(
         )
     match param.kind:
         case Kind.TEXT:
-            return shorten(" ".join(words).strip("\"'"), LONGEST_REASON), []
+            return shorten(_unquoted(" ".join(words)), LONGEST_REASON), []
         case Kind.MODELS:
             end = next((i for i, w in enumerate(words) if w.lower() in stops), len(words))
             models = tuple(m for w in words[:end] for m in w.strip("\"'").split(",") if m)
@@ -146,6 +144,11 @@ def _take(
             return words[0].strip("\"'"), words[1:]
 
 
+def _unquoted(words: str) -> str:
+    quoted = len(words) > 1 and words[0] == words[-1] and words[0] in "\"'"
+    return words[1:-1] if quoted else words
+
+
 def _deadline(words: list[str], stops: frozenset[str]) -> tuple[str, list[str]]:
     if words[0].lower() == "until":
         return " ".join(words[:2]), words[2:]
@@ -158,7 +161,7 @@ def _deadline(words: list[str], stops: frozenset[str]) -> tuple[str, list[str]]:
 
 
 def _count(param: Param, word: str, command: Command) -> int:
-    if not (word.isascii() and word.isdigit() and 0 < int(word[:9]) and len(word) < 9):
+    if not (word.isascii() and word.isdigit() and int(word[:9]) > 0 and len(word) < 9):
         raise UsageError(
             f"{param.name} takes a whole number from 1, not {shorten(word)!r}.",
             f"Usage: {command.usage}",

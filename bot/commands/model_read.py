@@ -184,5 +184,3 @@ def _row_data(ctx: Context, row: ModelRow) -> dict[str, Any]:
         "price": price_data(row.price),
         "in_use": row.in_use or None,
     }
-
-

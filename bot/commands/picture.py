@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bot.commands.context import Context
 from bot.config.commit import Present, look
-from bot.config.history import owner
+from bot.config.history import model_path, owner
 from bot.config.plan import choice_for
 from bot.config.schema import ConfigView, ModelChoice
 from bot.costs.pricing import unit_price
@@ -67,7 +67,8 @@ class Picture:
         """The timed switch that is in force, with the change it will take back."""
         for revert in self.known.reverts:
             change = next((c for c in self.known.changes if c.id == revert.change_id), None)
-            if change and owner(self.known.changes, change.touched[0].path) == change:
+            model = model_path(change) if change else None
+            if change and model and owner(self.known.changes, model) == change:
                 return revert, change
         return None
 
@@ -79,9 +80,7 @@ async def take_picture(ctx: Context, agent: str | None = None) -> Picture:
     return picture_of(ctx, present, known, agent)
 
 
-def picture_of(
-    ctx: Context, present: Present, known: Known, agent: str | None = None
-) -> Picture:
+def picture_of(ctx: Context, present: Present, known: Known, agent: str | None = None) -> Picture:
     """Lay the chain of a document out with prices and cool-downs."""
     view = present.view
     choice = choice_for(view, agent)
@@ -93,9 +92,7 @@ def picture_of(
 
 def surroundings(ctx: Context, known: Known) -> Surroundings:
     """Return what a chain is judged by."""
-    return Surroundings(
-        ctx.catalog, ctx.settings.env, ctx.ports.store.location, known.cooldowns
-    )
+    return Surroundings(ctx.catalog, ctx.settings.env, ctx.ports.store.location, known.cooldowns)
 
 
 def price_of(ctx: Context, ref: ModelRef, view: ConfigView) -> Price | None:

@@ -107,10 +107,7 @@ class Command:
     @property
     def usage(self) -> str:
         """Write the command's shape: `/fallback add MODEL [at N]`."""
-        parts = [f"/{self.group}", self.name]
-        for param in self.params:
-            parts.append(_shape(param))
-        return " ".join(parts)
+        return " ".join([f"/{self.group}", self.name, *map(_shape, self.params)])
 
 
 def _shape(param: Param) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bot.access import Permission
+from bot.card import Card
 from bot.catalog import Catalog
 from bot.commands import fallback_edit, fallback_watch, model_read, model_switch
 from bot.commands.context import Context
 from bot.commands.help import show_help
 from bot.commands.registry import Args, Command, Danger, Handler, Kind, Param, Registry
-from bot.card import Card
 
 READ, CHANGE = Permission.READ, Permission.CHANGE
 
@@ -109,7 +109,10 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
                 _REASON,
             ),
             Danger.CHANGES,
-            examples=("/model preset nightly deepseek/deepseek-flash", "/model preset nightly remove"),
+            examples=(
+                "/model preset nightly deepseek/deepseek-flash",
+                "/model preset nightly remove",
+            ),
         ),
         Command(
             "model",

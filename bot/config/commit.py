@@ -210,9 +210,7 @@ async def _confirm(journal: Journal, change_id: int) -> StorageError | None:
     return None
 
 
-def _outside(
-    location: str, known: KnownState | None, present: Present, now: datetime
-) -> NewChange:
+def _outside(location: str, known: KnownState | None, present: Present, now: datetime) -> NewChange:
     view = present.view.snapshot()
     old = known.view if known else view
     parts: dict[str, Path] = {

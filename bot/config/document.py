@@ -6,7 +6,7 @@ import re
 
 import pyjson5
 
-from bot.config.json5_span import position
+from bot.config.text import position
 from bot.config.values import kind
 from bot.errors import ConfigShapeError, ConfigSyntaxError
 from bot.ports import Json
@@ -107,11 +107,8 @@ def _why(error: Exception) -> str:
 def include_names(value: Json) -> tuple[str, ...]:
     """Return the file names an object's own `$include` gives."""
     said = value.get(_INCLUDE) if isinstance(value, dict) else None
-    return tuple(name for name in (said if isinstance(said, list) else [said]) if _is_name(name))
-
-
-def _is_name(name: Json) -> bool:
-    return isinstance(name, str)
+    names = said if isinstance(said, list) else [said]
+    return tuple(name for name in names if isinstance(name, str))
 
 
 def has_include(value: Json) -> bool:

@@ -10,28 +10,62 @@ from collections.abc import Sequence
 
 from bot.access import Surface
 from bot.config.commit import Plan, Planner, Present
-from bot.config.edit import get, restore
+from bot.config.edit import Edit, get, restore
+from bot.config.values import dotted, same
 from bot.errors import MovedOnError, NothingToDoError
-from bot.ports import Change, Path, Touched
+from bot.ports import ABSENT, Absent, Change, Json, Path, Touched
 
 
-def overlap(one: Path, other: Path) -> bool:
-    """Decide whether one path is the other or leads to it."""
-    shorter = min(len(one), len(other))
-    return one[:shorter] == other[:shorter]
+def moves_primary(change: Change, model: Path) -> bool:
+    """Decide whether a change made the primary of the `model` value at a path another one."""
+    return any(
+        not same(_primary(one.before, one.path, model), _primary(one.after, one.path, model))
+        for one in change.touched
+        if _overlap(one.path, (*model, "primary")) or one.path == model
+    )
 
 
-def owner(changes: Sequence[Change], path: Path) -> Change | None:
-    """Return the change whose value stands at `path` now; `changes` are newest first."""
+def owner(changes: Sequence[Change], model: Path) -> Change | None:
+    """Return the change whose primary stands at a `model` path now; `changes` newest first."""
     stack: list[Change] = []
     for change in reversed(changes):
-        if not any(overlap(t.path, path) for t in change.touched):
+        if not moves_primary(change, model):
             continue
         if stack and change.reverts == stack[-1].id:
             stack.pop()
         else:
             stack.append(change)
     return stack[-1] if stack else None
+
+
+def model_path(change: Change) -> Path | None:
+    """Return the `model` value whose primary a change set; None when it set none."""
+    for one in change.touched:
+        for path in ((*one.path, *rest) for rest in _leaves(one.after)):
+            if path[-1] == "primary" and path[-2:-1] == ("model",):
+                return path[:-1]
+            if path[-1] == "model":
+                return path
+    return None
+
+
+def _leaves(value: Json | Absent) -> list[Path]:
+    if not isinstance(value, dict):
+        return [()]
+    return [(key, *rest) for key, held in value.items() for rest in _leaves(held)]
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
+
+
+def _primary(value: Json | Absent, at: Path, model: Path) -> Json | Absent:
+    """Read the primary out of a value that stands at, above or below a `model` path."""
+    if len(at) > len(model):
+        return value
+    found = get(value, model[len(at) :])
+    return found.get("primary", ABSENT) if isinstance(found, dict) else found
 
 
 def to_undo(changes: Sequence[Change], change_id: int | None) -> Change:
@@ -62,13 +96,14 @@ def undo(change: Change) -> Planner:
     """Plan restoring every value the change touched; refuse when one has moved on since."""
 
     def plan(present: Present) -> Plan:
-        moved = [t for t in change.touched if get(present.parsed, t.path) != t.after]
+        moved = [t for t in change.touched if not _stands(present, t)]
         if moved:
             raise MovedOnError(
                 f"{dotted(moved[0].path)} has been changed since, so undo would undo that too.",
                 "/model history shows by whom; set what you want with /model use MODEL.",
             )
-        return Plan(restore(change.touched), change.new, change.old, reverts=change.id)
+        edits = _take_back(present, change.touched)
+        return Plan(edits, change.new, change.old, reverts=change.id)
 
     return plan
 
@@ -80,25 +115,43 @@ def go_back(change: Change, changes: Sequence[Change]) -> Planner:
     """
 
     def plan(present: Present) -> Plan:
-        first = change.touched[0]
-        standing = owner(changes, first.path)
-        if standing is None or standing.id != change.id or not _stands(present, first):
-            raise MovedOnError(
-                f"{dotted(first.path)} was changed since.", "/model history shows by whom."
-            )
+        model = model_path(change)
+        standing = owner(changes, model) if model else None
+        choice = get(present.parsed, model) if model else ABSENT
+        now = choice.get("primary") if isinstance(choice, dict) else choice
+        if standing is None or standing.id != change.id or now != change.new:
+            raise MovedOnError("The primary was changed since.", "/model history shows by whom.")
         back = [t for t in change.touched if _stands(present, t)]
-        return Plan(restore(back), change.new, change.old, reverts=change.id)
+        edits = _take_back(present, back)
+        return Plan(edits, change.new, change.old, reverts=change.id)
 
     return plan
 
 
 def _stands(present: Present, touched: Touched) -> bool:
-    return bool(get(present.parsed, touched.path) == touched.after)
+    return _holds(get(present.parsed, touched.path), touched)
 
 
-def dotted(path: Path) -> str:
-    """Write a path as people say it: `agents.list[0].model`."""
-    words = ""
-    for step in path:
-        words += f"[{step}]" if isinstance(step, int) else f".{step}" if words else step
-    return words
+def _holds(now: Json | Absent, touched: Touched) -> bool:
+    """Decide whether a value is as a change left it; what it made may have grown since."""
+    if touched.before is ABSENT and isinstance(now, dict) and isinstance(touched.after, dict):
+        return all(
+            _holds(now.get(key, ABSENT), Touched((), ABSENT, held))
+            for key, held in touched.after.items()
+        )
+    return same(now, touched.after)
+
+
+def _take_back(present: Present, changes: Sequence[Touched]) -> list[Edit]:
+    """Plan the edits; of an object the change made, only what others put in since stays."""
+    exact: list[Touched] = []
+    for one in changes:
+        exact += _exact(get(present.parsed, one.path), one)
+    return restore(exact)
+
+
+def _exact(now: Json | Absent, touched: Touched) -> list[Touched]:
+    if same(now, touched.after) or not (isinstance(now, dict) and isinstance(touched.after, dict)):
+        return [touched]
+    parts = [Touched((*touched.path, key), ABSENT, held) for key, held in touched.after.items()]
+    return [exact for part in parts for exact in _exact(now.get(part.path[-1], ABSENT), part)]

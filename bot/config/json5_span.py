@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import pyjson5
 
+from bot.config.text import position
 from bot.errors import ConfigUneditableError
 
 _NEWLINES = "\n\r\u2028\u2029"
@@ -23,14 +24,14 @@ _BLOCK_COMMENT = r"/\*(?:[^*]++|\*(?!/))*+\*/"
 _DOUBLE = r'"(?:[^"\\]++|\\[\s\S])*+"'
 _SINGLE = r"'(?:[^'\\]++|\\[\s\S])*+'"
 
+STRING = f"{_DOUBLE}|{_SINGLE}"
+COMMENT = f"{_LINE_COMMENT}|{_BLOCK_COMMENT}"
 NEWLINE = re.compile(f"\r\n|[{_NEWLINES}]")
-_GAP = re.compile(f"(?:[{_BLANKS}{_NEWLINES}]++|{_LINE_COMMENT}|{_BLOCK_COMMENT})*+")
-_PIECE = re.compile(f"[{_BLANKS}{_NEWLINES}]+|{_LINE_COMMENT}|{_BLOCK_COMMENT}")
-_STRING = re.compile(f"{_DOUBLE}|{_SINGLE}")
+_GAP = re.compile(f"(?:[{_BLANKS}{_NEWLINES}]++|{COMMENT})*+")
+_PIECE = re.compile(f"[{_BLANKS}{_NEWLINES}]+|{COMMENT}")
+_STRING = re.compile(STRING)
 _WORD = re.compile(rf"[^{_BLANKS}{_NEWLINES},:/\[\]{{}}\"']++")
-_TO_BRACKET = re.compile(
-    rf"(?:[^\"'/\[\]{{}}]++|{_DOUBLE}|{_SINGLE}|{_LINE_COMMENT}|{_BLOCK_COMMENT})*+[\[\]{{}}]"
-)
+_TO_BRACKET = re.compile(rf"(?:[^\"'/\[\]{{}}]++|{STRING}|{COMMENT})*+[\[\]{{}}]")
 _CLOSING = {"{": "}", "[": "]"}
 
 
@@ -168,17 +169,6 @@ def decode_key(written: str) -> str:
     return decoded
 
 
-def position(text: str, at: int) -> tuple[int, int]:
-    """Return line and column of an offset, both from 1, as an editor counts them."""
-    before = text[:at].replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
-    return before.count("\n") + 1, len(before) - before.rfind("\n")
-
-
-def line_of(text: str, at: int) -> int:
-    """Return the line of an offset, from 1."""
-    return position(text, at)[0]
-
-
 def line_break(gap: str) -> str | None:
     """Return the last line break outside comments with the indentation behind it, if any."""
     for piece in reversed(list(pieces(gap))):
@@ -195,10 +185,8 @@ def indent_of(line_start: str) -> str:
 
 def ends_open(gap: str) -> bool:
     """Decide whether a gap ends in a `//` comment, so that a line break has to follow."""
-    last = None
-    for last in pieces(gap):
-        pass
-    return last is not None and last.open_ended
+    split = list(pieces(gap))
+    return bool(split) and split[-1].open_ended
 
 
 def gap_before(text: str, container: Container, index: int) -> str:
@@ -220,10 +208,3 @@ def _lost(text: str, at: int) -> ConfigUneditableError:
         f"The config cannot be followed at line {line}, column {column}, so it is not edited.",
         f"Write line {line} in a plainer way and try again.",
     )
-
-
-__all__ = [
-    "NEWLINE", "Container", "Item", "Piece", "decode_key", "ends_open", "find_root", "gap_before",
-    "gap_start", "indent_of", "line_break", "line_of", "pieces", "position", "scan", "skip_gap",
-    "value_end",
-]  # fmt: skip

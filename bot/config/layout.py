@@ -88,9 +88,13 @@ def take_apart(text: str, container: Container) -> Layout:
         before_comma = "" if item.comma is None else text[item.end : item.comma]
         slots.append(
             Slot(
-                comments, blank, text[item.start : item.end],
-                before_comma, item.comma is not None, text[behind:at],
-            )  # fmt: skip
+                comments,
+                blank,
+                text[item.start : item.end],
+                before_comma,
+                item.comma is not None,
+                text[behind:at],
+            )
         )
     tail = text[at : container.end - 1]
     return Layout(text[container.start], head, tuple(slots), tail, text[container.end - 1])
@@ -171,9 +175,7 @@ def _fill(layout: Layout, bodies: Sequence[str], frame: Frame) -> Layout:
         return layout
     comments, blank = split_comments(layout.tail)
     first = frame.line_break or (" " if layout.head else frame.pad)
-    slots = [
-        Slot("", frame.line_break or frame.blank, body, comma=True) for body in bodies
-    ]
+    slots = [Slot("", frame.line_break or frame.blank, body, comma=True) for body in bodies]
     slots[0] = replace(slots[0], comments=comments, blank=first)
     slots[-1] = replace(slots[-1], comma=frame.comma)
     if frame.line_break is None:

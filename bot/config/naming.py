@@ -55,9 +55,7 @@ def resolve(words: str, view: ConfigView, catalog: Catalog) -> Named:
     preset = catalog.presets.get(word.lower())
     if preset is not None:
         ref = catalog.current(preset.model)
-        return Named(
-            ref, Via.PRESET, preset.name, preset.model if ref != preset.model else None
-        )
+        return Named(ref, Via.PRESET, preset.name, preset.model if ref != preset.model else None)
     parsed = ModelRef.parse(word)
     if parsed is not None and known_provider(parsed.provider, view, catalog):
         return Named(parsed, Via.MODEL, word)
@@ -137,6 +135,9 @@ def chain_words(view: ConfigView) -> list[str]:
 def near(word: str, candidates: Iterable[str]) -> str | None:
     """Return the candidate spelt most like the word, if any is close."""
     pool = {candidate.lower(): candidate for candidate in candidates}
+    swapped = next((c for c in pool if sorted(c) == sorted(word.lower())), None)
+    if swapped is not None:
+        return pool[swapped]
     close = get_close_matches(word.lower()[:200], pool, n=1, cutoff=0.6)
     return pool[close[0]] if close else None
 

@@ -105,9 +105,7 @@ def allow(view: ConfigView, refs: Iterable[ModelRef]) -> list[Edit]:
     edits: list[Edit] = []
     if view.aliases:
         edits = [
-            SetValue((*MODELS_PATH, str(ref)), {})
-            for ref in wanted
-            if str(ref) not in view.aliases
+            SetValue((*MODELS_PATH, str(ref)), {}) for ref in wanted if str(ref) not in view.aliases
         ]
     return [*edits, *_policy(view, wanted)]
 

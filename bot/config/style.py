@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from bot.config.json5_span import (
+    COMMENT,
     NEWLINE,
+    STRING,
     Container,
     Item,
     gap_before,
@@ -23,6 +26,9 @@ _BARE_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 _ESCAPED = re.compile("[\\\\\"'\x00-\x1f\x7f\u2028\u2029\ufeff\ud800-\udfff]")
 _SHORT_ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 _INDENTED_LINE = re.compile(r"(?:^|[\n\r])([ \t]+)[\"'\w$]")
+_STRING_OR_COMMENT = re.compile(f"{STRING}|{COMMENT}")
+DEEPEST_WRITTEN = 64
+"""Nesting of a value that is still written."""
 _EVIDENCE = 50
 """How many members are looked at before the next container is asked."""
 
@@ -64,7 +70,7 @@ def detect(text: str, chain: Sequence[Container]) -> Style:
         return next((said for one in among if (said := ask(text, one)) is not None), None)
 
     key_quote = first(_key_quote, objects)
-    quote = first(_string_quote, inner) or key_quote or '"'
+    quote = first(_string_quote, inner) or key_quote or _first_quote(text)
     colon = first(_colon, objects) or ": "
     airy = " " if colon[-1:].isspace() else ""
     object_pad, list_pad = first(_object_pad, inner), first(_list_pad, inner)
@@ -97,6 +103,11 @@ def _latest(container: Container) -> Iterable[Item]:
 def _string_quote(text: str, container: Container) -> str | None:
     starts = (text[item.value_start] for item in _latest(container))
     return next((start for start in starts if start in "\"'"), None)
+
+
+def _first_quote(text: str) -> str:
+    found = next((one for one in _STRING_OR_COMMENT.finditer(text) if one[0][0] != "/"), None)
+    return found[0][0] if found else '"'
 
 
 def _key_quote(text: str, container: Container) -> str | None:
@@ -186,7 +197,9 @@ def write(value: Json, style: Style, indent: str, *, inline: bool) -> str:
     is_object = isinstance(value, dict)
     inner = indent if inline else indent + style.unit
     if isinstance(value, dict):
-        parts = [write_member(key, held, style, inner, inline=inline) for key, held in value.items()]
+        parts = [
+            write_member(key, held, style, inner, inline=inline) for key, held in value.items()
+        ]
     else:
         parts = [write(held, style, inner, inline=inline) for held in value]
     opening, closing = "{}" if is_object else "[]"
@@ -214,8 +227,8 @@ def write_scalar(value: Json, quote: str) -> str:
     """Write a string, number, true, false, null or an empty container."""
     if isinstance(value, str):
         return write_string(value, quote)
-    if isinstance(value, float) and value - value != 0:
-        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     words = {"True": "true", "False": "false", "None": "null"}
     written = repr(value)
     return words.get(written, written)

@@ -94,7 +94,8 @@ def _same_scalar(a: Json, b: Json) -> bool:
         numbers = {int, float}
         return type(a) in numbers and type(b) in numbers and bool(a == b) and a != 0
     if type(a) is float:
-        return (a == b and math.copysign(1, a) == math.copysign(1, b)) or (a != a and b != b)
+        same_number = a == b and math.copysign(1, a) == math.copysign(1, b)
+        return same_number or (math.isnan(a) and math.isnan(b))
     return bool(a == b)
 
 
@@ -140,6 +141,19 @@ def shape_error(path: Path, at: int, value: Json | Absent, line: int = 0) -> Con
         f"{dotted(path[:at])}{where} is {kind(value)}, but {dotted(path)} needs {wanted} there.",
         f"Write {'{}' if isinstance(step, str) else '[]'} in its place and try again.",
     )
+
+
+def is_deeper(value: Json, most: int) -> bool:
+    """Decide whether a value is nested more than `most` levels deep."""
+    todo = [(value, 0)]
+    while todo:
+        held, depth = todo.pop()
+        if depth > most:
+            return True
+        if isinstance(held, dict | list) and held:
+            inside = held.values() if isinstance(held, dict) else held
+            todo.extend((one, depth + 1) for one in inside)
+    return False
 
 
 def strings_in(value: Json | Absent) -> Iterator[str]:
@@ -192,4 +206,7 @@ def _outermost(before: Json, path: Path, after: Json) -> Touched | None:
 def restore(changes: Sequence[Touched]) -> list[Edit]:
     """Return the edits that take changes back, the last one first where order matters."""
     removed = [Remove(one.path) for one in reversed(changes) if one.before is ABSENT]
-    return [*removed, *(SetValue(one.path, one.before) for one in changes if one.before is not ABSENT)]
+    return [
+        *removed,
+        *(SetValue(one.path, one.before) for one in changes if one.before is not ABSENT),
+    ]

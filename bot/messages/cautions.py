@@ -71,7 +71,9 @@ def of_chain(
     found = [caution for hop in hops for caution in of_hop(hop, hops, rule)]
     if not hops or hops[0].position:
         found.append(
-            Caution("no_primary", "The config sets no primary model.", "/model best or /model use MODEL")
+            Caution(
+                "no_primary", "The config sets no primary model.", "/model best or /model use MODEL"
+            )
         )
     elif len(hops) == 1:
         found.append(
@@ -79,9 +81,7 @@ def of_chain(
         )
     found.extend(local_only_in_name(hops))
     found.extend(_retired_aliases(view, catalog))
-    agents = [
-        id_ for id_, choice in view.agents.items() if choice.shape is not ModelShape.ABSENT
-    ]
+    agents = [id_ for id_, choice in view.agents.items() if choice.shape is not ModelShape.ABSENT]
     if agents:
         found.append(
             Caution(
@@ -121,9 +121,7 @@ def losses(hops: Sequence[Hop]) -> list[Caution]:
             "tools": "tools",
             "context": f"context beyond {window:,} tokens" if window else "context",
         }
-        found.append(
-            Caution("loses", f"{hop.ref} loses {listed([words[name] for name in lost])}.")
-        )
+        found.append(Caution("loses", f"{hop.ref} loses {listed([words[name] for name in lost])}."))
     return found
 
 
@@ -210,9 +208,7 @@ def _instead(hop: Hop, successor: ModelRef | None, hops: Sequence[Hop]) -> str:
         return f"/model use {successor}" if successor else "/model use MODEL"
     if successor is None:
         return f"/fallback remove {hop.written}"
-    chain = [
-        str(successor) if other is hop else other.written for other in hops if other.position
-    ]
+    chain = [str(successor) if other is hop else other.written for other in hops if other.position]
     return f"/fallback set {' '.join(chain)}"
 
 

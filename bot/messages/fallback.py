@@ -94,8 +94,12 @@ def chain_card(
         body.append(text("No open incident."))
     if muted_until and muted_until > now:
         body.append(
-            text("Alerts are muted until ", When(muted_until, WhenStyle.DATE_TIME), ". ",
-                 Code("/fallback unmute"))
+            text(
+                "Alerts are muted until ",
+                When(muted_until, WhenStyle.DATE_TIME),
+                ". ",
+                Code("/fallback unmute"),
+            )
         )
     return Card(
         title=text(Strong("Chain"), f": {walked} of {counted(len(hops), 'hop')} would be asked"),
@@ -112,20 +116,28 @@ def test_card(words: TestWords, data: dict[str, Any]) -> Card:
     good = sum(row.verdict.verdict == "ok" for row in words.rows)
     what = "models" if words.named else "hops"
     if words.chain_ok:
-        title = text(Strong("Chain OK" if not words.named else "All answer"),
-                     f": {good} of {len(words.rows)} {what} answered")
+        title = text(
+            Strong("Chain OK" if not words.named else "All answer"),
+            f": {good} of {len(words.rows)} {what} answered",
+        )
         tone = Tone.GOOD
     elif words.would_serve:
-        title = text(Strong("Chain damaged" if not words.named else "Not all answer"),
-                     f": {good} of {len(words.rows)} {what} answered")
+        title = text(
+            Strong("Chain damaged" if not words.named else "Not all answer"),
+            f": {good} of {len(words.rows)} {what} answered",
+        )
         tone = Tone.WARNING
     else:
-        title = text(Strong("Chain dead" if not words.named else "None answers"),
-                     f": none of {len(words.rows)} {what} answered")
+        title = text(
+            Strong("Chain dead" if not words.named else "None answers"),
+            f": none of {len(words.rows)} {what} answered",
+        )
         tone = Tone.BAD
     serves = words.would_serve
-    served = (text("A request now would be served by ", Code(serves), "."),) if serves else (
-        text("A request now would be refused."),
+    served = (
+        (text("A request now would be served by ", Code(serves), "."),)
+        if serves
+        else (text("A request now would be refused."),)
     )
     repairs = tuple(
         Caution("repair", f"{row.model}: {row.detail or 'did not answer'}", row.hint)
@@ -196,48 +208,55 @@ def skipped_detail(hop: Hop) -> str:
 
 def hint_for(hop: Hop, verdict: HopVerdict, hops: Sequence[Hop], view: ConfigView) -> str:
     """Write the command or step that mends a hop's fault."""
-    name = str(hop.ref or hop.written)
-    provider = hop.provider
-    match verdict.verdict:
-        case "ok":
-            return ""
+    if isinstance(verdict.verdict, FailureReason):
+        return _repair(verdict.verdict, hop, verdict.near, hops, view)
+    if hop.skip is SkipReason.NO_KEY:
+        return f"Set {hop.key_name} in .env and restart."
+    if hop.skip is SkipReason.NOT_ALLOWED:
+        return f"/fallback add {hop.ref or hop.written}"
+    return _out(hop) if hop.skip else ""
+
+
+def _repair(
+    reason: FailureReason,
+    hop: Hop,
+    near: str | None,
+    hops: Sequence[Hop],
+    view: ConfigView,
+) -> str:
+    name, provider = str(hop.ref or hop.written), hop.provider
+    if hop.local and reason in (FailureReason.NETWORK, FailureReason.TIMEOUT):
+        ollama = provider is not None and provider.id == "ollama"
+        return "Start it: ollama serve" if ollama else f"Start the server behind {name}."
+    match reason:
         case FailureReason.MODEL_NOT_FOUND:
-            return _replacement(hop, verdict.near, hops, view)
+            return _replacement(hop, near, hops, view)
         case FailureReason.AUTH:
             page = f" at {provider.keys_url}" if provider and provider.keys_url else ""
             return f"Renew {hop.key_name or 'the key'}{page} and restart."
         case FailureReason.BILLING:
             page = provider.billing_url if provider else ""
             return f"Add credit at {page}" if page else "Add credit at the provider."
-        case FailureReason.NETWORK | FailureReason.TIMEOUT if hop.local:
-            return "Start it: ollama serve" if hop.ref and hop.ref.provider == "ollama" else (
-                f"Start the server behind {name}."
-            )
-        case FailureReason.RATE_LIMIT | FailureReason.SERVER_ERROR | FailureReason.TIMEOUT:
-            return f"Wait and test again: /fallback test {name}"
         case FailureReason.NETWORK:
             variable = provider.base_url_env if provider else None
             return f"Check the network{f' and {variable}' if variable else ''}, then test again."
         case FailureReason.BAD_RESPONSE:
-            return f"/fallback remove {hop.written}" if hop.position else "/model use MODEL"
-    match hop.skip:
-        case SkipReason.NO_KEY:
-            return f"Set {hop.key_name} in .env and restart."
-        case SkipReason.NOT_ALLOWED:
-            return f"/fallback add {name}"
+            return _out(hop)
         case _:
-            return f"/fallback remove {hop.written}" if hop.position else "/model use MODEL"
+            return f"Wait and test again: /fallback test {name}"
 
 
-def _replacement(
-    hop: Hop, near: str | None, hops: Sequence[Hop], view: ConfigView
-) -> str:
+def _out(hop: Hop) -> str:
+    return f"/fallback remove {hop.written}" if hop.position else "/model use MODEL"
+
+
+def _replacement(hop: Hop, near: str | None, hops: Sequence[Hop], view: ConfigView) -> str:
     successor = hop.facts.successor if hop.facts else None
     new = str(successor) if successor else f"{hop.ref.provider}/{near}" if near and hop.ref else ""
     if hop.local and not new and hop.ref:
         return f"ollama pull {hop.ref.name}"
     if not new:
-        return f"/fallback remove {hop.written}" if hop.position else "/model use MODEL"
+        return _out(hop)
     alias = view.aliases.get(str(hop.ref))
     if hop.position == 0 or hop not in hops:
         return f"/model preset {alias} {new}" if alias and hop not in hops else f"/model use {new}"
@@ -245,9 +264,7 @@ def _replacement(
     return f"/fallback set {' '.join(chain)}"
 
 
-def events_card(
-    rows: Sequence[FallbackEvent], span: timedelta, data: dict[str, Any]
-) -> Card:
+def events_card(rows: Sequence[FallbackEvent], span: timedelta, data: dict[str, Any]) -> Card:
     """List fallback events, newest first."""
     period = say_duration(span)
     if not rows:

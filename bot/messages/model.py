@@ -16,7 +16,6 @@ from bot.card import (
     Caution,
     Code,
     Column,
-
     Span,
     Strong,
     Table,
@@ -83,9 +82,11 @@ def pending_line(due_at: datetime, to: str, now: datetime) -> Text:
     """Say when a timed switch goes back."""
     left = say_duration(due_at - now)
     return text(
-        "Goes back to ", Code(to), " at ", When(due_at, WhenStyle.DATE_TIME), f", in {left}."
-        if due_at > now
-        else ", which is past.",
+        "Goes back to ",
+        Code(to),
+        " at ",
+        When(due_at, WhenStyle.DATE_TIME),
+        f", in {left}." if due_at > now else ", which is past.",
     )
 
 
@@ -294,7 +295,9 @@ def list_card(rows: Sequence[ModelRow], provider: str | None, data: dict[str, An
     )
 
 
-def history_card(changes: Sequence[Change], data: dict[str, Any], trouble: tuple[Caution, ...]) -> Card:
+def history_card(
+    changes: Sequence[Change], data: dict[str, Any], trouble: tuple[Caution, ...]
+) -> Card:
     """Show who changed what, when, why, from where; newest first."""
     rows = tuple(
         (
@@ -325,8 +328,6 @@ def names_of(ref: ModelRef | None, preset: str | None, written: str | None) -> s
     if preset and preset != written:
         return preset
     return None
-
-
 
 
 def took_successor(word: str, replaced: ModelRef, ref: ModelRef) -> Text:

@@ -106,5 +106,3 @@ def listed(names: list[str]) -> str:
 def counted(count: int, one: str, many: str | None = None) -> str:
     """Write a number with its noun."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-

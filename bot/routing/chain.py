@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from pathlib import PurePath
 
@@ -14,8 +13,9 @@ from bot.config.naming import alias_of, variable_in, written
 from bot.config.plan import in_models, in_policy
 from bot.config.schema import ConfigView, ModelChoice
 from bot.dialects.custom import custom_provider
-from bot.models import FailureReason, ModelFacts, ModelRef, Provider, Secret
+from bot.models import ModelFacts, ModelRef, Provider, Secret
 from bot.ports import Cooldown
+from bot.routing.cooldown import Scope
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _STRICT_FOLDERS = frozenset({".clawdbot", ".moltbot"})
@@ -151,10 +151,12 @@ def key_of(provider: Provider, env: Mapping[str, str]) -> tuple[Secret | None, s
     return None, provider.key_env
 
 
-def cooling(ref: ModelRef, provider: Provider, cooldowns: Iterable[Cooldown]) -> Cooldown | None:
+def cooling(
+    ref: ModelRef, provider: Provider, key: Secret | None, cooldowns: Iterable[Cooldown]
+) -> Cooldown | None:
     """Return the cool-down that covers a model, the longest first."""
-    scopes = {provider.id, f"{provider.id}/{ref.name}"}
-    found = [c for c in cooldowns if c.scope in scopes]
+    scope = Scope.of(provider.id, key, ref)
+    found = [c for c in cooldowns if c.scope in (scope.key, scope.model)]
     return max(found, key=lambda c: c.until, default=None)
 
 
@@ -177,9 +179,8 @@ def lost_on_the_way(hops: Sequence[Hop]) -> list[tuple[Hop, list[str]]]:
             )
             if had and has is False
         ]
-        if first.context_window and facts.context_window:
-            if facts.context_window < first.context_window:
-                lost.append("context")
+        if (facts.context_window or first.context_window or 0) < (first.context_window or 0):
+            lost.append("context")
         if lost:
             losses.append((hop, lost))
     return losses
@@ -198,9 +199,11 @@ def _hop(
         ref = _from_variable(word, view, around.env)
     provider = provider_of(ref, view, around.catalog) if ref else None
     key, key_name = key_of(provider, around.env) if provider else (None, None)
-    allowed = ref is not None and (in_models(view, ref) if rule is not AllowRule.EXEMPT else (
-        position > 0 or in_policy(view, ref)
-    ))
+    allowed = ref is not None and (
+        in_models(view, ref)
+        if rule is not AllowRule.EXEMPT
+        else (position > 0 or in_policy(view, ref))
+    )
     skip = _skip(ref, provider, key, key_name, seen)
     if skip is None and position > 0 and not allowed and rule is AllowRule.SKIPS:
         skip = None if around.gateway else SkipReason.NOT_ALLOWED
@@ -214,7 +217,7 @@ def _hop(
         key_name=key_name,
         allowed=allowed,
         skip=skip,
-        cooldown=cooling(ref, provider, around.cooldowns) if ref and provider else None,
+        cooldown=cooling(ref, provider, key, around.cooldowns) if ref and provider else None,
         facts=_facts(ref, provider, view, around.catalog) if ref else None,
     )
 
@@ -267,7 +270,3 @@ def _facts(
                 successor=known.successor,
             )
     return known
-
-
-STOPS_THE_KEY = frozenset({FailureReason.AUTH, FailureReason.BILLING})
-"""Reasons that are the owner's to mend, whatever the model."""

@@ -1,0 +1,123 @@
+"""What the database refused, in plain words and without a secret."""
+
+from __future__ import annotations
+
+import os
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from adapters.storage.url import DatabaseUrl
+from bot.errors import StorageError
+
+_AGAIN = "Run the command again; if it stays so, run changeover doctor."
+_SQLITE = {
+    "SQLITE_NOTADB": ("is no database", "Set DATABASE_URL to another file."),
+    "SQLITE_CORRUPT": ("is damaged", "Put a backup of it back, or move it away to start afresh."),
+    "SQLITE_FULL": ("could not be written: the disk is full", "Make room on the disk."),
+    "SQLITE_READONLY": (
+        "could not be written: it is read-only",
+        "Give this user write permission.",
+    ),
+    "SQLITE_PERM": ("could not be used: this user is not allowed to", "Look at who owns it."),
+    "SQLITE_AUTH": ("could not be used: this user is not allowed to", "Look at who owns it."),
+    "SQLITE_BUSY": ("stayed locked by another process", _AGAIN),
+    "SQLITE_LOCKED": ("stayed locked by another process", _AGAIN),
+    "SQLITE_IOERR": ("could not be used: the disk reported an error", "Look at the disk."),
+    "SQLITE_TOOBIG": ("could not take a value that large", _AGAIN),
+}
+_POSTGRESQL = {
+    "53100": ("has no room left on its disk", "Make room on the database server's disk."),
+    "25006": ("is read-only", "Set DATABASE_URL to a server that takes writes."),
+    "42501": ("does not let this user do that", "Grant the user its own schema in that database."),
+    "40001": ("was too busy", _AGAIN),
+    "40P01": ("was too busy", _AGAIN),
+}
+
+
+def storage_error(error: SQLAlchemyError, url: DatabaseUrl) -> StorageError:
+    """Turn an error of the database library into one for the person."""
+    original = error.orig if isinstance(error, DBAPIError) else None
+    if url.path is not None:
+        return _sqlite(original, url.path)
+    return _postgresql(original, url)
+
+
+def cannot_make(error: OSError, path: str) -> StorageError:
+    """Say why the database file cannot be made or opened."""
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        return StorageError(
+            f"The database {path} cannot be made: there is no folder {folder}.",
+            "Make that folder, or set DATABASE_URL to another file.",
+        )
+    why = os.strerror(error.errno).lower() if error.errno else "unknown error"
+    return StorageError(
+        f"The database {path} cannot be opened: {why}.",
+        "Give this user write permission for it and its folder, or set DATABASE_URL.",
+    )
+
+
+def newer(url: DatabaseUrl) -> StorageError:
+    """Say that a later release has been at work on this database."""
+    return StorageError(
+        f"{_upper(url.label)} was made by a newer release of Changeover.",
+        "Update Changeover, or set DATABASE_URL to another database.",
+    )
+
+
+def _sqlite(original: BaseException | None, path: str) -> StorageError:
+    name: str = getattr(original, "sqlite_errorname", "")
+    if name.startswith("SQLITE_CANTOPEN"):
+        return cannot_make(_reason_not_to_open(path), path)
+    for known, (what, hint) in _SQLITE.items():
+        if name.startswith(known):
+            return StorageError(f"The database {path} {what}.", hint)
+    detail = f" ({name})" if name else ""
+    return StorageError(f"The database {path} could not be used{detail}.", _AGAIN)
+
+
+def _reason_not_to_open(path: str) -> OSError:
+    try:
+        os.close(os.open(path, os.O_RDWR))
+    except OSError as error:
+        return error
+    # The file itself opens, so it is the files beside it that SQLite may not make.
+    return PermissionError(13, "Permission denied")
+
+
+def _postgresql(original: BaseException | None, url: DatabaseUrl) -> StorageError:
+    state: str | None = getattr(original, "sqlstate", None)
+    if state in _POSTGRESQL:
+        what, hint = _POSTGRESQL[state]
+        return StorageError(f"{_upper(url.label)} {what}.", hint)
+    why = _first_line(original, url)
+    if type(original).__name__ in ("OperationalError", "ConnectionTimeout"):
+        return StorageError(
+            f"{_upper(url.label)} cannot be reached{why}.",
+            "Check DATABASE_URL and that the server is running.",
+        )
+    return StorageError(f"{_upper(url.label)} could not be used{why}.", _AGAIN)
+
+
+def _first_line(original: BaseException | None, url: DatabaseUrl) -> str:
+    """Quote the driver's own first line, unless it may hold a part of the address's secret."""
+    line = next(iter(str(original).splitlines()), "") if original is not None else ""
+    secret = _secrets(url.text)
+    if not line or any(part in line for part in secret):
+        return ""
+    return f" ({line[:300]})"
+
+
+def _secrets(text: str) -> list[str]:
+    """List the passwords that an address holds, as written and as meant."""
+    from urllib.parse import unquote
+
+    head = text.partition("://")[2]
+    found = [head.rpartition("@")[0].partition(":")[2]]
+    pairs = (pair.partition("=") for pair in head.partition("?")[2].split("&"))
+    found += [value for name, _, value in pairs if "pass" in name.lower()]
+    return [part for written in found for part in (written, unquote(written)) if part]
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:] if not text.startswith("/") else f"The database {text}"

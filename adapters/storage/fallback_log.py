@@ -1,0 +1,150 @@
+"""Cool-downs, fallback events, incidents and the mute in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select
+
+from adapters.storage import schema
+from adapters.storage.database import Database, upsert
+from bot.models import FailureReason
+from bot.ports import Cooldown, FallbackEvent, IncidentRow
+
+_ALL = "all"
+_cooldowns = schema.cooldowns
+_events = schema.fallback_events
+_incidents = schema.incidents
+_mutes = schema.mutes
+
+
+class SqlFallbackLog:
+    """The FallbackLog port on a database that any number of processes share."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def cooldowns(self, now: datetime) -> Sequence[Cooldown]:
+        """Return those still in force, the one that ends first first."""
+        query = (
+            select(_cooldowns)
+            .where(_cooldowns.c.until > now)
+            .order_by(_cooldowns.c.until, _cooldowns.c.scope)
+        )
+        rows = await self._database.read(lambda c: c.execute(query).all())
+        return [
+            Cooldown(row.scope, FailureReason(row.reason), row.until, row.failures) for row in rows
+        ]
+
+    async def set_cooldown(self, cooldown: Cooldown) -> None:
+        """Start or prolong one; one that lasts longer already stays."""
+        await self._database.write(lambda c: _cool_down(c, cooldown))
+
+    async def clear_cooldown(self, scope: str) -> None:
+        """End one."""
+        await self._database.write(
+            lambda c: c.execute(delete(_cooldowns).where(_cooldowns.c.scope == scope))
+        )
+
+    async def events(self, since: datetime, limit: int) -> Sequence[FallbackEvent]:
+        """Return the newest first."""
+        query = (
+            select(_events)
+            .where(_events.c.at >= since)
+            .order_by(_events.c.at.desc(), _events.c.id.desc())
+            .limit(limit)
+        )
+        return [_event(row) for row in await self._database.read(lambda c: c.execute(query).all())]
+
+    async def add_events(self, events: Sequence[FallbackEvent]) -> None:
+        """Append, all of them or none."""
+        if not events:
+            return
+        rows = [
+            {
+                "at": event.at,
+                "request_id": event.request_id,
+                "from_model": event.from_model,
+                "to_model": event.to_model,
+                "reason": event.reason.value,
+                "source": event.source,
+            }
+            for event in events
+        ]
+        await self._database.write(lambda c: c.execute(insert(_events), rows))
+
+    async def incidents(self, *, open_only: bool, limit: int) -> Sequence[IncidentRow]:
+        """Return the newest first."""
+        query = select(_incidents)
+        if open_only:
+            query = query.where(_incidents.c.resolved_at.is_(None))
+        query = query.order_by(_incidents.c.opened_at.desc(), _incidents.c.id.desc()).limit(limit)
+        rows = await self._database.read(lambda c: c.execute(query).all())
+        return [_incident(row) for row in rows]
+
+    async def muted_until(self) -> datetime | None:
+        """When the mute ends, if there is one."""
+        query = select(_mutes.c.until).where(_mutes.c.scope == _ALL)
+        return await self._database.read(lambda c: c.scalar(query))
+
+    async def mute(self, until: datetime | None) -> None:
+        """Set or (None) lift the mute."""
+        await self._database.write(lambda c: _mute(c, until))
+
+
+def _cool_down(connection: Connection, cooldown: Cooldown) -> None:
+    row = upsert(connection, _cooldowns).values(
+        scope=cooldown.scope,
+        reason=cooldown.reason.value,
+        until=cooldown.until,
+        failures=cooldown.failures,
+    )
+    connection.execute(
+        row.on_conflict_do_update(
+            index_elements=[_cooldowns.c.scope],
+            set_={
+                "reason": row.excluded.reason,
+                "until": row.excluded.until,
+                "failures": row.excluded.failures,
+            },
+            where=_cooldowns.c.until <= row.excluded.until,
+        )
+    )
+
+
+def _mute(connection: Connection, until: datetime | None) -> None:
+    if until is None:
+        connection.execute(delete(_mutes).where(_mutes.c.scope == _ALL))
+        return
+    row = upsert(connection, _mutes).values(scope=_ALL, until=until)
+    connection.execute(
+        row.on_conflict_do_update(
+            index_elements=[_mutes.c.scope], set_={"until": row.excluded.until}
+        )
+    )
+
+
+def _event(row: Row[Any]) -> FallbackEvent:
+    return FallbackEvent(
+        row.at,
+        row.request_id,
+        row.from_model,
+        row.to_model,
+        FailureReason(row.reason),
+        row.source,
+    )
+
+
+def _incident(row: Row[Any]) -> IncidentRow:
+    return IncidentRow(
+        row.id,
+        row.state,
+        row.primary_model,
+        row.reason,
+        row.opened_at,
+        row.resolved_at,
+        row.requests,
+        row.served_by,
+    )

@@ -1,0 +1,130 @@
+"""The backups beside a config file: its last five versions, each as private as the file."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from adapters.storage.filesystem import FileSystem, same_file, write_whole
+
+KEPT = 5
+
+
+def backup_path(target: str, number: int) -> str:
+    """Name a backup; number 1 is the newest."""
+    return f"{target}.changeover-bak.{number}"
+
+
+def temp_path(target: str) -> str:
+    """Name a new temporary file in the target's folder."""
+    folder, name = os.path.split(target)
+    return os.path.join(folder, f".{name}.changeover-{os.getpid()}-{os.urandom(4).hex()}.tmp")
+
+
+def keep_backup(fs: FileSystem, target: str, raw: bytes) -> None:
+    """Keep the file that is about to be replaced as backup 1 and move the older ones on.
+
+    A second name for the same file costs no write and keeps owner, mode and attributes; where the
+    file system has none, the bytes are copied. Raises OSError.
+    """
+    newest = backup_path(target, 1)
+    if same_file(newest, target):
+        return
+    _move_on(fs, target)
+    try:
+        _sync(fs, target)
+        fs.link(target, newest)
+    except OSError:
+        copy_backup(fs, target, raw)
+
+
+def copy_backup(fs: FileSystem, target: str, raw: bytes) -> None:
+    """Write the bytes as backup 1, on the disk before this returns. Raises OSError."""
+    temp = temp_path(target)
+    fd = fs.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        try:
+            write_whole(fs, fd, raw)
+            keep_identity(fs, fd, target)
+            fs.fsync(fd)
+        finally:
+            os.close(fd)
+        fs.replace(temp, backup_path(target, 1))
+    except OSError:
+        with suppress(OSError):
+            fs.unlink(temp)
+        raise
+
+
+def keep_identity(fs: FileSystem, fd: int, target: str) -> bool:
+    """Give a private new file the target's owner, mode and attributes.
+
+    Returns False when that is not allowed; the new file is then narrower, never wider.
+    """
+    old = os.stat(target)
+    new = os.fstat(fd)
+    try:
+        if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+            fs.chown(fd, old.st_uid, old.st_gid)
+    except OSError:
+        return False
+    try:
+        for name in _attributes(target):
+            os.setxattr(fd, name, os.getxattr(target, name))
+    except OSError:
+        return False
+    fs.chmod(fd, old.st_mode & 0o7777)
+    return True
+
+
+def sweep(fs: FileSystem, target: str) -> None:
+    """Remove the temporary files of processes that died. Call it only while holding the lock."""
+    folder, name = os.path.split(target)
+    start = f".{name}.changeover-"
+    with suppress(OSError):
+        for entry in os.listdir(folder):
+            if not (entry.startswith(start) and entry.endswith(".tmp")):
+                continue
+            pid = entry[len(start) :].partition("-")[0]
+            if not (pid.isdigit() and _alive(int(pid))):
+                with suppress(OSError):
+                    fs.unlink(os.path.join(folder, entry))
+
+
+def _move_on(fs: FileSystem, target: str) -> None:
+    """Make room at number 1; backups after a gap stay where they are."""
+    last = 0
+    while last < KEPT and os.path.lexists(backup_path(target, last + 1)):
+        last += 1
+    for number in range(min(last, KEPT - 1), 0, -1):
+        fs.replace(backup_path(target, number), backup_path(target, number + 1))
+
+
+def _sync(fs: FileSystem, path: str) -> None:
+    """Put on the disk what another program may have written without waiting for it."""
+    fd = fs.open(path, os.O_RDONLY)
+    try:
+        fs.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _attributes(path: str) -> list[str]:
+    """List what can be carried over: people's own attributes and access lists."""
+    try:
+        names = os.listxattr(path)
+    except (OSError, AttributeError):
+        return []
+    return [n for n in names if n.startswith("user.") or n == "system.posix_acl_access"]
+
+
+def _alive(pid: int) -> bool:
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True

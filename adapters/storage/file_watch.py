@@ -1,0 +1,76 @@
+"""Noticing that a config file changed: the kernel tells, and a slow look where it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
+
+from bot.errors import ConfigMissingError, ConfigUnreadableError
+from bot.ports import Document
+
+_FIRST_LOOK_S = 0.1
+
+
+async def watch_file(
+    path: str, read: Callable[[], Document], *, poll_s: float
+) -> AsyncIterator[Document]:
+    """Yield what `read` returns each time its revision has changed, until cancelled.
+
+    A file that is missing or unreadable for a while is waited for. `path` is as configured:
+    through a symbolic link its folder and its target's are both watched.
+    """
+    document = await asyncio.to_thread(_try, read)
+    seen = document.revision if document else None
+    wake = asyncio.Event()
+    folders = _folders(path)
+    listener = asyncio.create_task(_listen(folders, wake))
+    # What happens before the listener is up is seen by looking again soon, then ever later.
+    pause_s = min(_FIRST_LOOK_S, poll_s)
+    try:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), pause_s)
+            wake.clear()
+            pause_s = min(pause_s * 3, poll_s)
+            document = await asyncio.to_thread(_try, read)
+            if document is not None and document.revision != seen:
+                seen = document.revision
+                yield document
+            if listener.done() or _folders(path) != folders:
+                await _stop(listener)
+                folders = _folders(path)
+                listener = asyncio.create_task(_listen(folders, wake))
+    finally:
+        await _stop(listener)
+
+
+async def _listen(folders: Iterable[str], wake: asyncio.Event) -> None:
+    """Set the event at every change in the folders; return where the kernel cannot tell."""
+    # Late: only a running service watches.
+    from watchfiles import awatch
+
+    try:
+        async for _ in awatch(*folders, recursive=False, debounce=200, step=20):
+            wake.set()
+    except (OSError, RuntimeError):
+        return
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _folders(path: str) -> tuple[str, ...]:
+    folders = {os.path.dirname(path), os.path.dirname(os.path.realpath(path))}
+    return tuple(sorted(f for f in folders if os.path.isdir(f)))
+
+
+def _try(read: Callable[[], Document]) -> Document | None:
+    try:
+        return read()
+    except (ConfigMissingError, ConfigUnreadableError):
+        return None

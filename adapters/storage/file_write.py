@@ -1,0 +1,176 @@
+"""Replacing a config file's bytes: at once, whole, with a backup, and only if nobody was faster."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+
+from adapters.storage import file_in_place
+from adapters.storage.file_backup import (
+    backup_path,
+    copy_backup,
+    keep_backup,
+    keep_identity,
+    sweep,
+    temp_path,
+)
+from adapters.storage.filesystem import (
+    FileSystem,
+    Refusal,
+    explain,
+    quoted,
+    read_regular,
+    same_file,
+    sync_folder,
+    write_whole,
+)
+from bot.errors import ConfigConflictError, ConfigWriteError
+from bot.ports import revision_of
+
+MOST_BYTES = 32 << 20
+"""A config larger than this is no config."""
+
+_NOT_RENAMED_OVER = (errno.EBUSY, errno.EXDEV, errno.EPERM, errno.EACCES)
+"""What a file that is mounted on its own, or that stands in a sticky folder, answers."""
+
+
+def replace_file(fs: FileSystem, target: str, raw: bytes, expected_revision: str) -> None:
+    """Put `raw` in the place of the file whose revision is the expected one.
+
+    Call it only while holding the writers' lock; it blocks until the disk has everything.
+
+    Raises:
+        ConfigConflictError: the file has another revision; nothing written.
+        ConfigWriteError: the system refused; the file is as it was.
+    """
+    if len(raw) > MOST_BYTES:
+        raise ConfigWriteError(
+            f"The new {target} would be larger than {MOST_BYTES >> 20} MiB.",
+            "Split the config into files with $include.",
+        )
+    before = _expected(target, expected_revision)
+    if raw == before:
+        return
+    sweep(fs, target)
+    temp = temp_path(target)
+    try:
+        same_owner = _write_temp(fs, target, temp, raw)
+        keep_backup(fs, target, before)
+        _expected(target, expected_revision)
+        if not (same_owner and _rename_over(fs, target, temp)):
+            _write_over(fs, target, temp, raw, before)
+    except OSError as error:
+        raise refused(error, target) from error
+    finally:
+        with suppress(OSError):
+            fs.unlink(temp)
+    sync_folder(fs, os.path.dirname(target))
+
+
+def create_file(fs: FileSystem, target: str, raw: bytes) -> None:
+    """Make a new private file, whole or not at all, and never over anything.
+
+    Raises:
+        ConfigWriteError: something is there already, or the system refused.
+    """
+    temp = temp_path(target)
+    try:
+        fd = fs.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        _fill(fs, fd, raw)
+        try:
+            fs.link(temp, target)
+        except FileExistsError:
+            raise
+        except OSError:
+            _create_directly(fs, target, raw)
+    except FileExistsError as error:
+        raise ConfigWriteError(
+            f"{target} is there already; nothing was written.", "Type `changeover model status`."
+        ) from error
+    except FileNotFoundError as error:
+        folder = os.path.dirname(target)
+        raise ConfigWriteError(
+            f"There is no folder {folder}.", f"Type: mkdir -p {quoted(folder)}"
+        ) from error
+    except OSError as error:
+        raise refused(error, target) from error
+    finally:
+        with suppress(OSError):
+            fs.unlink(temp)
+    sync_folder(fs, os.path.dirname(target))
+
+
+def refused(error: OSError, target: str) -> ConfigWriteError:
+    """Say that the system refused a write and what to do about it."""
+    why = explain(error, target)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        folder = os.path.dirname(target)
+        hint = f"Give this user write permission for the folder {folder} and for {target}."
+        why = Refusal(why.why, hint)
+    return ConfigWriteError(
+        f"{target} could not be written: {why.why}. The file is as it was.", why.hint
+    )
+
+
+def _expected(target: str, revision: str) -> bytes:
+    try:
+        raw: bytes | None = read_regular(target, MOST_BYTES)
+    except (OSError, ValueError):
+        raw = None
+    if raw is None or revision_of(raw) != revision:
+        raise ConfigConflictError(
+            f"{target} was changed by somebody else in the meantime; nothing was written.",
+            "Run the command again.",
+        )
+    return raw
+
+
+def _write_temp(fs: FileSystem, target: str, temp: str, raw: bytes) -> bool:
+    """Write the new content beside the target; say whether owner and mode could be kept."""
+    fd = fs.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        write_whole(fs, fd, raw)
+        kept = keep_identity(fs, fd, target)
+        fs.fsync(fd)
+    finally:
+        os.close(fd)
+    return kept
+
+
+def _rename_over(fs: FileSystem, target: str, temp: str) -> bool:
+    """Replace the target by the temporary file; False where the system does not allow that."""
+    try:
+        fs.replace(temp, target)
+    except OSError as error:
+        if error.errno in _NOT_RENAMED_OVER:
+            return False
+        raise
+    return True
+
+
+def _write_over(fs: FileSystem, target: str, temp: str, raw: bytes, before: bytes) -> None:
+    """Overwrite the target, once the backup is a file of its own."""
+    if same_file(backup_path(target, 1), target):
+        copy_backup(fs, target, before)
+    sync_folder(fs, os.path.dirname(target))
+    file_in_place.overwrite(fs, target, temp, raw, before)
+
+
+def _fill(fs: FileSystem, fd: int, raw: bytes) -> None:
+    try:
+        write_whole(fs, fd, raw)
+        fs.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _create_directly(fs: FileSystem, target: str, raw: bytes) -> None:
+    """Make the file where the file system knows no second names."""
+    fd = fs.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        _fill(fs, fd, raw)
+    except OSError:
+        with suppress(OSError):
+            fs.unlink(target)
+        raise

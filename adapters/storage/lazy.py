@@ -1,0 +1,194 @@
+"""The journal and the fallback log, without the database until it is needed.
+
+Importing the database library takes longer than most commands. While an SQLite file is not there
+yet nothing is known, which needs no library to say; and what could only change rows that do not
+exist has nothing to do.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from adapters.storage.url import parse_url
+from bot.access import Actor
+from bot.ports import (
+    Change,
+    Cooldown,
+    FallbackEvent,
+    IncidentRow,
+    KnownState,
+    NewChange,
+    Revert,
+    RevertState,
+)
+
+if TYPE_CHECKING:
+    from adapters.storage.database import Database
+    from adapters.storage.fallback_log import SqlFallbackLog
+    from adapters.storage.journal import SqlJournal
+
+
+class LazyDatabase:
+    """A database that is opened at the first call which needs one. Raises StorageError."""
+
+    def __init__(self, url: str) -> None:
+        self._path = parse_url(url).path
+        self._url = url
+        self._database: Database | None = None
+
+    @property
+    def empty(self) -> bool:
+        """True while there is no SQLite file, so that nothing can be known."""
+        return self._database is None and self._path is not None and not os.path.exists(self._path)
+
+    def open(self) -> Database:
+        """Return the database, importing its library at the first call."""
+        if self._database is None:
+            from adapters.storage.database import Database
+
+            self._database = Database(self._url)
+        return self._database
+
+    async def close(self) -> None:
+        """Close what was opened."""
+        if self._database is not None:
+            await self._database.close()
+
+
+class LazyJournal:
+    """The Journal port; see the module's sentence."""
+
+    def __init__(self, database: LazyDatabase | str) -> None:
+        self._database = LazyDatabase(database) if isinstance(database, str) else database
+        self._opened: SqlJournal | None = None
+
+    async def begin(self, change: NewChange) -> int:
+        """Note what is about to be written."""
+        return await self._open().begin(change)
+
+    async def confirm(self, change_id: int) -> None:
+        """Make the note history."""
+        await self._open().confirm(change_id)
+
+    async def abandon(self, change_id: int) -> None:
+        """Forget the note."""
+        if not self._database.empty:
+            await self._open().abandon(change_id)
+
+    async def settle(self, document: str, revision: str) -> None:
+        """Confirm the note whose bytes are there and forget the others."""
+        if not self._database.empty:
+            await self._open().settle(document, revision)
+
+    async def known(self, document: str) -> KnownState | None:
+        """Return the last known state."""
+        return None if self._database.empty else await self._open().known(document)
+
+    async def observe(self, change: NewChange, known_revision: str | None) -> bool:
+        """Record an edit from outside, once."""
+        if known_revision is not None and self._database.empty:
+            return False
+        return await self._open().observe(change, known_revision)
+
+    async def changes(self, document: str, limit: int) -> Sequence[Change]:
+        """Return the newest changes first."""
+        return [] if self._database.empty else await self._open().changes(document, limit)
+
+    async def add_revert(self, document: str, change_id: int, due_at: datetime) -> Revert:
+        """Remember to go back."""
+        return await self._open().add_revert(document, change_id, due_at)
+
+    async def reverts(self, document: str) -> Sequence[Revert]:
+        """Return what is pending, soonest first."""
+        return [] if self._database.empty else await self._open().reverts(document)
+
+    async def move_revert(self, revert_id: int, due_at: datetime) -> None:
+        """Put a pending revert off or forward."""
+        if not self._database.empty:
+            await self._open().move_revert(revert_id, due_at)
+
+    async def close_revert(self, revert_id: int, state: RevertState) -> bool:
+        """End a pending revert; False when another process was first."""
+        return not self._database.empty and await self._open().close_revert(revert_id, state)
+
+    async def refused(self, at: datetime, actor: Actor, command: str, why: str) -> None:
+        """Keep a refusal in the audit trail."""
+        await self._open().refused(at, actor, command, why)
+
+    async def beat(self, service: str, at: datetime) -> None:
+        """A running service says that it lives."""
+        await self._open().beat(service, at)
+
+    async def last_beat(self, service: str) -> datetime | None:
+        """When a service of that name was last alive."""
+        return None if self._database.empty else await self._open().last_beat(service)
+
+    async def close(self) -> None:
+        """Close the database."""
+        await self._database.close()
+
+    def _open(self) -> SqlJournal:
+        if self._opened is None:
+            from adapters.storage.journal import SqlJournal
+
+            self._opened = SqlJournal(self._database.open())
+        return self._opened
+
+
+class LazyFallbackLog:
+    """The FallbackLog port; see the module's sentence."""
+
+    def __init__(self, database: LazyDatabase | str) -> None:
+        self._database = LazyDatabase(database) if isinstance(database, str) else database
+        self._opened: SqlFallbackLog | None = None
+
+    async def cooldowns(self, now: datetime) -> Sequence[Cooldown]:
+        """Return those still in force."""
+        return [] if self._database.empty else await self._open().cooldowns(now)
+
+    async def set_cooldown(self, cooldown: Cooldown) -> None:
+        """Start or prolong one."""
+        await self._open().set_cooldown(cooldown)
+
+    async def clear_cooldown(self, scope: str) -> None:
+        """End one."""
+        if not self._database.empty:
+            await self._open().clear_cooldown(scope)
+
+    async def events(self, since: datetime, limit: int) -> Sequence[FallbackEvent]:
+        """Return the newest first."""
+        return [] if self._database.empty else await self._open().events(since, limit)
+
+    async def add_events(self, events: Sequence[FallbackEvent]) -> None:
+        """Append."""
+        if events:
+            await self._open().add_events(events)
+
+    async def incidents(self, *, open_only: bool, limit: int) -> Sequence[IncidentRow]:
+        """Return the newest first."""
+        if self._database.empty:
+            return []
+        return await self._open().incidents(open_only=open_only, limit=limit)
+
+    async def muted_until(self) -> datetime | None:
+        """When the mute ends, if there is one."""
+        return None if self._database.empty else await self._open().muted_until()
+
+    async def mute(self, until: datetime | None) -> None:
+        """Set or (None) lift the mute."""
+        if until is not None or not self._database.empty:
+            await self._open().mute(until)
+
+    async def close(self) -> None:
+        """Close the database."""
+        await self._database.close()
+
+    def _open(self) -> SqlFallbackLog:
+        if self._opened is None:
+            from adapters.storage.fallback_log import SqlFallbackLog
+
+            self._opened = SqlFallbackLog(self._database.open())
+        return self._opened

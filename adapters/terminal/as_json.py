@@ -1,0 +1,119 @@
+"""Card → one JSON document, as `--json` promises it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+from bot.card import Attachment, Card, Table, plain
+
+Json = Any
+_EXACT = 2**53
+
+
+def render_json(card: Card, *, one_line: bool = False) -> str:
+    """Write a card's answer as one document; ASCII only, so that no stream can spoil it."""
+    error = card.error
+    document = {
+        "ok": card.ok,
+        "command": card.command,
+        "card": card_json(card),
+        "data": card.data,
+        "error": (
+            {"code": error.code, "message": error.message, "hint": error.hint} if error else None
+        ),
+    }
+    return json.dumps(to_json(document), indent=None if one_line else 2, allow_nan=False) + "\n"
+
+
+def card_json(card: Card) -> dict[str, Json]:
+    """Return what a person would have read, as plain strings with times in UTC."""
+    return {
+        "title": plain(card.title),
+        "tone": card.tone,
+        "body": [plain(part) for part in card.body],
+        "facts": [{"label": fact.label, "value": plain(fact.value)} for fact in card.facts],
+        "table": _table(card.table),
+        "warnings": [{"code": w.code, "text": w.text, "hint": w.hint} for w in card.warnings],
+        "buttons": [{"label": b.label, "command": b.action.words} for b in card.buttons],
+        "footer": plain(card.footer),
+        "chart": card.chart.alt if card.chart else None,
+        "attachment": _attachment(card.attachment),
+    }
+
+
+def _table(table: Table | None) -> Json:
+    if table is None:
+        return None
+    return {
+        "columns": [column.title for column in table.columns],
+        "rows": [[plain(cell) for cell in row] for row in table.rows],
+    }
+
+
+def _attachment(attachment: Attachment | None) -> Json:
+    if attachment is None:
+        return None
+    return {
+        "filename": attachment.filename,
+        "media_type": attachment.media_type,
+        "content": attachment.content.decode("utf-8", "replace"),
+    }
+
+
+def to_json(value: Any) -> Json:
+    """Turn our values into JSON's: Decimal → number, instant → ISO 8601 with Z, enum → value.
+
+    What no JSON number can say (infinity, not a number) becomes null.
+    """
+    match value:
+        case Enum():
+            return to_json(value.value)
+        case None | bool() | int():
+            return value
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case float() | Decimal():
+            return _number(value)
+        case datetime() | date() | timedelta():
+            return _time(value)
+        case _:
+            return _compound(value)
+
+
+def _compound(value: Any) -> Json:
+    match value:
+        case Mapping():
+            return {str(to_json(key)): to_json(item) for key, item in value.items()}
+        case list() | tuple():
+            return [to_json(item) for item in value]
+        case set() | frozenset():
+            return sorted((to_json(item) for item in value), key=str)
+        case _ if is_dataclass(value) and type(value).__str__ is object.__str__:
+            return {f.name: to_json(getattr(value, f.name)) for f in fields(value)}
+        case _:
+            return to_json(str(value))
+
+
+def _number(value: float | Decimal) -> int | float | None:
+    if not math.isfinite(value):
+        return None
+    if isinstance(value, Decimal) and abs(value) < _EXACT and value == value.to_integral_value():
+        return int(value)
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def _time(value: datetime | date | timedelta) -> str | float:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if not isinstance(value, datetime):
+        return value.isoformat()
+    aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")

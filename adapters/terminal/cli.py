@@ -1,0 +1,251 @@
+"""The command line, declared once: parsing, `--help` and did-you-mean derive from two tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bot.durations import shorten
+from bot.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A command: what follows it and what it does; `chat` ones take a chat command's words."""
+
+    name: str
+    takes: str
+    help: str
+    chat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """An option: `takes` names its value, `verb` the one command it belongs to."""
+
+    name: str
+    takes: str
+    help: str
+    verb: str = ""
+
+
+VERBS = (
+    Verb("run", "", "everything the environment configures, gateway and bot, in one process"),
+    Verb("bot", "", "all but the gateway: chat, alerts, timed switches, digests"),
+    Verb("gateway", "", "the gateway alone"),
+    Verb("console", "", "an interactive terminal; reads lines from a pipe, too"),
+    Verb("demo", "[--say TEXT]…", "a console on simulated providers; needs no key"),
+    Verb("model", "WORDS…", "one /model command, then exit: changeover model cheap for 2h", True),
+    Verb("fallback", "WORDS…", "one /fallback command: changeover fallback test", True),
+    Verb("cost", "WORDS…", "one /cost command: changeover cost week by model", True),
+    Verb("doctor", "", "check config, keys, storage, chat and gateway"),
+    Verb("init", "[--openclaw]", "write .env and moltbot.json where they are missing"),
+    Verb("slack-manifest", "[--http URL]", "the manifest to make the Slack app from"),
+    Verb("version", "", "the version"),
+    Verb("help", "[COMMAND]", "this page"),
+)
+
+FLAGS = (
+    Flag("--config", "PATH", "the config file, or db:"),
+    Flag("--env-file", "PATH", "another file than ./.env"),
+    Flag("--json", "", "one JSON document on stdout"),
+    Flag("--yes", "", "confirm a switch to a much dearer model"),
+    Flag("--help", "", "this page, or a command's"),
+    Flag("--version", "", "the version"),
+    Flag("--say", "TEXT", "run a line without a terminal; may be repeated", "demo"),
+    Flag("--openclaw", "", "write the config for a running OpenClaw", "init"),
+    Flag("--http", "URL", "for HTTP mode, Slack calling URL", "slack-manifest"),
+)
+
+_VERBS = {verb.name: verb for verb in VERBS}
+_FLAGS = {flag.name: flag for flag in FLAGS}
+_AT_THE_END = ("--json", "--yes")
+_EXITS = "Exit codes: 0 done, 1 bad answer, 2 wrong usage, 3 refused, 4 configuration unusable."
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One run of the program as it was asked for; `command` is empty when nothing was."""
+
+    command: str = ""
+    words: tuple[str, ...] = ()
+    config: str | None = None
+    env_file: Path | None = None
+    json: bool = False
+    yes: bool = False
+    say: tuple[str, ...] = ()
+    openclaw: bool = False
+    http: str | None = None
+
+    @property
+    def line(self) -> str:
+        """Return a chat command as it would be typed, without the slash."""
+        return " ".join((self.command, *self.words))
+
+
+@dataclass(slots=True)
+class _Found:
+    """What parsing has seen so far."""
+
+    words: list[str] = field(default_factory=list)
+    flags: dict[str, list[str]] = field(default_factory=dict)
+
+
+def parse_arguments(arguments: Sequence[str]) -> Invocation:
+    """Read a command line (without the program's name).
+
+    Flags may stand before or after the command; `--` ends them. The words of a chat command
+    are kept as they are: only the exact global flags are taken out of them, and after the word
+    `reason` only `--json` and `--yes` at the very end.
+
+    Raises:
+        UsageError: it is none; the hint names the nearest command or flag.
+    """
+    found = _Found()
+    rest = list(arguments)
+    while rest and not found.words:
+        _step(rest, found, chat=False)
+    command = found.words.pop(0) if found.words else ""
+    if command and command not in _VERBS:
+        raise _unknown_command(command)
+    verb = _VERBS.get(command)
+    if verb is not None and verb.chat:
+        _chat_words(rest, found)
+    else:
+        while rest:
+            _step(rest, found, chat=False)
+    return _invocation(command, found)
+
+
+def _step(rest: list[str], found: _Found, *, chat: bool) -> None:
+    """Take one word or flag off the front."""
+    word = rest.pop(0)
+    if word == "--":
+        found.words += rest
+        rest.clear()
+        return
+    name, equals, value = word.partition("=")
+    name = "--help" if name == "-h" else name
+    flag = _FLAGS.get(name)
+    if chat and (flag is None or flag.verb):
+        found.words.append(word)
+        return
+    if flag is None:
+        if word.startswith("-") and word != "-":
+            raise _unknown_flag(name)
+        found.words.append(word)
+        return
+    if flag.takes and not equals:
+        if not rest or rest[0] in _FLAGS:
+            raise UsageError(f"{name} needs a value.", f"Write {name} {flag.takes}.")
+        value = rest.pop(0)
+    elif equals and not flag.takes:
+        raise UsageError(f"{name} takes no value.", f"Write {name} alone.")
+    if flag.takes and not value:
+        raise UsageError(f"{name} has an empty value.", f"Write {name} {flag.takes}.")
+    found.flags.setdefault(name, []).append(value)
+
+
+def _chat_words(rest: list[str], found: _Found) -> None:
+    while rest:
+        if rest[0].lower() == "reason":
+            while rest[-1] in _AT_THE_END:
+                found.flags.setdefault(rest.pop(), []).append("")
+            found.words += rest
+            return
+        _step(rest, found, chat=True)
+
+
+def _invocation(command: str, found: _Found) -> Invocation:
+    for name in found.flags:
+        verb = _FLAGS[name].verb
+        if verb and verb != command:
+            raise UsageError(
+                f"{name} belongs to changeover {verb}.",
+                f"Try changeover {verb} {name} {_FLAGS[name].takes}".rstrip(),
+            )
+    command, words = _asked(command, tuple(found.words), found)
+    takes = _VERBS[command].chat or command == "help" if command else True
+    if words and not takes:
+        raise UsageError(
+            f"changeover {command} takes no {shorten(words[0])!r}.", f"changeover {command} --help"
+        )
+    return Invocation(
+        command=command,
+        words=words,
+        config=_last(found, "--config"),
+        env_file=Path(path) if (path := _last(found, "--env-file")) else None,
+        json="--json" in found.flags,
+        yes="--yes" in found.flags,
+        say=tuple(found.flags.get("--say", ())),
+        openclaw="--openclaw" in found.flags,
+        http=_last(found, "--http"),
+    )
+
+
+def _asked(command: str, words: tuple[str, ...], found: _Found) -> tuple[str, tuple[str, ...]]:
+    """Turn `--help` and `--version` into the commands of that name."""
+    if "--help" in found.flags:
+        if command and _VERBS[command].chat:
+            return command, ("help",)
+        return "help", words if command == "help" else (command,) if command else ()
+    if "--version" in found.flags:
+        return "version", ()
+    return command, words
+
+
+def _last(found: _Found, name: str) -> str | None:
+    values = found.flags.get(name)
+    return values[-1] if values else None
+
+
+def _unknown_command(word: str) -> UsageError:
+    guess = near(word.removeprefix("/"), _VERBS)
+    return UsageError(
+        f"{shorten(word)!r} is not a command.",
+        f"Did you mean changeover {guess}?" if guess else "changeover --help lists them.",
+    )
+
+
+def _unknown_flag(name: str) -> UsageError:
+    guess = near(name, _FLAGS)
+    return UsageError(
+        f"{shorten(name)!r} is not an option.",
+        f"Did you mean {guess}?" if guess else "changeover --help lists them.",
+    )
+
+
+def near(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that was probably meant."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word[:60].lower(), list(known), 1, 0.6)), None)
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Decide whether an answer is wanted as JSON, even where the arguments make no sense."""
+    words = list(arguments)
+    return "--json" in words[: words.index("--") if "--" in words else None]
+
+
+def help_text(topic: str = "") -> str:
+    """Write the help page, or one command's part of it."""
+    verb = _VERBS.get(topic)
+    if verb is None:
+        verbs = [(f"{v.name} {v.takes}".rstrip(), v.help) for v in VERBS]
+        head = "usage: changeover [OPTIONS] COMMAND\n\n" + _columns(verbs)
+    else:
+        head = f"usage: changeover {verb.name} {verb.takes}".rstrip() + f"\n\n  {verb.help}\n"
+    flags = [f for f in FLAGS if f.verb == topic or not f.verb or verb is None]
+    shown = [(f"{f.name} {f.takes}".rstrip(), _flag_help(f)) for f in flags]
+    return f"{head}\noptions, before or after the command:\n{_columns(shown)}\n{_EXITS}\n"
+
+
+def _flag_help(flag: Flag) -> str:
+    return f"{flag.help} ({flag.verb})" if flag.verb else flag.help
+
+
+def _columns(rows: Sequence[tuple[str, str]]) -> str:
+    width = max(len(left) for left, _ in rows)
+    return "".join(f"  {left.ljust(width)}  {right}\n" for left, right in rows)

@@ -1,0 +1,78 @@
+"""One command, its answer, an exit code: what `changeover model …` does with the core."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol, TextIO
+
+from adapters.terminal.cli import VERBS, Invocation, help_text, wants_json
+from adapters.terminal.render import Look, deliver, failure, write
+from bot.access import Actor
+from bot.card import Action, Card
+from bot.errors import ChangeoverError
+
+
+class CommandApp(Protocol):
+    """What the terminal needs of the core."""
+
+    async def handle(self, actor: Actor, words: str, *, action: Action | None = None) -> Card:
+        """Carry a line out; errors come as cards."""
+        ...
+
+    def complete(self, words: str) -> list[str]:
+        """Return what may come next in a line typed so far."""
+        ...
+
+
+def run_static(
+    invocation: Invocation, version: str, out: TextIO, err: TextIO, look: Look
+) -> int | None:
+    """Answer what needs no configuration (help, version); None when it is something else."""
+    match invocation.command:
+        case "":
+            write(err, help_text())
+            return 2
+        case "version":
+            card = Card((f"changeover {version}",), command="version", data={"version": version})
+        case "help":
+            card = _help_card(invocation.words[:1])
+        case _:
+            return None
+    if look.json:
+        return deliver(card, out, err, look)
+    write(out, help_text(*invocation.words[:1]) if card.command == "help" else f"{version}\n")
+    return 0
+
+
+def _help_card(topic: tuple[str, ...]) -> Card:
+    verbs = [verb for verb in VERBS if not topic or verb.name == topic[0]]
+    data = {"commands": [{"name": v.name, "takes": v.takes, "help": v.help} for v in verbs]}
+    return Card(("changeover",), body=((help_text(*topic),),), command="help", data=data)
+
+
+async def run_one(
+    app: CommandApp, invocation: Invocation, actor: Actor, out: TextIO, err: TextIO, look: Look
+) -> int:
+    """Carry one chat command out, show its answer and return the exit code."""
+    line = invocation.line
+    action = Action(line, confirmed=True) if invocation.yes else None
+    card = await app.handle(actor, line, action=action)
+    return deliver(with_yes(card, line), out, err, look)
+
+
+def with_yes(card: Card, line: str) -> Card:
+    """Let a question name the option that answers it on a command line."""
+    if card.error is None or card.error.code != "confirmation" or "--yes" in card.error.hint:
+        return card
+    return replace(card, error=replace(card.error, hint=f"changeover {line} --yes"))
+
+
+def report(
+    error: ChangeoverError, arguments: Sequence[str], out: TextIO, err: TextIO, look: Look
+) -> int:
+    """Show an error that came up before there was an app to ask; return its exit code."""
+    asked = replace(look, json=look.json or wants_json(arguments))
+    known = {verb.name for verb in VERBS}
+    command = next((word for word in arguments if word in known), "")
+    return deliver(failure(error, command), out, err, asked)

@@ -1,0 +1,73 @@
+"""The config document and where it lives."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Json = Any
+"""A parsed JSON value: dict, list, str, int, float, bool or None."""
+
+
+def revision_of(raw: bytes) -> str:
+    """Name a config's bytes: the sha256 in hex, as OpenClaw's `config.get` does."""
+    return hashlib.sha256(raw).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The config as it was read once: its bytes, their revision, and the files it includes.
+
+    `included` maps what `$include` says to the bytes found there; None where it could not be
+    read.
+    """
+
+    raw: bytes
+    revision: str
+    included: Mapping[str, bytes | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, raw: bytes) -> Document:
+        """Wrap bytes that include nothing."""
+        return cls(raw, revision_of(raw))
+
+
+class ConfigSession(Protocol):
+    """The config while nobody else of ours may write it."""
+
+    async def read(self) -> Document:
+        """Read it afresh. Raises ConfigMissingError, ConfigUnreadableError."""
+        ...
+
+    async def write(self, raw: bytes, *, expected_revision: str) -> Document:
+        """Replace the bytes at once and whole, keeping a backup, and return what is now read.
+
+        Raises:
+            ConfigConflictError: the present revision is not the expected one; nothing written.
+            ConfigWriteError: the store refused; the file is as it was.
+        """
+        ...
+
+
+class ConfigStore(Protocol):
+    """Where the config document lives: a file that other programs also write, or a database."""
+
+    @property
+    def location(self) -> str:
+        """The resolved place, which also names the document in the journal."""
+        ...
+
+    async def read(self) -> Document:
+        """Read without a lock. Raises ConfigMissingError, ConfigUnreadableError."""
+        ...
+
+    def exclusive(self) -> AbstractAsyncContextManager[ConfigSession]:
+        """Hold the writers' lock. Entering raises ConfigLockedError when it stays taken."""
+        ...
+
+    def watch(self) -> AsyncIterator[Document]:
+        """Yield the document each time its revision has changed, until cancelled."""
+        ...

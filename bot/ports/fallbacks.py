@@ -1,0 +1,85 @@
+"""What the gateway knows: cool-downs, fallback events, incidents, the mute."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from bot.models import FailureReason
+
+
+@dataclass(frozen=True, slots=True)
+class Cooldown:
+    """A provider's key, or one model, that is left alone until `until`.
+
+    `scope` is `provider#digest-of-key` or `provider/model`; `failures` counts in a row.
+    """
+
+    scope: str
+    reason: FailureReason
+    until: datetime
+    failures: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FallbackEvent:
+    """A request that another than the chain's first hop answered, or nobody did (`to` None)."""
+
+    at: datetime
+    request_id: str
+    from_model: str
+    to_model: str | None
+    reason: FailureReason
+    source: str = "gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """An incident as `/fallback status` lists it."""
+
+    id: int
+    state: str
+    primary: str
+    reason: str
+    opened_at: datetime
+    resolved_at: datetime | None
+    requests: int
+    served_by: str | None
+
+
+class FallbackLog(Protocol):
+    """Cool-downs, fallback events, incidents and the mute. Raises StorageError."""
+
+    async def cooldowns(self, now: datetime) -> Sequence[Cooldown]:
+        """Return those still in force."""
+        ...
+
+    async def set_cooldown(self, cooldown: Cooldown) -> None:
+        """Start or prolong one."""
+        ...
+
+    async def clear_cooldown(self, scope: str) -> None:
+        """End one."""
+        ...
+
+    async def events(self, since: datetime, limit: int) -> Sequence[FallbackEvent]:
+        """Return the newest first."""
+        ...
+
+    async def add_events(self, events: Sequence[FallbackEvent]) -> None:
+        """Append."""
+        ...
+
+    async def incidents(self, *, open_only: bool, limit: int) -> Sequence[IncidentRow]:
+        """Return the newest first."""
+        ...
+
+    async def muted_until(self) -> datetime | None:
+        """When the mute ends, if there is one."""
+        ...
+
+    async def mute(self, until: datetime | None) -> None:
+        """Set or (None) lift the mute."""
+        ...

@@ -1,0 +1,172 @@
+"""What every FallbackLog keeps to, on SQLite, on PostgreSQL, lazily opened, and in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import insert
+
+from adapters.storage import schema
+from adapters.storage.database import Database
+from adapters.storage.fallback_log import SqlFallbackLog
+from adapters.storage.lazy import LazyDatabase, LazyFallbackLog
+from bot.models import FailureReason
+from bot.ports import Cooldown, FallbackEvent, FallbackLog, IncidentRow
+from tests.fakes_storage import FakeFallbackLog
+
+NOW = datetime(2026, 3, 2, 9, 0, 0, 123457, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+LIMIT = FailureReason.RATE_LIMIT
+
+
+@dataclass
+class Ground:
+    """The log, another process's view of it, and a way to put incidents in."""
+
+    log: FallbackLog
+    other: FallbackLog
+    add_incident: Callable[[IncidentRow], Awaitable[None]]
+
+
+@pytest.fixture(params=["fake", "sqlite", "lazy sqlite", "postgresql"])
+async def ground(
+    request: pytest.FixtureRequest, new_database: Callable[[str], str]
+) -> AsyncIterator[Ground]:
+    if request.param == "fake":
+        fake = FakeFallbackLog()
+
+        async def append(row: IncidentRow) -> None:
+            fake.incident_rows.append(row)
+
+        yield Ground(fake, fake, append)
+        return
+    url = new_database(request.param.removeprefix("lazy "))
+    database, other = Database(url), Database(url)
+    lazy = LazyDatabase(url)
+
+    async def add(row: IncidentRow) -> None:
+        values = {
+            "id": row.id,
+            "state": row.state,
+            "primary_model": row.primary,
+            "reason": row.reason,
+            "opened_at": row.opened_at,
+            "resolved_at": row.resolved_at,
+            "requests": row.requests,
+            "served_by": row.served_by,
+            "details": {"message": None},
+        }
+        await database.write(lambda c: c.execute(insert(schema.incidents), values))
+
+    log: FallbackLog = SqlFallbackLog(database)
+    if request.param == "lazy sqlite":
+        log = LazyFallbackLog(lazy)
+    yield Ground(log, SqlFallbackLog(other), add)
+    for one in (database, other, lazy):
+        await one.close()
+
+
+async def test_an_empty_log_knows_nothing(ground: Ground) -> None:
+    assert list(await ground.log.cooldowns(NOW)) == []
+    assert list(await ground.log.events(NOW, 9)) == []
+    assert list(await ground.log.incidents(open_only=False, limit=9)) == []
+    assert await ground.log.muted_until() is None
+
+
+async def test_an_empty_log_has_nothing_to_end(ground: Ground) -> None:
+    await ground.log.clear_cooldown("anthropic")
+    await ground.log.mute(None)
+    await ground.log.add_events([])
+    assert list(await ground.log.events(NOW, 9)) == []
+
+
+async def test_a_cooldown_is_in_force_until_it_ends(ground: Ground) -> None:
+    later = Cooldown("groq", FailureReason.BILLING, NOW + 5 * MINUTE, 2)
+    soon = Cooldown("anthropic", LIMIT, NOW + MINUTE)
+    for cooldown in (later, soon):
+        await ground.log.set_cooldown(cooldown)
+    assert list(await ground.other.cooldowns(NOW)) == [soon, later]
+    assert list(await ground.other.cooldowns(NOW + MINUTE)) == [later]
+    assert list(await ground.other.cooldowns(NOW + 5 * MINUTE)) == []
+
+
+async def test_a_cooldown_is_prolonged_and_never_cut_short(ground: Ground) -> None:
+    long = Cooldown("groq", FailureReason.BILLING, NOW + 5 * MINUTE, 2)
+    await ground.log.set_cooldown(Cooldown("groq", LIMIT, NOW + MINUTE, 1))
+    await ground.log.set_cooldown(long)
+    await ground.other.set_cooldown(Cooldown("groq", LIMIT, NOW + 2 * MINUTE, 3))
+    assert list(await ground.log.cooldowns(NOW)) == [long]
+    again = Cooldown("groq", LIMIT, NOW + 5 * MINUTE, 4)
+    await ground.log.set_cooldown(again)
+    assert list(await ground.log.cooldowns(NOW)) == [again]
+
+
+async def test_a_cooldown_that_ended_makes_room_for_a_shorter_one(ground: Ground) -> None:
+    await ground.log.set_cooldown(Cooldown("groq", LIMIT, NOW, 5))
+    fresh = Cooldown("groq", LIMIT, NOW + MINUTE, 1)
+    await ground.log.set_cooldown(fresh)
+    assert list(await ground.log.cooldowns(NOW)) == [fresh]
+
+
+async def test_a_cleared_cooldown_is_gone(ground: Ground) -> None:
+    model = Cooldown("groq/llama", FailureReason.MODEL_NOT_FOUND, NOW + MINUTE)
+    await ground.log.set_cooldown(Cooldown("groq", LIMIT, NOW + MINUTE))
+    await ground.log.set_cooldown(model)
+    await ground.other.clear_cooldown("groq")
+    assert list(await ground.log.cooldowns(NOW)) == [model]
+
+
+def event(number: int, at: datetime = NOW, to: str | None = "b/two") -> FallbackEvent:
+    return FallbackEvent(at, f"req-{number}", "a/one", to, LIMIT, "gateway")
+
+
+async def test_events_come_newest_first_and_no_more_than_asked_for(ground: Ground) -> None:
+    old, two, three, last = (
+        event(1, NOW - MINUTE),
+        event(2),
+        event(3, to=None),
+        event(4, NOW + MINUTE),
+    )
+    await ground.log.add_events([last, old])
+    await ground.other.add_events([two, three])
+    assert list(await ground.log.events(NOW, 9)) == [last, three, two]
+    assert list(await ground.log.events(NOW - MINUTE, 2)) == [last, three]
+
+
+async def test_every_reason_can_be_kept(ground: Ground) -> None:
+    events = [FallbackEvent(NOW, r.value, "a/one", "b/two", r, "openclaw") for r in FailureReason]
+    await ground.log.add_events(events)
+    assert list(await ground.log.events(NOW, 99)) == events[::-1]
+
+
+async def test_events_of_many_writers_are_all_kept(ground: Ground) -> None:
+    logs = (ground.log, ground.other)
+    await asyncio.gather(*(logs[n % 2].add_events([event(n), event(n + 100)]) for n in range(10)))
+    found = {e.request_id for e in await ground.log.events(NOW, 99)}
+    assert found == {f"req-{n + more}" for n in range(10) for more in (0, 100)}
+
+
+async def test_incidents_come_newest_first(ground: Ground) -> None:
+    resolved = IncidentRow(1, "resolved", "a/one", "rate_limit", NOW, NOW + MINUTE, 3, "b/two")
+    first = IncidentRow(2, "open", "a/one", "auth", NOW + MINUTE, None, 0, None)
+    second = IncidentRow(
+        3, "open", "c/three", "timeout", NOW + 2 * MINUTE, None, 5_000_000_000, "b"
+    )
+    for row in (second, resolved, first):
+        await ground.add_incident(row)
+    assert list(await ground.log.incidents(open_only=False, limit=9)) == [second, first, resolved]
+    assert list(await ground.log.incidents(open_only=True, limit=9)) == [second, first]
+    assert list(await ground.log.incidents(open_only=False, limit=1)) == [second]
+
+
+async def test_the_mute_can_be_set_moved_and_lifted(ground: Ground) -> None:
+    await ground.log.mute(NOW)
+    assert await ground.other.muted_until() == NOW
+    await ground.other.mute(NOW + MINUTE)
+    assert await ground.log.muted_until() == NOW + MINUTE
+    await ground.log.mute(None)
+    assert await ground.other.muted_until() is None

@@ -1,0 +1,399 @@
+"""In-memory stand-ins for the storage ports, held to the same contract suites."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from bot.access import Actor
+from bot.errors import (
+    ChangeoverError,
+    ConfigConflictError,
+    ConfigLockedError,
+    ConfigMissingError,
+    ConfigWriteError,
+    StorageError,
+)
+from bot.ports import (
+    ABSENT,
+    Change,
+    Cooldown,
+    Document,
+    FallbackEvent,
+    IncidentRow,
+    KnownState,
+    NewChange,
+    Revert,
+    RevertState,
+    Touched,
+    revision_of,
+)
+
+
+class FakeClock:
+    """A clock that stands still until it is told to go on."""
+
+    def __init__(self, at: datetime = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+    def advance(self, span: timedelta) -> datetime:
+        """Go on by the span and return the new present."""
+        self.at += span
+        return self.at
+
+
+class FakeConfigStore:
+    """A config document in memory.
+
+    `edit_outside` stands for another program's edit, `locked` for another process's lock; an
+    error put into `fail_read` or `fail_write` is raised by the next such calls until it is taken
+    out. `before_write` is called between the caller's write and the compare-and-swap.
+    """
+
+    def __init__(
+        self,
+        raw: bytes | None = b"{}\n",
+        *,
+        location: str = "/srv/moltbot.json",
+        included: Mapping[str, bytes | None] | None = None,
+    ) -> None:
+        self.raw = raw
+        self.included = dict(included or {})
+        self.backups: list[bytes] = []
+        self.writes: list[bytes] = []
+        self.locked = False
+        self.fail_read: ChangeoverError | None = None
+        self.fail_write: ChangeoverError | None = None
+        self.before_write: Any = None
+        self._location = location
+        self._lock = asyncio.Lock()
+        self._changed = asyncio.Event()
+
+    @property
+    def location(self) -> str:
+        return self._location
+
+    async def read(self) -> Document:
+        if self.fail_read is not None:
+            raise self.fail_read
+        if self.raw is None:
+            raise ConfigMissingError(f"There is no {self._location}.", "changeover init")
+        return Document(self.raw, revision_of(self.raw), dict(self.included))
+
+    async def create(self, raw: bytes) -> Document:
+        """Put a first document where there is none."""
+        if self.raw is not None:
+            raise ConfigWriteError(f"{self._location} is there already.", "changeover doctor")
+        self.edit_outside(raw)
+        return await self.read()
+
+    @asynccontextmanager
+    async def exclusive(self) -> AsyncIterator[_FakeSession]:
+        if self.locked:
+            raise ConfigLockedError(f"{self._location} is locked by process 4711.", "Try again.")
+        async with self._lock:
+            session = _FakeSession(self)
+            try:
+                yield session
+            finally:
+                session.closed = True
+
+    async def watch(self) -> AsyncIterator[Document]:
+        seen = self._revision()
+        while True:
+            changed = self._changed
+            if self._revision() != seen and self.raw is not None:
+                seen = self._revision()
+                yield await self.read()
+            else:
+                await changed.wait()
+
+    def edit_outside(self, raw: bytes | None) -> None:
+        """Change (or with None remove) the document as another program would."""
+        self.raw = raw
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _revision(self) -> str | None:
+        return None if self.raw is None else revision_of(self.raw)
+
+
+class _FakeSession:
+    def __init__(self, store: FakeConfigStore) -> None:
+        self._store = store
+        self.closed = False
+
+    async def read(self) -> Document:
+        return await self._store.read()
+
+    async def write(self, raw: bytes, *, expected_revision: str) -> Document:
+        if self.closed:
+            raise RuntimeError("the lock was given back: this session is over")
+        store = self._store
+        if store.before_write is not None:
+            store.before_write()
+        present = await store.read()
+        if present.revision != expected_revision:
+            raise ConfigConflictError(f"{store.location} changed meanwhile.", "Try again.")
+        if store.fail_write is not None:
+            raise store.fail_write
+        store.backups.insert(0, present.raw)
+        del store.backups[5:]
+        store.writes.append(raw)
+        store.edit_outside(raw)
+        return await store.read()
+
+
+@dataclass(slots=True)
+class _Note:
+    id: int
+    change: NewChange
+    done: bool = False
+
+
+@dataclass(slots=True)
+class _State:
+    known: KnownState
+    change_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FakeRefusal:
+    """One line of the fake's audit trail."""
+
+    at: datetime
+    actor_key: str
+    command: str
+    why: str
+
+
+@dataclass
+class FakeJournal:
+    """A journal in memory; an error put into `fail` is raised by every method."""
+
+    fail: StorageError | None = None
+    refusals: list[FakeRefusal] = field(default_factory=list)
+    _notes: dict[int, _Note] = field(default_factory=dict)
+    _states: dict[str, _State] = field(default_factory=dict)
+    _reverts: dict[int, Revert] = field(default_factory=dict)
+    _beats: dict[str, datetime] = field(default_factory=dict)
+    _ids: Any = field(default_factory=lambda: count(1))
+    _revert_ids: Any = field(default_factory=lambda: count(1))
+
+    async def begin(self, change: NewChange) -> int:
+        self._check()
+        note = _Note(next(self._ids), _copied(change))
+        self._notes[note.id] = note
+        return note.id
+
+    async def confirm(self, change_id: int) -> None:
+        self._check()
+        note = self._notes.get(change_id)
+        if note is None:
+            raise StorageError(f"The journal has no note {change_id}.", "Run the command again.")
+        if not note.done:
+            self._finish(note)
+
+    async def abandon(self, change_id: int) -> None:
+        self._check()
+        note = self._notes.get(change_id)
+        if note is not None and not note.done:
+            self._forget(note)
+
+    async def settle(self, document: str, revision: str) -> None:
+        self._check()
+        state = self._states.get(document)
+        pending = [n for n in self._notes.values() if not n.done and n.change.document == document]
+        written = [n for n in pending if n.change.revision == revision]
+        last = written[-1] if written else None
+        if last and state and state.known.revision == revision and state.change_id > last.id:
+            last = None
+        for note in pending:
+            if note is last:
+                self._finish(note)
+            else:
+                self._forget(note)
+
+    async def known(self, document: str) -> KnownState | None:
+        self._check()
+        state = self._states.get(document)
+        return None if state is None else KnownState(state.known.revision, _json(state.known.view))
+
+    async def observe(self, change: NewChange, known_revision: str | None) -> bool:
+        self._check()
+        state = self._states.get(change.document)
+        if known_revision is None:
+            if state is None:
+                view = _json(change.view)
+                self._states[change.document] = _State(KnownState(change.revision, view))
+            return state is None
+        if state is None or state.known.revision != known_revision:
+            return False
+        if any(
+            not n.done
+            and n.change.document == change.document
+            and n.change.revision == change.revision
+            for n in self._notes.values()
+        ):
+            return False
+        note = _Note(next(self._ids), _copied(change))
+        self._notes[note.id] = note
+        self._finish(note)
+        return True
+
+    async def changes(self, document: str, limit: int) -> Sequence[Change]:
+        self._check()
+        done = [n for n in self._notes.values() if n.done and n.change.document == document]
+        return [_row(note) for note in sorted(done, key=lambda n: -n.id)[:limit]]
+
+    async def add_revert(self, document: str, change_id: int, due_at: datetime) -> Revert:
+        self._check()
+        new = Revert(next(self._revert_ids), document, change_id, due_at, RevertState.PENDING)
+        self._reverts[new.id] = new
+        return new
+
+    async def reverts(self, document: str) -> Sequence[Revert]:
+        self._check()
+        pending = [
+            r
+            for r in self._reverts.values()
+            if r.document == document and r.state is RevertState.PENDING
+        ]
+        return sorted(pending, key=lambda r: (r.due_at, r.id))
+
+    async def move_revert(self, revert_id: int, due_at: datetime) -> None:
+        self._check()
+        revert = self._reverts.get(revert_id)
+        if revert is not None and revert.state is RevertState.PENDING:
+            self._reverts[revert_id] = replace(revert, due_at=due_at)
+
+    async def close_revert(self, revert_id: int, state: RevertState) -> bool:
+        self._check()
+        revert = self._reverts.get(revert_id)
+        if revert is None or revert.state is not RevertState.PENDING:
+            return False
+        self._reverts[revert_id] = replace(revert, state=state)
+        return True
+
+    async def refused(self, at: datetime, actor: Actor, command: str, why: str) -> None:
+        self._check()
+        self.refusals.append(FakeRefusal(at, actor.key, command, why))
+
+    async def beat(self, service: str, at: datetime) -> None:
+        self._check()
+        self._beats[service] = max(at, self._beats.get(service, at))
+
+    async def last_beat(self, service: str) -> datetime | None:
+        self._check()
+        return self._beats.get(service)
+
+    def _check(self) -> None:
+        if self.fail is not None:
+            raise self.fail
+
+    def _forget(self, note: _Note) -> None:
+        del self._notes[note.id]
+        self._reverts = {i: r for i, r in self._reverts.items() if r.change_id != note.id}
+
+    def _finish(self, note: _Note) -> None:
+        note.done = True
+        known = KnownState(note.change.revision, note.change.view)
+        self._states[note.change.document] = _State(known, note.id)
+
+
+@dataclass
+class FakeFallbackLog:
+    """Cool-downs, events, incidents and the mute in memory; `incident_rows` is filled by hand."""
+
+    fail: StorageError | None = None
+    incident_rows: list[IncidentRow] = field(default_factory=list)
+    _cooldowns: dict[str, Cooldown] = field(default_factory=dict)
+    _events: list[FallbackEvent] = field(default_factory=list)
+    _muted_until: datetime | None = None
+
+    async def cooldowns(self, now: datetime) -> Sequence[Cooldown]:
+        self._check()
+        live = [c for c in self._cooldowns.values() if c.until > now]
+        return sorted(live, key=lambda c: (c.until, c.scope))
+
+    async def set_cooldown(self, cooldown: Cooldown) -> None:
+        self._check()
+        standing = self._cooldowns.get(cooldown.scope)
+        if standing is None or standing.until <= cooldown.until:
+            self._cooldowns[cooldown.scope] = cooldown
+
+    async def clear_cooldown(self, scope: str) -> None:
+        self._check()
+        self._cooldowns.pop(scope, None)
+
+    async def events(self, since: datetime, limit: int) -> Sequence[FallbackEvent]:
+        self._check()
+        recent = [(e.at, i, e) for i, e in enumerate(self._events) if e.at >= since]
+        return [e for _, _, e in sorted(recent, reverse=True, key=lambda r: r[:2])[:limit]]
+
+    async def add_events(self, events: Sequence[FallbackEvent]) -> None:
+        self._check()
+        self._events.extend(events)
+
+    async def incidents(self, *, open_only: bool, limit: int) -> Sequence[IncidentRow]:
+        self._check()
+        rows = [r for r in self.incident_rows if not (open_only and r.resolved_at)]
+        return sorted(rows, key=lambda r: (r.opened_at, r.id), reverse=True)[:limit]
+
+    async def muted_until(self) -> datetime | None:
+        self._check()
+        return self._muted_until
+
+    async def mute(self, until: datetime | None) -> None:
+        self._check()
+        self._muted_until = until
+
+    def _check(self) -> None:
+        if self.fail is not None:
+            raise self.fail
+
+
+def _json(value: Any) -> Any:
+    return value if value is ABSENT else json.loads(json.dumps(value))
+
+
+def _copied(change: NewChange) -> NewChange:
+    """Take the values as they are now, so that what the caller does to them later is not kept."""
+    touched = tuple(Touched(t.path, _json(t.before), _json(t.after)) for t in change.touched)
+    return replace(
+        change,
+        old=_json(change.old),
+        new=_json(change.new),
+        view=_json(change.view),
+        touched=touched,
+    )
+
+
+def _row(note: _Note) -> Change:
+    change = _copied(note.change)
+    return Change(
+        id=note.id,
+        document=change.document,
+        at=change.at,
+        actor_key=change.actor.key,
+        actor_name=change.actor.name,
+        surface=str(change.actor.surface),
+        action=change.action,
+        reason=change.reason,
+        old=change.old,
+        new=change.new,
+        touched=change.touched,
+        revision_before=change.revision_before,
+        revision=change.revision,
+        diff=change.diff,
+        reverts=change.reverts,
+    )
