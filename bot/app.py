@@ -15,10 +15,18 @@ from bot.commands.context import Context, Ports
 from bot.commands.grammar import Call, parse
 from bot.commands.reverts import run_due_reverts
 from bot.commands.table import registry
-from bot.config.commit import look
+from bot.config.commit import begin_history, look, notice_outside, present_of
 from bot.config.naming import names
-from bot.errors import ChangeoverError, PermissionDeniedError, RefusedError, StorageError
+from bot.errors import (
+    ChangeoverError,
+    ConfigError,
+    PermissionDeniedError,
+    RefusedError,
+    StorageError,
+)
 from bot.messages.errors import already_card, error_card, unexpected_card
+from bot.messages.outside import broken_card, outside_card
+from bot.ports import Document
 from bot.settings import Settings
 
 MOST_ID = 90
@@ -50,17 +58,16 @@ class App:
     ) -> Card:
         """Carry out a command whose arguments are known; `line` is the same as typed words."""
         command = call.command
-        now = self.ports.clock.now()
         told = Action(
             line,
             confirmed=action.confirmed if action else False,
             expected_primary=action.expected_primary if action else None,
             change_id=action.change_id if action else None,
         )
-        ctx = Context(self.ports, self.settings, self.catalog, self.registry, actor, now, told)
+        ctx = self.context(actor, told)
         try:
             if action is not None:
-                check_click(actor, action, now)
+                check_click(actor, action, ctx.now)
             self.settings.access.check(actor, command.permission, f"/{command.full_name}")
             return (await command.handler(ctx, call.args)).named(command.full_name)
         except PermissionDeniedError as error:
@@ -72,6 +79,18 @@ class App:
             # A chat must never see a traceback; the log has it.
             _log.exception("the command %s failed unexpectedly", command.full_name)
             return unexpected_card(command.full_name)
+
+    def context(self, actor: Actor, action: Action | None = None) -> Context:
+        """Return what a handler works with, at this moment."""
+        return Context(
+            self.ports,
+            self.settings,
+            self.catalog,
+            self.registry,
+            actor,
+            self.ports.clock.now(),
+            action or Action(""),
+        )
 
     async def arm(self, card: Card) -> Card:
         """Give a card's buttons ids that a chat can carry and that outlive a restart.
@@ -134,11 +153,29 @@ class App:
 
     async def run_due(self) -> list[Card]:
         """Carry out what is due: timed switches that go back. Returns what to tell the channel."""
-        now = self.ports.clock.now()
-        ctx = Context(
-            self.ports, self.settings, self.catalog, self.registry, SERVICE, now, Action("")
-        )
-        return await run_due_reverts(ctx)
+        return await run_due_reverts(self.context(SERVICE))
+
+    async def begin(self) -> None:
+        """Note how the config stands, so that the first edit from outside is told apart.
+
+        Raises:
+            ConfigError, StorageError: it could not be read or noted.
+        """
+        await begin_history(self.ports.store, self.ports.journal, self.ports.clock.now())
+
+    async def noticed(self, document: Document) -> Card | None:
+        """Look at a document that has just changed; return a card if it was an edit from outside.
+
+        A document that cannot be used any more is told too, since a running Moltbot 1.x breaks
+        on it.
+        """
+        location, now = self.ports.store.location, self.ports.clock.now()
+        try:
+            present = present_of(document)
+        except ConfigError as error:
+            return broken_card(error, location)
+        change = await notice_outside(location, self.ports.journal, present, now)
+        return outside_card(change, location) if change else None
 
     async def _refused(self, ctx: Context, command: str, error: PermissionDeniedError) -> None:
         try:

@@ -155,3 +155,13 @@ class StorageError(ChangeoverError):
     """The database cannot be used."""
 
     code = "storage"
+
+
+class ChatError(ChangeoverError):
+    """A chat did not take a message; `gone` says that the message to edit is no longer there."""
+
+    code = "chat"
+
+    def __init__(self, message: str, hint: str = "", *, gone: bool = False) -> None:
+        super().__init__(message, hint)
+        self.gone = gone

@@ -116,7 +116,7 @@ def read(typed: str, names: dict[str, str] | None = None) -> str:
         if kind == "!":
             return label or "@" + value.partition("^")[0]
         if kind:
-            return f"{kind}{label or (names or {}).get(value, value)}".replace("##", "#")
+            return kind + (label or (names or {}).get(value, value))
         return label or value
 
     line = _MENTION.sub(shown, typed)

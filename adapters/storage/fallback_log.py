@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select
 
 from adapters.storage import schema
+from adapters.storage.codec import MUTE_SCOPE
 from adapters.storage.database import Database, upsert
 from bot.models import FailureReason
 from bot.ports import Cooldown, FallbackEvent, IncidentRow
 
-_ALL = "all"
 _cooldowns = schema.cooldowns
 _events = schema.fallback_events
 _incidents = schema.incidents
@@ -86,7 +86,7 @@ class SqlFallbackLog:
 
     async def muted_until(self) -> datetime | None:
         """When the mute ends, if there is one."""
-        query = select(_mutes.c.until).where(_mutes.c.scope == _ALL)
+        query = select(_mutes.c.until).where(_mutes.c.scope == MUTE_SCOPE)
         return await self._database.read(lambda c: c.scalar(query))
 
     async def mute(self, until: datetime | None) -> None:
@@ -116,9 +116,9 @@ def _cool_down(connection: Connection, cooldown: Cooldown) -> None:
 
 def _mute(connection: Connection, until: datetime | None) -> None:
     if until is None:
-        connection.execute(delete(_mutes).where(_mutes.c.scope == _ALL))
+        connection.execute(delete(_mutes).where(_mutes.c.scope == MUTE_SCOPE))
         return
-    row = upsert(connection, _mutes).values(scope=_ALL, until=until)
+    row = upsert(connection, _mutes).values(scope=MUTE_SCOPE, until=until)
     connection.execute(
         row.on_conflict_do_update(
             index_elements=[_mutes.c.scope], set_={"until": row.excluded.until}

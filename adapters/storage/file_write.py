@@ -49,7 +49,9 @@ def replace_file(fs: FileSystem, target: str, raw: bytes, expected_revision: str
             f"The new {target} would be larger than {MOST_BYTES >> 20} MiB.",
             "Split the config into files with $include.",
         )
-    before = _expected(target, expected_revision)
+    before = _present(target)
+    if before is None or revision_of(before) != expected_revision:
+        raise _changed(target)
     if raw == before:
         return
     sweep(fs, target)
@@ -57,7 +59,8 @@ def replace_file(fs: FileSystem, target: str, raw: bytes, expected_revision: str
     try:
         same_owner = _write_temp(fs, target, temp, raw)
         keep_backup(fs, target, before)
-        _expected(target, expected_revision)
+        if _present(target) != before:
+            raise _changed(target)
         if not (same_owner and _rename_over(fs, target, temp)):
             _write_over(fs, target, temp, raw, before)
     except OSError as error:
@@ -113,17 +116,18 @@ def refused(error: OSError, target: str) -> ConfigWriteError:
     )
 
 
-def _expected(target: str, revision: str) -> bytes:
+def _present(target: str) -> bytes | None:
     try:
-        raw: bytes | None = read_regular(target, MOST_BYTES)
+        return read_regular(target, MOST_BYTES)
     except (OSError, ValueError):
-        raw = None
-    if raw is None or revision_of(raw) != revision:
-        raise ConfigConflictError(
-            f"{target} was changed by somebody else in the meantime; nothing was written.",
-            "Run the command again.",
-        )
-    return raw
+        return None
+
+
+def _changed(target: str) -> ConfigConflictError:
+    return ConfigConflictError(
+        f"{target} was changed by somebody else in the meantime; nothing was written.",
+        "Run the command again.",
+    )
 
 
 def _write_temp(fs: FileSystem, target: str, temp: str, raw: bytes) -> bool:

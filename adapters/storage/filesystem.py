@@ -116,7 +116,7 @@ def read_regular(path: str, most_bytes: int) -> bytes:
             if not stat.S_ISREG(before.st_mode):
                 kind = "a folder" if stat.S_ISDIR(before.st_mode) else "not a regular file"
                 raise ValueError(f"is {kind}")
-            raw = _read_up_to(fd, most_bytes + 1)
+            raw = _read_up_to(fd, most_bytes + 1, before.st_size + 1)
             if len(raw) > most_bytes:
                 raise ValueError(f"is larger than {most_bytes >> 20} MiB")
             after = os.fstat(fd)
@@ -159,13 +159,13 @@ def same_file(one: str, other: str) -> bool:
         return False
 
 
-def _read_up_to(fd: int, most_bytes: int) -> bytes:
+def _read_up_to(fd: int, most_bytes: int, at_once: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     while size < most_bytes:
-        part = os.read(fd, min(1 << 20, most_bytes - size))
+        part = os.read(fd, min(at_once, most_bytes - size))
         if not part:
             break
         parts.append(part)
         size += len(part)
-    return b"".join(parts)
+    return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -9,22 +9,19 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, exists, select, update
 
 from adapters.storage import schema
+from adapters.storage.codec import DONE, PENDING, touched_in, touched_out
 from adapters.storage.database import Database, upsert
 from bot.access import Actor
 from bot.errors import StorageError
 from bot.ports import (
-    ABSENT,
     Change,
     Json,
     KnownState,
     NewChange,
     Revert,
     RevertState,
-    Touched,
 )
 
-_PENDING = "pending"
-_DONE = "done"
 _changes = schema.changes
 _state = schema.document_state
 _reverts = schema.reverts
@@ -38,7 +35,7 @@ class SqlJournal:
 
     async def begin(self, change: NewChange) -> int:
         """Note what is about to be written; invisible until `confirm`."""
-        return await self._database.write(lambda c: _insert(c, change, _PENDING))
+        return await self._database.write(lambda c: _insert(c, change, PENDING))
 
     async def confirm(self, change_id: int) -> None:
         """Make the note history; a second time changes nothing."""
@@ -71,7 +68,7 @@ class SqlJournal:
         """Return the newest changes first."""
         query = (
             select(_changes)
-            .where(_changes.c.document == document, _changes.c.state == _DONE)
+            .where(_changes.c.document == document, _changes.c.state == DONE)
             .order_by(_changes.c.id.desc())
             .limit(limit)
         )
@@ -149,12 +146,12 @@ def _insert(connection: Connection, change: NewChange, state: str) -> int:
             reason=change.reason,
             old=change.old,
             new=change.new,
-            touched=[_touched_out(touched) for touched in change.touched],
+            touched=[touched_out(touched) for touched in change.touched],
             revision_before=change.revision_before,
             revision=change.revision,
             diff=change.diff,
             # Only a note needs it: from there it moves on to the document's state.
-            view=change.view if state == _PENDING else None,
+            view=change.view if state == PENDING else None,
             reverts=change.reverts,
         )
         .returning(_changes.c.id)
@@ -170,8 +167,8 @@ def _confirm(connection: Connection, change_id: int) -> None:
         )
     finish = (
         update(_changes)
-        .where(_changes.c.id == change_id, _changes.c.state == _PENDING)
-        .values(state=_DONE, view=None)
+        .where(_changes.c.id == change_id, _changes.c.state == PENDING)
+        .values(state=DONE, view=None)
     )
     if connection.execute(finish).rowcount == 1:
         _move_on(connection, row.document, row.revision, row.view, change_id)
@@ -197,7 +194,7 @@ def _move_on(
 
 
 def _forget(connection: Connection, change_ids: Sequence[int]) -> None:
-    pending = delete(_changes).where(_changes.c.id.in_(change_ids), _changes.c.state == _PENDING)
+    pending = delete(_changes).where(_changes.c.id.in_(change_ids), _changes.c.state == PENDING)
     dropped = connection.execute(pending.returning(_changes.c.id)).scalars().all()
     if dropped:
         connection.execute(delete(_reverts).where(_reverts.c.change_id.in_(dropped)))
@@ -206,7 +203,7 @@ def _forget(connection: Connection, change_ids: Sequence[int]) -> None:
 def _settle(connection: Connection, document: str, revision: str) -> None:
     notes = connection.execute(
         select(_changes.c.id, _changes.c.revision)
-        .where(_changes.c.document == document, _changes.c.state == _PENDING)
+        .where(_changes.c.document == document, _changes.c.state == PENDING)
         .order_by(_changes.c.id)
     ).all()
     if not notes:
@@ -234,7 +231,7 @@ def _first_seen(connection: Connection, change: NewChange) -> bool:
 def _observe(connection: Connection, change: NewChange, known_revision: str) -> bool:
     ours = exists().where(
         _changes.c.document == change.document,
-        _changes.c.state == _PENDING,
+        _changes.c.state == PENDING,
         _changes.c.revision == change.revision,
     )
     swap = (
@@ -244,7 +241,7 @@ def _observe(connection: Connection, change: NewChange, known_revision: str) -> 
     )
     if connection.execute(swap).rowcount != 1:
         return False
-    change_id = _insert(connection, change, _DONE)
+    change_id = _insert(connection, change, DONE)
     connection.execute(
         update(_state).where(_state.c.document == change.document).values(change_id=change_id)
     )
@@ -275,23 +272,12 @@ def _change(row: Row[Any]) -> Change:
         reason=row.reason,
         old=row.old,
         new=row.new,
-        touched=tuple(_touched_in(touched) for touched in row.touched),
+        touched=tuple(touched_in(touched) for touched in row.touched),
         revision_before=row.revision_before,
         revision=row.revision,
         diff=row.diff,
         reverts=row.reverts,
     )
-
-
-def _touched_out(touched: Touched) -> Json:
-    """Write an absent value as an absent key, which no value can be taken for."""
-    values = {"before": touched.before, "after": touched.after}
-    present = {name: value for name, value in values.items() if value is not ABSENT}
-    return {"path": list(touched.path), **present}
-
-
-def _touched_in(out: Json) -> Touched:
-    return Touched(tuple(out["path"]), out.get("before", ABSENT), out.get("after", ABSENT))
 
 
 def _revert(row: Row[Any]) -> Revert:

@@ -1,16 +1,16 @@
-"""The journal and the fallback log, without the database until it is needed.
+"""The journal and the fallback log, without the database library until it is needed.
 
-Importing the database library takes longer than most commands. While an SQLite file is not there
-yet nothing is known, which needs no library to say; and what could only change rows that do not
-exist has nothing to do.
+Importing it takes longer than most commands. While an SQLite file is not there yet, nothing is
+known, and what could only change rows that do not exist has nothing to do. A file that is there is
+read directly. The first write opens the database, and from then on everything goes through it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from adapters.storage.url import parse_url
 from bot.access import Actor
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from adapters.storage.database import Database
     from adapters.storage.fallback_log import SqlFallbackLog
     from adapters.storage.journal import SqlJournal
+    from adapters.storage.quick import QuickReads
+
+T = TypeVar("T")
 
 
 class LazyDatabase:
@@ -38,11 +41,24 @@ class LazyDatabase:
         self._path = parse_url(url).path
         self._url = url
         self._database: Database | None = None
+        self._quick: QuickReads | None = None
 
     @property
     def empty(self) -> bool:
         """True while there is no SQLite file, so that nothing can be known."""
         return self._database is None and self._path is not None and not os.path.exists(self._path)
+
+    def look(self, read: Callable[[QuickReads], Sequence[T] | None]) -> Sequence[T] | None:
+        """Read without the database library; None when only that can answer."""
+        if self.empty:
+            return ()
+        if self._database is not None or self._path is None:
+            return None
+        if self._quick is None:
+            from adapters.storage.quick import QuickReads
+
+            self._quick = QuickReads(self._path)
+        return read(self._quick)
 
     def open(self) -> Database:
         """Return the database, importing its library at the first call."""
@@ -50,12 +66,19 @@ class LazyDatabase:
             from adapters.storage.database import Database
 
             self._database = Database(self._url)
+            self._close_quick()
         return self._database
 
     async def close(self) -> None:
         """Close what was opened."""
+        self._close_quick()
         if self._database is not None:
             await self._database.close()
+
+    def _close_quick(self) -> None:
+        if self._quick is not None:
+            self._quick.close()
+            self._quick = None
 
 
 class LazyJournal:
@@ -85,7 +108,8 @@ class LazyJournal:
 
     async def known(self, document: str) -> KnownState | None:
         """Return the last known state."""
-        return None if self._database.empty else await self._open().known(document)
+        seen = self._database.look(lambda quick: quick.known(document))
+        return await self._open().known(document) if seen is None else _only(seen)
 
     async def observe(self, change: NewChange, known_revision: str | None) -> bool:
         """Record an edit from outside, once."""
@@ -95,7 +119,8 @@ class LazyJournal:
 
     async def changes(self, document: str, limit: int) -> Sequence[Change]:
         """Return the newest changes first."""
-        return [] if self._database.empty else await self._open().changes(document, limit)
+        seen = self._database.look(lambda quick: quick.changes(document, limit))
+        return await self._open().changes(document, limit) if seen is None else seen
 
     async def add_revert(self, document: str, change_id: int, due_at: datetime) -> Revert:
         """Remember to go back."""
@@ -103,7 +128,8 @@ class LazyJournal:
 
     async def reverts(self, document: str) -> Sequence[Revert]:
         """Return what is pending, soonest first."""
-        return [] if self._database.empty else await self._open().reverts(document)
+        seen = self._database.look(lambda quick: quick.reverts(document))
+        return await self._open().reverts(document) if seen is None else seen
 
     async def move_revert(self, revert_id: int, due_at: datetime) -> None:
         """Put a pending revert off or forward."""
@@ -124,7 +150,8 @@ class LazyJournal:
 
     async def last_beat(self, service: str) -> datetime | None:
         """When a service of that name was last alive."""
-        return None if self._database.empty else await self._open().last_beat(service)
+        seen = self._database.look(lambda quick: quick.last_beat(service))
+        return await self._open().last_beat(service) if seen is None else _only(seen)
 
     async def close(self) -> None:
         """Close the database."""
@@ -147,7 +174,8 @@ class LazyFallbackLog:
 
     async def cooldowns(self, now: datetime) -> Sequence[Cooldown]:
         """Return those still in force."""
-        return [] if self._database.empty else await self._open().cooldowns(now)
+        seen = self._database.look(lambda quick: quick.cooldowns(now))
+        return await self._open().cooldowns(now) if seen is None else seen
 
     async def set_cooldown(self, cooldown: Cooldown) -> None:
         """Start or prolong one."""
@@ -160,7 +188,8 @@ class LazyFallbackLog:
 
     async def events(self, since: datetime, limit: int) -> Sequence[FallbackEvent]:
         """Return the newest first."""
-        return [] if self._database.empty else await self._open().events(since, limit)
+        seen = self._database.look(lambda quick: quick.events(since, limit))
+        return await self._open().events(since, limit) if seen is None else seen
 
     async def add_events(self, events: Sequence[FallbackEvent]) -> None:
         """Append."""
@@ -169,13 +198,15 @@ class LazyFallbackLog:
 
     async def incidents(self, *, open_only: bool, limit: int) -> Sequence[IncidentRow]:
         """Return the newest first."""
-        if self._database.empty:
-            return []
-        return await self._open().incidents(open_only=open_only, limit=limit)
+        seen = self._database.look(lambda quick: quick.incidents(open_only=open_only, limit=limit))
+        if seen is None:
+            return await self._open().incidents(open_only=open_only, limit=limit)
+        return seen
 
     async def muted_until(self) -> datetime | None:
         """When the mute ends, if there is one."""
-        return None if self._database.empty else await self._open().muted_until()
+        seen = self._database.look(lambda quick: quick.muted_until())
+        return await self._open().muted_until() if seen is None else _only(seen)
 
     async def mute(self, until: datetime | None) -> None:
         """Set or (None) lift the mute."""
@@ -192,3 +223,7 @@ class LazyFallbackLog:
 
             self._opened = SqlFallbackLog(self._database.open())
         return self._opened
+
+
+def _only(found: Sequence[T]) -> T | None:
+    return found[0] if found else None

@@ -6,14 +6,16 @@ is slow to import and only needed for a database that an older release made.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
+from adapters.storage.codec import HEAD, REVISIONS
 from adapters.storage.database_errors import newer
-from adapters.storage.schema import HEAD, REVISIONS, metadata
+from adapters.storage.schema import metadata
 from adapters.storage.url import DatabaseUrl
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -91,7 +93,7 @@ def _use_wal(engine: Engine, timeout_s: float) -> None:
                 raw.cursor().execute("PRAGMA journal_mode=WAL")
             finally:
                 raw.close()
-        except Exception as error:  # noqa: BLE001 - the driver's own class, known only at run time
+        except sqlite3.Error as error:
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise OperationalError("PRAGMA journal_mode=WAL", None, error) from None
             time.sleep(0.01)

@@ -1,13 +1,12 @@
 """The database's tables: one shape for SQLite and PostgreSQL.
 
 A new table or column goes here and into a migration of `migrations/versions`, whose number is
-appended to `REVISIONS`; a test holds the three together.
+appended to `codec.REVISIONS`; a test holds the three together.
 """
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -23,14 +22,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-REVISIONS = ("0001",)
-"""Every schema version there was, oldest first."""
-
-HEAD = REVISIONS[-1]
-"""The schema version this program works with."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+from adapters.storage.codec import micros_of, text_of, time_of, value_of
 
 
 class UtcMicros(TypeDecorator[datetime]):
@@ -40,12 +32,12 @@ class UtcMicros(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        """Turn a time into its number; a naive one is a mistake and raises TypeError."""
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
+        """Turn a time into its number."""
+        return None if value is None else micros_of(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """Turn the number into aware UTC."""
-        return None if value is None else _EPOCH + value * _MICROSECOND
+        return None if value is None else time_of(value)
 
 
 class JsonText(TypeDecorator[Any]):
@@ -55,12 +47,12 @@ class JsonText(TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str:
-        """Write the value in ASCII, so that no database objects to a character in it."""
-        return json.dumps(value, separators=(",", ":"))
+        """Write the value."""
+        return text_of(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         """Read the value back."""
-        return None if value is None else json.loads(value)
+        return None if value is None else value_of(value)
 
 
 class PlainText(TypeDecorator[str]):

@@ -102,7 +102,7 @@ def _compound(value: Any) -> Json:
 
 
 def _number(value: float | Decimal) -> int | float | None:
-    if not math.isfinite(value):
+    if not (value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)):
         return None
     if isinstance(value, Decimal) and abs(value) < _EXACT and value == value.to_integral_value():
         return int(value)

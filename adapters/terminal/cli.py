@@ -31,12 +31,12 @@ class Flag:
 
 
 VERBS = (
-    Verb("run", "", "everything the environment configures, gateway and bot, in one process"),
+    Verb("run", "", "gateway and bot in one process: all that is configured"),
     Verb("bot", "", "all but the gateway: chat, alerts, timed switches, digests"),
     Verb("gateway", "", "the gateway alone"),
-    Verb("console", "", "an interactive terminal; reads lines from a pipe, too"),
+    Verb("console", "", "an interactive terminal, or lines from a pipe"),
     Verb("demo", "[--say TEXT]…", "a console on simulated providers; needs no key"),
-    Verb("model", "WORDS…", "one /model command, then exit: changeover model cheap for 2h", True),
+    Verb("model", "WORDS…", "one /model command: changeover model cheap for 2h", True),
     Verb("fallback", "WORDS…", "one /fallback command: changeover fallback test", True),
     Verb("cost", "WORDS…", "one /cost command: changeover cost week by model", True),
     Verb("doctor", "", "check config, keys, storage, chat and gateway"),

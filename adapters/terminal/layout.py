@@ -137,7 +137,7 @@ def _lines(spans: Text, reader: Reader, ink: Ink = Ink.PLAIN) -> list[Line]:
     if not spans:
         return []
     lines: list[list[Piece]] = [[]]
-    for piece in pieces_of(spans, reader, ink, keep="\n"):
+    for piece in pieces_of(spans, reader, ink, keep="\n\t"):
         first, *others = piece.text.split("\n")
         lines[-1].append(Piece(first, piece.ink))
         lines += [[Piece(words, piece.ink)] for words in others]

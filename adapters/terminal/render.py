@@ -12,7 +12,7 @@ from typing import TextIO
 
 from adapters.terminal.as_json import render_json
 from adapters.terminal.layout import Ink, Line, Reader, layout
-from adapters.terminal.safe import encodable, harmless
+from adapters.terminal.safe import cell_width, encodable, harmless
 from bot.card import Card, Tone
 from bot.errors import ChangeoverError
 
@@ -77,7 +77,9 @@ def colour_text(card: Card, reader: Reader) -> str:
         for piece in line.pieces:
             inked.append(piece.text, _STYLES[piece.ink])
         inked.rstrip()
-        console.print(inked, soft_wrap=not line.wraps, overflow="fold")
+        # What is wider than the terminal is left to it, so that it can be copied in one piece.
+        fits = all(cell_width(word) <= width for word in line.text.split())
+        console.print(inked, soft_wrap=not (line.wraps and fits))
     return file.getvalue()
 
 
@@ -156,5 +158,5 @@ def as_json_line(card: Card) -> str:
 
 
 def shown(words: str) -> str:
-    """Make words that are no card harmless to a terminal, line breaks kept."""
-    return harmless(words, "\n")
+    """Make words that are no card harmless to a terminal, line breaks and tabs kept."""
+    return harmless(words, "\n\t")

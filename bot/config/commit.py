@@ -103,9 +103,20 @@ async def carry_out(store: ConfigStore, journal: Journal, wish: Wish, now: datet
 
 async def look(store: ConfigStore, journal: Journal, now: datetime) -> Present:
     """Read the document and note an edit from outside, if there was one."""
-    present = _present(await store.read())
+    present = present_of(await store.read())
     await notice_outside(store.location, journal, present, now)
     return present
+
+
+async def begin_history(store: ConfigStore, journal: Journal, now: datetime) -> None:
+    """Note how the document stands, so that the first edit from outside is told apart.
+
+    Raises:
+        ConfigError, StorageError: it could not be read or noted.
+    """
+    present = present_of(await store.read())
+    if await journal.known(store.location) is None:
+        await journal.observe(_outside(store.location, None, present, now), None)
 
 
 async def notice_outside(
@@ -115,8 +126,6 @@ async def notice_outside(
     try:
         known = await journal.known(location)
         if known is None or known.revision == present.document.revision:
-            if known is None:
-                await journal.observe(_outside(location, None, present, now), None)
             return None
         change = _outside(location, known, present, now)
         if change.touched and await journal.observe(change, known.revision):
@@ -131,7 +140,7 @@ async def _attempt(
     location: str, session: ConfigSession, journal: Journal, wish: Wish, now: datetime
 ) -> Applied:
     document = await session.read()
-    present = _present(document)
+    present = present_of(document)
     unrecorded = await _settle(location, journal, present, now)
     plan = wish.planner(present)
     raw = apply_edits(document.raw, plan.edits)
@@ -139,7 +148,7 @@ async def _attempt(
         return Applied(
             False, plan, present.view, present.view, document.revision, document.revision, ""
         )
-    after = _present(Document(raw, Document.of(raw).revision, document.included))
+    after = present_of(Document(raw, Document.of(raw).revision, document.included))
     diff = unified_diff(document.raw, raw, location.rpartition("/")[2])
     change = NewChange(
         document=location,
@@ -180,7 +189,8 @@ async def _attempt(
     )
 
 
-def _present(document: Document) -> Present:
+def present_of(document: Document) -> Present:
+    """Parse a document and check its shape. Raises ConfigError."""
     return Present(document, load(document.raw), view_of(document))
 
 

@@ -174,12 +174,15 @@ def _fill(layout: Layout, bodies: Sequence[str], frame: Frame) -> Layout:
     if not bodies:
         return layout
     comments, blank = split_comments(layout.tail)
-    first = frame.line_break or (" " if layout.head else frame.pad)
+    bare = not layout.head and not comments
+    first = frame.line_break or (" " if layout.head else blank or frame.pad)
     slots = [Slot("", frame.line_break or frame.blank, body, comma=True) for body in bodies]
     slots[0] = replace(slots[0], comments=comments, blank=first)
     slots[-1] = replace(slots[-1], comma=frame.comma)
     if frame.line_break is None:
         tail = blank or frame.pad
+    elif bare:
+        tail = line_break(blank) or frame.end
     else:
         tail = blank if NEWLINE.search(blank) else frame.end
     return replace(layout, slots=tuple(slots), tail=tail)

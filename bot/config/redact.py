@@ -85,7 +85,7 @@ def _keys(text: str) -> list[tuple[int, int]]:
     found = [found.span() for found in _KEY.finditer(lowered)]
     if "\\u" in lowered or "\\x" in lowered:
         escaped = _ESCAPED_KEY.finditer(lowered)
-        found += [one.span() for one in escaped if _KEY.search(_unescaped(one[0]))]
+        found += [one.span() for one in escaped if _KEY.search(_unescaped(one[0]).lower())]
         found.sort(key=lambda span: span[1])
     return found
 

@@ -24,7 +24,8 @@ from bot.config.values import Edit, Remove, same
 from bot.errors import ConfigUneditableError
 from bot.ports import ABSENT, Json, Path
 
-_LONG_LINE = 100
+_LONG_LINE = 80
+"""Beyond this, indentation included, a new object or list gets one member a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,8 @@ def _empty_frame(
     if not NEWLINE.search(inside):
         inline = len(chain) > 1 and _holder_break(text, chain, indexes) is None
         if len(chain) > 1 and not inline and not inside.strip():
-            short = len(write(value, style, "", inline=True)) <= _LONG_LINE
+            width = len(indent_at(text, container.start))
+            short = width + len(write(value, style, "", inline=True)) <= _LONG_LINE
             inline = short and bool(_one_line_siblings(text, chain[-2], container.is_object))
         if inline:
             return plain
@@ -204,9 +206,10 @@ def _written(
     if frame.line_break is None or not isinstance(value, dict | list):
         return inline
     like = container and _one_line_siblings(text, container, isinstance(value, dict))
-    if like and len(inline) <= _LONG_LINE:
+    indent = indent_of(frame.line_break)
+    if like and len(indent) + len(inline) <= _LONG_LINE:
         return inline
-    return write(value, style, indent_of(frame.line_break), inline=False)
+    return write(value, style, indent, inline=False)
 
 
 def _one_line_siblings(text: str, container: Container, is_object: bool) -> bool | None:

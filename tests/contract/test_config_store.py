@@ -216,9 +216,9 @@ async def watched(
     """Start watching and go on once the watcher has proved that it looks."""
     ground.put(FIRST)
     watcher = Watcher(store)
-    tries = 0
-    while watcher.seen.empty():
-        tries += 1
+    for tries in range(200):
+        if not watcher.seen.empty():
+            break
         ground.put(f"{{ tries: {tries} }}".encode())
         await asyncio.sleep(0.1)
     ground.put(FIRST)

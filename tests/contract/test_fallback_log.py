@@ -16,6 +16,7 @@ from adapters.storage.fallback_log import SqlFallbackLog
 from adapters.storage.lazy import LazyDatabase, LazyFallbackLog
 from bot.models import FailureReason
 from bot.ports import Cooldown, FallbackEvent, FallbackLog, IncidentRow
+from tests.databases import LookingFallbackLog
 from tests.fakes_storage import FakeFallbackLog
 
 NOW = datetime(2026, 3, 2, 9, 0, 0, 123457, tzinfo=UTC)
@@ -32,7 +33,7 @@ class Ground:
     add_incident: Callable[[IncidentRow], Awaitable[None]]
 
 
-@pytest.fixture(params=["fake", "sqlite", "lazy sqlite", "postgresql"])
+@pytest.fixture(params=["fake", "sqlite", "lazy sqlite", "looking sqlite", "postgresql"])
 async def ground(
     request: pytest.FixtureRequest, new_database: Callable[[str], str]
 ) -> AsyncIterator[Ground]:
@@ -44,7 +45,7 @@ async def ground(
 
         yield Ground(fake, fake, append)
         return
-    url = new_database(request.param.removeprefix("lazy "))
+    url = new_database(request.param.split()[-1])
     database, other = Database(url), Database(url)
     lazy = LazyDatabase(url)
 
@@ -65,6 +66,8 @@ async def ground(
     log: FallbackLog = SqlFallbackLog(database)
     if request.param == "lazy sqlite":
         log = LazyFallbackLog(lazy)
+    elif request.param == "looking sqlite":
+        log = LookingFallbackLog(database, url)
     yield Ground(log, SqlFallbackLog(other), add)
     for one in (database, other, lazy):
         await one.close()

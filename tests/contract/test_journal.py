@@ -15,7 +15,15 @@ from adapters.storage.journal import SqlJournal
 from adapters.storage.lazy import LazyJournal
 from bot.access import Actor, Surface
 from bot.errors import StorageError
-from bot.ports import ABSENT, Journal, KnownState, NewChange, RevertState, Touched
+from bot.ports import (
+    ABSENT,
+    Journal,
+    KnownState,
+    NewChange,
+    RevertState,
+    Touched,
+)
+from tests.databases import LookingJournal
 from tests.fakes_storage import FakeJournal
 
 DOC = "/srv/moltbot.json"
@@ -42,7 +50,7 @@ def change(revision: str = "r1", before: str = "r0", **parts: Any) -> NewChange:
     return replace(standard, **parts)
 
 
-@pytest.fixture(params=["fake", "sqlite", "lazy sqlite", "postgresql"])
+@pytest.fixture(params=["fake", "sqlite", "lazy sqlite", "looking sqlite", "postgresql"])
 async def journals(
     request: pytest.FixtureRequest, new_database: Callable[[str], str]
 ) -> AsyncIterator[Callable[[], Journal]]:
@@ -51,7 +59,7 @@ async def journals(
         fake = FakeJournal()
         yield lambda: fake
         return
-    url = new_database(request.param.removeprefix("lazy "))
+    url = new_database(request.param.split()[-1])
     opened: list[Database | LazyJournal] = []
 
     def open_journal() -> Journal:
@@ -61,6 +69,8 @@ async def journals(
             return lazy
         database = Database(url)
         opened.append(database)
+        if request.param == "looking sqlite":
+            return LookingJournal(database, url)
         return SqlJournal(database)
 
     yield open_journal

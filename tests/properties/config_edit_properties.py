@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -170,7 +171,7 @@ def a_scalar_gives_way_to_a_scalar_and_nothing_else(data: st.DataObject) -> None
     assume(places)
     path = data.draw(st.sampled_from(places))
     raw = writer.document(expected(root, SetValue(path, MARK)))
-    assume(raw.count(MARK_WRITTEN) == 1)
+    assume(re.search(rb"[\"']" + MARK_WRITTEN + rb"[\"']", raw))
     new = data.draw(st.sampled_from(["openai/gpt", "", "x y"]))
     edited = apply_edits(raw, [SetValue(path, new)])
     assert edited == raw.replace(MARK_WRITTEN, new.encode())

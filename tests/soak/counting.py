@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import json
 from pathlib import Path
 
 from adapters.storage.config_file import FileConfigStore
 from adapters.storage.filesystem import FileSystem
 from bot.ports import Document
+from tests.fakes_files import MountedFile
 
 PADDING = "x" * 5000
-
-
-class MountedFile(FileSystem):
-    """A file that is mounted on its own: it has one name and cannot be renamed over."""
-
-    def __init__(self, target: str, number: int = errno.EBUSY) -> None:
-        self.target, self.number = target, number
-
-    def replace(self, source: str, target: str) -> None:
-        if target == self.target:
-            raise OSError(self.number, "mounted")
-        super().replace(source, target)
-
-    def link(self, source: str, target: str) -> None:
-        raise OSError(errno.EXDEV, "another device")
 
 
 def document(number: int) -> bytes:

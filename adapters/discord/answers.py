@@ -1,0 +1,191 @@
+"""From an interaction to its answer: acknowledge, ask the core, tell whoever should know.
+
+Discord takes an answer to an interaction for 15 minutes, if it is acknowledged within 3 seconds;
+whether the answer is private is settled with the acknowledgement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import discord
+
+from adapters.discord.endpoints import role_ids
+from adapters.discord.outgoing import Press, edited, fresh, patiently
+from adapters.discord.render import PREFIX
+from adapters.discord.tree import Interaction
+from adapters.discord.words import line_of
+from bot.access import Actor, Surface
+from bot.card import Card, Visibility
+from bot.commands.grammar import bind
+from bot.commands.registry import Command, Danger
+from bot.errors import ChangeoverError, RefusedError, UsageError
+from bot.messages.errors import error_card, unexpected_card
+from bot.ports import Chat
+
+if TYPE_CHECKING:
+    from bot.app import App
+
+_log = logging.getLogger("changeover.discord")
+
+
+class Answers:
+    """Answers commands and clicks; knows which are still being answered."""
+
+    def __init__(self, app: App, press: Press, chat: Chat) -> None:
+        self._app = app
+        self._press = press
+        self._chat = chat
+        self._busy: set[asyncio.Task[Any]] = set()
+        self._leaving = False
+
+    async def command(
+        self, interaction: Interaction, command: Command, options: Mapping[str, Any]
+    ) -> None:
+        """Carry a command out and answer it."""
+        with self._at_work():
+            try:
+                self._stay_open()
+                call = bind(command.group, command.name, options, self._app.registry)
+            except ChangeoverError as error:
+                await self._at_once(interaction, error_card(error, command.full_name))
+                return
+            actor = actor_of(interaction)
+            private = not self._app.settings.access.allows(actor, command.permission)
+            private = private or getattr(command, "private", False)
+            defer = interaction.response.defer
+            if not await _acknowledged(lambda: defer(ephemeral=private, thinking=True)):
+                return
+            line = line_of(command, call.args.values)
+            card = await self._app.call(actor, call, line)
+            await self._tell(interaction, card, lambda: self._in_place(interaction, card, private))
+
+    async def click(self, interaction: Interaction) -> None:
+        """Do what a button does, as the person who clicked it."""
+        with self._at_work():
+            try:
+                self._stay_open()
+            except ChangeoverError as error:
+                await self._at_once(interaction, error_card(error, ""))
+                return
+            if not await _acknowledged(interaction.response.defer):
+                return
+            custom_id = str((interaction.data or {}).get("custom_id", ""))
+            ours = custom_id.startswith(PREFIX)
+            button = custom_id.removeprefix(PREFIX) if ours else ""
+            card = await self._app.click(actor_of(interaction), button)
+            await self._tell(interaction, card, lambda: self._beside(interaction, card))
+
+    async def unknown(self, interaction: Interaction, error: Exception) -> None:
+        """Answer what the tree cannot match: a command of an older version, an odd option."""
+        if isinstance(error, discord.app_commands.CommandInvokeError):
+            _log.error("a command failed unexpectedly", exc_info=error.original)
+            await self._at_once(interaction, unexpected_card(""))
+            return
+        _log.warning("Discord sent a command that is not known here: %s", error)
+        told = UsageError(
+            "This command is not known here any more.",
+            "Discord may still show an older version: reload it (Ctrl+R) and try again.",
+        )
+        await self._at_once(interaction, error_card(told, ""))
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take nothing new, and let what is being answered come to its end."""
+        self._leaving = True
+        if self._busy:
+            await asyncio.wait(self._busy, timeout=timeout_s)
+
+    def _stay_open(self) -> None:
+        if self._leaving:
+            raise RefusedError(
+                "Changeover is restarting; nothing was done.", "Try again in a minute."
+            )
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        task = asyncio.current_task()
+        assert task is not None
+        self._busy.add(task)
+        try:
+            yield
+        finally:
+            self._busy.discard(task)
+
+    async def _tell(
+        self, interaction: Interaction, card: Card, answer: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Answer; what the channel should know reaches it though the answer cannot, or was asked
+        in private.
+        """
+        try:
+            await answer()
+        except (discord.HTTPException, OSError) as error:
+            _log.warning("the answer to %s did not get through: %s", card.command, error)
+            answered = False
+        else:
+            answered = True
+        change = card.ok and card.visibility is Visibility.CHANNEL and self._changes(card)
+        if change and (interaction.guild_id is None or not answered):
+            try:
+                await self._chat.post(card)
+            except ChangeoverError as error:
+                _log.warning("the channel was not told of %s: %s", card.command, error.message)
+
+    def _changes(self, card: Card) -> bool:
+        group, _, name = card.command.partition(" ")
+        command = self._app.registry.find(group, name)
+        return command is not None and command.danger is Danger.CHANGES
+
+    async def _in_place(self, interaction: Interaction, card: Card, private: bool) -> None:
+        """Put the answer where "thinking…" stands, or, where that is public and the answer is
+        not, take it away and answer in private.
+        """
+        message = await self._press.message(card)
+        public = card.visibility is Visibility.CHANNEL
+        if private or public or interaction.guild_id is None:
+            await patiently(lambda: interaction.edit_original_response(**edited(message)))
+            return
+        try:
+            await patiently(interaction.delete_original_response)
+        except discord.NotFound:
+            _log.info("somebody was faster in deleting the notice that an answer is coming")
+        await patiently(lambda: interaction.followup.send(ephemeral=True, **fresh(message)))
+
+    async def _beside(self, interaction: Interaction, card: Card) -> None:
+        """Answer a click with a message of its own; a private question that is settled goes."""
+        message = await self._press.message(card)
+        private = card.visibility is Visibility.PRIVATE
+        await patiently(lambda: interaction.followup.send(ephemeral=private, **fresh(message)))
+        asked = interaction.message
+        if card.ok and not private and asked is not None and asked.flags.ephemeral:
+            await patiently(interaction.delete_original_response)
+
+    async def _at_once(self, interaction: Interaction, card: Card) -> None:
+        """Answer privately without asking the core anything."""
+        message = await self._press.message(card)
+        if interaction.response.is_done():
+            await patiently(lambda: interaction.followup.send(ephemeral=True, **fresh(message)))
+            return
+        respond = interaction.response.send_message
+        await _acknowledged(lambda: respond(ephemeral=True, **fresh(message)))
+
+
+async def _acknowledged(acknowledge: Callable[[], Awaitable[Any]]) -> bool:
+    """Acknowledge, and say whether Discord took it; if it did not, nothing must be done."""
+    try:
+        await patiently(acknowledge)
+    except (discord.HTTPException, OSError) as error:
+        _log.warning("Discord did not take an acknowledgement, so nothing was done: %s", error)
+        return False
+    return True
+
+
+def actor_of(interaction: Interaction) -> Actor:
+    """Return who asks, with the roles that Discord vouches for."""
+    user = interaction.user
+    groups = frozenset(f"discord-role:{role}" for role in role_ids(user))
+    return Actor(Surface.DISCORD, str(user.id), user.display_name, groups)

@@ -1,0 +1,60 @@
+"""The one place that touches what discord.py does not document; hence its narrow version range."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import discord
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+
+def point_at(api_url: str | None, gateway_url: str | None) -> None:
+    """Let discord.py talk to these addresses, in the whole process; None keeps Discord's own.
+
+    Call it before login. `api_url` ends in `/api/v10`, `gateway_url` begins with `ws`.
+    """
+    if api_url:
+        Route.BASE = api_url.rstrip("/")
+    if gateway_url:
+        DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway_url)
+
+
+@contextmanager
+def pointed_at(api_url: str | None, gateway_url: str | None) -> Iterator[None]:
+    """Do it for a while, and put back what was there."""
+    before = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
+    point_at(api_url, gateway_url)
+    try:
+        yield
+    finally:
+        Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = before
+
+
+def role_ids(user: discord.User | discord.Member) -> frozenset[int]:
+    """Return the ids of somebody's roles as Discord sent them with the interaction.
+
+    `Member.roles` leaves out those of a guild that is not in the cache, which would take an
+    operator's rights away just after a reconnect.
+    """
+    if not isinstance(user, discord.Member):
+        return frozenset()
+    return frozenset(user._roles)
+
+
+def one_line_each() -> None:
+    """Keep discord.py from logging a traceback for each attempt to reconnect."""
+    logger = logging.getLogger("discord.client")
+    if _without_traceback not in logger.filters:
+        logger.addFilter(_without_traceback)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    if record.exc_info and record.exc_info[1] is not None:
+        record.msg = f"{record.getMessage()} ({type(record.exc_info[1]).__name__})"
+        record.args = ()
+        record.exc_info = record.exc_text = None
+    return True

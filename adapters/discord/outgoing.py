@@ -1,0 +1,123 @@
+"""What goes out: cards made ready for discord.py, and patience where Discord asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import discord
+
+from adapters.discord.render import Message, render
+from bot.card import Card, Chart
+
+if TYPE_CHECKING:
+    from bot.app import App
+
+T = TypeVar("T")
+Draw = Callable[[Chart], Awaitable[bytes | None]]
+"""Turns a chart into PNG; None where it cannot."""
+
+MOST_TRIES, LONGEST_WAIT_S = 4, 60.0
+_log = logging.getLogger("changeover.discord")
+
+
+class Press:
+    """Makes cards ready to send: buttons get their ids, charts become pictures."""
+
+    def __init__(self, app: App, draw: Draw | None = None) -> None:
+        self._app = app
+        self._draw = draw
+
+    async def message(self, card: Card) -> Message:
+        """Return what to send for a card."""
+        armed = await self._app.arm(card)
+        picture = await self._draw(card.chart) if card.chart and self._draw else None
+        return render(armed, picture)
+
+
+def fresh(message: Message) -> dict[str, Any]:
+    """Return the arguments of discord.py's `send` methods; files can be read once, so each time."""
+    arguments: dict[str, Any] = {
+        "embeds": [discord.Embed.from_dict(embed) for embed in message.embeds],
+        "allowed_mentions": discord.AllowedMentions(
+            everyone=False,
+            roles=False,
+            replied_user=False,
+            users=[discord.Object(user) for user in message.pings],
+        ),
+    }
+    if message.content:
+        arguments["content"] = message.content
+    if message.components:
+        arguments["view"] = _view(message.components)
+    if message.uploads:
+        arguments["files"] = _files(message)
+    return arguments
+
+
+def edited(message: Message) -> dict[str, Any]:
+    """Return the arguments of discord.py's `edit` methods: all that was there is replaced."""
+    return {
+        **fresh(message),
+        "content": message.content or None,
+        "view": _view(message.components) if message.components else None,
+        "attachments": _files(message),
+    } | ({} if not message.uploads else {})
+
+
+def _files(message: Message) -> list[discord.File]:
+    return [
+        discord.File(io.BytesIO(upload.content), upload.name, description=upload.description)
+        for upload in message.uploads
+    ]
+
+
+def _view(rows: list[dict[str, Any]]) -> discord.ui.View:
+    """Build the buttons; stopped, so that discord.py keeps no list of them.
+
+    A click is answered by its `custom_id` alone, before and after a restart alike.
+    """
+    view = discord.ui.View(timeout=None)
+    for number, row in enumerate(rows):
+        for button in row["components"]:
+            view.add_item(
+                discord.ui.Button(
+                    style=discord.ButtonStyle(button["style"]),
+                    label=button["label"],
+                    custom_id=button["custom_id"],
+                    row=number,
+                )
+            )
+    view.stop()
+    return view
+
+
+async def patiently(send: Callable[[], Awaitable[T]]) -> T:
+    """Send, and again where Discord says to wait.
+
+    discord.py waits by itself, except where an answer did not come through Discord's own
+    front (its `Via` header is missing), and for those that exhaust its own tries.
+    """
+    for _ in range(MOST_TRIES - 1):
+        try:
+            return await send()
+        except discord.HTTPException as error:
+            wait_s = _wait_s(error)
+            if wait_s is None:
+                raise
+            _log.info("Discord asks to wait %.1f s", wait_s)
+            await asyncio.sleep(wait_s)
+    return await send()
+
+
+def _wait_s(error: discord.HTTPException) -> float | None:
+    if error.status != 429:
+        return None
+    try:
+        wait_s = float(error.response.headers.get("Retry-After", "1"))
+    except ValueError:
+        wait_s = 1.0
+    return wait_s if 0 <= wait_s <= LONGEST_WAIT_S else None

@@ -1,0 +1,100 @@
+"""Environment → the settings of Slack and Discord."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from adapters.environment.values import address, secret, value_of, wrong
+from bot.errors import SettingsError
+from bot.models import Secret
+
+_SNOWFLAKE = 2**64 - 1
+
+
+class SlackMode(StrEnum):
+    """How Slack's events reach us."""
+
+    SOCKET = "socket"
+    HTTP = "http"
+
+
+@dataclass(frozen=True, slots=True)
+class SlackSettings:
+    """One Slack app; `app_token` in socket mode, `signing_secret` in HTTP mode."""
+
+    bot_token: Secret
+    app_token: Secret | None
+    signing_secret: Secret | None
+    api_url: str | None
+    channel: str | None
+
+    @property
+    def mode(self) -> SlackMode:
+        """Socket mode wherever there is an app token."""
+        return SlackMode.SOCKET if self.app_token else SlackMode.HTTP
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordSettings:
+    """One Discord bot."""
+
+    bot_token: Secret
+    channel_id: int | None
+    guild_id: int | None
+    api_url: str | None
+    gateway_url: str | None
+
+
+def read_slack(env: Mapping[str, str]) -> SlackSettings | None:
+    """Read the SLACK_ variables; None where there is no Slack."""
+    bot, app, signing = (
+        secret(env, name) for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET")
+    )
+    if bot is None:
+        if app or signing:
+            raise SettingsError(
+                f"{'SLACK_APP_TOKEN' if app else 'SLACK_SIGNING_SECRET'} is set, but not "
+                "SLACK_BOT_TOKEN.",
+                "Set SLACK_BOT_TOKEN from the app's OAuth & Permissions page.",
+            )
+        return None
+    if app is None and signing is None:
+        raise SettingsError(
+            "SLACK_BOT_TOKEN is set, but nothing says how Slack's events get here.",
+            "Set SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET for HTTP.",
+        )
+    api = address(env, "SLACK_API_URL", ("http", "https"), "https://slack.com/api/")
+    if api is not None and not api.endswith("/api"):
+        raise wrong(
+            "SLACK_API_URL", api, "does not end in /api/", "Write it like https://slack.com/api/."
+        )
+    return SlackSettings(
+        bot, app, signing, f"{api}/" if api else None, value_of(env, "SLACK_CHANNEL") or None
+    )
+
+
+def read_discord(env: Mapping[str, str]) -> DiscordSettings | None:
+    """Read the DISCORD_ variables; None where there is no Discord."""
+    bot = secret(env, "DISCORD_BOT_TOKEN")
+    if bot is None:
+        return None
+    return DiscordSettings(
+        bot,
+        _snowflake(env, "DISCORD_CHANNEL_ID"),
+        _snowflake(env, "DISCORD_GUILD_ID"),
+        address(env, "DISCORD_API_URL", ("http", "https"), "https://discord.com/api/v10"),
+        address(env, "DISCORD_GATEWAY_URL", ("ws", "wss"), "wss://gateway.discord.gg"),
+    )
+
+
+def _snowflake(env: Mapping[str, str], name: str) -> int | None:
+    value = value_of(env, name)
+    if not value:
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) <= 20 and int(value) <= _SNOWFLAKE):
+        raise wrong(
+            name, value, "is no Discord id", "Copy the id in Discord with developer mode on."
+        )
+    return int(value)

@@ -1,0 +1,107 @@
+"""Environment → the core's settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import tzinfo
+from zoneinfo import ZoneInfo
+
+from adapters.environment.values import address, ratio, seconds, value_of, wrong
+from bot.access import AccessRules
+from bot.durations import shorten
+from bot.errors import SettingsError
+from bot.settings import Settings, Timeouts
+
+_PREFIX = re.compile(r"[a-z0-9_-]{0,20}")
+_BASE_URLS = ("ANTHROPIC", "OPENROUTER", "DEEPSEEK", "OLLAMA", "OPENAI", "GEMINI", "GROQ")
+
+
+def read_settings(env: Mapping[str, str]) -> Settings:
+    """Read what the core has to know.
+
+    Raises:
+        SettingsError: a variable has a value that cannot be used; the message names it.
+    """
+    defaults = Settings()
+    times = defaults.timeouts
+    for provider in _BASE_URLS:
+        address(env, f"{provider}_BASE_URL", ("http", "https"), "http://127.0.0.1:11434")
+    return Settings(
+        env=env,
+        access=AccessRules.parse(
+            value_of(env, "CHANGEOVER_OPERATORS"), value_of(env, "CHANGEOVER_ADMINS")
+        ),
+        confirm_ratio=ratio(env, "CHANGEOVER_CONFIRM_RATIO", defaults.confirm_ratio),
+        timezone=read_timezone(env),
+        prefix=_prefix(env),
+        timeouts=Timeouts(
+            total_s=seconds(env, "CHANGEOVER_TIMEOUT_S", times.total_s),
+            first_token_s=seconds(env, "CHANGEOVER_FIRST_TOKEN_TIMEOUT_S", times.first_token_s),
+            idle_s=seconds(env, "CHANGEOVER_IDLE_TIMEOUT_S", times.idle_s),
+            probe_s=seconds(env, "CHANGEOVER_PROBE_TIMEOUT_S", times.probe_s),
+        ),
+    )
+
+
+def _prefix(env: Mapping[str, str]) -> str:
+    value = value_of(env, "CHANGEOVER_COMMAND_PREFIX")
+    if not _PREFIX.fullmatch(value):
+        raise wrong(
+            "CHANGEOVER_COMMAND_PREFIX",
+            value,
+            "Slack and Discord would not take",
+            "Use up to 20 of a-z, 0-9, - and _, as in llm-.",
+        )
+    return value
+
+
+def read_timezone(env: Mapping[str, str]) -> tzinfo:
+    """Read the team's zone; without one the machine's, and UTC where that is unknown.
+
+    Raises:
+        SettingsError: there is no zone of that name.
+    """
+    name = value_of(env, "CHANGEOVER_TIMEZONE")
+    if not name:
+        return _machine_zone(value_of(env, "TZ").removeprefix(":"))
+    zone = _zone(name)
+    if zone is None:
+        guess = _near_zone(name)
+        raise SettingsError(
+            f"CHANGEOVER_TIMEZONE is {shorten(name)!r}, which is no time zone.",
+            f"Did you mean {guess}?" if guess else "Use a name such as Europe/Berlin or UTC.",
+        )
+    return zone
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        return None
+
+
+def _machine_zone(name: str) -> tzinfo:
+    if name:
+        return _zone(name) or ZoneInfo("UTC")
+    import warnings
+
+    import tzlocal
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return tzlocal.get_localzone()
+        except (LookupError, ValueError, OSError):
+            return ZoneInfo("UTC")
+
+
+def _near_zone(name: str) -> str | None:
+    from difflib import get_close_matches
+    from zoneinfo import available_timezones
+
+    known = {zone.lower(): zone for zone in sorted(available_timezones())}
+    wanted = name[:60].lower().replace(" ", "_")
+    near = get_close_matches(wanted, list(known), 1, 0.6)
+    return known[near[0]] if near else None

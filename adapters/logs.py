@@ -1,0 +1,100 @@
+"""The process's own log: to stderr, one line a record, text or JSON, and never a secret."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TextIO
+
+_BLACK = "[hidden]"
+_CHATTY = ("httpx", "httpcore", "apscheduler", "slack_bolt", "slack_sdk", "discord", "alembic")
+
+
+def setup_logging(style: str, level: str, secrets: Iterable[str]) -> None:
+    """Send every log record to stderr, in place of what an earlier call set up.
+
+    Args:
+        style: `text` or `json`.
+        level: a name that `logging` knows.
+        secrets: values that are blacked out wherever they turn up, tracebacks included.
+    """
+    black_out = _black_out(secrets)
+    handler = _Stderr()
+    handler.setFormatter(_JsonLine(black_out) if style == "json" else _TextLine(black_out))
+    root = logging.getLogger()
+    for old in [h for h in root.handlers if isinstance(h, _Stderr)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level)
+    # Libraries log every request at INFO, with addresses nobody asked for.
+    quiet = logging.NOTSET if level == "DEBUG" else logging.WARNING
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(quiet)
+
+
+def _black_out(secrets: Iterable[str]) -> re.Pattern[str] | None:
+    longest_first = sorted({s for s in secrets if s}, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to whatever sys.stderr is now: the console puts itself there to keep its prompt."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
+
+
+class _Line(logging.Formatter):
+    def __init__(self, black_out: re.Pattern[str] | None) -> None:
+        super().__init__()
+        self._black_out = black_out
+
+    def _clean(self, words: str) -> str:
+        return self._black_out.sub(_BLACK, words) if self._black_out else words
+
+    def _trace(self, record: logging.LogRecord) -> str:
+        parts = []
+        if record.exc_info:
+            parts.append(self.formatException(record.exc_info))
+        if record.stack_info:
+            parts.append(self.formatStack(record.stack_info))
+        return "\n".join(parts)
+
+    def _at(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC)
+        return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class _TextLine(_Line):
+    """`2026-11-23T13:02:00.000Z INFO changeover: words`, breaks shown as ` | `."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        words = record.getMessage()
+        if trace := self._trace(record):
+            words = f"{words}\n{trace}"
+        one_line = " | ".join(part.rstrip() for part in self._clean(words).splitlines())
+        shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in one_line)
+        return f"{self._at(record)} {record.levelname} {record.name}: {shown}"
+
+
+class _JsonLine(_Line):
+    """One JSON object a record: at, level, logger, message, and the traceback if there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        document = {
+            "at": self._at(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": self._clean(record.getMessage()),
+        }
+        if trace := self._trace(record):
+            document["trace"] = self._clean(trace)
+        return json.dumps(document)

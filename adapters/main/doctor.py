@@ -1,0 +1,79 @@
+"""`changeover doctor`: the core's checks and what only this machine can tell."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from adapters.main.wiring import Wired
+from bot.access import Actor
+from bot.card import Card
+from bot.commands.doctor import Check, Level, examine
+
+
+async def examine_all(wired: Wired, actor: Actor) -> Card:
+    """Look at everything and return the card."""
+    context = wired.app.context(actor)
+    return await examine(context, [*_files(wired), *_gateway(wired), *_chat(wired)])
+
+
+def _files(wired: Wired) -> list[Check]:
+    checks = []
+    env_file = Path.cwd() / ".env"
+    if env_file.exists() and stat.S_IMODE(env_file.stat().st_mode) & 0o077:
+        checks.append(
+            Check(
+                "env_file",
+                False,
+                Level.WARNING,
+                f"{env_file} holds keys and others on this machine can read it.",
+                f"chmod 600 {env_file}",
+            )
+        )
+    location = wired.app.ports.store.location
+    if location == "db:":
+        return checks
+    path = Path(location)
+    if path.exists() and not os.access(path.parent, os.W_OK) and not os.access(path, os.W_OK):
+        checks.append(
+            Check(
+                "writable",
+                False,
+                Level.ERROR,
+                f"{path} cannot be written by this user.",
+                f"Give the user write permission on {path.parent}.",
+            )
+        )
+    elif path.exists():
+        checks.append(Check("writable", True, Level.INFO, f"{path} can be written."))
+    return checks
+
+
+def _gateway(wired: Wired) -> list[Check]:
+    service = wired.service
+    where = f"{service.gateway_host}:{service.port}"
+    token = "with a token" if service.gateway_tokens else "without a token"
+    return [Check("gateway", True, Level.INFO, f"changeover run would listen on {where}, {token}.")]
+
+
+def _chat(wired: Wired) -> list[Check]:
+    service = wired.service
+    checks = []
+    for name, configured, variable in (
+        ("slack", service.slack_bot_token is not None, "SLACK_BOT_TOKEN"),
+        ("discord", service.discord_bot_token is not None, "DISCORD_BOT_TOKEN"),
+    ):
+        if configured and not wired.settings.access.operators:
+            checks.append(
+                Check(
+                    name,
+                    False,
+                    Level.WARNING,
+                    "Nobody in chat may change anything yet.",
+                    "Set CHANGEOVER_OPERATORS in .env, for example slack:U012345.",
+                )
+            )
+        words = "is configured." if configured else f"is not configured: {variable} is not set."
+        checks.append(Check(name, True, Level.INFO, f"{name.capitalize()} {words}"))
+    return checks

@@ -1,0 +1,102 @@
+"""`changeover init`: `.env` and `moltbot.json` where they are missing, never over anything."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+from adapters.environment import find_config
+from adapters.main.wiring import environment
+from adapters.storage.config_file import FileConfigStore
+from adapters.terminal.cli import Invocation
+from adapters.terminal.render import Look, deliver
+from bot.card import Card, Code, Strong, Text, Tone, text
+from bot.catalog import shipped
+from bot.errors import ConfigMissingError, ConfigWriteError
+
+_PACKAGED = Path(__file__).with_name("env.example")
+_IN_THE_CLONE = Path(__file__).parents[2] / ".env.example"
+
+
+def run_init(invocation: Invocation) -> int:
+    """Write what is missing and say what is there. Raises ChangeoverError."""
+    from datetime import UTC, datetime
+
+    look = Look(UTC, lambda: datetime.now(UTC), os.environ, json=invocation.json)
+    card = asyncio.run(_init(invocation))
+    return deliver(card, sys.stdout, sys.stderr, look)
+
+
+async def _init(invocation: Invocation) -> Card:
+    lines: list[Text] = []
+    env_path = invocation.env_file or Path.cwd() / ".env"
+    wrote_env = _write_env(env_path)
+    lines.append(_line(env_path, written=wrote_env))
+    if wrote_env:
+        lines.append(text("Put a key into it: ", Code("ANTHROPIC_API_KEY=…"), ", one is enough."))
+    try:
+        place, _ = find_config(environment(invocation), Path.cwd(), Path.home(), invocation.config)
+    except ConfigMissingError:
+        place = str(Path.cwd() / "moltbot.json")
+    config_path = Path(place)
+    missing = place != "db:" and not config_path.exists()
+    if missing:
+        await FileConfigStore(config_path).create(_first_config())
+    lines.append(_line(config_path, written=missing))
+    return Card(
+        title=text(Strong("Ready") if missing or wrote_env else "Nothing was missing"),
+        tone=Tone.GOOD,
+        body=tuple(lines),
+        footer=text("Next: ", Code("changeover doctor"), ", then ", Code("changeover run")),
+        command="init",
+        data={
+            "env_path": str(env_path),
+            "env_written": wrote_env,
+            "config_path": place,
+            "config_written": missing,
+        },
+    )
+
+
+def _write_env(path: Path) -> bool:
+    """Write the template, readable by its owner alone; False when the file is there."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise ConfigWriteError(
+            f"{path} cannot be written: {error.strerror}.",
+            "Go to a folder you may write in, or pass --env-file PATH.",
+        ) from error
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        template = _PACKAGED if _PACKAGED.exists() else _IN_THE_CLONE
+        file.write(template.read_text(encoding="utf-8"))
+    return True
+
+
+def _first_config() -> bytes:
+    """Write the presets of today as a config: all of them named, the preset chain in place."""
+    catalog = shipped()
+    named = {p.name: catalog.current(p.model) for p in catalog.presets.values()}
+    chain = [str(named.get(word) or _current(word)) for word in catalog.chain]
+    models: dict[str, dict[str, str]] = {str(ref): {"alias": n} for n, ref in named.items()}
+    for name in chain:
+        models.setdefault(name, {})
+    model = {"primary": str(named["best"]), "fallbacks": chain}
+    config = {"agents": {"defaults": {"model": model, "models": models}}}
+    return (json.dumps(config, indent=2) + "\n").encode()
+
+
+def _current(word: str) -> str:
+    from bot.models import ModelRef
+
+    ref = ModelRef.parse(word)
+    return str(shipped().current(ref)) if ref else word
+
+
+def _line(path: Path, *, written: bool) -> Text:
+    return text(Code(str(path)), " was written." if written else " is there and was left alone.")

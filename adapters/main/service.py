@@ -1,0 +1,96 @@
+"""`changeover run`, `bot` and `gateway`: long-running, until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+
+from adapters.logs import setup_logging
+from adapters.main.wiring import Wired, environment, run, wire
+from adapters.schedule import Schedule
+from adapters.terminal.cli import Invocation
+from bot.app import SERVICE
+from bot.card import Card, plain
+from bot.errors import ChangeoverError
+
+_log = logging.getLogger("changeover")
+REVERTS_EVERY_S = 2.0
+BEAT_EVERY_S = 15.0
+
+
+def run_service(invocation: Invocation) -> int:
+    """Run until SIGTERM or SIGINT. Raises ChangeoverError when it refuses to start."""
+    wired = wire(environment(invocation), config=invocation.config)
+    setup_logging(wired.service.log_format, wired.service.log_level, wired.service.secrets)
+    return run(lambda: _serve(invocation.command, wired))
+
+
+async def _serve(command: str, wired: Wired) -> int:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stopping.set)
+    bot = Bot(wired)
+    try:
+        await bot.start()
+        _log.info("changeover %s is up on %s", command, wired.app.ports.store.location)
+        await stopping.wait()
+        _log.info("stopping")
+        return 0
+    finally:
+        await bot.stop()
+        await wired.close()
+
+
+class Bot:
+    """Everything but the gateway: timed switches, schedules, edits from outside."""
+
+    def __init__(self, wired: Wired) -> None:
+        self._wired = wired
+        self._schedule = Schedule(wired.settings.timezone)
+        self._watching: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin; refuse when the config cannot be read. Raises ChangeoverError."""
+        await self._wired.app.ports.store.read()
+        try:
+            await self._wired.app.begin()
+        except ChangeoverError as error:
+            _log.warning("%s %s", error.message, error.hint)
+        await self._beat()
+        self._schedule.every(REVERTS_EVERY_S, "timed switches", self._reverts)
+        self._schedule.every(BEAT_EVERY_S, "heartbeat", self._beat)
+        self._schedule.start()
+        self._watching = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        """Stop what was begun."""
+        self._schedule.stop()
+        if self._watching is not None:
+            self._watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watching
+
+    async def announce(self, card: Card) -> None:
+        """Tell the channel; without one, the log."""
+        words = [plain(card.title), *(plain(line) for line in card.body)]
+        _log.info("%s", " | ".join(words))
+
+    async def _reverts(self) -> None:
+        for card in await self._wired.app.run_due():
+            await self.announce(card)
+
+    async def _beat(self) -> None:
+        try:
+            now = self._wired.clock.now()
+            await self._wired.app.ports.journal.beat("bot", now)
+        except ChangeoverError as error:
+            _log.warning("%s %s", error.message, error.hint)
+
+    async def _watch(self) -> None:
+        async for document in self._wired.app.ports.store.watch():
+            card = await self._wired.app.noticed(document, SERVICE)
+            if card is not None:
+                await self.announce(card)

@@ -1,0 +1,111 @@
+"""From the environment to a core with its ports: every command begins here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adapters.clock import SystemClock
+from adapters.environment import (
+    ServiceSettings,
+    find_config,
+    read_environment,
+    read_service_settings,
+    read_settings,
+)
+from adapters.gateway.lazy import LazyUpstream
+from adapters.prices import ListedPrices, read_operator_prices
+from adapters.providers.lazy import LazyModelLists
+from adapters.storage.config_file import FileConfigStore
+from adapters.storage.lazy import LazyButtons, LazyDatabase, LazyFallbackLog, LazyJournal
+from adapters.terminal.cli import Invocation
+from adapters.terminal.render import Look
+from bot.app import App
+from bot.catalog import shipped
+from bot.commands.context import Ports
+from bot.ports import Clock, ConfigStore
+from bot.settings import Settings
+
+
+@dataclass(slots=True)
+class Wired:
+    """A core, and what has to be closed when it is no longer needed."""
+
+    app: App
+    settings: Settings
+    service: ServiceSettings
+    database: LazyDatabase
+    upstream: LazyUpstream
+    clock: Clock
+
+    async def close(self) -> None:
+        """Close what was opened."""
+        await self.upstream.aclose()
+        await self.database.close()
+
+    def look(self, *, json: bool) -> Look:
+        """Return how answers look to a person at this terminal."""
+        return Look(self.settings.timezone, self.clock.now, os.environ, json=json)
+
+
+def environment(invocation: Invocation) -> Mapping[str, str]:
+    """Read `.env` and the real environment. Raises SettingsError."""
+    return read_environment(invocation.env_file, os.environ)
+
+
+def wire(
+    env: Mapping[str, str],
+    *,
+    config: str | None = None,
+    clock: Clock | None = None,
+    cwd: Path | None = None,
+) -> Wired:
+    """Build the core of an environment; nothing is opened before it is needed.
+
+    Raises:
+        SettingsError: a variable has a value that cannot be used.
+        ConfigMissingError: no config file is named or found.
+    """
+    settings = read_settings(env)
+    service = read_service_settings(env)
+    database = LazyDatabase(service.database_url)
+    upstream = LazyUpstream()
+    ticking = clock or SystemClock()
+    ports = Ports(
+        clock=ticking,
+        store=_store(env, config, cwd or Path.cwd(), database),
+        journal=LazyJournal(database),
+        log=LazyFallbackLog(database),
+        upstream=upstream,
+        lists=LazyModelLists(),
+        prices=_prices(env),
+        buttons=LazyButtons(database),
+    )
+    return Wired(App(ports, settings), settings, service, database, upstream, ticking)
+
+
+def _store(
+    env: Mapping[str, str], config: str | None, cwd: Path, database: LazyDatabase
+) -> ConfigStore:
+    place, _ = find_config(env, cwd, Path.home(), config)
+    if place == "db:":
+        from adapters.storage.config_db import DatabaseConfigStore
+
+        return DatabaseConfigStore(database.open())
+    return FileConfigStore(Path(place))
+
+
+def _prices(env: Mapping[str, str]) -> ListedPrices:
+    path = env.get("CHANGEOVER_PRICES")
+    own = read_operator_prices(Path(path).expanduser()) if path else {}
+    return ListedPrices(shipped(), own)
+
+
+def run(work: Callable[[], Any]) -> int:
+    """Run a coroutine function to its end and return its exit code."""
+    import asyncio
+
+    return int(asyncio.run(work()))

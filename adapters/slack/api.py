@@ -1,0 +1,178 @@
+"""Slack's Web API: shared connections, patience, one message a second a channel, our errors."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.http_retry.builtin_async_handlers import (
+    AsyncConnectionErrorRetryHandler,
+    AsyncRateLimitErrorRetryHandler,
+    AsyncServerErrorRetryHandler,
+)
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.webhook.async_client import AsyncWebhookClient
+
+from adapters.slack.settings import SlackSettings
+from bot.errors import ChatError
+
+log = logging.getLogger("changeover.slack")
+SDK_LOG = logging.getLogger("changeover.slack.sdk")
+# Below errors the SDK's own lines repeat what ours say, some with whole payloads in them.
+SDK_LOG.setLevel(logging.ERROR)
+
+CALL_TIMEOUT_S = 20.0
+QUICK_TIMEOUT_S = 3.0
+RATE_LIMIT_TRIES = 6
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+_SAYS = {
+    "invalid_auth": ("the token was refused", "Check SLACK_BOT_TOKEN and SLACK_APP_TOKEN."),
+    "not_authed": ("no token was sent", "Set SLACK_BOT_TOKEN."),
+    "token_revoked": ("the token was revoked", "Install the app again and renew SLACK_BOT_TOKEN."),
+    "token_expired": ("the token has expired", "Install the app again and renew SLACK_BOT_TOKEN."),
+    "account_inactive": ("the app was removed from the workspace", "Install the app again."),
+    "not_allowed_token_type": (
+        "the token is of the wrong kind",
+        "SLACK_BOT_TOKEN begins with xoxb-, SLACK_APP_TOKEN with xapp-.",
+    ),
+    "channel_not_found": (
+        "it knows no such channel, or the bot is not in it",
+        "Check SLACK_CHANNEL; in a private channel type /invite @Changeover.",
+    ),
+    "not_in_channel": ("the bot is not in the channel", "Type /invite @Changeover there."),
+    "is_archived": ("the channel is archived", "Set SLACK_CHANNEL to another one."),
+    "restricted_action": ("the bot may not post there", "Ask a workspace admin to allow it."),
+    "ratelimited": ("it is asked too often", "Wait a minute."),
+}
+_GONE = frozenset(
+    {"message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found",
+     "is_archived", "not_in_channel"}
+)  # fmt: skip
+
+
+class SlackTrouble(ChatError):
+    """Slack refused a call or could not be reached; `reason` is Slack's own word for why."""
+
+    def __init__(self, doing: str, reason: str, *, needed: str = "") -> None:
+        says, hint = _SAYS.get(reason, (f"it says {reason}", "changeover doctor looks closer."))
+        if reason == "missing_scope":
+            says = f"the app lacks the scope {needed or 'it needs'}"
+            hint = "Add it under OAuth & Permissions and install the app again."
+        gone = reason in _GONE
+        super().__init__(f"Slack would not {doing}: {says}.", hint, gone=gone)
+        self.reason = reason
+
+
+@contextmanager
+def asking(doing: str) -> Iterator[None]:
+    """Turn whatever the SDK raises while `doing` something into SlackTrouble."""
+    try:
+        yield
+    except SlackApiError as error:
+        answer: Any = error.response if hasattr(error.response, "get") else {}
+        reason = str(answer.get("error") or f"HTTP {getattr(error.response, 'status', 'failure')}")
+        raise SlackTrouble(doing, reason, needed=str(answer.get("needed") or "")) from error
+    except TimeoutError as error:
+        raise SlackTrouble(doing, "nothing in time") from error
+    except (SlackClientError, aiohttp.ClientError, OSError, ValueError) as error:
+        raise SlackTrouble(doing, f"nothing ({type(error).__name__})") from error
+
+
+def proxy_for(url: str) -> str | None:
+    """Return the proxy the environment asks for, with NO_PROXY obeyed and never on loopback."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in _LOOPBACK or proxy_bypass(host):
+        return None
+    return getproxies().get({"wss": "https", "ws": "http"}.get(parts.scheme, parts.scheme))
+
+
+class Api:
+    """One workspace's Web API.
+
+    `web` waits out rate limits; `quick` gives up at once, for what has a fallback. The channels'
+    queues let one message through every `pace_s` seconds, as Slack asks.
+    Source: https://docs.slack.dev/apis/web-api/rate-limits
+    """
+
+    def __init__(self, settings: SlackSettings, pace_s: float = 1.0) -> None:
+        self.settings = settings
+        patient = [
+            AsyncConnectionErrorRetryHandler(),
+            AsyncRateLimitErrorRetryHandler(max_retry_count=RATE_LIMIT_TRIES),
+            AsyncServerErrorRetryHandler(),
+        ]
+        self.web = self._client(patient)
+        self.quick = self._client([AsyncConnectionErrorRetryHandler()])
+        self._pace_s = pace_s
+        self._queues: dict[str, _Queue] = {}
+        self._sessions: list[aiohttp.ClientSession] = []
+
+    async def open(self) -> None:
+        """Make the connection pools; they belong to the running loop."""
+        for client, timeout_s in ((self.web, CALL_TIMEOUT_S), (self.quick, QUICK_TIMEOUT_S)):
+            client.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout_s))
+            self._sessions.append(client.session)
+
+    async def close(self) -> None:
+        """Close the connection pools."""
+        for session in self._sessions:
+            await session.close()
+        self._sessions.clear()
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The pool that the socket shares."""
+        return self._sessions[0]
+
+    async def respond(self, url: str, body: dict[str, Any]) -> None:
+        """Post to a `response_url`. Raises SlackTrouble."""
+        hook = AsyncWebhookClient(
+            url, session=self.web.session, logger=SDK_LOG, retry_handlers=self.web.retry_handlers
+        )
+        hook.proxy = proxy_for(url)
+        with asking("take the answer"):
+            answer = await hook.send_dict(body)
+        if answer.status_code != 200:
+            blocks = "invalid_blocks" in (answer.body or "")
+            raise SlackTrouble(
+                "take the answer", "invalid_blocks" if blocks else f"HTTP {answer.status_code}"
+            )
+
+    @asynccontextmanager
+    async def turn(self, channel: str) -> AsyncIterator[None]:
+        """Wait for a channel's turn and hold it while a message is sent."""
+        queue = self._queues.setdefault(channel, _Queue())
+        async with queue.lock:
+            loop = asyncio.get_running_loop()
+            await asyncio.sleep(max(0.0, queue.next_at - loop.time()))
+            try:
+                yield
+            finally:
+                queue.next_at = loop.time() + self._pace_s
+
+    def _client(self, handlers: list[Any]) -> AsyncWebClient:
+        client = AsyncWebClient(
+            token=self.settings.bot_token.reveal(),
+            base_url=self.settings.api_url,
+            logger=SDK_LOG,
+            retry_handlers=handlers,
+        )
+        client.proxy = proxy_for(self.settings.api_url)
+        return client
+
+
+class _Queue:
+    __slots__ = ("lock", "next_at")
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.next_at = 0.0

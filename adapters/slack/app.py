@@ -1,0 +1,190 @@
+"""Slack, whole: logging in, Socket Mode or HTTP, health, and the way out at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from enum import StrEnum
+
+from aiohttp import web
+from slack_bolt.adapter.aiohttp import to_aiohttp_response
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.request.async_request import AsyncBoltRequest
+
+from adapters.slack.api import SDK_LOG, Api, SlackTrouble, log
+from adapters.slack.chat import SlackChat
+from adapters.slack.inbox import Core, Inbox
+from adapters.slack.login import Login, channel_check, log_in, scopes_check
+from adapters.slack.manifest import EVENTS_PATH
+from adapters.slack.outbox import Draw, Outbox
+from adapters.slack.people import People
+from adapters.slack.settings import Mode, SlackSettings
+from adapters.slack.socket import FIRST_WAIT_S, SocketLine, waits
+
+MOST_BYTES = 1 << 20
+DRAIN_S = 20.0
+
+
+class State(StrEnum):
+    """How far the surface is."""
+
+    STARTING = "starting"
+    CONNECTED = "connected"
+    RETRYING = "retrying"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What readiness and metrics want to know; `trouble` is empty when all is well."""
+
+    state: State
+    mode: Mode
+    team: str
+    bot_user: str
+    missing_scopes: tuple[str, ...]
+    trouble: str
+
+    @property
+    def ok(self) -> bool:
+        """True while events come in."""
+        return self.state is State.CONNECTED
+
+
+class SlackSurface:
+    """The Slack surface; `chat` is its port to the team's channel.
+
+    `draw` turns a chart into a PNG; without it charts are told in words. `pace_s` is the time
+    between two messages to one channel.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        settings: SlackSettings,
+        draw: Draw | None = None,
+        *,
+        pace_s: float = 1.0,
+        first_wait_s: float = FIRST_WAIT_S,
+    ) -> None:
+        self.settings = settings
+        self.api = Api(settings, pace_s)
+        self.outbox = Outbox(self.api, core.arm, draw)
+        self.chat = SlackChat(self.api, self.outbox, settings.channel)
+        people = People(self.api, core.settings.access)
+        self._inbox = Inbox(core, self.api, people, self.outbox, self.chat)
+        self._first_wait_s = first_wait_s
+        self._login: Login | None = None
+        self._state, self._trouble = State.STARTING, ""
+        self._connected = asyncio.Event()
+        self._life: asyncio.Task[None] | None = None
+        self._bolt = self._make_bolt()
+        self._inbox.listen(self._bolt)
+
+    async def start(self) -> None:
+        """Begin to connect, and go on trying; returns at once."""
+        await self.api.open()
+        self._life = asyncio.create_task(self._live())
+
+    async def ready(self) -> None:
+        """Wait until events come in."""
+        await self._connected.wait()
+
+    async def stop(self, drain_s: float = DRAIN_S) -> None:
+        """Take nothing new, bring what has begun to its end, and close."""
+        self._state = State.STOPPED
+        if self._life is not None:
+            self._life.cancel()
+            await asyncio.wait([self._life])
+        await self._inbox.drain(drain_s)
+        await self.api.close()
+
+    def mount(self, application: web.Application) -> None:
+        """Add the route that Slack calls in HTTP mode."""
+        if self.settings.mode is Mode.HTTP:
+            application.router.add_post(EVENTS_PATH, self.on_request)
+
+    async def on_request(self, request: web.Request) -> web.Response:
+        """Take one request of Slack's; bolt checks its signature over the raw body."""
+        if self._state is State.STOPPED:
+            return web.Response(status=503)
+        if not request.headers.get("x-slack-request-timestamp", "").isdecimal():
+            return web.Response(status=401)
+        raw = await request.clone(client_max_size=MOST_BYTES).read()
+        answer = await self._bolt.async_dispatch(
+            AsyncBoltRequest(
+                body=raw.decode("utf-8", "replace"),
+                query=request.query_string,
+                headers=dict(request.headers),
+            )
+        )
+        return await to_aiohttp_response(answer)
+
+    def health(self) -> Health:
+        """Say how the connection stands, without asking Slack."""
+        login = self._login
+        return Health(
+            state=self._state,
+            mode=self.settings.mode,
+            team=login.team if login else "",
+            bot_user=login.bot_user if login else "",
+            missing_scopes=login.missing if login else (),
+            trouble=self._trouble,
+        )
+
+    async def _live(self) -> None:
+        self._login = login = await self._log_in()
+        log.info("Slack: %s in %s, %s mode", login.bot_name, login.team, self.settings.mode)
+        for check in (scopes_check(login), await channel_check(self.chat, login)):
+            if not check.ok:
+                log.warning("Slack: %s %s", check.detail, check.resolution)
+        if self.settings.mode is Mode.HTTP:
+            self._told(True, "")
+            return
+        await SocketLine(self.api, self._bolt, self._told, self._first_wait_s).run()
+
+    async def _log_in(self) -> Login:
+        patience = waits(self._first_wait_s)
+        while True:
+            try:
+                return await log_in(self.api)
+            except SlackTrouble as trouble:
+                wait_s = next(patience)
+                self._told(False, f"{trouble.message} {trouble.hint}")
+                log.warning("%s %s Next try in %.0f s.", trouble.message, trouble.hint, wait_s)
+                await asyncio.sleep(wait_s)
+
+    def _told(self, connected: bool, trouble: str) -> None:
+        if self._state is State.STOPPED:
+            return
+        self._state = State.CONNECTED if connected else State.RETRYING
+        self._trouble = trouble
+        if connected:
+            self._connected.set()
+        else:
+            self._connected.clear()
+
+    def _make_bolt(self) -> AsyncApp:
+        signing = self.settings.signing_secret
+        return AsyncApp(
+            name="changeover",
+            logger=SDK_LOG,
+            client=self.api.web,
+            authorize=self._authorize,
+            signing_secret=signing.reveal() if signing else "",
+            # Listeners only acknowledge and start a task: waiting for them here is quicker than
+            # bolt's looking every 10 ms whether they have.
+            process_before_response=True,
+        )
+
+    async def _authorize(self, enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
+        """Answer from what is known: bolt's own way asks Slack before it acknowledges."""
+        login = self._login
+        return AuthorizeResult(
+            enterprise_id=enterprise_id,
+            team_id=team_id,
+            bot_token=self.settings.bot_token.reveal(),
+            bot_id=login.bot_id if login else None,
+            bot_user_id=login.bot_user if login else None,
+        )

@@ -1,0 +1,109 @@
+"""The `Chat` port: the team's channel in Slack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from adapters.slack.api import Api, SlackTrouble, asking
+from adapters.slack.outbox import Outbox
+from bot.card import Card
+from bot.errors import ChatError
+from bot.ports import MessageRef
+
+SURFACE = "slack"
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What Slack tells of the team's channel."""
+
+    id: str
+    name: str
+    member: bool
+    private: bool
+    archived: bool
+
+
+class SlackChat:
+    """Posts to SLACK_CHANNEL, given by id or by name; raises ChatError kinds."""
+
+    def __init__(self, api: Api, outbox: Outbox, channel: str) -> None:
+        self._api = api
+        self._outbox = outbox
+        self._wanted = channel
+        self._id = channel if _is_id(channel) else ""
+
+    @property
+    def configured(self) -> bool:
+        """True when there is a channel to post to."""
+        return bool(self._wanted)
+
+    async def post(self, card: Card) -> MessageRef:
+        """Post to the alert channel; a public one is joined when need be."""
+        channel = await self.channel_id()
+        try:
+            where, ts = await self._outbox.post(channel, card)
+        except SlackTrouble as trouble:
+            if trouble.reason != "not_in_channel":
+                raise
+            with asking("let the bot join the channel"):
+                await self._api.web.conversations_join(channel=channel)
+            where, ts = await self._outbox.post(channel, card)
+        self._id = where
+        return MessageRef(SURFACE, where, ts)
+
+    async def update(self, message: MessageRef, card: Card) -> None:
+        """Edit a posted message; ChatError with `gone` where it is no longer there."""
+        await self._outbox.edit(message.channel, message.id, card)
+
+    async def reply(self, message: MessageRef, card: Card) -> MessageRef:
+        """Answer in the message's thread."""
+        where, ts = await self._outbox.post(message.channel, card, thread=message.id)
+        return MessageRef(SURFACE, where, ts)
+
+    async def channel_id(self) -> str:
+        """Return the channel's id, or `#name` where Slack must find it itself."""
+        if not self._wanted:
+            raise ChatError(
+                "There is no Slack channel to post to: SLACK_CHANNEL is not set.",
+                "Set SLACK_CHANNEL to a channel's name or id and restart.",
+            )
+        if not self._id:
+            self._id = await self._find(self._wanted.removeprefix("#"))
+        return self._id or f"#{self._wanted.removeprefix('#')}"
+
+    async def look(self) -> Channel:
+        """Ask Slack about the channel."""
+        with asking("show the channel"):
+            answer = await self._api.quick.conversations_info(channel=await self.channel_id())
+        found = answer["channel"]
+        return Channel(
+            id=str(found["id"]),
+            name=str(found.get("name", "")),
+            member=bool(found.get("is_member")),
+            private=bool(found.get("is_private")),
+            archived=bool(found.get("is_archived")),
+        )
+
+    async def _find(self, name: str) -> str:
+        """Look a public channel up by name; private ones are known by id only."""
+        cursor = ""
+        while True:
+            try:
+                with asking("list the channels"):
+                    answer = await self._api.web.conversations_list(
+                        types="public_channel", exclude_archived=True, limit=1000, cursor=cursor
+                    )
+            except SlackTrouble:
+                return ""
+            for channel in answer["channels"]:
+                if channel.get("name") == name:
+                    return str(channel["id"])
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                return ""
+
+
+def _is_id(channel: str) -> bool:
+    """Tell `C024BE91L` from a name, which never has a capital letter."""
+    return channel != channel.lower() and channel == channel.upper()

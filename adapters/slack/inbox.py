@@ -1,0 +1,173 @@
+"""What comes in from Slack: acknowledged at once, then carried out as a task of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+from slack_bolt.async_app import AsyncAck, AsyncApp
+
+from adapters.slack.api import Api, asking, log
+from adapters.slack.chat import SlackChat
+from adapters.slack.home import home_lines, home_view
+from adapters.slack.mrkdwn import mentioned, read
+from adapters.slack.outbox import Outbox, Place
+from adapters.slack.people import People
+from adapters.slack.seen import Seen
+from bot.access import Actor
+from bot.card import Card, Tone, Visibility, text
+from bot.commands.registry import Registry
+from bot.errors import ChatError
+from bot.settings import Settings
+
+ANY = re.compile(r".*", re.DOTALL)
+
+
+class Core(Protocol):
+    """What a surface needs of `bot.app.App`."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def registry(self) -> Registry: ...
+
+    async def handle(self, actor: Actor, words: str) -> Card: ...
+
+    async def arm(self, card: Card) -> Card: ...
+
+    async def click(self, actor: Actor, button_id: str) -> Card: ...
+
+
+class Inbox:
+    """Commands, clicks and the Home tab. It knows no command: the core reads every line."""
+
+    def __init__(
+        self, core: Core, api: Api, people: People, outbox: Outbox, chat: SlackChat
+    ) -> None:
+        self._core = core
+        self._api = api
+        self._people = people
+        self._outbox = outbox
+        self._chat = chat
+        self._events = Seen()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def listen(self, bolt: AsyncApp) -> None:
+        """Listen to everything: what nobody knows gets an answer too, rather than a timeout."""
+        bolt.command(ANY)(self.on_command)
+        bolt.action(ANY)(self.on_click)
+        bolt.event("app_home_opened")(self.on_home)
+        bolt.event(ANY)(self.on_other)
+
+    async def drain(self, timeout_s: float) -> None:
+        """Let what has begun come to its end; what is slower than that is cut off."""
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=timeout_s)
+        for task in late:
+            task.cancel()
+        if late:
+            log.warning("%d answers to Slack were cut off at the end", len(late))
+            await asyncio.wait(late)
+
+    async def on_command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """Take a slash command."""
+        await ack()
+        self._spawn(self._command(body))
+
+    async def on_click(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """Take a click on a button."""
+        await ack()
+        self._spawn(self._click(body))
+
+    async def on_home(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """Take the opening of the Home tab; Slack may tell it more than once."""
+        await ack()
+        event = body.get("event") or {}
+        if event.get("tab", "home") == "home" and self._events.first(str(body.get("event_id"))):
+            self._spawn(self._home(str(event.get("user", ""))))
+
+    async def on_other(self, ack: AsyncAck) -> None:
+        """Take any other event, so that Slack does not send it again."""
+        await ack()
+
+    async def _command(self, body: dict[str, Any]) -> None:
+        channel = str(body.get("channel_id", ""))
+        place = Place(
+            user=str(body.get("user_id", "")),
+            channel=channel,
+            response_url=str(body.get("response_url") or ""),
+            thread=str(body.get("thread_ts") or ""),
+            private=channel.startswith("D") or body.get("channel_name") == "directmessage",
+        )
+        actor = await self._people.actor(place.user, str(body.get("user_name", "")))
+        typed = str(body.get("text") or "")
+        names = {user: await self._people.name(user) for user in mentioned(typed)[:5]}
+        line = f"{body.get('command', '')} {read(typed, names)}".strip()
+        await self._answer(place, await self._core.handle(actor, line))
+
+    async def _click(self, body: dict[str, Any]) -> None:
+        user = body.get("user") or {}
+        container = body.get("container") or {}
+        channel = str((body.get("channel") or {}).get("id") or container.get("channel_id") or "")
+        place = Place(
+            user=str(user.get("id", "")),
+            channel=channel,
+            response_url=str(body.get("response_url") or ""),
+            thread=str(container.get("thread_ts") or ""),
+            private=not channel or channel.startswith("D"),
+            asked=bool(container.get("is_ephemeral")),
+        )
+        name = str(user.get("username") or user.get("name") or "")
+        actor = await self._people.actor(place.user, name)
+        clicked = (body.get("actions") or [{}])[0]
+        card = await self._core.click(actor, str(clicked.get("value") or ""))
+        await self._answer(place, card)
+        if place.asked and place.response_url and card.error is None:
+            await self._outbox.take_away(place)
+        if not channel:
+            await self._home(place.user)
+
+    async def _home(self, user: str) -> None:
+        actor = await self._people.actor(user, "")
+        cards = [
+            await self._core.arm(await self._core.handle(actor, line))
+            for line in home_lines(self._core.registry)
+        ]
+        with asking("show the Home tab"):
+            await self._api.web.views_publish(user_id=user, view=home_view(cards))
+
+    async def _answer(self, place: Place, card: Card) -> None:
+        """Answer where it was asked; a change made in private is told to the channel too."""
+        card = await self._core.arm(card)
+        await self._outbox.answer(place, card)
+        public = card.visibility is Visibility.CHANNEL
+        if not (place.private and public and card.tone is Tone.CHANGE and self._chat.configured):
+            return
+        try:
+            if await self._chat.channel_id() != place.channel:
+                await self._chat.post(card)
+        except ChatError as error:
+            note = Card(
+                title=text("The change is made, but the channel was not told of it."),
+                tone=Tone.WARNING,
+                body=(text(f"{error.message} {error.hint}"),),
+                visibility=Visibility.PRIVATE,
+            )
+            await self._outbox.answer(place, note)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._carefully(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _carefully(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except ChatError as error:
+            log.warning("an answer did not get through: %s %s", error.message, error.hint)
+        except Exception:
+            log.exception("something from Slack could not be carried out")

@@ -1,0 +1,291 @@
+"""Card → Block Kit, within the limits of Slack and of a phone's width.
+
+A message takes 50 blocks and 13,200 characters in all; a section 3000, or 10 fields of 2000; a
+row of buttons 25 of 75. Source: https://docs.slack.dev/reference/block-kit/blocks
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from unicodedata import east_asian_width
+
+from adapters.slack.mrkdwn import inert, lines, size, write
+from bot.card import Button, Card, Caution, Code, Link, Person, Strong, Table, Text, Tone, When, text
+
+Block = dict[str, Any]
+
+MOST_CHARACTERS = 11_000
+"""Below Slack's 13,200: what the JSON around the words takes may count too."""
+MOST_TEXT = 3_500
+"""Below the 4000 that `chat.update` takes."""
+MOST_TITLE = 600
+SECTION = 700
+"""Slack folds longer sections behind "See more"."""
+PHONE = 44
+"""Monospaced characters a phone shows before it wraps."""
+MOST_BODY, MOST_FACTS, MOST_WARNINGS = 5_000, 3_000, 3_000
+ACTION = "changeover"
+
+_TONES = {
+    Tone.GOOD: "✅ OK",
+    Tone.CHANGE: "🔁 Changed",
+    Tone.QUESTION: "❓ Question",
+    Tone.WARNING: "⚠️ Warning",
+    Tone.BAD: "⛔ Problem",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What `chat.postMessage` and its kin take: blocks, and the same in words."""
+
+    text: str
+    blocks: list[Block]
+
+
+def render(card: Card, chart_file: str | None = None) -> Message:
+    """Lay a card out; `chart_file` is the id of its chart where Slack has it already."""
+    return Message(_in_words(card), blocks_of(card, chart_file))
+
+
+def blocks_of(card: Card, chart_file: str | None = None) -> list[Block]:
+    """Lay a card out as blocks; what there is no room for is left out by name.
+
+    Title, buttons and footer always stay; then come paragraphs, facts, warnings and the table.
+    """
+    room = _Room(MOST_CHARACTERS)
+    head = _section(room.take(_head(card)))
+    tail = [*_chart(card, chart_file), *_actions(card.buttons), *_footer(card)]
+    room.spend(tail)
+    body = room.keep(lines(card.body), MOST_BODY, "lines")
+    facts = room.keep(_facts(card), MOST_FACTS, "facts")
+    warnings = room.keep([_warning(caution) for caution in card.warnings], MOST_WARNINGS, "warnings")
+    table = list(_table(card.table, room)) if card.table else []
+    return [
+        head,
+        *_sections(body),
+        *_fields(facts),
+        *table,
+        *_sections(warnings),
+        *room.left_out(card.command),
+        *tail,
+    ]
+
+
+class _Room:
+    """The characters a message has left, and what found no place in it."""
+
+    def __init__(self, characters: int) -> None:
+        self._left = characters
+        self._missing: list[str] = []
+
+    def take(self, words: str) -> str:
+        self._left -= size(words)
+        return words
+
+    def spend(self, blocks: list[Block]) -> None:
+        self._left -= sum(size(str(block)) for block in blocks)
+
+    def keep(self, pieces: Sequence[str], most: int, what: str) -> list[str]:
+        """Keep the pieces from the first that fit; note how many do not."""
+        room = min(most, self._left)
+        kept = 0
+        for piece in pieces:
+            room -= size(piece) + 1
+            if room < 0:
+                break
+            kept += 1
+            self._left -= size(piece) + 1
+        if kept < len(pieces):
+            self._missing.append(f"{len(pieces) - kept} of {len(pieces)} {what}")
+        return list(pieces[:kept])
+
+    def left_out(self, command: str) -> list[Block]:
+        if not self._missing:
+            return []
+        where = [" All of it in a terminal: ", Code(f"changeover {command}")] if command else []
+        return [_context(write(text(f"Left out for length: {', '.join(self._missing)}.", *where)))]
+
+
+def _word(card: Card) -> str:
+    return "⛔ Error" if card.error and card.tone is Tone.BAD else _TONES.get(card.tone, "")
+
+
+def _head(card: Card) -> str:
+    return " · ".join(filter(None, (_word(card), write(card.title, MOST_TITLE)))) or "-"
+
+
+def _facts(card: Card) -> list[str]:
+    return [f"{write(text(Strong(f.label)), 100)}\n{write(f.value)}" for f in card.facts]
+
+
+def _warning(caution: Caution) -> str:
+    said = f"• {write(text(caution.text))}"
+    return f"{said}\n→ {_hint(caution.hint)}" if caution.hint else said
+
+
+def _hint(hint: str) -> str:
+    """Write a hint so that one that is a command can be copied whole."""
+    command = hint.startswith(("/", "changeover ", "ollama "))
+    return write(text(Code(hint) if command and " or " not in hint and hint[-1] != "." else hint))
+
+
+def _table(table: Table, room: _Room) -> Iterator[Block]:
+    columns = [column.title for column in table.columns]
+    if _narrow(table):
+        yield from _grid(table, room)
+        return
+    kept = room.keep([_row(row) for row in table.rows], MOST_CHARACTERS, "rows")
+    if kept:
+        yield _context(write(text(" · ".join(columns))))
+    yield from _sections(kept)
+
+
+def _row(row: Sequence[Text]) -> str:
+    most = max(40, 2_500 // len(row))
+    return " · ".join(" ".join(write(cell, most).split("\n")) or "-" for cell in row)
+
+
+def _narrow(table: Table) -> bool:
+    """Decide whether a table stands in columns on a phone; dates do not work in such a grid."""
+    spans = [span for row in table.rows for cell in row for span in cell]
+    if len(table.columns) > 5 or any(isinstance(s, When | Link | Person) for s in spans):
+        return False
+    return sum(_widths(table)) + 2 * (len(table.columns) - 1) <= PHONE
+
+
+def _grid(table: Table, room: _Room) -> Iterator[Block]:
+    widths = _widths(table)
+    right = [column.right for column in table.columns]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [
+            " " * (width - _width(cell)) + cell if on_right else cell + " " * (width - _width(cell))
+            for cell, width, on_right in zip(cells, widths, right, strict=True)
+        ]
+        return inert("  ".join(padded).rstrip())
+
+    head = line([column.title for column in table.columns])
+    rows = room.keep([line(_cells(row)) for row in table.rows], MOST_CHARACTERS, "rows")
+    for part in _packed(rows, 2_500):
+        yield _section("\n".join(("```", head, *part, "```")))
+
+
+def _cells(row: Sequence[Text]) -> list[str]:
+    return [" ".join(_bare(cell).split()) for cell in row]
+
+
+def _bare(cell: Text) -> str:
+    return "".join(span if isinstance(span, str) else getattr(span, "text", "") for span in cell)
+
+
+def _widths(table: Table) -> list[int]:
+    titles = [column.title for column in table.columns]
+    rows = [titles, *(_cells(row) for row in table.rows)]
+    return [max(map(_width, column)) for column in zip(*rows, strict=True)]
+
+
+def _width(words: str) -> int:
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in words)
+
+
+def _chart(card: Card, chart_file: str | None) -> list[Block]:
+    if card.chart is None:
+        return []
+    alt = card.chart.alt[:1_500]
+    if chart_file is None:
+        return [_context(write(text(alt)))] if alt.strip() else []
+    return [{"type": "image", "slack_file": {"id": chart_file}, "alt_text": alt or "Chart"}]
+
+
+def _actions(buttons: Sequence[Button]) -> list[Block]:
+    """Lay out the buttons that `App.arm` gave an id."""
+    elements = []
+    for number, button in enumerate([b for b in buttons if b.id][:25]):
+        element: Block = {
+            "type": "button",
+            "action_id": f"{ACTION}:{number}",
+            "text": {"type": "plain_text", "text": _short(button.label, 75), "emoji": False},
+            "value": button.id,
+        }
+        if button.style != "plain":
+            element["style"] = str(button.style)
+        elements.append(element)
+    return [{"type": "actions", "elements": elements}] if elements else []
+
+
+def _short(label: str, most: int) -> str:
+    words = label.strip() or "-"
+    if size(words) <= most:
+        return words
+    while size(words) >= most:
+        words = words[:-1]
+    return words + "…"
+
+
+def _footer(card: Card) -> list[Block]:
+    return [_context(write(card.footer))] if card.footer else []
+
+
+def _section(words: str) -> Block:
+    return {"type": "section", "text": _mrkdwn(words)}
+
+
+def _sections(pieces: Sequence[str]) -> list[Block]:
+    return [_section("\n".join(part)) for part in _packed(pieces, SECTION)]
+
+
+def _fields(facts: Sequence[str]) -> list[Block]:
+    return [
+        {"type": "section", "fields": [_mrkdwn(fact) for fact in facts[start : start + 10]]}
+        for start in range(0, len(facts), 10)
+    ]
+
+
+def _context(words: str) -> Block:
+    return {"type": "context", "elements": [_mrkdwn(words)]}
+
+
+def _mrkdwn(words: str) -> Block:
+    # Verbatim: Slack makes no links or mentions of its own out of plain words.
+    return {"type": "mrkdwn", "text": words, "verbatim": True}
+
+
+def _packed(pieces: Sequence[str], most: int) -> Iterator[list[str]]:
+    """Put pieces together as long as a section stays short enough."""
+    part: list[str] = []
+    used = 0
+    for piece in pieces:
+        if part and used + size(piece) > most:
+            yield part
+            part, used = [], 0
+        part.append(piece)
+        used += size(piece) + 1
+    if part:
+        yield part
+
+
+def _in_words(card: Card) -> str:
+    """Write the card for notifications and screen readers, which read only this."""
+    table = card.table
+    rows = table.rows if table else ()
+    said = [
+        write(card.title, MOST_TITLE, bare=True),
+        *lines(card.body, bare=True),
+        *(f"{inert(f.label)}: {write(f.value, bare=True)}" for f in card.facts),
+        *(" · ".join(write(cell, bare=True) for cell in row) for row in rows),
+        *(f"{inert(c.text)} {inert(c.hint)}".strip() for c in card.warnings),
+        *([inert(card.chart.alt)] if card.chart else []),
+    ]
+    if word := _word(card).partition(" ")[2]:
+        said[0] = f"{word}: {said[0]}"
+    kept, left = [], MOST_TEXT
+    for line in said:
+        left -= size(line) + 1
+        if left < 0:
+            kept.append("…")
+            break
+        kept.append(line)
+    return "\n".join(kept)

@@ -1,0 +1,143 @@
+"""Socket Mode: the socket that we open and Slack sends events down.
+
+slack_sdk's own client asks for an address once and dials it again for ever when it is refused,
+and looks for a dropped socket only at its next ping. Here every try asks for a fresh address and
+a drop is noticed as it happens; the payloads go to slack-bolt as they would from there.
+Source: https://docs.slack.dev/apis/events-api/using-socket-mode
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import aiohttp
+from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.socket_mode.request import SocketModeRequest
+
+from adapters.slack.api import Api, SlackTrouble, asking, log, proxy_for
+from adapters.slack.seen import Seen
+
+HEARTBEAT_S = 10.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
+LASTING_S = 5.0
+"""A socket that ends sooner is not dialled again at once."""
+
+
+def waits(first_s: float = FIRST_WAIT_S, longest_s: float = LONGEST_WAIT_S) -> Iterator[float]:
+    """Yield how long to wait before each next try."""
+    wait_s = first_s
+    while True:
+        yield wait_s
+        wait_s = min(wait_s * 2, longest_s)
+
+
+class SocketLine:
+    """Keeps one socket to Slack open and hands what comes down it to bolt."""
+
+    def __init__(
+        self, api: Api, bolt: AsyncApp, told: Callable[[bool, str], None], first_wait_s: float
+    ) -> None:
+        self._api = api
+        self._bolt = bolt
+        self._told = told
+        self._first_wait_s = first_wait_s
+        self._seen = Seen()
+        self._acks: set[asyncio.Task[None]] = set()
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+
+    async def run(self) -> None:
+        """Connect, and again whenever the socket ends, until cancelled."""
+        patience = waits(self._first_wait_s)
+        try:
+            while True:
+                try:
+                    lasted_s = await self._session()
+                    if lasted_s >= LASTING_S:
+                        patience = waits(self._first_wait_s)
+                    else:
+                        await asyncio.sleep(next(patience))
+                except SlackTrouble as trouble:
+                    wait_s = next(patience)
+                    self._told(False, f"{trouble.message} {trouble.hint}")
+                    log.warning(
+                        "Slack is not connected: %s %s Next try in %.0f s.",
+                        trouble.message, trouble.hint, wait_s,
+                    )  # fmt: skip
+                    await asyncio.sleep(wait_s)
+        finally:
+            self._told(False, "stopped")
+            await asyncio.gather(*self._acks, return_exceptions=True)
+
+    async def _session(self) -> float:
+        """Stay on one socket to its end and return how long that was."""
+        loop = asyncio.get_running_loop()
+        async with await self._dial() as socket:
+            started_at = loop.time()
+            self._told(True, "")
+            await self._read(socket)
+        log.info("the socket to Slack has ended; connecting again")
+        return loop.time() - started_at
+
+    async def _dial(self) -> aiohttp.ClientWebSocketResponse:
+        app_token = self._api.settings.app_token
+        assert app_token is not None
+        with asking("open a socket"):
+            answer = await self._api.web.apps_connections_open(app_token=app_token.reveal())
+            self._socket = await self._api.session.ws_connect(
+                answer["url"],
+                heartbeat=HEARTBEAT_S,
+                timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
+                proxy=proxy_for(answer["url"]),
+                max_msg_size=0,
+            )
+        return self._socket
+
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        """Read until Slack closes the socket, says that it will, or the line drops."""
+        async for message in socket:
+            if message.type is not aiohttp.WSMsgType.TEXT:
+                continue
+            try:
+                envelope = json.loads(message.data)
+            except ValueError:
+                continue
+            if not isinstance(envelope, dict):
+                continue
+            if envelope.get("type") == "disconnect":
+                log.info("Slack asks for a new socket: %s", envelope.get("reason"))
+                return
+            if envelope.get("envelope_id"):
+                # Not awaited: reading goes on while one is on its way through bolt.
+                task = asyncio.create_task(self._take(envelope))
+                self._acks.add(task)
+                task.add_done_callback(self._acks.discard)
+
+    async def _take(self, envelope: dict[str, Any]) -> None:
+        """Hand an envelope to bolt, which answers at once, and acknowledge it."""
+        ack: dict[str, Any] = {"envelope_id": envelope["envelope_id"]}
+        request = SocketModeRequest.from_dict(envelope)
+        if request is not None and self._seen.first(request.envelope_id):
+            answer = await run_async_bolt_app(self._bolt, request)
+            if answer.status != 200:
+                return
+            if answer.body and answer.body.startswith("{"):
+                ack["payload"] = json.loads(answer.body)
+        await self._send(json.dumps(ack))
+
+    async def _send(self, words: str) -> None:
+        """Send on the socket there is: an envelope may be acknowledged on a later one."""
+        for _ in range(8):
+            socket = self._socket
+            try:
+                if socket is not None:
+                    await socket.send_str(words)
+                return
+            except ConnectionError:
+                await asyncio.sleep(0.25)
+        log.warning("an envelope could not be acknowledged: the socket is gone")
+
+

@@ -1,0 +1,56 @@
+"""How times and JSON values stand in the database, and which schema this is; loads no library."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.ports import ABSENT, Json, Touched
+
+REVISIONS = ("0001",)
+"""Every schema version there was, oldest first."""
+
+HEAD = REVISIONS[-1]
+"""The schema version this program works with."""
+
+PENDING = "pending"
+DONE = "done"
+"""States of a row in `changes`: noted before the bytes are written, confirmed after."""
+
+MUTE_SCOPE = "all"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def micros_of(at: datetime) -> int:
+    """Count an aware time's microseconds since 1970 UTC; a naive one raises TypeError."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def time_of(micros: int) -> datetime:
+    """Turn the count back into aware UTC."""
+    return _EPOCH + micros * _MICROSECOND
+
+
+def text_of(value: Any) -> str:
+    """Write a JSON value in ASCII, so that no database objects to a character; keys in order."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def value_of(text: str) -> Json:
+    """Read the value back."""
+    return json.loads(text)
+
+
+def touched_out(touched: Touched) -> Json:
+    """Write an absent value as an absent key, which no value can be taken for."""
+    values = {"before": touched.before, "after": touched.after}
+    present = {name: value for name, value in values.items() if value is not ABSENT}
+    return {"path": list(touched.path), **present}
+
+
+def touched_in(out: Json) -> Touched:
+    """Read a touched value back."""
+    return Touched(tuple(out["path"]), out.get("before", ABSENT), out.get("after", ABSENT))

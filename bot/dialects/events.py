@@ -1,0 +1,126 @@
+"""What one event of a stream says, dialect by dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from bot.dialects.wire import rows, table, words
+from bot.models import Dialect
+from bot.ports import Json
+
+
+class Kind(StrEnum):
+    """What an event is to whoever passes it on.
+
+    SILENCE is a comment, padding or a ping: no sign that the model lives. USAGE counts tokens and
+    nothing else, so it can be left out for a caller who did not ask. OTHER frames the content
+    (role, block start). FINISH says why the answer ends and may carry content; END is the last
+    event of a whole stream.
+    """
+
+    SILENCE = "silence"
+    OTHER = "other"
+    CONTENT = "content"
+    USAGE = "usage"
+    FINISH = "finish"
+    END = "end"
+    ERROR = "error"
+
+
+class Reading(NamedTuple):
+    """One event, understood. A NamedTuple, since one is made for every event of every stream."""
+
+    kind: Kind
+    content: bool = False
+    finish: str | None = None
+    model: str = ""
+
+
+ERROR = Reading(Kind.ERROR)
+_LABELS = frozenset({"role", "type", "thought"})
+
+
+def read_event(dialect: Dialect, event: str, body: Json) -> Reading:
+    """Read one event's JSON; `event` is the name beside it, empty where there is none."""
+    if not isinstance(body, dict) or event == "error" or body.get("error"):
+        return ERROR
+    return _READERS[dialect](event, body)
+
+
+def delta_content(delta: Json) -> bool:
+    """Decide whether a delta, message, block or part carries anything but its labels."""
+    return any(value for key, value in table(delta).items() if key not in _LABELS)
+
+
+def _openai(event: str, body: Mapping[str, Json]) -> Reading:
+    model = words(body.get("model"))
+    choices = [table(choice) for choice in rows(body.get("choices"))]
+    if not choices:
+        counts = body.get("usage") or table(body.get("x_groq")).get("usage")
+        return Reading(Kind.USAGE if counts else Kind.OTHER, model=model)
+    finish = next((words(c.get("finish_reason")) for c in choices if c.get("finish_reason")), "")
+    if finish == "error" or any(choice.get("error") for choice in choices):
+        return ERROR
+    content = any(delta_content(choice.get("delta")) for choice in choices)
+    if finish:
+        return Reading(Kind.FINISH, content, finish, model)
+    return Reading(Kind.CONTENT if content else Kind.OTHER, content, None, model)
+
+
+def _anthropic(event: str, body: Mapping[str, Json]) -> Reading:
+    match words(body.get("type")) or event:
+        case "error":
+            return ERROR
+        case "ping":
+            return Reading(Kind.SILENCE)
+        case "message_start":
+            return Reading(Kind.OTHER, model=words(table(body.get("message")).get("model")))
+        case "content_block_start":
+            block = table(body.get("content_block"))
+            content = delta_content(block)
+        case "content_block_delta":
+            content = delta_content(body.get("delta"))
+        case "message_delta":
+            finish = words(table(body.get("delta")).get("stop_reason"))
+            return Reading(Kind.FINISH, finish=finish) if finish else Reading(Kind.OTHER)
+        case "message_stop":
+            return Reading(Kind.END)
+        case _:
+            return Reading(Kind.OTHER)
+    return Reading(Kind.CONTENT if content else Kind.OTHER, content)
+
+
+def _gemini(event: str, body: Mapping[str, Json]) -> Reading:
+    model = words(body.get("modelVersion"))
+    candidates = [table(candidate) for candidate in rows(body.get("candidates"))]
+    if not candidates:
+        if table(body.get("promptFeedback")).get("blockReason"):
+            return ERROR
+        return Reading(Kind.USAGE if body.get("usageMetadata") else Kind.OTHER, model=model)
+    finish = next((words(c.get("finishReason")) for c in candidates if c.get("finishReason")), "")
+    content = any(
+        delta_content(part)
+        for candidate in candidates
+        for part in rows(table(candidate.get("content")).get("parts"))
+    )
+    if finish:
+        return Reading(Kind.FINISH, content, finish, model)
+    return Reading(Kind.CONTENT if content else Kind.OTHER, content, None, model)
+
+
+def _ollama(event: str, body: Mapping[str, Json]) -> Reading:
+    model = words(body.get("model"))
+    content = delta_content(body.get("message"))
+    if body.get("done") is True:
+        return Reading(Kind.END, content, words(body.get("done_reason")) or "stop", model)
+    return Reading(Kind.CONTENT if content else Kind.OTHER, content, None, model)
+
+
+_READERS: Mapping[Dialect, Callable[[str, Mapping[str, Json]], Reading]] = {
+    Dialect.OPENAI: _openai,
+    Dialect.ANTHROPIC: _anthropic,
+    Dialect.GEMINI: _gemini,
+    Dialect.OLLAMA: _ollama,
+}

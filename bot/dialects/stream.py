@@ -1,0 +1,179 @@
+"""Reads a provider's stream on its way past: bytes in, events with the same bytes out.
+
+Once the first content is seen, only events that might matter (usage, an end, an error) are
+parsed; the others are told apart by a search for a few words.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import NamedTuple
+
+from bot.dialects.events import Kind, Reading, read_event
+from bot.dialects.frames import MOST_BYTES, Frames
+from bot.dialects.usage import UsageReader
+from bot.dialects.wire import load_json, model_name
+from bot.models import Dialect, Usage
+from bot.ports import Json
+
+_BOM = b"\xef\xbb\xbf"
+_MATTERS = {
+    Dialect.OPENAI: re.compile(
+        rb'"(?:usage|error|x_groq)"\s*:\s*[^n\s]|"finish_reason"\s*:\s*"|\[DONE\]|event:\s*error'
+    ),
+    Dialect.ANTHROPIC: re.compile(rb'message_(?:start|delta|stop)|"error"|event:\s*(?:error|ping)'),
+    Dialect.GEMINI: re.compile(rb'"(?:usageMetadata|error|finishReason|promptFeedback)"'),
+    Dialect.OLLAMA: re.compile(rb'"(?:error|done_reason)"|"done"\s*:\s*true'),
+}
+_JSON_ENDS = (b"}\n\n", b"}\n", b"}\r\n\r\n", b"}\r\n")
+_COMMENT = ord(":")
+
+MAY_BE_EMPTY = frozenset(
+    {"length", "max_tokens", "MAX_TOKENS", "model_context_window_exceeded"}
+    | {"content_filter", "refusal", "pause_turn"}
+)
+"""Why an answer may end without any content and yet be a good one."""
+
+
+class StreamEvent(NamedTuple):
+    """One event with its bytes as they came. A NamedTuple, since every token makes one.
+
+    An ERROR has the provider's words in `body`, or, when the stream itself is at fault, None and
+    a `detail`.
+    """
+
+    kind: Kind
+    raw: bytes
+    body: Json = None
+    detail: str = ""
+
+
+class Ending(StrEnum):
+    """What became of a stream that is over."""
+
+    WHOLE = "whole"
+    EMPTY = "empty"
+    CUT = "cut"
+    ERROR = "error"
+
+
+class StreamParser:
+    """Follows one stream. Feed it what arrives, hand on `raw`, and `close` it at the end.
+
+    `started` is True from the first content on, `over` after the terminal event or an error:
+    what arrives later is dropped. `served_model` is the first model the stream names. The events
+    do not depend on how the network cut the bytes.
+    """
+
+    __slots__ = (
+        "_dialect", "_first", "_frames", "_matters", "_usage",
+        "ended", "failed", "finish_reason", "served_model", "started",
+    )  # fmt: skip
+
+    def __init__(
+        self, dialect: Dialect, provider_id: str, *, most_bytes: int = MOST_BYTES
+    ) -> None:
+        self._dialect = dialect
+        self._frames = Frames(lines=dialect is Dialect.OLLAMA, most_bytes=most_bytes)
+        self._matters = _MATTERS[dialect]
+        self._usage = UsageReader(dialect, provider_id)
+        self._first = True
+        self.started = False
+        self.ended = False
+        self.failed = False
+        self.finish_reason: str | None = None
+        self.served_model: str | None = None
+
+    @property
+    def over(self) -> bool:
+        """True when nothing more is expected."""
+        return self.ended or self.failed
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens as far as the stream has counted them."""
+        return self._usage.usage
+
+    @property
+    def ending(self) -> Ending:
+        """Judge the stream as if it ended here.
+
+        OpenAI's is whole with a finish reason or `[DONE]`, Anthropic's only with `message_stop`.
+        """
+        if self.failed:
+            return Ending.ERROR
+        by_reason = self._dialect in (Dialect.OPENAI, Dialect.GEMINI)
+        if not self.ended and not (by_reason and self.finish_reason):
+            return Ending.CUT
+        if self.started or self.finish_reason in MAY_BE_EMPTY:
+            return Ending.WHOLE
+        return Ending.EMPTY
+
+    def feed(self, chunk: bytes) -> list[StreamEvent]:
+        """Return the events that this chunk completes."""
+        return [] if self.over else self._events(self._frames.feed(chunk))
+
+    def close(self) -> list[StreamEvent]:
+        """Return what the last bytes amount to once no more will come."""
+        return [] if self.over else self._events(self._frames.close())
+
+    def _events(self, frames: list[bytes]) -> list[StreamEvent]:
+        events: list[StreamEvent] = []
+        for raw in frames:
+            if (
+                self.started
+                and raw.endswith(_JSON_ENDS)
+                and raw[0] != _COMMENT
+                and self._matters.search(raw) is None
+            ):
+                events.append(StreamEvent(Kind.CONTENT, raw))
+                continue
+            events.append(self._read(raw))
+            if self.over:
+                return events
+        if self._frames.overflowed:
+            self.failed = True
+            events.append(StreamEvent(Kind.ERROR, b"", None, "an event of the stream is too large"))
+        return events
+
+    def _read(self, raw: bytes) -> StreamEvent:
+        event, data = self._fields(raw)
+        if not data and event != "error":
+            return StreamEvent(Kind.SILENCE, raw)
+        if data == b"[DONE]":
+            self.ended = self._dialect is not Dialect.ANTHROPIC
+            return StreamEvent(Kind.END if self.ended else Kind.OTHER, raw)
+        try:
+            body = load_json(data)
+        except ValueError:
+            self.failed = True
+            said = data.decode("utf-8", "replace") if event == "error" else None
+            return StreamEvent(Kind.ERROR, raw, said, "an event of the stream is not JSON")
+        reading = read_event(self._dialect, event, body)
+        self._usage.add(body)
+        self._note(reading)
+        return StreamEvent(reading.kind, raw, body if reading.kind is Kind.ERROR else None)
+
+    def _note(self, reading: Reading) -> None:
+        self.started = self.started or reading.content
+        self.finish_reason = reading.finish or self.finish_reason
+        self.ended = reading.kind is Kind.END
+        self.failed = reading.kind is Kind.ERROR
+        if self.served_model is None and reading.model:
+            self.served_model = model_name(reading.model)
+
+    def _fields(self, raw: bytes) -> tuple[str, bytes]:
+        """Return the event's name and its data lines, joined."""
+        if self._first:
+            raw, self._first = raw.removeprefix(_BOM), False
+        if self._dialect is Dialect.OLLAMA:
+            return "", raw.strip()
+        event, data = b"", []
+        for line in raw.splitlines():
+            name, _, value = line.partition(b":")
+            if name == b"data":
+                data.append(value.removeprefix(b" "))
+            elif name == b"event":
+                event = value.strip()
+        return event.decode("ascii", "replace"), b"\n".join(data).strip()
