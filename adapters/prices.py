@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.catalog import Catalog
 from bot.errors import SettingsError
-from bot.models import ModelRef, Price
+from bot.models import ModelRef, Price, PriceTier
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo
@@ -21,14 +21,25 @@ _KINDS = (
     "output_usd_per_1m",
     "cached_input_usd_per_1m",
     "cache_write_usd_per_1m",
+    "cache_write_1h_usd_per_1m",
 )
+_RATES = (
+    "input_mtok",
+    "output_mtok",
+    "cache_read_mtok",
+    "cache_write_mtok",
+    "cache_write_1h_mtok",
+)
+_MOST_KEPT = 20_000
+_MOST_USD = Decimal(1_000_000)
 
 
 class ListedPrices:
     """Implements `bot.ports.Prices`.
 
     genai-prices takes a quarter of a second to import, so that happens at the first question.
-    Its answers are kept per model and hour, since some prices depend on the time of day.
+    Its answers are kept per model and quarter of an hour, since some prices depend on the time of
+    day and change on the half hour.
     """
 
     def __init__(self, catalog: Catalog, own: dict[ModelRef, Price] | None = None) -> None:
@@ -42,10 +53,13 @@ class ListedPrices:
 
     def listed(self, ref: ModelRef, at: datetime) -> Price | None:
         """Return the published price in force at that time."""
-        hour = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-        if (ref, hour) not in self._kept:
-            self._kept[ref, hour] = self._look_up(ref, hour)
-        return self._kept[ref, hour]
+        utc = at.astimezone(UTC)
+        quarter = utc.replace(minute=utc.minute // 15 * 15, second=0, microsecond=0)
+        if (ref, quarter) not in self._kept:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            self._kept[ref, quarter] = self._look_up(ref, quarter)
+        return self._kept[ref, quarter]
 
     def knows(self, ref: ModelRef) -> bool:
         """Decide whether the model's name is published anywhere."""
@@ -111,7 +125,7 @@ def _amount(path: Path, name: str, key: str, value: object, hint: str) -> Decima
             amount = Decimal(value)
         except InvalidOperation:
             amount = None
-    if amount is None or not amount.is_finite() or amount < 0:
+    if amount is None or not amount.is_finite() or not 0 <= amount <= _MOST_USD:
         raise SettingsError(f"{path}: {key} of {name} is {value!r}, which is no price.", hint)
     return amount
 
@@ -146,20 +160,38 @@ def _dotted(name: str) -> str:
 
 def _unit_price(model: ModelInfo, at: datetime, as_of: date | None) -> Price | None:
     rates = model.get_prices(at)
+    values = [getattr(rates, name) for name in _RATES]
 
-    def rate(value: Any) -> Decimal | None:
-        # A tiered price starts at its base; the tiers are the ledger's business.
-        base: Decimal | None = getattr(value, "base", value)
-        return base
+    def above(limit: int | None) -> list[Decimal | None]:
+        return [_rate(value, limit) for value in values]
 
-    input_usd, output_usd = rate(rates.input_mtok), rate(rates.output_mtok)
+    input_usd, output_usd, cached, write, write_1h = above(None)
     if input_usd is None or output_usd is None:
         return None
+    limits = sorted({tier.start for value in values for tier in getattr(value, "tiers", ())})
     return Price(
         input_usd,
         output_usd,
-        rate(rates.cache_read_mtok),
-        rate(rates.cache_write_mtok),
+        cached,
+        write,
         source="genai-prices",
         as_of=as_of,
+        cache_write_1h_usd_per_1m=write_1h,
+        tiers=tuple(_tier(limit, above(limit)) for limit in limits),
     )
+
+
+def _tier(limit: int, rates: list[Decimal | None]) -> PriceTier:
+    input_usd, output_usd, *caches = rates
+    assert input_usd is not None
+    assert output_usd is not None
+    return PriceTier(limit, input_usd, output_usd, *caches)
+
+
+def _rate(value: Any, limit: int | None) -> Decimal | None:
+    """Return a unit price: its base, or what holds above a limit of input tokens."""
+    rate: Decimal | None = getattr(value, "base", value)
+    for tier in getattr(value, "tiers", ()):
+        if limit is not None and tier.start <= limit:
+            rate = tier.price
+    return rate

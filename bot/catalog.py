@@ -142,4 +142,5 @@ def _price(table: Mapping[str, str], as_of: date) -> Price:
         cache_write_usd_per_1m=money("cache_write"),
         source="catalog",
         as_of=as_of,
+        cache_write_1h_usd_per_1m=money("cache_write_1h"),
     )

@@ -165,3 +165,9 @@ class ChatError(ChangeoverError):
     def __init__(self, message: str, hint: str = "", *, gone: bool = False) -> None:
         super().__init__(message, hint)
         self.gone = gone
+
+
+class ChartError(ChangeoverError):
+    """A chart could not be drawn; its words say the same."""
+
+    code = "chart"

@@ -51,10 +51,26 @@ class ModelRef:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceTier:
+    """Unit prices of a call whose whole input is larger than `above_input_tokens`.
+
+    They hold for all of its tokens, not only for those above the limit.
+    """
+
+    above_input_tokens: int
+    input_usd_per_1m: Decimal
+    output_usd_per_1m: Decimal
+    cached_input_usd_per_1m: Decimal | None = None
+    cache_write_usd_per_1m: Decimal | None = None
+    cache_write_1h_usd_per_1m: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
     """Unit prices in USD per one million tokens, with where and when they were read.
 
     `source` is one of `operator`, `config`, `reported`, `genai-prices`, `catalog`, `local`.
+    `cache_write_usd_per_1m` is for a cache that lives 5 minutes. `tiers` are in rising order.
     """
 
     input_usd_per_1m: Decimal
@@ -63,6 +79,8 @@ class Price:
     cache_write_usd_per_1m: Decimal | None = None
     source: str = "catalog"
     as_of: date | None = None
+    cache_write_1h_usd_per_1m: Decimal | None = None
+    tiers: tuple[PriceTier, ...] = ()
 
     @property
     def free(self) -> bool:

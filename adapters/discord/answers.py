@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import discord
+from discord import app_commands
 
 from adapters.discord.endpoints import role_ids
-from adapters.discord.outgoing import Press, edited, fresh, patiently
+from adapters.discord.outgoing import TROUBLE, Press, edited, fresh, patiently
 from adapters.discord.render import PREFIX
 from adapters.discord.tree import Interaction
 from adapters.discord.words import line_of
@@ -30,6 +31,11 @@ from bot.ports import Chat
 if TYPE_CHECKING:
     from bot.app import App
 
+_STRANGE = (
+    app_commands.CommandNotFound,
+    app_commands.CommandSignatureMismatch,
+    app_commands.TransformerError,
+)
 _log = logging.getLogger("changeover.discord")
 
 
@@ -74,24 +80,26 @@ class Answers:
                 return
             if not await _acknowledged(interaction.response.defer):
                 return
-            custom_id = str((interaction.data or {}).get("custom_id", ""))
+            data: Mapping[str, Any] = interaction.data or {}
+            custom_id = str(data.get("custom_id", ""))
             ours = custom_id.startswith(PREFIX)
             button = custom_id.removeprefix(PREFIX) if ours else ""
             card = await self._app.click(actor_of(interaction), button)
             await self._tell(interaction, card, lambda: self._beside(interaction, card))
 
-    async def unknown(self, interaction: Interaction, error: Exception) -> None:
-        """Answer what the tree cannot match: a command of an older version, an odd option."""
-        if isinstance(error, discord.app_commands.CommandInvokeError):
-            _log.error("a command failed unexpectedly", exc_info=error.original)
-            await self._at_once(interaction, unexpected_card(""))
+    async def failed(self, interaction: Interaction, error: Exception) -> None:
+        """Answer what went wrong before or beside the core; the log has the details."""
+        if isinstance(error, _STRANGE):
+            _log.warning("Discord sent a command that is not known here: %s", error)
+            told = UsageError(
+                "This command is not known here any more.",
+                "Discord may still show an older version: reload it (Ctrl+R) and try again.",
+            )
+            await self._at_once(interaction, error_card(told, ""))
             return
-        _log.warning("Discord sent a command that is not known here: %s", error)
-        told = UsageError(
-            "This command is not known here any more.",
-            "Discord may still show an older version: reload it (Ctrl+R) and try again.",
-        )
-        await self._at_once(interaction, error_card(told, ""))
+        cause = getattr(error, "original", error)
+        _log.error("an answer to Discord failed unexpectedly", exc_info=cause)
+        await self._at_once(interaction, unexpected_card(""))
 
     async def drain(self, timeout_s: float) -> None:
         """Take nothing new, and let what is being answered come to its end."""
@@ -123,7 +131,7 @@ class Answers:
         """
         try:
             await answer()
-        except (discord.HTTPException, OSError) as error:
+        except TROUBLE as error:
             _log.warning("the answer to %s did not get through: %s", card.command, error)
             answered = False
         else:
@@ -178,7 +186,7 @@ async def _acknowledged(acknowledge: Callable[[], Awaitable[Any]]) -> bool:
     """Acknowledge, and say whether Discord took it; if it did not, nothing must be done."""
     try:
         await patiently(acknowledge)
-    except (discord.HTTPException, OSError) as error:
+    except TROUBLE as error:
         _log.warning("Discord did not take an acknowledgement, so nothing was done: %s", error)
         return False
     return True

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import aiohttp
 import discord
 
 from adapters.discord.render import Message, render
@@ -20,6 +21,8 @@ T = TypeVar("T")
 Draw = Callable[[Chart], Awaitable[bytes | None]]
 """Turns a chart into PNG; None where it cannot."""
 
+TROUBLE = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError)
+"""What a call to Discord may raise."""
 MOST_TRIES, LONGEST_WAIT_S = 4, 60.0
 _log = logging.getLogger("changeover.discord")
 
@@ -39,16 +42,11 @@ class Press:
 
 
 def fresh(message: Message) -> dict[str, Any]:
-    """Return the arguments of discord.py's `send` methods; files can be read once, so each time."""
-    arguments: dict[str, Any] = {
-        "embeds": [discord.Embed.from_dict(embed) for embed in message.embeds],
-        "allowed_mentions": discord.AllowedMentions(
-            everyone=False,
-            roles=False,
-            replied_user=False,
-            users=[discord.Object(user) for user in message.pings],
-        ),
-    }
+    """Return the arguments of discord.py's `send` methods.
+
+    Files are read once and views bound to a message, so call it for each try.
+    """
+    arguments = _both(message)
     if message.content:
         arguments["content"] = message.content
     if message.components:
@@ -61,11 +59,23 @@ def fresh(message: Message) -> dict[str, Any]:
 def edited(message: Message) -> dict[str, Any]:
     """Return the arguments of discord.py's `edit` methods: all that was there is replaced."""
     return {
-        **fresh(message),
+        **_both(message),
         "content": message.content or None,
         "view": _view(message.components) if message.components else None,
         "attachments": _files(message),
-    } | ({} if not message.uploads else {})
+    }
+
+
+def _both(message: Message) -> dict[str, Any]:
+    return {
+        "embeds": [discord.Embed.from_dict(embed) for embed in message.embeds],
+        "allowed_mentions": discord.AllowedMentions(
+            everyone=False,
+            roles=False,
+            replied_user=False,
+            users=[discord.Object(user) for user in message.pings],
+        ),
+    }
 
 
 def _files(message: Message) -> list[discord.File]:

@@ -14,13 +14,15 @@ from adapters.environment.chats import (
     read_discord,
     read_slack,
 )
+from adapters.environment.sources import secret_values
 from adapters.environment.values import address, choice, path, secret, value_of, whole, wrong
 from bot.errors import SettingsError
 from bot.models import Secret
 
 _HOURS = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)\s*[-–]\s*([01]?\d|2[0-3]):([0-5]\d)")
-_CALLER = re.compile(r"[\w.@-]{1,64}", re.ASCII)
+_LEVELS = ("debug", "info", "warning", "error", "critical")
 _DATABASES = ("sqlite", "postgresql", "postgres")
+_CALLER = re.compile(r"[\w.@-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,53 +67,50 @@ class ScheduleSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class LogSettings:
-    """`style` is `text` or `json`, `level` a name that `logging` knows."""
+class ServiceSettings:
+    """The environment's part for the process, beside the core's.
 
-    style: str
-    level: str
-
-
-@dataclass(frozen=True, slots=True)
-class StorageSettings:
-    """The database, whose URL may hold a password, and the operator's price list."""
+    `database_url` may hold a password; `prices` is the operator's price list; `log_format` is
+    `text` or `json`, `log_level` a name that `logging` knows; `secrets` are the values that no
+    log line may show.
+    """
 
     database_url: str = field(repr=False)
     prices: Path | None
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceSettings:
-    """Everything of the environment that only a running process needs."""
-
-    storage: StorageSettings
     gateway: GatewaySettings
     slack: SlackSettings | None
     discord: DiscordSettings | None
     openclaw: OpenClawSettings
     schedule: ScheduleSettings
-    log: LogSettings
+    log_format: str
+    log_level: str
+    secrets: frozenset[str] = field(repr=False)
 
 
-def read_service_settings(env: Mapping[str, str], cwd: Path, home: Path) -> ServiceSettings:
-    """Read all of it; one part alone is read by the function of its name.
+def read_service_settings(
+    env: Mapping[str, str], cwd: Path | None = None, home: Path | None = None
+) -> ServiceSettings:
+    """Read all of it; relative paths start at `cwd`, `~` is `home`.
 
     Raises:
         SettingsError: a variable has a value that cannot be used; the message names it.
     """
+    here, at_home = cwd or Path.cwd(), home or Path.home()
     return ServiceSettings(
-        storage=read_storage(env, cwd, home),
-        gateway=read_gateway(env),
+        database_url=_database_url(env),
+        prices=path(env, "CHANGEOVER_PRICES", here, at_home),
+        gateway=_gateway(env),
         slack=read_slack(env),
         discord=read_discord(env),
-        openclaw=read_openclaw(env, cwd, home),
-        schedule=read_schedule(env),
-        log=read_log(env),
+        openclaw=_openclaw(env, here, at_home),
+        schedule=_schedule(env),
+        log_format=choice(env, "CHANGEOVER_LOG_FORMAT", "text", ("text", "json")),
+        log_level=choice(env, "CHANGEOVER_LOG_LEVEL", "info", _LEVELS).upper(),
+        secrets=secret_values(env),
     )
 
 
-def read_storage(env: Mapping[str, str], cwd: Path, home: Path) -> StorageSettings:
-    """Read DATABASE_URL and CHANGEOVER_PRICES."""
+def _database_url(env: Mapping[str, str]) -> str:
     url = value_of(env, "DATABASE_URL") or "sqlite:///changeover.db"
     scheme, colon, _ = url.partition("://")
     if not colon or scheme.partition("+")[0].lower() not in _DATABASES:
@@ -121,11 +120,10 @@ def read_storage(env: Mapping[str, str], cwd: Path, home: Path) -> StorageSettin
             "is no database Changeover can use",
             "Write sqlite:///changeover.db or postgresql://USER:PASSWORD@HOST/NAME.",
         )
-    return StorageSettings(url, path(env, "CHANGEOVER_PRICES", cwd, home))
+    return url
 
 
-def read_gateway(env: Mapping[str, str]) -> GatewaySettings:
-    """Read GATEWAY_HOST, PORT, GATEWAY_TOKEN and GATEWAY_TOKENS."""
+def _gateway(env: Mapping[str, str]) -> GatewaySettings:
     host = value_of(env, "GATEWAY_HOST").strip("[]") or "127.0.0.1"
     if not re.fullmatch(r"[\w.:%-]+", host):
         raise wrong("GATEWAY_HOST", host, "is no host", "Write it like GATEWAY_HOST=127.0.0.1.")
@@ -161,8 +159,7 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def read_openclaw(env: Mapping[str, str], cwd: Path, home: Path) -> OpenClawSettings:
-    """Read what attaches to a running Moltbot or OpenClaw."""
+def _openclaw(env: Mapping[str, str], cwd: Path, home: Path) -> OpenClawSettings:
     return OpenClawSettings(
         path(env, "OPENCLAW_STATE_DIR", cwd, home),
         path(env, "OPENCLAW_LOG", cwd, home),
@@ -173,8 +170,7 @@ def read_openclaw(env: Mapping[str, str], cwd: Path, home: Path) -> OpenClawSett
     )
 
 
-def read_schedule(env: Mapping[str, str]) -> ScheduleSettings:
-    """Read the cron lines and the quiet hours."""
+def _schedule(env: Mapping[str, str]) -> ScheduleSettings:
     return ScheduleSettings(
         _cron(env, "CHANGEOVER_DIGEST", "0 9 * * mon"),
         _cron(env, "CHANGEOVER_CHAIN_TEST", "off"),
@@ -209,12 +205,3 @@ def _quiet_hours(env: Mapping[str, str]) -> tuple[time, time] | None:
             "Write it like CHANGEOVER_QUIET_HOURS=22:00-07:00.",
         )
     return span
-
-
-def read_log(env: Mapping[str, str]) -> LogSettings:
-    """Read the log's style and level."""
-    levels = ("debug", "info", "warning", "error", "critical")
-    return LogSettings(
-        choice(env, "CHANGEOVER_LOG_FORMAT", "text", ("text", "json")),
-        choice(env, "CHANGEOVER_LOG_LEVEL", "info", levels).upper(),
-    )

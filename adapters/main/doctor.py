@@ -10,6 +10,7 @@ from adapters.main.wiring import Wired
 from bot.access import Actor
 from bot.card import Card
 from bot.commands.doctor import Check, Level, examine
+from bot.errors import SettingsError
 
 
 async def examine_all(wired: Wired, actor: Actor) -> Card:
@@ -52,17 +53,23 @@ def _files(wired: Wired) -> list[Check]:
 
 def _gateway(wired: Wired) -> list[Check]:
     service = wired.service
-    where = f"{service.gateway_host}:{service.port}"
-    token = "with a token" if service.gateway_tokens else "without a token"
-    return [Check("gateway", True, Level.INFO, f"changeover run would listen on {where}, {token}.")]
+    gateway = service.gateway
+    where = f"{gateway.host}:{gateway.port}"
+    token = "with a token" if gateway.token or gateway.callers else "without a token"
+    words = f"changeover run listens on {where}, {token}."
+    try:
+        gateway.check()
+    except SettingsError as error:
+        return [Check("gateway", False, Level.ERROR, error.message, error.hint)]
+    return [Check("gateway", True, Level.INFO, words)]
 
 
 def _chat(wired: Wired) -> list[Check]:
     service = wired.service
     checks = []
     for name, configured, variable in (
-        ("slack", service.slack_bot_token is not None, "SLACK_BOT_TOKEN"),
-        ("discord", service.discord_bot_token is not None, "DISCORD_BOT_TOKEN"),
+        ("slack", service.slack is not None, "SLACK_BOT_TOKEN"),
+        ("discord", service.discord is not None, "DISCORD_BOT_TOKEN"),
     ):
         if configured and not wired.settings.access.operators:
             checks.append(

@@ -81,7 +81,9 @@ def wire(
         log=LazyFallbackLog(database),
         upstream=upstream,
         lists=LazyModelLists(),
-        prices=_prices(env),
+        prices=ListedPrices(
+            shipped(), read_operator_prices(service.prices) if service.prices else {}
+        ),
         buttons=LazyButtons(database),
     )
     return Wired(App(ports, settings), settings, service, database, upstream, ticking)
@@ -96,12 +98,6 @@ def _store(
 
         return DatabaseConfigStore(database.open())
     return FileConfigStore(Path(place))
-
-
-def _prices(env: Mapping[str, str]) -> ListedPrices:
-    path = env.get("CHANGEOVER_PRICES")
-    own = read_operator_prices(Path(path).expanduser()) if path else {}
-    return ListedPrices(shipped(), own)
 
 
 def run(work: Callable[[], Any]) -> int:

@@ -87,7 +87,8 @@ class Inbox:
         """Take the opening of the Home tab; Slack may tell it more than once."""
         await ack()
         event = body.get("event") or {}
-        if event.get("tab", "home") == "home" and self._events.first(str(body.get("event_id"))):
+        again = "event_id" in body and not self._events.first(str(body["event_id"]))
+        if event.get("tab", "home") == "home" and not again:
             self._spawn(self._home(str(event.get("user", ""))))
 
     async def on_other(self, ack: AsyncAck) -> None:

@@ -153,5 +153,5 @@ def _no_lock(error: OSError, path: str) -> ConfigWriteError:
         folder = os.path.dirname(path)
         hint = f"Let this user write to the folder {folder}: the lock and the backups live there."
     return ConfigWriteError(
-        f"The lock file {path} cannot be made: {refusal.why}. Nothing was written.", hint
+        f"The lock file {path} cannot be written: {refusal.why}. Nothing was written.", hint
     )

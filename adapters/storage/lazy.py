@@ -1,4 +1,4 @@
-"""The journal and the fallback log, without the database library until it is needed.
+"""The journal, the fallback log and the buttons, without the database library until it is needed.
 
 Importing it takes longer than most commands. While an SQLite file is not there yet, nothing is
 known, and what could only change rows that do not exist has nothing to do. A file that is there is
@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from adapters.storage.url import parse_url
 from bot.access import Actor
+from bot.card import Action
 from bot.ports import (
     Change,
+    Claim,
     Cooldown,
     FallbackEvent,
     IncidentRow,
@@ -26,6 +28,7 @@ from bot.ports import (
 )
 
 if TYPE_CHECKING:
+    from adapters.storage.buttons import SqlButtons
     from adapters.storage.database import Database
     from adapters.storage.fallback_log import SqlFallbackLog
     from adapters.storage.journal import SqlJournal
@@ -222,6 +225,37 @@ class LazyFallbackLog:
             from adapters.storage.fallback_log import SqlFallbackLog
 
             self._opened = SqlFallbackLog(self._database.open())
+        return self._opened
+
+
+class LazyButtons:
+    """The ButtonStore port; see the module's sentence."""
+
+    def __init__(self, database: LazyDatabase | str) -> None:
+        self._database = LazyDatabase(database) if isinstance(database, str) else database
+        self._opened: SqlButtons | None = None
+
+    async def remember(self, action: Action, at: datetime) -> str:
+        """Keep an action and return its id."""
+        return await self._open().remember(action, at)
+
+    async def recall(self, button_id: str) -> Action | None:
+        """Return the action, or None for an id nobody knows any more."""
+        return None if self._database.empty else await self._open().recall(button_id)
+
+    async def claim(self, button_id: str, actor: Actor, at: datetime) -> Claim | None:
+        """Take the one click a button has: None for the first, else who was first."""
+        return await self._open().claim(button_id, actor, at)
+
+    async def close(self) -> None:
+        """Close the database."""
+        await self._database.close()
+
+    def _open(self) -> SqlButtons:
+        if self._opened is None:
+            from adapters.storage.buttons import SqlButtons
+
+            self._opened = SqlButtons(self._database.open())
         return self._opened
 
 

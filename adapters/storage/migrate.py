@@ -47,7 +47,7 @@ def prepare(engine: Engine, url: DatabaseUrl, *, timeout_s: float) -> None:
             upgrade(connection)
 
 
-def upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, to: str = "head") -> None:
     """Run the migrations that are missing, within the connection's transaction."""
     from alembic import command
     from alembic.config import Config
@@ -55,7 +55,7 @@ def upgrade(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
 def _version(connection: Connection) -> str | None:

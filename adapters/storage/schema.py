@@ -11,10 +11,14 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
+    Date,
     Dialect,
+    Float,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -183,4 +187,124 @@ mutes = Table(
     metadata,
     Column("scope", String(64), primary_key=True),
     Column("until", UtcMicros, nullable=False),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at", UtcMicros, nullable=False, index=True),
+    Column("request_id", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("asked", Text, nullable=False),
+    Column("served", Text),
+    Column("dialect", Text, nullable=False),
+    Column("caller", Text),
+    Column("source", Text, nullable=False),
+    Column("agent", Text),
+    Column("session", Text),
+    Column("stream", Boolean, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("reason", String(32)),
+    Column("answered", Boolean, nullable=False),
+    Column("last", Boolean, nullable=False),
+    Column("fallback", Boolean, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("cached_input_tokens", BigInteger, nullable=False),
+    Column("cache_write_tokens", BigInteger, nullable=False),
+    Column("cache_write_1h_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("reported_cost_usd", Text),
+    Column("cost_nano_usd", BigInteger),
+    Column("estimated", Boolean, nullable=False),
+    Column("price", Text),
+    Column("latency_ms", Float),
+    Column("first_token_ms", Float),
+    Index(None, "request_id", "number", unique=True),
+)
+"""The ledger, one row an attempt. Text is cleaned by `ledger_rows`; `price` is its JSON."""
+
+spend_hourly = Table(
+    "spend_hourly",
+    metadata,
+    Column("hour", UtcMicros, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("provider", Text, primary_key=True),
+    Column("caller", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("agent", Text, primary_key=True),
+    *(
+        Column(figure, BigInteger, nullable=False)
+        for figure in (
+            "cost_nano_usd",
+            "requests",
+            "fallback_requests",
+            "attempts",
+            "failed",
+            "unpriced",
+            "input_tokens",
+            "cached_input_tokens",
+            "cache_write_tokens",
+            "output_tokens",
+            "reasoning_tokens",
+            "fallback_cost_nano_usd",
+        )
+    ),
+    sqlite_with_rowid=False,
+)
+"""What one hour's attempts add up to, by its start; '' stands for no caller or no agent."""
+
+reprices = Table(
+    "reprices",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at", UtcMicros, nullable=False),
+    Column("why", PlainText, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("cost_nano_usd", BigInteger),
+    Column("price", Text),
+    Index(None, "request_id", "number"),
+    sqlite_autoincrement=True,
+)
+"""The figures that an attempt had until they were corrected at `at`."""
+
+bills = Table(
+    "bills",
+    metadata,
+    Column("provider", String(64), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("amount_usd_nano", BigInteger, nullable=False),
+    Column("fetched_at", UtcMicros, nullable=False),
+)
+
+config_revisions = Table(
+    "config_revisions",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", UtcMicros, nullable=False),
+    Column("revision", String(64), nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+)
+"""The config document, where it lives here: the highest number is the present one."""
+
+memory = Table(
+    "memory",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("value", PlainText, nullable=False),
+)
+"""Small things to remember, such as which commands Discord was last told."""
+
+buttons = Table(
+    "buttons",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("made_at", UtcMicros, nullable=False, index=True),
+    Column("action", JsonText, nullable=False),
+    Column("claimed_by", PlainText),
+    Column("claimed_at", UtcMicros),
 )

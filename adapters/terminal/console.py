@@ -189,11 +189,16 @@ class Console:
         write(self._out, words)
 
 
-def history_path(environ: Mapping[str, str], home: Path) -> Path:
-    """Return where the console keeps what was typed: the user's state folder."""
+def history_file(environ: Mapping[str, str], home: Path | None = None) -> Path | None:
+    """Return where what was typed is kept: in the user's state folder, if there is one."""
     state = environ.get("XDG_STATE_HOME", "")
-    base = Path(state) if os.path.isabs(state) else home / ".local" / "state"
-    return base / "changeover" / "history"
+    if os.path.isabs(state):
+        return Path(state) / "changeover" / "history"
+    try:
+        base = home or Path.home()
+    except RuntimeError:
+        return None
+    return base / ".local" / "state" / "changeover" / "history"
 
 
 async def _each(lines: Sequence[str]) -> AsyncGenerator[str, None]:

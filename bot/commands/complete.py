@@ -33,15 +33,22 @@ def _choices(parts: list[str], registry: Registry, models: Sequence[str]) -> lis
     if len(parts) == 1:
         return [command.name for command in registry.of(group)]
     command = registry.find(group, parts[1].lower())
-    return _arguments(command, parts[2:], models) if command else []
+    if command is not None:
+        return _arguments(command, parts[2:], models)
+    default = registry.default(group)
+    if any(parts[1].lower() in param.introduced_by for param in default.params):
+        return _arguments(default, parts[1:], models)
+    return []
 
 
 def _arguments(command: Command, parts: list[str], models: Sequence[str]) -> list[str]:
-    keyworded = {word: p for p in command.params if p.keyword for word in (p.name, *p.also)}
+    keyworded = {word: p for p in command.params for word in p.introduced_by}
     if parts and (param := keyworded.get(parts[-1].lower())):
         return _values(param, models)
     used = {part.lower() for part in parts}
-    words = [word for word, p in keyworded.items() if p.name not in used and word not in used]
+    offered = {p.introduced_by[0]: p for p in command.params if p.keyword}
+    offered |= {word: p for p in command.params for word in p.also}
+    words = [word for word, p in offered.items() if used.isdisjoint(p.introduced_by)]
     positional = [p for p in command.params if not p.keyword]
     filled = sum(1 for part in parts if part.lower() not in keyworded)
     if positional and (filled < len(positional) or positional[-1].kind is Kind.MODELS):

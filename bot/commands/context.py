@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.access import Actor
@@ -10,12 +11,25 @@ from bot.card import Action
 from bot.catalog import Catalog
 from bot.commands.registry import Registry
 from bot.ports import (
+    BillLog,
+    BillSource,
+    Budgets,
     ButtonStore,
+    ChainTests,
     Clock,
     ConfigStore,
+    Corrections,
+    DigestLog,
     FallbackLog,
     Journal,
+    Ledger,
     ModelLists,
+    NoBillLog,
+    NoBudgets,
+    NoChainTests,
+    NoCorrections,
+    NoDigestLog,
+    NoLedger,
     Prices,
     Upstream,
 )
@@ -24,7 +38,7 @@ from bot.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The world, as the core reaches it."""
+    """The world, as the core reaches it; what has to do with money may be missing."""
 
     clock: Clock
     store: ConfigStore
@@ -34,6 +48,13 @@ class Ports:
     lists: ModelLists
     prices: Prices
     buttons: ButtonStore
+    ledger: Ledger = field(default_factory=NoLedger)
+    budgets: Budgets = field(default_factory=NoBudgets)
+    digests: DigestLog = field(default_factory=NoDigestLog)
+    chain_tests: ChainTests = field(default_factory=NoChainTests)
+    bill_log: BillLog = field(default_factory=NoBillLog)
+    bills: Sequence[BillSource] = ()
+    corrections: Corrections = field(default_factory=NoCorrections)
 
 
 @dataclass(frozen=True, slots=True)

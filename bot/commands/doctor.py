@@ -68,8 +68,8 @@ async def _config(ctx: Context) -> list[Check]:
         *_database(picture),
     ]
     warnings = status_warnings(ctx, picture)
-    primary = picture.primary
-    fatal = {"no_primary"} if primary is None or primary.walked else set()
+    nobody = not any(hop.walked for hop in picture.hops)
+    fatal = {"no_primary", "no_key"} if nobody else set()
     checks += [_of_caution(c, fatal) for c in warnings if c.code != "database"]
     if not any(c.code in ("no_key", "not_allowed", "no_primary") for c in warnings):
         count = len(picture.hops)

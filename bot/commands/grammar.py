@@ -81,10 +81,15 @@ def _command(group: str, words: list[str], registry: Registry) -> tuple[Command,
     default = registry.default(group)
     if any(_fits(param, words[0]) for param in default.params):
         return default, words
+    for bare in registry.of(group):
+        if bare.bare and bare.params and _fits(bare.params[0], words[0]):
+            return bare, words
     raise _no_command(group, words[0], registry)
 
 
 def _fits(param: Param, word: str) -> bool:
+    if param.keyword:
+        return word.lower() in param.introduced_by
     if param.choices:
         return word.lower() in param.choices
     return param.kind is Kind.DEADLINE and word[:1].isdigit()
@@ -92,7 +97,7 @@ def _fits(param: Param, word: str) -> bool:
 
 def _arguments(command: Command, words: list[str]) -> Args:
     values: dict[str, Any] = {}
-    keyworded = {word: p for p in command.params if p.keyword for word in (p.name, *p.also)}
+    keyworded = {word: p for p in command.params for word in p.introduced_by}
     positional = [p for p in command.params if not p.keyword]
     while words:
         param = keyworded.get(words[0].lower())

@@ -41,7 +41,8 @@ class Param:
     """One argument.
 
     `keyword` arguments are introduced by their name in text (`for 2h`); the others stand in
-    order. `also` are other words that introduce it and belong to the value (`until 18:00`).
+    order. `words` introduce it in the place of its name (`per day`, of a `period`); `also` are
+    others that introduce it and belong to the value (`until 18:00`).
     """
 
     name: str
@@ -51,6 +52,14 @@ class Param:
     keyword: bool = False
     also: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+    @property
+    def introduced_by(self) -> tuple[str, ...]:
+        """The words that introduce it in a line, the usual one first; none if it stands alone."""
+        if not self.keyword:
+            return ()
+        return tuple(dict.fromkeys((*(self.words or (self.name,)), self.name, *self.also)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +94,9 @@ Handler = Callable[["Context", Args], Awaitable[Card]]
 class Command:
     """A command: `group` is the slash command, `name` its subcommand.
 
-    `default` marks the one that the bare slash command means. `examples` are complete lines.
+    `default` marks the one that the bare slash command means. `bare` lets its first argument stand
+    right after the slash command, its name left out (`/cost 3d`). `hidden` ones work where they
+    are typed in full and are offered nowhere. `examples` are complete lines.
     """
 
     group: str
@@ -98,6 +109,8 @@ class Command:
     default: bool = False
     examples: tuple[str, ...] = ()
     discord_names: tuple[str, ...] = ()
+    bare: bool = False
+    hidden: bool = False
 
     @property
     def full_name(self) -> str:
@@ -112,7 +125,7 @@ class Command:
 
 def _shape(param: Param) -> str:
     value = "|".join(param.choices) if param.choices else _PLACES[param.kind]
-    shape = f"{param.name} {value}" if param.keyword else value
+    shape = f"{param.introduced_by[0]} {value}" if param.keyword else value
     return shape if param.required else f"[{shape}]"
 
 
@@ -142,8 +155,8 @@ class Registry:
         return tuple(dict.fromkeys(c.group for c in self._commands))
 
     def of(self, group: str) -> tuple[Command, ...]:
-        """Return a group's commands in order."""
-        return tuple(c for c in self._commands if c.group == group)
+        """Return a group's commands in order, hidden ones left out."""
+        return tuple(c for c in self._commands if c.group == group and not c.hidden)
 
     def find(self, group: str, name: str) -> Command | None:
         """Return one command."""

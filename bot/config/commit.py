@@ -14,7 +14,7 @@ from datetime import datetime
 from bot.access import Actor, Surface
 from bot.config.edit import Edit, apply_edits, load, touched, unified_diff
 from bot.config.schema import ALLOW_PATH, MODEL_PATH, MODELS_PATH, ConfigView, view_of
-from bot.errors import ConfigConflictError, StorageError
+from bot.errors import ConfigConflictError, ConfigError, StorageError
 from bot.ports import (
     ABSENT,
     ConfigSession,
@@ -170,7 +170,8 @@ async def _attempt(
         change_id, unrecorded = await _begin(journal, change)
     try:
         await session.write(raw, expected_revision=document.revision)
-    except BaseException:
+    except ConfigError:
+        # Anything else, such as a cancellation, may have written: the next visit settles that.
         if change_id is not None:
             await journal.abandon(change_id)
         raise

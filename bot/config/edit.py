@@ -13,7 +13,7 @@ from bot.config.diff import unified_diff
 from bot.config.document import decode, include_targets, load
 from bot.config.json5_span import scan
 from bot.config.locate import locate, refuse_included
-from bot.config.splice import Splice, plan_splice
+from bot.config.splice import plan_splice
 from bot.config.style import DEEPEST_WRITTEN
 from bot.config.values import (
     Edit,
@@ -85,7 +85,8 @@ def _make(text: str, value: Json, edit: Edit) -> str:
             continue
         splice = plan_splice(text, value, edit)
         before, text = text, splice.apply(text)
-        _prove_rest(before, text, splice)
+        if not splice.leaves_the_rest(before, text):
+            raise _unproved()
         value = expected(value, edit)
     return text
 
@@ -103,17 +104,6 @@ def _split(text: str, value: Json, edit: Edit) -> list[Edit]:
     put: list[Edit] = [SetValue((*edit.path, key), held) for key, held in edit.value.items()]
     gone = [key for key in old if key not in edit.value]
     return [*put, *(Remove((*edit.path, key)) for key in gone)]
-
-
-def _prove_rest(before: str, after: str, splice: Splice) -> None:
-    """Prove that nothing but the splice is different."""
-    behind = len(before) - splice.end
-    if (
-        before[: splice.start] != after[: splice.start]
-        or before[splice.end :] != after[len(after) - behind :]
-        or len(after) != splice.start + len(splice.text) + behind
-    ):
-        raise _unproved()
 
 
 def _prove(edited: bytes, wanted: Json) -> None:

@@ -60,10 +60,6 @@ class Container:
     is_object: bool
     items: tuple[Item, ...]
 
-    def named(self, key: str) -> list[Item]:
-        """Return the members of that name: none, one, or several in a careless file."""
-        return [item for item in self.items if item.key == key]
-
     @property
     def has_twins(self) -> bool:
         """True when a key stands twice."""

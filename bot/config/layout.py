@@ -171,8 +171,6 @@ def arrange(layout: Layout, plan: Sequence[int | str], frame: Frame) -> Layout:
 
 
 def _fill(layout: Layout, bodies: Sequence[str], frame: Frame) -> Layout:
-    if not bodies:
-        return layout
     comments, blank = split_comments(layout.tail)
     bare = not layout.head and not comments
     first = frame.line_break or (" " if layout.head else blank or frame.pad)

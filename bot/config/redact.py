@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 _STRING = r"\"(?:[^\"\\\n\r]|\\(?:\r\n|[\s\S]))*+\"?|'(?:[^'\\\n\r]|\\(?:\r\n|[\s\S]))*+'?"
-_COMMENT = r"//[^\n\r]*+|/\*(?:[^*]++|\*(?!/))*+\*/"
-_GAP = rf"(?:[\s\ufeff]++|{_COMMENT})*+"
+# Bounded, so that rubbish of any size is read in one go.
+_COMMENT = r"//[^\n\r]{0,500}+|/\*(?:[^*]|\*(?!/)){0,500}+\*/"
+_GAP = rf"(?:[\s\ufeff]{{1,500}}+|{_COMMENT}){{0,9}}+"
 _ASSIGNED = rf"[\"']?{_GAP}[:=]{_GAP}"
 _NAME = (
     r"(?:key|token|secret|password|passwd|passphrase|pwd|credential|authorization|cookie|bearer)s?"
     r"|(?:api[-_]?key|private[-_]?key|access[-_]?token|secret|password|credential|authorization)"
-    r"[\w$-]*+"
+    r"[\w$-]{0,60}+"
 )
 # In lower case: an expression that ignores case is many times slower.
 _KEY = re.compile(rf"(?:{_NAME}){_ASSIGNED}")

@@ -40,6 +40,15 @@ class Splice:
         """Return the text with the splice made."""
         return to[: self.start] + self.text + to[self.end :]
 
+    def leaves_the_rest(self, before: str, after: str) -> bool:
+        """Prove that a text differs from the one before by this splice and nothing else."""
+        return (
+            len(after) - len(before) == len(self.text) - (self.end - self.start)
+            and before[: self.start] == after[: self.start]
+            and before[self.end :] == after[self.start + len(self.text) :]
+            and after[self.start : self.start + len(self.text)] == self.text
+        )
+
     def narrowed(self, old: str) -> Splice:
         """Leave out what is the same before and after."""
         gone = old[self.start : self.end]

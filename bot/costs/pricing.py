@@ -1,20 +1,73 @@
-"""What a token costs and who says so.
+"""What a token costs, who says so, and what a call's tokens add up to.
 
-Precedence: the operator's price (a prices file, or `cost` in the config) → genai-prices → the
-shipped catalog → unknown, which is shown as such and never as 0. A local server costs nothing.
+Precedence: the operator's price (a prices file, or `cost` in the config) → the cost that the
+provider reported → genai-prices → the shipped catalog → unpriced, which is shown as such and
+never as 0. A local server costs nothing.
+
+Amounts are exact decimals until the very end: a call's total is rounded once, half up, to a whole
+nano-dollar (a billionth of a dollar); sums of nano-dollars are exact.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
+from enum import StrEnum
 from typing import Any
 
 from bot.config.schema import ConfigView
-from bot.models import ModelRef, Price, Provider, Usage
+from bot.costs.usage import checked
+from bot.models import ModelRef, Price, PriceTier, Provider, Usage
 from bot.ports import Prices
 
+MOST_USD_PER_1M = Decimal(1_000_000)
+"""More than this for a million tokens is no price."""
+
+NANO = Decimal(1_000_000_000)
 _MILLION = Decimal(1_000_000)
+_DIGITS = 60
+# What a cache write that lives an hour costs, by one that lives 5 minutes, where only the
+# latter's price is known: twice the input's price by 1.25 times it.
+_HOUR_BY_5M = Decimal("1.6")
+_OWN = ("operator", "config")
+
+
+class TokenKind(StrEnum):
+    """The kinds of tokens that have a price of their own; each token is of one kind."""
+
+    INPUT = "input"
+    CACHED_INPUT = "cached_input"
+    CACHE_WRITE = "cache_write"
+    CACHE_WRITE_1H = "cache_write_1h"
+    OUTPUT = "output"
+
+
+@dataclass(frozen=True, slots=True)
+class CostPart:
+    """So many tokens of one kind at one price; `cost_usd` is exact."""
+
+    kind: TokenKind
+    tokens: int
+    usd_per_1m: Decimal
+    cost_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one call cost and why; `nano_usd` None means that nobody knows.
+
+    `source` is the price's source, `reported`, or `unpriced`. `price` are the unit prices that
+    were applied, a tier's where the call was so large. `estimated` when the tokens are not of
+    the provider's own count. What a provider reported has no parts.
+    """
+
+    nano_usd: int | None
+    parts: tuple[CostPart, ...] = ()
+    source: str = "unpriced"
+    as_of: date | None = None
+    estimated: bool = False
+    price: Price | None = None
 
 
 def unit_price(
@@ -31,22 +84,70 @@ def unit_price(
     return prices.listed(ModelRef(provider.id, ref.name) if provider else ref, at)
 
 
-def cost_usd(usage: Usage, price: Price | None) -> Decimal | None:
-    """Price one call's tokens in USD; what the provider reported wins, None means unpriced."""
-    if usage.reported_cost_usd is not None:
-        return usage.reported_cost_usd
+def served_price(
+    ref: ModelRef,
+    served: str | None,
+    provider: Provider | None,
+    view: ConfigView,
+    prices: Prices,
+    at: datetime,
+) -> Price | None:
+    """Return the unit prices of what really answered.
+
+    A provider may answer with another model than it was asked for (DeepSeek does for `claude-*`):
+    that one's price counts where it has one, unless the operator has set one for the asked.
+    """
+    asked = unit_price(ref, provider, view, prices, at)
+    if not served or served == ref.name or (asked and asked.source in (*_OWN, "local")):
+        return asked
+    return unit_price(ModelRef(ref.provider, served), provider, view, prices, at) or asked
+
+
+def price_usage(usage: Usage, price: Price | None, *, estimated: bool = False) -> Cost:
+    """Price one call's tokens, each kind by its own price, and say how it came about."""
+    usage = checked(usage)
+    reported = usage.reported_cost_usd
+    if reported is not None and (price is None or price.source not in _OWN):
+        return Cost(_nano(reported), source="reported", estimated=estimated)
     if price is None:
-        return None
-    plain = usage.input_tokens - usage.cached_input_tokens - usage.cache_write_tokens
-    cached = price.cached_input_usd_per_1m
-    write = price.cache_write_usd_per_1m
-    total = (
-        max(plain, 0) * price.input_usd_per_1m
-        + usage.cached_input_tokens * (price.input_usd_per_1m if cached is None else cached)
-        + usage.cache_write_tokens * (price.input_usd_per_1m if write is None else write)
-        + usage.output_tokens * price.output_usd_per_1m
+        return Cost(None, estimated=estimated)
+    applied = at_size(price, usage.input_tokens)
+    parts = _parts(usage, applied)
+    with localcontext(prec=_DIGITS):
+        total = sum((part.cost_usd for part in parts), Decimal(0))
+    return Cost(_nano(total), parts, price.source, price.as_of, estimated, applied)
+
+
+def price_sum(tokens: Usage, price: Price) -> int:
+    """Price the tokens of many calls together in nano-dollars, as if each were below any tier."""
+    with localcontext(prec=_DIGITS):
+        return _nano(sum((part.cost_usd for part in _parts(tokens, price)), Decimal(0)))
+
+
+def cost_usd(usage: Usage, price: Price | None) -> Decimal | None:
+    """Price one call's tokens in USD, to the nano-dollar; None means unpriced."""
+    nano = price_usage(usage, price).nano_usd
+    return None if nano is None else usd(nano)
+
+
+def usd(nano: int) -> Decimal:
+    """Turn nano-dollars into dollars, exactly."""
+    return Decimal(nano).scaleb(-9)
+
+
+def at_size(price: Price, input_tokens: int) -> Price:
+    """Return the unit prices for a call of that much input; a tier holds for all its tokens."""
+    tier = next((t for t in reversed(price.tiers) if input_tokens > t.above_input_tokens), None)
+    base: Price | PriceTier = tier or price
+    return Price(
+        base.input_usd_per_1m,
+        base.output_usd_per_1m,
+        base.cached_input_usd_per_1m,
+        base.cache_write_usd_per_1m,
+        price.source,
+        price.as_of,
+        base.cache_write_1h_usd_per_1m,
     )
-    return total / _MILLION
 
 
 def price_ratio(old: Price | None, new: Price | None) -> Decimal | None:
@@ -64,6 +165,41 @@ def needs_confirmation(old: Price | None, new: Price | None, limit: Decimal) -> 
         return not new.free
     ratio = price_ratio(old, new)
     return ratio is not None and ratio > limit
+
+
+def _parts(usage: Usage, price: Price) -> tuple[CostPart, ...]:
+    write_1h = usage.cache_write_1h_tokens
+    write_5m = usage.cache_write_tokens - write_1h
+    plain = usage.input_tokens - usage.cached_input_tokens - usage.cache_write_tokens
+    base = price.input_usd_per_1m
+    cached = price.cached_input_usd_per_1m
+    write = price.cache_write_usd_per_1m
+    kinds = (
+        (TokenKind.INPUT, plain, base),
+        (TokenKind.CACHED_INPUT, usage.cached_input_tokens, base if cached is None else cached),
+        (TokenKind.CACHE_WRITE, write_5m, base if write is None else write),
+        (TokenKind.CACHE_WRITE_1H, write_1h, _hour_price(price)),
+        (TokenKind.OUTPUT, usage.output_tokens, price.output_usd_per_1m),
+    )
+    with localcontext(prec=_DIGITS):
+        return tuple(
+            CostPart(kind, count, rate, count * rate / _MILLION)
+            for kind, count, rate in kinds
+            if count
+        )
+
+
+def _hour_price(price: Price) -> Decimal:
+    if price.cache_write_1h_usd_per_1m is not None:
+        return price.cache_write_1h_usd_per_1m
+    if price.cache_write_usd_per_1m is not None:
+        return price.cache_write_usd_per_1m * _HOUR_BY_5M
+    return price.input_usd_per_1m
+
+
+def _nano(amount_usd: Decimal) -> int:
+    with localcontext(prec=_DIGITS):
+        return int((amount_usd * NANO).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 def _configured(ref: ModelRef, view: ConfigView) -> Price | None:
@@ -84,7 +220,7 @@ def _from_cost(cost: dict[str, Any]) -> Price | None:
             amount = Decimal(str(value))
         except InvalidOperation:
             return None
-        return amount if amount.is_finite() and amount >= 0 else None
+        return amount if amount.is_finite() and 0 <= amount <= MOST_USD_PER_1M else None
 
     input_usd, output_usd = money("input"), money("output")
     if input_usd is None or output_usd is None:

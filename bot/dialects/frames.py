@@ -35,9 +35,20 @@ class Frames:
             return []
         self._returns = self._returns or (not self._lines and b"\r" in chunk)
         if not self._rest:
+            if self._one_event(chunk):
+                return [chunk]
             return self._cut(chunk, final=False)
         self._rest += chunk
         return self._cut(self._rest, final=False)
+
+    def _one_event(self, chunk: bytes) -> bool:
+        """Decide, for the most frequent case, whether a chunk is just one whole event."""
+        separator = b"\n" if self._lines else _BLANK_LINE
+        return (
+            chunk.find(separator) == len(chunk) - len(separator)
+            and 0 < len(chunk) <= self._most
+            and not self._returns
+        )
 
     def close(self) -> list[bytes]:
         """Return what is left at the end: perhaps an event that nothing has ended."""

@@ -18,16 +18,22 @@ from bot.models import Dialect, Usage
 from bot.ports import Json
 
 _BOM = b"\xef\xbb\xbf"
+# Events that begin and end like these hold content, unless a word of _MATTERS is in them.
+_STARTS = {
+    Dialect.OPENAI: (b"data:",),
+    Dialect.ANTHROPIC: (b"event: content_block_delta\n", b'data: {"type":"content_block_delta"'),
+    Dialect.GEMINI: (b"data:",),
+    Dialect.OLLAMA: (b"{",),
+}
+_ENDS = (b"}\n\n", b"}\n", b"}\r\n\r\n", b"}\r\n")
 _MATTERS = {
     Dialect.OPENAI: re.compile(
-        rb'"(?:usage|error|x_groq)"\s*:\s*[^n\s]|"finish_reason"\s*:\s*"|\[DONE\]|event:\s*error'
+        rb'"(?:(?:usage|error|x_groq)"\s*:\s*[^n\s]|finish_reason"\s*:\s*")'
     ),
-    Dialect.ANTHROPIC: re.compile(rb'message_(?:start|delta|stop)|"error"|event:\s*(?:error|ping)'),
+    Dialect.ANTHROPIC: re.compile(rb'"error"'),
     Dialect.GEMINI: re.compile(rb'"(?:usageMetadata|error|finishReason|promptFeedback)"'),
-    Dialect.OLLAMA: re.compile(rb'"(?:error|done_reason)"|"done"\s*:\s*true'),
+    Dialect.OLLAMA: re.compile(rb'"(?:error"|done"\s*:\s*t)'),
 }
-_JSON_ENDS = (b"}\n\n", b"}\n", b"}\r\n\r\n", b"}\r\n")
-_COMMENT = ord(":")
 
 MAY_BE_EMPTY = frozenset(
     {"length", "max_tokens", "MAX_TOKENS", "model_context_window_exceeded"}
@@ -67,7 +73,7 @@ class StreamParser:
     """
 
     __slots__ = (
-        "_dialect", "_first", "_frames", "_matters", "_usage",
+        "_dialect", "_first", "_frames", "_matters", "_starts", "_usage",
         "ended", "failed", "finish_reason", "served_model", "started",
     )  # fmt: skip
 
@@ -77,6 +83,7 @@ class StreamParser:
         self._dialect = dialect
         self._frames = Frames(lines=dialect is Dialect.OLLAMA, most_bytes=most_bytes)
         self._matters = _MATTERS[dialect]
+        self._starts = _STARTS[dialect]
         self._usage = UsageReader(dialect, provider_id)
         self._first = True
         self.started = False
@@ -123,8 +130,8 @@ class StreamParser:
         for raw in frames:
             if (
                 self.started
-                and raw.endswith(_JSON_ENDS)
-                and raw[0] != _COMMENT
+                and raw.startswith(self._starts)
+                and raw.endswith(_ENDS)
                 and self._matters.search(raw) is None
             ):
                 events.append(StreamEvent(Kind.CONTENT, raw))

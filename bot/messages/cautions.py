@@ -68,7 +68,7 @@ def of_chain(
     hops: Sequence[Hop], view: ConfigView, rule: AllowRule, catalog: Catalog
 ) -> list[Caution]:
     """Say everything that is wrong with the chain, hop by hop, then as a whole."""
-    found = [caution for hop in hops for caution in of_hop(hop, hops, rule)]
+    found = _together([caution for hop in hops for caution in of_hop(hop, hops, rule)])
     if not hops or hops[0].position:
         found.append(
             Caution(
@@ -93,6 +93,22 @@ def of_chain(
             )
         )
     return found
+
+
+def _together(found: list[Caution]) -> list[Caution]:
+    """Make one warning of several missing keys; the chain's lines name each."""
+    keyless = [caution for caution in found if caution.code == "no_key"]
+    if len(keyless) < 2:
+        return found
+    names = list(dict.fromkeys(c.text.rpartition(": ")[2].split(" ")[0] for c in keyless))
+    verb = "are" if len(names) > 1 else "is"
+    one = Caution(
+        "no_key",
+        f"{len(keyless)} hops have no key: {listed(names)} {verb} not set.",
+        f"Set {listed(names)} in .env and restart; one is enough to begin.",
+    )
+    rest = [caution for caution in found if caution.code != "no_key"]
+    return [one, *rest]
 
 
 def local_only_in_name(hops: Sequence[Hop]) -> list[Caution]:

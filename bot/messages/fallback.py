@@ -28,7 +28,7 @@ from bot.config.schema import ConfigView
 from bot.durations import say_duration
 from bot.errors import ExitCode
 from bot.messages.chain import REASONS, SKIPS, line
-from bot.messages.model import incident_line
+from bot.messages.model import incident_line, troubled
 from bot.messages.words import counted, money
 from bot.models import FailureReason, ModelRef, Price
 from bot.ports import FallbackEvent, IncidentRow
@@ -103,7 +103,7 @@ def chain_card(
         )
     return Card(
         title=text(Strong("Chain"), f": {walked} of {counted(len(hops), 'hop')} would be asked"),
-        tone=Tone.WARNING if warnings else Tone.NEUTRAL,
+        tone=Tone.WARNING if troubled(warnings) else Tone.NEUTRAL,
         body=tuple(body),
         warnings=warnings,
         buttons=(Button("Test chain", Action("fallback test")),),

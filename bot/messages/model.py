@@ -132,7 +132,7 @@ def status_card(words: StatusWords, data: dict[str, Any]) -> Card:
         title = (f"Agent {words.agent}: ", *title)
     return Card(
         title=title,
-        tone=Tone.WARNING if words.warnings or first is None else Tone.NEUTRAL,
+        tone=Tone.WARNING if troubled(words.warnings) else Tone.NEUTRAL,
         body=tuple(body),
         warnings=words.warnings,
         buttons=(
@@ -146,6 +146,11 @@ def status_card(words: StatusWords, data: dict[str, Any]) -> Card:
         footer=text(words.place),
         data=data,
     )
+
+
+def troubled(warnings: Sequence[Caution]) -> bool:
+    """Decide whether something is wrong; what the chain loses on its way down is no fault."""
+    return any(caution.code != "loses" for caution in warnings)
 
 
 @dataclass(frozen=True, slots=True)

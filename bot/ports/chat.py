@@ -57,3 +57,11 @@ class Chat(Protocol):
     async def reply(self, message: MessageRef, card: Card) -> MessageRef:
         """Answer in the message's thread."""
         ...
+
+
+class ChatHistory(Protocol):
+    """Looks back into the channel that a Chat posts to. Raises ChatError when it may not."""
+
+    async def find(self, words: str, since: datetime) -> MessageRef | None:
+        """Return a message of our own since then that has the words in its text, if any."""
+        ...

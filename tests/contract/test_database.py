@@ -85,6 +85,32 @@ def test_the_schema_version_is_the_last_migration() -> None:
     assert scripts.get_heads() == [codec.HEAD]
 
 
+def made_by_older_release(url: str, revision: str) -> None:
+    """Make a database as it was at an older schema version, with a row in it."""
+    at = parse_url(url)
+    engine = create_engine(f"sqlite:///{at.path}" if at.path else at.text)
+    with engine.begin() as connection:
+        upgrade(connection, revision)
+        connection.execute(text("INSERT INTO mutes (scope, until) VALUES ('all', 1)"))
+    engine.dispose()
+
+
+@KINDS
+@pytest.mark.parametrize("revision", codec.REVISIONS[:-1])
+async def test_a_database_of_an_older_release_is_brought_up_to_date(
+    kind: str, revision: str, new_database: NewDatabase
+) -> None:
+    url = new_database(kind)
+    await asyncio.to_thread(made_by_older_release, url, revision)
+    opened = [Database(url) for _ in range(4)]
+    found = await asyncio.gather(*(d.read(shape) for d in opened))
+    for database in opened:
+        await database.close()
+    assert [set(tables) for tables in found] == [{*schema.metadata.tables, "alembic_version"}] * 4
+    assert await once(url, "SELECT version_num FROM alembic_version") == [(codec.HEAD,)]
+    assert await once(url, "SELECT * FROM mutes") == [("all", 1)]
+
+
 @KINDS
 async def test_a_database_of_a_newer_release_is_left_alone(
     kind: str, new_database: NewDatabase

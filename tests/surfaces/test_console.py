@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.terminal.console import Console, history_path
+from adapters.terminal.console import Console, history_file
 from adapters.terminal.local import LocalWords
 from adapters.terminal.prompt import completions
 from adapters.terminal.reading import read_lines
@@ -77,13 +77,9 @@ class Screen:
     def __init__(self, history: Path) -> None:
         self._master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (24, 100))
-        env = {
-            **os.environ,
-            "TERM": "xterm",
-            "PYTHONPATH": str(ROOT),
-            "LANG": "C.UTF-8",
-            "PROMPT_TOOLKIT_NO_CPR": "1",
-        }
+        # The "terminal" here is a buffer: it cannot tell where its cursor is.
+        env = {**os.environ, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
+        env |= {"PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"}
         env.pop("NO_COLOR", None)
         self.child = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, str(history)],
@@ -142,7 +138,9 @@ def screen(tmp_path):
 def test_a_session_at_a_terminal(screen, tmp_path):
     screen.wait_for("Changeover. Ctrl-D leaves.")
     screen.wait_for(PROMPT)
-    screen.type("/model sta\t\r")
+    screen.type("/model sta\t")
+    screen.wait_for("tus")
+    screen.type("\r")
     screen.wait_for("best · anthropic/claude-opus-4-5")
     screen.wait_for(PROMPT)
     screen.type("half a line\x03")
@@ -341,9 +339,9 @@ def test_completion(typed, expected):
 def test_the_history_is_in_the_users_state_folder(tmp_path):
     home = Path("/home/ana")
     usual = home / ".local" / "state" / "changeover" / "history"
-    assert history_path({}, home) == usual
-    assert history_path({"XDG_STATE_HOME": "relative"}, home) == usual
-    assert history_path({"XDG_STATE_HOME": "/s"}, home) == Path("/s/changeover/history")
+    assert history_file({}, home) == usual
+    assert history_file({"XDG_STATE_HOME": "relative"}, home) == usual
+    assert history_file({"XDG_STATE_HOME": "/s"}, home) == Path("/s/changeover/history")
 
 
 async def lines_of(make: Callable[[int], None]) -> list[str]:

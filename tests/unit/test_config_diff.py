@@ -112,10 +112,11 @@ def test_what_looks_like_a_key_is_black_whatever_it_is_called(key: str, around: 
 
 def test_a_key_cut_by_the_window_is_black_too() -> None:
     key = "sk-" + "Hn7never" * 40
-    line = f'{{"a": "{"x," * 300}", "m": "OLD", "n": "{key}", "o": "{"y," * 300}"}}'
-    said = shown(line, line.replace("OLD", "NEW"))
-    assert "NEW" in said
-    assert "Hn7" not in said
+    for members in (f'"m": "OLD", "n": "{key}"', f'"n": "{key}", "m": "OLD"'):
+        line = f'{{"a": "{"x," * 300}", {members}, "o": "{"y," * 300}"}}'
+        said = shown(line, line.replace("OLD", "NEW"))
+        assert "NEW" in said
+        assert "never" not in said
 
 
 @pytest.mark.parametrize(
@@ -133,6 +134,16 @@ def test_a_key_cut_by_the_window_is_black_too() -> None:
 )
 def test_what_is_no_secret_stays_readable(line: str) -> None:
     assert f"+{line}\n" in shown("{", f"{{\n{line}")
+
+
+def test_text_that_breaks_off_is_black_to_its_end() -> None:
+    assert redact_values("{token:") == "{token:"
+    assert redact_values('"İ": 1, "apiKey": "x1y", "b": 2') == '"İ": 1, "apiKey": "…", "b": 2'
+    assert redact_values('"a/b-key": "x1y"') == '"a/b-key": "…"'
+    assert redact_values("{token: }") == "{token: }"
+    assert redact_values('{secrets: {a: "x", "b": ["y"') == '{secrets: {a: "…", "b": ["…"'
+    assert redact_values('{tokens: ["", "${A}", 1]}') == '{tokens: ["", "${A}", 1]}'
+    assert redact_values('{keys: {"token": "x"}, z: 1}') == '{keys: {"token": "…"}, z: 1}'
 
 
 def test_a_changed_secret_still_shows_that_something_changed() -> None:

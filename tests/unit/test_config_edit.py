@@ -9,7 +9,7 @@ import pytest
 from bot.config.edit import Edit, Remove, SetValue, apply_edits, get, include_targets, load
 from bot.config.values import expected, same
 from bot.errors import ConfigShapeError, ConfigSyntaxError, ConfigUneditableError
-from bot.ports import ABSENT
+from bot.ports import ABSENT, Path
 
 BEST, CHEAP = "anthropic/claude-opus-4-5", "deepseek/deepseek-flash"
 
@@ -47,7 +47,7 @@ def lines(*text: str) -> str:
         ("{\\u006d: 1}", ("m",), 2, "{\\u006d: 2}"),
         ("{m: 'a\\\nb'}", ("m",), "c", "{m: 'c'}"),
         ('{m: "}" /* } */, n: 1} // }', ("n",), 2, '{m: "}" /* } */, n: 2} // }'),
-        ('{m: 1}', ("m",), "tab\t nul\0 \u2028 \ufeff \x7f", '{m: "tab\\t nul\\u0000 \\u2028 \\ufeff \\u007f"}'),
+        ('{m: 1}', ("m",), "\t\0 \u2028 \ufeff \x7f", '{m: "\\t\\u0000 \\u2028 \\ufeff \\u007f"}'),
         ("{m: 1}", ("m",), float("inf"), "{m: Infinity}"),
         ("{m: 1}", ("m",), float("-inf"), "{m: -Infinity}"),
         ("{m: 1}", ("m",), float("nan"), "{m: NaN}"),
@@ -169,6 +169,10 @@ def test_a_new_member_is_written_as_its_neighbours_and_leaves_no_trace(
         ("{\n  b: {c: 1}\n}", "{\n  b: {c: 1},\n  a: {z: 1}\n}"),
         ("{\n  b: {\n    c: 1}\n}", "{\n  b: {\n    c: 1},\n  a: {\n    z: 1\n  }\n}"),
         ('{\n"b": {\n  "c": 1\n}\n}', '{\n"b": {\n  "c": 1\n},\n"a": {\n  "z": 1\n}\n}'),
+        (
+            "{\n  b: {\n      a: 1\n  },\n  a: {}\n}",
+            "{\n  b: {\n      a: 1\n  },\n  a: {\n    z: 1\n  }\n}",
+        ),
         ("{\n    'b': []\n}", "{\n    'b': [],\n    'a': {\n        'z': 1\n    }\n}"),
     ],
 )
@@ -176,6 +180,14 @@ def test_an_empty_or_missing_object_is_filled_as_its_surroundings_are(
     before: str, after: str
 ) -> None:
     assert edit(before, put("a", "z", to=1)) == after
+
+
+def test_the_indentation_of_the_nearest_object_counts() -> None:
+    before = "{\n  a: {\n      b: {\n          c: 1\n      }\n  }\n}"
+    after = edit(before, put("a", "b", "d", to={"e": 1}))
+    assert after.split("\n")[3:7] == [
+        "          c: 1,", "          d: {", "              e: 1", "          }",
+    ]  # fmt: skip
 
 
 def test_a_long_object_is_not_put_on_one_line() -> None:
@@ -228,24 +240,24 @@ CHAIN = lines(
 @pytest.mark.parametrize(
     ("new", "inside"),
     [
-        (["a", "b", "c", "d"], ["'a', // A", "// about b", "'b', // B", "'c', // C", "'d'", "// end"]),
-        (["d", "a", "b", "c"], ["'d',", "'a', // A", "// about b", "'b', // B", "'c' // C", "// end"]),
-        (["a", "d", "b", "c"], ["'a', // A", "'d',", "// about b", "'b', // B", "'c' // C", "// end"]),
-        (["b", "c"], ["// about b", "'b', // B", "'c' // C", "// end"]),
-        (["a", "c"], ["'a', // A", "// about b", "'c' // C", "// end"]),
-        (["a", "b"], ["'a', // A", "// about b", "'b' // B", "// end"]),
-        (["a"], ["'a' // A", "// about b", "// end"]),
-        ([], ["// about b", "// end"]),
-        (["c", "b", "a"], ["'c', // C", "// about b", "'b', // B", "'a' // A", "// end"]),
-        (["x", "y", "z"], ["'x',", "// about b", "'y',", "'z'", "// end"]),
-        (["a", "x", "c"], ["'a', // A", "// about b", "'x',", "'c' // C", "// end"]),
-        (["b", "x"], ["// about b", "'b', // B", "'x'", "// end"]),
+        ("abcd", ["'a', // A", "// about b", "'b', // B", "'c', // C", "'d'", "// end"]),
+        ("dabc", ["'d',", "'a', // A", "// about b", "'b', // B", "'c' // C", "// end"]),
+        ("adbc", ["'a', // A", "'d',", "// about b", "'b', // B", "'c' // C", "// end"]),
+        ("bc", ["// about b", "'b', // B", "'c' // C", "// end"]),
+        ("ac", ["'a', // A", "// about b", "'c' // C", "// end"]),
+        ("ab", ["'a', // A", "// about b", "'b' // B", "// end"]),
+        ("a", ["'a' // A", "// about b", "// end"]),
+        ("", ["// about b", "// end"]),
+        ("cba", ["'c', // C", "// about b", "'b', // B", "'a' // A", "// end"]),
+        ("xyz", ["'x',", "// about b", "'y',", "'z'", "// end"]),
+        ("axc", ["'a', // A", "// about b", "'x',", "'c' // C", "// end"]),
+        ("bx", ["// about b", "'b', // B", "'x'", "// end"]),
     ],
 )  # fmt: skip
 def test_a_list_keeps_its_layout_and_the_comments_of_what_stays(
-    new: list[str], inside: list[str]
+    new: str, inside: list[str]
 ) -> None:
-    after = edit(CHAIN, put("f", to=new))
+    after = edit(CHAIN, put("f", to=list(new)))
     assert after.split("\n")[:2] == CHAIN.split("\n")[:2]
     assert [line.strip() for line in after.split("\n")[2:-3]] == inside
     assert after.endswith("  ],\n}\n")
@@ -267,6 +279,7 @@ def test_a_list_keeps_its_layout_and_the_comments_of_what_stays(
         ("[\n 'a',\n 'b'\n]", "", "[]"),
         ("['a', 'b', 'a']", "ba", "['b', 'a']"),
         ("['a', 'a']", "a", "['a']"),
+        ("['a', // 1\n 'b',\n 'a' // 2\n]", "ba", "['b',\n 'a' // 2\n]"),
         ("['a', // x\n 'b']", "a", "['a' // x\n]"),
         ("['a', // x\n 'b', 'c']", "ac", "['a', // x\n 'c']"),
         ("['a', 'b' // x\n]", "ba", "['b', // x\n  'a'\n]"),
@@ -344,17 +357,17 @@ def test_a_member_goes_with_its_comma_and_its_line(before: str, after: str) -> N
 @pytest.mark.parametrize(
     ("before", "change", "said"),
     [
-        ("{\nm: {p: 1}, m: {p: 2}}", put("m", "p", to=3), "m stands 2 times in the config (lines 2, 2)"),
-        ("{m: {p: 1,\n'p': 2}}", put("m", "p", to=3), "m.p stands 2 times in the config (lines 1, 2)"),
+        ("{\nm: {p: 1}, m: {p: 2}}", put("m", "p", to=3), "m stands 2 times"),
+        ("{m: {p: 1,\n'p': 2}}", put("m", "p", to=3), "2 times in the config (lines 1, 2)"),
         ("{m: {p: 1, '\\u0070': 2}}", Remove(("m", "p")), "m.p stands 2 times"),
-        ('{m: "${BIG_MODEL}"}', put("m", to="x"), "m (line 1) is set by the environment variable BIG_MODEL"),
-        ('{\nm: "openai/${V}"}', put("m", to="x"), "m (line 2) is set by the environment variable V"),
+        ('{m: "${BIG_MODEL}"}', put("m", to="x"), "environment variable BIG_MODEL."),
+        ('{\nm: "openai/${V}"}', put("m", to="x"), "m (line 2) is set by"),
         ('{m: "${V}"}', put("m", "primary", to="x"), "m (line 1) is set by"),
         ('{m: "${V}"}', Remove(("m",)), "m (line 1) is set by"),
         ('{m: ["a", "${V}"]}', put("m", to=["a"]), "m (line 1) holds a value set by"),
         ('{m: {p: "${V}"}}', put("m", to="x"), "m (line 1) holds a value set by"),
         ('{m: {p: "${V}"}}', put("m", to={"q": 1}), "m.p (line 1) is set by"),
-        ("{$include: './a.json5'}", put("m", to=1), "m is not in this file; the root takes settings from ./a.json5"),
+        ("{$include: './a.json5'}", put("m", to=1), "the root takes settings from ./a.json5"),
         ("{m: {$include: ['a', 'b']}}", put("m", "p", "q", to=1), "m takes settings from a or b"),
         ("{m: {$include: 7}}", put("m", "p", to=1), "m takes settings from another file"),
         ("{$include: 'a', m: {}}", Remove(("m", "p")), "m.p is not in this file"),
@@ -481,7 +494,8 @@ def test_values_are_found_by_path() -> None:
     root = {"a": [{"b": None}], "__absent__": "__absent__"}
     assert get(root, ("a", 0, "b")) is None
     assert get(root, ()) is root
-    for path in [("a", 1), ("a", -1), ("a", "b"), ("x",), ("a", 0, "b", "c"), (0,)]:
+    nowhere: list[Path] = [("a", 1), ("a", -1), ("a", "b"), ("x",), ("a", 0, "b", "c"), (0,)]
+    for path in nowhere:
         assert get(root, path) is ABSENT
     assert get(root, ("__absent__",)) is not ABSENT
 
@@ -514,7 +528,7 @@ def test_values_are_compared_as_json() -> None:
     [
         (b"{}", ()),
         (b"{a: 'say \\u0041'}", ()),
-        (b"{a: {$include: './a.json5'}, b: [{'$include': ['b', 3, 'c']}]}", ("./a.json5", "b", "c")),
+        (b"{a: {$include: './a'}, b: [{'$include': ['b', 3, 'c']}]}", ("./a", "b", "c")),
         (b"{'\\u0024include': 'x', a: {$include: 'x'}}", ("x",)),
         (b"{$include: {a: 'b'}}", ()),
         (b"{a: '$include'}", ()),

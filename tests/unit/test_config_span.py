@@ -6,6 +6,7 @@ import pytest
 
 from bot.config.json5_span import decode_key, find_root, line_break, pieces, scan, value_end
 from bot.config.layout import Frame, put_together, take_apart
+from bot.config.splice import Splice
 from bot.config.text import common_ends, indent_at, line_of, position
 from bot.errors import ConfigUneditableError
 
@@ -38,7 +39,7 @@ def test_keys_that_are_written_differently_are_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{a 1}", "{a: 1 b: 2}", "{a: 1", "{a: [1}", "[1 2]", "{", "[1,", "{a:", "{'a: 1}"]
+    "text", ["{a 1}", "{a: 1 b: 2}", "{a: 1", "{a: [1}", "{a: [1", "[1 2]", "{", "[1,", "{a:", "{'a: 1}"]
 )
 def test_text_that_is_no_json5_is_refused(text: str) -> None:
     with pytest.raises(ConfigUneditableError) as refusal:
@@ -67,8 +68,9 @@ def test_gaps_are_split_into_blanks_and_comments() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "{}", "{ }", "[ // x\n]", "{ a: 1 }", "{a:1,}", "{ // h\n a: 1, // x\n    // y\n /* z */ b: 2 // e\n}",
-        "[1 // x\n,2/*,*/,3,//4\n//5\n]", "{a: 1 // x\n     // y\n , b: 2}", "[ /* a */ 1, /* b */ 2 /* c */ ]",
+        "{}", "{ }", "[ // x\n]", "{ a: 1 }", "{a:1,}",
+        "{ // h\n a: 1, // x\n    // y\n /* z */ b: 2 // e\n}", "[1 // x\n,2/*,*/,3,//4\n//5\n]",
+        "{a: 1 // x\n     // y\n , b: 2}", "[ /* a */ 1, /* b */ 2 /* c */ ]",
         "{\r\n  a: 1, // x\r\n        // y\r\n}", "[1, // x\r 2]",
     ],
 )  # fmt: skip
@@ -91,6 +93,15 @@ def test_places_are_counted_as_editors_do() -> None:
     ]  # fmt: skip
     assert line_of("", 0) == 1
     assert indent_at("a\n\t b: {", 7) == "\t "
+
+
+def test_a_splice_knows_when_something_else_changed() -> None:
+    splice = Splice(1, 2, "xy")
+    assert splice.apply("abc") == "axyc"
+    assert splice.leaves_the_rest("abc", "axyc")
+    for other in ("axyC", "Axyc", "axzc", "axycc", "axy"):
+        assert not splice.leaves_the_rest("abc", other)
+    assert Splice(0, 3, "abXc").narrowed("abc") == Splice(2, 2, "X")
 
 
 def test_what_two_texts_have_in_common_never_overlaps() -> None:

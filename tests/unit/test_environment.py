@@ -18,14 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.environment import (
-    SlackMode,
     find_config,
     read_environment,
-    read_service_settings,
     read_settings,
     read_timezone,
     secret_values,
 )
+from adapters.environment.chats import SlackMode
+from adapters.environment.service import read_service_settings
 from adapters.logs import setup_logging
 from bot.errors import ConfigMissingError, SettingsError
 from bot.models import Secret
@@ -244,8 +244,8 @@ def test_the_machines_zone_is_the_default():
 
 def test_an_empty_environment_is_a_service_on_loopback():
     service = read_service_settings({}, CWD, HOME)
-    assert service.storage.database_url == "sqlite:///changeover.db"
-    assert service.storage.prices is None
+    assert service.database_url == "sqlite:///changeover.db"
+    assert service.prices is None
     assert (service.gateway.host, service.gateway.port) == ("127.0.0.1", 8787)
     assert service.gateway.token is None
     assert service.gateway.callers == ()
@@ -256,7 +256,7 @@ def test_an_empty_environment_is_a_service_on_loopback():
     assert service.schedule.digest_cron == "0 9 * * mon"
     assert service.schedule.chain_test_cron is None
     assert service.schedule.quiet_hours is None
-    assert (service.log.style, service.log.level) == ("text", "INFO")
+    assert (service.log_format, service.log_level) == ("text", "INFO")
 
 
 def test_a_service_with_everything():
@@ -284,7 +284,7 @@ def test_a_service_with_everything():
         "CHANGEOVER_LOG_LEVEL": "Debug",
     }
     service = read_service_settings(env, CWD, HOME)
-    assert service.storage.prices == CWD / "prices.toml"
+    assert service.prices == CWD / "prices.toml"
     assert (service.gateway.host, service.gateway.port) == ("::1", 0)
     assert service.gateway.callers == (("ana", Secret("t:1")), ("batch", Secret("t2")))
     assert service.slack is not None
@@ -299,8 +299,11 @@ def test_a_service_with_everything():
     assert service.schedule.digest_cron is None
     assert service.schedule.chain_test_cron == "0 6 * * *"
     assert service.schedule.quiet_hours == (time(22), time(7, 30))
-    assert (service.log.style, service.log.level) == ("json", "DEBUG")
+    assert (service.log_format, service.log_level) == ("json", "DEBUG")
+    assert {"xoxb-1", "hush"}.isdisjoint(service.secrets)
+    assert "discord-1" in service.secrets
     assert "hush" not in repr(service)
+    assert "discord-1" not in repr(service)
 
 
 def test_slack_over_http_and_by_halves():
@@ -390,7 +393,7 @@ def test_the_home_folders_in_turn(places):
 
 def test_a_database_instead_of_a_file(places):
     assert find_config({"CHANGEOVER_CONFIG": "db:"}, *places) == ("db:", "CHANGEOVER_CONFIG")
-    assert find_config({}, *places, "db:") == ("db:", "--config")
+    assert find_config({}, places[0], places[1], "db:") == ("db:", "--config")
 
 
 def test_a_dangling_link_is_not_passed_over(places):

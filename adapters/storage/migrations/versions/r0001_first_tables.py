@@ -1,4 +1,4 @@
-"""The first tables: journal, reverts, refusals, services, cool-downs, events, incidents, mutes."""
+"""The first tables: journal, reverts, refusals, services, cool-downs, events, mutes, buttons."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def upgrade() -> None:
     """Make the tables."""
     _journal()
     _gateway()
+    _chat()
 
 
 def _journal() -> None:
@@ -127,3 +128,16 @@ def _gateway() -> None:
         sa.Column("until", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("scope", name="pk_mutes"),
     )
+
+
+def _chat() -> None:
+    op.create_table(
+        "buttons",
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("made_at", sa.BigInteger, nullable=False),
+        sa.Column("action", sa.Text, nullable=False),
+        sa.Column("claimed_by", sa.Text),
+        sa.Column("claimed_at", sa.BigInteger),
+        sa.PrimaryKeyConstraint("id", name="pk_buttons"),
+    )
+    op.create_index("ix_buttons_made_at", "buttons", ["made_at"])

@@ -1,0 +1,159 @@
+"""The connection: a discord.Client with the command tree, told to Discord only when it changed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import discord
+
+from adapters.discord.answers import Answers
+from adapters.discord.outgoing import patiently
+from adapters.discord.tree import SyncMemory, Tree, fill, fingerprint
+from bot.errors import StorageError
+
+if TYPE_CHECKING:
+    from bot.app import App
+
+EVERYWHERE = "global"
+_log = logging.getLogger("changeover.discord")
+
+
+class Names:
+    """The config's model names: answered at once, read afresh behind the back when they are old."""
+
+    def __init__(self, app: App, fresh_s: float) -> None:
+        self._app = app
+        self._fresh_s = fresh_s
+        self._names: Sequence[str] = list(app.catalog.presets)
+        self._read_at = float("-inf")
+        self._reading: asyncio.Task[None] | None = None
+
+    def __call__(self) -> Sequence[str]:
+        """Return the names as they were last read; never waits."""
+        if time.monotonic() - self._read_at > self._fresh_s and self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+        return self._names
+
+    async def _read(self) -> None:
+        try:
+            self._names = await self._app.refresh_names() or self._names
+        finally:
+            self._read_at = time.monotonic()
+            self._reading = None
+
+    async def close(self) -> None:
+        """Give a reading up."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait({self._reading})
+
+
+class DiscordClient(discord.Client):
+    """One login: commands and clicks go to `answers`, nothing else is listened to."""
+
+    def __init__(
+        self, app: App, answers: Answers, names: Names, memory: SyncMemory, guild_id: int | None
+    ) -> None:
+        super().__init__(
+            # Interactions need none; without this one discord.py knows no channel or guild.
+            intents=discord.Intents(guilds=True),
+            allowed_mentions=discord.AllowedMentions.none(),
+            max_messages=None,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+        )
+        self.connected = False
+        self.came_up = False
+        self.guild_id = guild_id
+        self._answers = answers
+        self._names = names
+        self._memory = memory
+        self.tree = Tree(self, answers.failed)
+        fill(self.tree, app.registry, app.settings.prefix, answers.command, names)
+
+    async def setup_hook(self) -> None:
+        self._names()
+        await sync(self.tree, self._memory, self.application_id, self.guild_id)
+
+    async def on_connect(self) -> None:
+        self.connected = self.came_up = True
+        _log.info("connected to Discord as %s", self.user)
+
+    async def on_resumed(self) -> None:
+        self.connected = True
+
+    async def on_disconnect(self) -> None:
+        self.connected = False
+
+    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
+        """Answer a click; commands come through the tree."""
+        if interaction.type is not discord.InteractionType.component:
+            return
+        try:
+            await self._answers.click(interaction)
+        except Exception as error:  # noqa: BLE001
+            # Whatever it was, the person who clicked gets an answer; the log has the details.
+            await self._answers.failed(interaction, error)
+
+
+async def sync(
+    tree: Tree, memory: SyncMemory, application_id: int | None, guild_id: int | None
+) -> bool:
+    """Tell Discord the commands, unless it knows them; False when there was nothing to tell.
+
+    A copy that was told for another place (everywhere, or another guild) is taken away: both
+    would show.
+    """
+    key = f"discord.commands.{application_id}"
+    place = str(guild_id or EVERYWHERE)
+    mark = f"{place} {fingerprint(tree)}"
+    known = await _recall(memory, key)
+    if known == mark:
+        return False
+    if guild_id:
+        tree.copy_global_to(guild=discord.Object(guild_id))
+    await _tell(tree, place)
+    before = known.partition(" ")[0] if known else EVERYWHERE
+    if before != place:
+        await _withdraw(tree, before)
+    await _remember(memory, key, mark)
+    _log.info("told Discord the commands (%s)", place)
+    return True
+
+
+async def _tell(tree: Tree, place: str) -> None:
+    guild = None if place == EVERYWHERE else discord.Object(int(place))
+    await patiently(lambda: tree.sync(guild=guild))
+
+
+async def _withdraw(tree: Tree, place: str) -> None:
+    """Empty a place; the tree itself keeps the commands, to know them when they come."""
+    kept = tree.get_commands() if place == EVERYWHERE else []
+    if kept:
+        tree.clear_commands(guild=None)
+    try:
+        await _tell(tree, place)
+    except (discord.Forbidden, discord.NotFound):
+        _log.info("the commands of guild %s are out of reach", place)
+    finally:
+        for command in kept:
+            tree.add_command(command)
+
+
+async def _recall(memory: SyncMemory, key: str) -> str | None:
+    try:
+        return await memory.get(key)
+    except StorageError as error:
+        _log.warning("telling Discord the commands anew: %s", error.message)
+        return None
+
+
+async def _remember(memory: SyncMemory, key: str, mark: str) -> None:
+    try:
+        await memory.put(key, mark)
+    except StorageError as error:
+        _log.warning("the next start tells Discord the commands anew: %s", error.message)

@@ -1,0 +1,100 @@
+"""What the doctor asks Discord itself: token, guild, channel, rights, and the invite link."""
+
+from __future__ import annotations
+
+import discord
+
+from adapters.discord.endpoints import point_at
+from adapters.discord.outgoing import TROUBLE, patiently
+from adapters.discord.settings import DiscordSetup
+from adapters.discord.trouble import explain, invite
+from bot.commands.doctor import Check, Level
+
+_NEEDED = {
+    "view_channel": "View Channel",
+    "send_messages": "Send Messages",
+    "embed_links": "Embed Links",
+    "attach_files": "Attach Files",
+    "read_message_history": "Read Message History",
+}
+
+
+async def examine(setup: DiscordSetup) -> list[Check]:
+    """Look at everything over the web API; no connection to the gateway is made."""
+    point_at(setup.api_url, setup.gateway_url)
+    async with discord.Client(intents=discord.Intents.none()) as client:
+        try:
+            await client.login(setup.bot_token.reveal())
+        except TROUBLE as error:
+            trouble = explain(error, None, None)
+            assert trouble is not None
+            return [_bad("discord token", trouble.what, trouble.mend)]
+        link = invite(client.application_id or 0)
+        return [
+            _good("discord token", f"Logs in as {client.user}."),
+            *await _guild(client, setup.guild_id, link),
+            *await _channel(client, setup.channel_id, link),
+            _good("discord invite", f"Adds the bot with the least it needs: {link}"),
+        ]
+
+
+async def _guild(client: discord.Client, guild_id: int | None, link: str) -> list[Check]:
+    if guild_id is None:
+        return [_good("discord guild", "No DISCORD_GUILD_ID: commands are the same everywhere.")]
+    try:
+        guild = await patiently(lambda: client.fetch_guild(guild_id, with_counts=False))
+    except TROUBLE as error:
+        return [_bad("discord guild", _unseen(f"guild {guild_id}", error), f"Add the bot: {link}")]
+    return [_good("discord guild", f"The bot is in {guild.name}.")]
+
+
+async def _channel(client: discord.Client, channel_id: int | None, link: str) -> list[Check]:
+    if channel_id is None:
+        return [
+            Check(
+                "discord channel",
+                False,
+                Level.WARNING,
+                "DISCORD_CHANNEL_ID is not set: alerts and digests do not reach Discord.",
+                "Set it to the channel's id.",
+            )
+        ]
+    try:
+        channel = await patiently(lambda: client.fetch_channel(channel_id))
+        missing = await _missing(client, channel)
+    except TROUBLE as error:
+        what = _unseen(f"channel {channel_id}", error)
+        return [_bad("discord channel", what, f"Check DISCORD_CHANNEL_ID, or add the bot: {link}")]
+    if missing:
+        what = f"The bot may not do this in #{channel}: {', '.join(missing)}."
+        return [_bad("discord channel", what, "Allow it in the channel's settings (Permissions).")]
+    return [_good("discord channel", f"The bot may post in #{channel}.")]
+
+
+async def _missing(client: discord.Client, channel: object) -> list[str]:
+    """Return the rights the bot lacks in a channel; a thread has its parent's."""
+    assert client.user is not None
+    if not isinstance(channel, discord.abc.GuildChannel | discord.Thread):
+        return []
+    guild = await client.fetch_guild(channel.guild.id, with_counts=False)
+    me = await guild.fetch_member(client.user.id)
+    parent = channel.parent_id if isinstance(channel, discord.Thread) else channel.id
+    place = await guild.fetch_channel(parent)
+    assert isinstance(place, discord.abc.GuildChannel)
+    have = place.permissions_for(me)
+    return [name for right, name in _NEEDED.items() if not getattr(have, right)]
+
+
+def _unseen(what: str, error: BaseException) -> str:
+    if isinstance(error, discord.Forbidden | discord.NotFound):
+        return f"The bot does not see the {what}."
+    trouble = explain(error, None, None)
+    return trouble.what if trouble else f"The {what} cannot be looked at."
+
+
+def _good(name: str, detail: str) -> Check:
+    return Check(name, True, Level.INFO, detail)
+
+
+def _bad(name: str, detail: str, resolution: str) -> Check:
+    return Check(name, False, Level.ERROR, detail, resolution)

@@ -1,0 +1,59 @@
+"""Errors in the words and shape of the caller's own dialect.
+
+Shapes: OpenAI `{error: {message, type, param, code}}`, Anthropic
+`{type: "error", error: {type, message}, request_id}`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from bot.models import Dialect
+
+_ANTHROPIC_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+_OPENAI_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "invalid_request_error",
+    413: "invalid_request_error",
+    429: "rate_limit_error",
+}
+
+
+def fault(dialect: Dialect, status: int, message: str, code: str, request_id: str) -> bytes:
+    """Write an error body."""
+    return orjson.dumps(_document(dialect, status, message, code, request_id))
+
+
+def stream_fault(dialect: Dialect, message: str, code: str, request_id: str) -> bytes:
+    """Write the event that ends a stream which broke after its first content."""
+    document = orjson.dumps(_document(dialect, 502, message, code, request_id))
+    if dialect is Dialect.ANTHROPIC:
+        return b"event: error\ndata: " + document + b"\n\n"
+    return b"data: " + document + b"\n\n"
+
+
+def _document(
+    dialect: Dialect, status: int, message: str, code: str, request_id: str
+) -> dict[str, Any]:
+    if dialect is Dialect.ANTHROPIC:
+        kind = _ANTHROPIC_TYPES.get(status, "api_error")
+        return {
+            "type": "error",
+            "error": {"type": kind, "message": message},
+            "request_id": request_id,
+        }
+    kind = _OPENAI_TYPES.get(status, "api_error")
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}

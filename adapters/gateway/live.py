@@ -1,0 +1,88 @@
+"""The config as the gateway follows it: lanes and routes, made once a revision and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bot.catalog import Catalog
+from bot.config.commit import present_of
+from bot.config.schema import ConfigView
+from bot.dialects.endpoint import auth_headers, endpoint_url
+from bot.models import Dialect
+from bot.ports import Document
+from bot.routing.chain import Surroundings
+from bot.routing.router import Candidate, Lane, lane_of
+
+_MOST_LANES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a candidate is asked, and with which headers."""
+
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+
+
+class LiveConfig:
+    """The last good document; a broken one is told by its reader and changes nothing here."""
+
+    def __init__(self, catalog: Catalog, env: Mapping[str, str], location: str) -> None:
+        self._around = Surroundings(catalog, env, location, gateway=True)
+        self._view: ConfigView | None = None
+        self._lanes: dict[tuple[str, Dialect, bool], Lane] = {}
+        self._routes: dict[tuple[str, Dialect], Route] = {}
+        self.revision = ""
+
+    @property
+    def view(self) -> ConfigView:
+        """The checked config. A gateway takes its first document before it listens."""
+        assert self._view is not None
+        return self._view
+
+    @property
+    def around(self) -> Surroundings:
+        """What the chain is judged by."""
+        return self._around
+
+    def take(self, document: Document) -> bool:
+        """Follow a document; False when it is the one that is followed already.
+
+        Raises:
+            ConfigError: it cannot be used; the last good one stays in force.
+        """
+        if document.revision == self.revision:
+            return False
+        self._view = present_of(document).view
+        self.revision = document.revision
+        self._lanes.clear()
+        self._routes.clear()
+        return True
+
+    def lane(self, asked: str, dialect: Dialect, *, fallbacks: bool) -> Lane:
+        """Return who may answer. Raises UnknownModelError."""
+        key = (asked, dialect, fallbacks)
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = lane_of(asked, self.view, self._around, dialect, fallbacks=fallbacks)
+            if len(self._lanes) >= _MOST_LANES:
+                self._lanes.clear()
+            self._lanes[key] = lane
+        return lane
+
+    def route(self, candidate: Candidate, dialect: Dialect) -> Route:
+        """Return where a candidate is asked. Raises SettingsError for an unusable base URL."""
+        key = (candidate.name, dialect)
+        route = self._routes.get(key)
+        if route is None:
+            route = self._routes[key] = self._make_route(candidate, dialect)
+        return route
+
+    def _make_route(self, candidate: Candidate, dialect: Dialect) -> Route:
+        hop = candidate.hop
+        assert hop.provider is not None
+        assert hop.ref is not None
+        base = self._around.env.get(hop.provider.base_url_env or "") or hop.provider.config_base_url
+        url = endpoint_url(hop.provider, dialect, base, hop.ref.name)
+        return Route(url, auth_headers(hop.provider, dialect, hop.key))

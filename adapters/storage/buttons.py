@@ -1,0 +1,74 @@
+"""Buttons in the database: what one does outlives a restart, and the first click counts."""
+
+from __future__ import annotations
+
+import os
+from base64 import urlsafe_b64encode
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+
+from adapters.storage import schema
+from adapters.storage.codec import micros_of, time_of
+from adapters.storage.database import Database
+from bot.access import Actor
+from bot.card import Action
+from bot.errors import StorageError
+from bot.ports import Claim, Json
+
+_buttons = schema.buttons
+_ID_BYTES = 15
+
+
+class SqlButtons:
+    """The ButtonStore port on a database that any number of processes share."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def remember(self, action: Action, at: datetime) -> str:
+        """Keep an action and return an id that nobody can guess."""
+        button_id = urlsafe_b64encode(os.urandom(_ID_BYTES)).decode()
+        insert = _buttons.insert().values(id=button_id, made_at=at, action=_action_out(action))
+        await self._database.write(lambda c: c.execute(insert))
+        return button_id
+
+    async def recall(self, button_id: str) -> Action | None:
+        """Return the action, or None for an id nobody knows any more."""
+        query = select(_buttons.c.action).where(_buttons.c.id == button_id)
+        found = await self._database.read(lambda c: c.execute(query).one_or_none())
+        return None if found is None else _action_in(found.action)
+
+    async def claim(self, button_id: str, actor: Actor, at: datetime) -> Claim | None:
+        """Take the one click a button has: None for the first, else who was first."""
+        return await self._database.write(lambda c: _claim(c, button_id, actor.name, at))
+
+
+def _claim(connection: Connection, button_id: str, name: str, at: datetime) -> Claim | None:
+    take = (
+        update(_buttons)
+        .where(_buttons.c.id == button_id, _buttons.c.claimed_at.is_(None))
+        .values(claimed_by=name, claimed_at=at)
+    )
+    if connection.execute(take).rowcount == 1:
+        return None
+    query = select(_buttons).where(_buttons.c.id == button_id)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise StorageError("Nobody knows that button any more.", "Type the command instead.")
+    return Claim(row.claimed_by, row.claimed_at)
+
+
+def _action_out(action: Action) -> Json:
+    out = asdict(action)
+    if action.expires_at is not None:
+        out["expires_at"] = micros_of(action.expires_at)
+    return out
+
+
+def _action_in(out: Json) -> Action:
+    values = dict(out)
+    if values["expires_at"] is not None:
+        values["expires_at"] = time_of(values["expires_at"])
+    return Action(**values)

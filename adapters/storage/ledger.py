@@ -1,0 +1,154 @@
+"""The ledger in the database: attempts, their hourly rollups, and what providers bill."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from adapters.storage import schema
+from adapters.storage.database import Database, upsert
+from adapters.storage.ledger_periods import Span, days, split
+from adapters.storage.ledger_rows import (
+    FIGURES,
+    MOST_NANO_USD,
+    ROLLUP_KEY,
+    DbRow,
+    attempt_of,
+    clean,
+    rollups,
+    row_of,
+)
+from adapters.storage.ledger_sums import spend_query
+from bot.ports import Attempt, Bill, GroupBy, Spend
+
+_attempts = schema.attempts
+_hourly = schema.spend_hourly
+_bills = schema.bills
+_KEY = (_attempts.c.request_id, _attempts.c.number)
+_DAYS_AT_ONCE = 500
+_MOST_BILL = 1000 * MOST_NANO_USD
+
+
+class SqlLedger:
+    """The Ledger port on a database that any number of processes share."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, attempts: Sequence[Attempt]) -> None:
+        """Write attempts and their rollups in one transaction; known ones are left out."""
+        if attempts:
+            await self._database.write(lambda c: _add(c, attempts))
+
+    async def spend(
+        self, start: datetime, end: datetime, by: GroupBy, *, zone: str = "UTC"
+    ) -> Sequence[Spend]:
+        """Add up what lies in [start, end), dearest first."""
+        spans = days(start, end, zone) if by is GroupBy.DAY else [Span("", start, end)]
+        rows = await self._database.read(lambda c: _spend(c, by, spans))
+        groups = [Spend(row.key, *(int(row._mapping[name]) for name in FIGURES)) for row in rows]
+        return sorted(groups, key=lambda group: (-group.cost_nano_usd, group.key))
+
+    async def first_at(self) -> datetime | None:
+        """When the oldest attempt was made."""
+        return await self._database.read(lambda c: c.scalar(select(func.min(_attempts.c.at))))
+
+    async def attempts(self, start: datetime, end: datetime, limit: int) -> Sequence[Attempt]:
+        """Return attempts, newest first."""
+        query = (
+            select(_attempts)
+            .where(_attempts.c.at >= start, _attempts.c.at < end)
+            .order_by(_attempts.c.at.desc(), *(column.desc() for column in _KEY))
+            .limit(limit)
+        )
+        rows = await self._database.read(lambda c: c.execute(query).all())
+        return [attempt_of(row) for row in rows]
+
+    async def add_bills(self, bills: Sequence[Bill]) -> None:
+        """Store what providers say; what was fetched later counts."""
+        if bills:
+            await self._database.write(lambda c: _add_bills(c, bills))
+
+    async def bills(self, start: date, end: date) -> Sequence[Bill]:
+        """Return the bills of the days in [start, end), by day and provider."""
+        query = (
+            select(_bills)
+            .where(_bills.c.day >= start, _bills.c.day < end)
+            .order_by(_bills.c.day, _bills.c.provider)
+        )
+        rows = await self._database.read(lambda c: c.execute(query).all())
+        return [Bill(row.provider, row.day, row.amount_usd_nano, row.fetched_at) for row in rows]
+
+
+def _add(connection: Connection, attempts: Sequence[Attempt]) -> None:
+    rows: dict[tuple[str, int], DbRow] = {}
+    for attempt in attempts:
+        row = row_of(attempt)
+        rows.setdefault((row["request_id"], row["number"]), row)
+    # Writers that meet in the same rows meet in the same order, so none waits in a circle.
+    fresh = _insert_new(connection, [rows[key] for key in sorted(rows)])
+    add_up(connection, rollups(fresh))
+
+
+def _insert_new(connection: Connection, rows: Sequence[DbRow]) -> Sequence[DbRow]:
+    """Insert the rows that are not there yet and return them."""
+    new = upsert(connection, _attempts).on_conflict_do_nothing(index_elements=_KEY)
+    counted = {"preserve_rowcount": True}
+    with connection.begin_nested() as mark:
+        # Without a wish to know which, the drivers are several times faster.
+        if connection.execute(new.inline(), rows, execution_options=counted).rowcount == len(rows):
+            return rows
+        mark.rollback()
+    written = connection.execute(new.returning(*_KEY), rows).all()
+    keys = {(row.request_id, row.number) for row in written}
+    return [row for row in rows if (row["request_id"], row["number"]) in keys]
+
+
+def add_up(connection: Connection, sums: Sequence[DbRow]) -> None:
+    """Add sums to what the rollups have already, within the connection's transaction."""
+    if not sums:
+        return
+    add = upsert(connection, _hourly)
+    more = {name: _hourly.c[name] + add.excluded[name] for name in FIGURES}
+    connection.execute(
+        add.on_conflict_do_update(index_elements=[_hourly.c[k] for k in ROLLUP_KEY], set_=more),
+        sums,
+    )
+
+
+def _spend(connection: Connection, by: GroupBy, spans: Sequence[Span]) -> list[Row[Any]]:
+    found: list[Row[Any]] = []
+    for first in range(0, len(spans), _DAYS_AT_ONCE):
+        whole, ragged = split(spans[first : first + _DAYS_AT_ONCE])
+        if whole or ragged:
+            found += connection.execute(spend_query(by, whole, ragged)).all()
+    return found
+
+
+def _add_bills(connection: Connection, bills: Sequence[Bill]) -> None:
+    newest: dict[tuple[str, date], Bill] = {}
+    for bill in sorted(bills, key=lambda bill: bill.fetched_at):
+        newest[bill.provider, bill.day] = bill
+    put = upsert(connection, _bills)
+    connection.execute(
+        put.on_conflict_do_update(
+            index_elements=[_bills.c.provider, _bills.c.day],
+            set_={
+                "amount_usd_nano": put.excluded.amount_usd_nano,
+                "fetched_at": put.excluded.fetched_at,
+            },
+            where=_bills.c.fetched_at <= put.excluded.fetched_at,
+        ),
+        [
+            {
+                "provider": clean(bill.provider),
+                "day": bill.day,
+                "amount_usd_nano": max(-_MOST_BILL, min(bill.amount_usd_nano, _MOST_BILL)),
+                "fetched_at": bill.fetched_at,
+            }
+            for bill in newest.values()
+        ],
+    )

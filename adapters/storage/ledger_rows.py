@@ -1,0 +1,212 @@
+"""Attempts as rows of the ledger, and what rows add up to.
+
+The figures of a rollup are those of `bot.ports.Spend`, by the same names.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Row
+
+from adapters.storage.ledger_periods import hour_of
+from bot.models import FailureReason, ModelRef, Price, PriceTier, Usage
+from bot.ports import Attempt, Spend
+
+DbRow = dict[str, Any]
+
+FIGURES: tuple[str, ...] = tuple(field.name for field in fields(Spend))[1:]
+"""What is added up."""
+
+ROLLUP_KEY = ("hour", "model", "provider", "caller", "source", "agent")
+"""What it is added up by."""
+
+MOST_TOKENS = 10**12
+MOST_NANO_USD = 10**15
+"""Limits far beyond any attempt, so that no sum of many can run over 64 bits."""
+
+_MOST_STATUS = 999
+_MOST_NUMBER = 10**6
+_log = logging.getLogger("changeover")
+
+
+def row_of(attempt: Attempt) -> DbRow:
+    """Write an attempt as a row of `attempts`, made fit for every database."""
+    usage = attempt.usage
+    cost = attempt.cost_nano_usd
+    reported = usage.reported_cost_usd
+    return {
+        "at": attempt.at,
+        "request_id": clean(attempt.request_id),
+        "number": within(attempt.number, _MOST_NUMBER),
+        "model": clean(f"{attempt.model.provider}/{attempt.model.name}"),
+        "provider": clean(attempt.provider),
+        "asked": clean(attempt.asked),
+        "served": _clean_or_none(attempt.served),
+        "dialect": clean(attempt.dialect),
+        "caller": _clean_or_none(attempt.caller),
+        "source": clean(attempt.source),
+        "agent": _clean_or_none(attempt.agent),
+        "session": _clean_or_none(attempt.session),
+        "stream": attempt.stream,
+        "status": within(attempt.status, _MOST_STATUS),
+        "reason": None if attempt.reason is None else attempt.reason.value,
+        "answered": attempt.answered,
+        "last": attempt.last,
+        "fallback": attempt.fallback,
+        "input_tokens": within(usage.input_tokens, MOST_TOKENS),
+        "cached_input_tokens": within(usage.cached_input_tokens, MOST_TOKENS),
+        "cache_write_tokens": within(usage.cache_write_tokens, MOST_TOKENS),
+        "cache_write_1h_tokens": within(usage.cache_write_1h_tokens, MOST_TOKENS),
+        "output_tokens": within(usage.output_tokens, MOST_TOKENS),
+        "reasoning_tokens": within(usage.reasoning_tokens, MOST_TOKENS),
+        "reported_cost_usd": None if reported is None else str(reported),
+        "cost_nano_usd": None if cost is None else within(cost, MOST_NANO_USD),
+        "estimated": attempt.estimated,
+        "price": price_out(attempt.price),
+        "latency_ms": attempt.latency_ms,
+        "first_token_ms": attempt.first_token_ms,
+    }
+
+
+def attempt_of(row: Row[Any]) -> Attempt:
+    """Read an attempt back."""
+    provider, _, name = row.model.partition("/")
+    reported = row.reported_cost_usd
+    usage = Usage(
+        input_tokens=row.input_tokens,
+        output_tokens=row.output_tokens,
+        cached_input_tokens=row.cached_input_tokens,
+        cache_write_tokens=row.cache_write_tokens,
+        cache_write_1h_tokens=row.cache_write_1h_tokens,
+        reasoning_tokens=row.reasoning_tokens,
+        reported_cost_usd=None if reported is None else Decimal(reported),
+    )
+    return Attempt(
+        at=row.at,
+        request_id=row.request_id,
+        number=row.number,
+        model=ModelRef(provider, name),
+        provider=row.provider,
+        usage=usage,
+        asked=row.asked,
+        served=row.served,
+        dialect=row.dialect,
+        caller=row.caller,
+        source=row.source,
+        agent=row.agent,
+        session=row.session,
+        stream=row.stream,
+        status=row.status,
+        reason=None if row.reason is None else FailureReason(row.reason),
+        answered=row.answered,
+        last=row.last,
+        fallback=row.fallback,
+        cost_nano_usd=row.cost_nano_usd,
+        estimated=row.estimated,
+        price=price_in(row.price),
+        latency_ms=row.latency_ms,
+        first_token_ms=row.first_token_ms,
+    )
+
+
+def rollups(rows: Iterable[DbRow], gone: Iterable[DbRow] = ()) -> list[DbRow]:
+    """Add rows up by hour and kin, less those that are gone.
+
+    The order is one that all writers share: whoever locks rollups in it never locks up.
+    """
+    sums: dict[tuple[Any, ...], list[int]] = {}
+    for sign, part in ((1, rows), (-1, gone)):
+        for row in part:
+            key = _rollup_key(row)
+            known = sums.setdefault(key, [0] * len(FIGURES))
+            for at, figure in enumerate(_figures(row)):
+                known[at] += sign * figure
+    names = (*ROLLUP_KEY, *FIGURES)
+    return [dict(zip(names, (*key, *sums[key]), strict=True)) for key in sorted(sums)]
+
+
+def _rollup_key(row: DbRow) -> tuple[Any, ...]:
+    return (
+        hour_of(row["at"]),
+        row["model"],
+        row["provider"],
+        row["caller"] or "",
+        row["source"],
+        row["agent"] or "",
+    )
+
+
+def _figures(row: DbRow) -> list[int]:
+    """Return the row's part in each of `FIGURES`."""
+    cost, last, fallback = row["cost_nano_usd"], row["last"], row["fallback"]
+    given, output = row["input_tokens"], row["output_tokens"]
+    return [
+        cost or 0,
+        int(last),
+        int(last and fallback),
+        1,
+        int(row["reason"] is not None),
+        int(cost is None and given + output > 0),
+        given,
+        row["cached_input_tokens"],
+        row["cache_write_tokens"],
+        output,
+        row["reasoning_tokens"],
+        (cost or 0) if fallback else 0,
+    ]
+
+
+@lru_cache(maxsize=512)
+def price_out(price: Price | None) -> str | None:
+    """Write unit prices as JSON, the unknown ones left out."""
+    if price is None:
+        return None
+    values = {name: value for name, value in asdict(price).items() if value not in (None, ())}
+    return json.dumps(values, default=str, separators=(",", ":"))
+
+
+@lru_cache(maxsize=512)
+def price_in(text: str | None) -> Price | None:
+    """Read unit prices back."""
+    if text is None:
+        return None
+    values = _decimals(json.loads(text))
+    if "as_of" in values:
+        values["as_of"] = date.fromisoformat(values["as_of"])
+    if "tiers" in values:
+        values["tiers"] = tuple(PriceTier(**_decimals(tier)) for tier in values["tiers"])
+    return Price(**values)
+
+
+def clean(text: str) -> str:
+    """Replace what no database keeps: NUL, and half a surrogate."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "�").encode("utf-8", "replace").decode("utf-8")
+
+
+def _clean_or_none(text: str | None) -> str | None:
+    return None if text is None else clean(text)
+
+
+def _decimals(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: Decimal(value) if name.endswith("_usd_per_1m") and value is not None else value
+        for name, value in values.items()
+    }
+
+
+def within(number: int, most: int) -> int:
+    """Return the number, or the nearest that can be true; a log line says which was not kept."""
+    if 0 <= number <= most:
+        return number
+    _log.warning("the ledger was given %s, which cannot be; it keeps what is next to it", number)
+    return min(max(number, 0), most)

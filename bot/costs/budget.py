@@ -1,0 +1,88 @@
+"""Budgets: which notice is due, and what a typed amount means."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from decimal import Decimal, InvalidOperation
+from enum import Enum
+
+from bot.costs.period import Span, calendar
+from bot.costs.pricing import NANO
+from bot.durations import shorten
+from bot.errors import UsageError
+from bot.ports import Budget
+
+MOST_USD = Decimal(1_000_000_000)
+_HINT = "Write it like /cost budget 50 per day, or /cost budget off."
+_AMOUNT = re.compile(r"(?:usd|us\$|\$)?\s*([+-]?[\d.,_']+)\s*(?:usd|\$)?", re.IGNORECASE)
+_THOUSANDS = re.compile(r"\d{1,3}(?:[,_']\d{3})+(?:\.\d+)?")
+
+
+class BudgetStep(Enum):
+    """How far a budget is spent; the value is the percentage told."""
+
+    NONE = 0
+    HALF = 50
+    MOST = 80
+    ALL = 100
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """A budget at a moment.
+
+    `due` is the step to tell now (NONE: nothing new); `passed` are the steps reached, all of
+    which count as told once the highest is.
+    """
+
+    budget: Budget
+    period: Span
+    spent_nano: int
+    due: BudgetStep
+    passed: tuple[BudgetStep, ...]
+
+    @property
+    def percent(self) -> Decimal:
+        """How much of the amount is spent."""
+        return Decimal(self.spent_nano) * 100 / self.budget.amount_nano_usd
+
+
+def decide(
+    budget: Budget, spent_nano: int, told: frozenset[int], now: datetime, zone: tzinfo
+) -> BudgetState:
+    """Decide which notice is due: the highest step reached, unless it or a higher one was told."""
+    passed = tuple(
+        step
+        for step in BudgetStep
+        if step.value and spent_nano * 100 >= step.value * budget.amount_nano_usd
+    )
+    highest = passed[-1] if passed else BudgetStep.NONE
+    new = highest.value > max(told, default=0)
+    due = highest if new else BudgetStep.NONE
+    return BudgetState(budget, calendar(budget.period, now, zone), spent_nano, due, passed)
+
+
+def parse_amount(words: str) -> int:
+    """Read an amount such as `50`, `$12.50` or `1,000` as nano-dollars.
+
+    Raises:
+        UsageError: it is no amount above zero.
+    """
+    match = _AMOUNT.fullmatch(words.strip())
+    digits = match[1] if match else ""
+    if _THOUSANDS.fullmatch(digits):
+        digits = re.sub(r"[,_']", "", digits)
+    try:
+        amount = Decimal(digits)
+    except InvalidOperation:
+        raise UsageError(f"{shorten(words)!r} is not an amount of USD.", _HINT) from None
+    if amount <= 0:
+        raise UsageError("A budget has to be more than $0.", _HINT)
+    if amount > MOST_USD:
+        raise UsageError(f"{shorten(words)!r} is more than any budget can be.", _HINT)
+    nano = int(amount * NANO)
+    if not nano:
+        raise UsageError("A budget has to be more than $0.", _HINT)
+    return nano

@@ -1,0 +1,134 @@
+"""What stands where a part of the world is not there: it knows nothing and keeps nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from bot.errors import StorageError
+from bot.ports.chat import MessageRef
+from bot.ports.costs import (
+    Amendment,
+    BillRead,
+    Budget,
+    ChainTest,
+    DigestRow,
+    MeterReading,
+    RowPage,
+)
+from bot.ports.ledger import Attempt, Bill, GroupBy, Spend
+
+
+class NoLedger:
+    """A ledger that was never written."""
+
+    async def add(self, attempts: Sequence[Attempt]) -> None:
+        """Forget them."""
+
+    async def spend(
+        self, start: datetime, end: datetime, by: GroupBy, *, zone: str = "UTC"
+    ) -> Sequence[Spend]:
+        """Nothing was spent."""
+        return ()
+
+    async def first_at(self) -> datetime | None:
+        """Nothing was counted."""
+        return None
+
+    async def attempts(self, start: datetime, end: datetime, limit: int) -> Sequence[Attempt]:
+        """Nothing was attempted."""
+        return ()
+
+    async def add_bills(self, bills: Sequence[Bill]) -> None:
+        """Forget them."""
+
+    async def bills(self, start: date, end: date) -> Sequence[Bill]:
+        """Nobody sent a bill."""
+        return ()
+
+
+class NoBudgets:
+    """There is no budget and none can be set."""
+
+    async def budget(self) -> Budget | None:
+        """There is none."""
+        return None
+
+    async def set_budget(self, budget: Budget | None) -> Budget | None:
+        """Refuse, since nothing would watch it."""
+        raise StorageError(
+            "A budget needs the database, and this process has none.", "changeover doctor"
+        )
+
+    async def told(self, budget_id: int, period_start: datetime) -> frozenset[int]:
+        """Nothing was told."""
+        return frozenset()
+
+    async def claim(self, budget_id: int, period_start: datetime, percent: int) -> bool:
+        """Tell nothing."""
+        return False
+
+
+class NoDigestLog:
+    """A log that would not remember a digest, so none can be claimed."""
+
+    async def find(self, kind: str, channel: str, period: str) -> DigestRow | None:
+        """Nothing was posted."""
+        return None
+
+    async def claim(self, kind: str, channel: str, period: str, at: datetime) -> bool:
+        """Claim nothing."""
+        return False
+
+    async def take_over(self, row: DigestRow, at: datetime) -> bool:
+        """Claim nothing."""
+        return False
+
+    async def posted(self, row: DigestRow, message: MessageRef) -> None:
+        """Forget it."""
+
+    async def release(self, row: DigestRow) -> None:
+        """There is nothing to release."""
+
+
+class NoChainTests:
+    """No test was ever made."""
+
+    async def record(self, test: ChainTest) -> None:
+        """Forget it."""
+
+    async def last(self) -> ChainTest | None:
+        """There is none."""
+        return None
+
+
+class NoBillLog:
+    """No bill was ever read."""
+
+    async def note(self, read: BillRead) -> None:
+        """Forget it."""
+
+    async def reads(self) -> Sequence[BillRead]:
+        """There is none."""
+        return ()
+
+    async def add_reading(self, reading: MeterReading) -> None:
+        """Forget it."""
+
+    async def readings(
+        self, provider: str, start: datetime, end: datetime
+    ) -> Sequence[MeterReading]:
+        """There is none."""
+        return ()
+
+
+class NoCorrections:
+    """There are no rows to correct."""
+
+    async def rows(self, start: datetime, end: datetime, after: int, limit: int) -> RowPage:
+        """There is none."""
+        return RowPage((), None)
+
+    async def amend(self, amendments: Sequence[Amendment], at: datetime, why: str) -> int:
+        """Nothing is amended."""
+        return 0

@@ -1,0 +1,77 @@
+"""The Discord surface on a simulated Discord, with the core on fakes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from adapters.discord.endpoints import pointed_at
+from adapters.discord.outgoing import Draw
+from adapters.discord.service import DiscordSurface
+from adapters.discord.settings import Pace
+from bot.errors import StorageError
+from bot.models import Secret
+from tests.fakes_core import Bench
+from tests.servers.discord import CHANNEL, GUILD, TOKEN, DiscordServer
+
+QUICK = Pace(first_retry_s=0.02, longest_retry_s=0.05, drain_s=2.0, names_s=0.0)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What the environment would say."""
+
+    bot_token: Secret = Secret(TOKEN)
+    channel_id: int | None = CHANNEL
+    guild_id: int | None = GUILD
+    api_url: str | None = None
+    gateway_url: str | None = None
+
+
+@dataclass
+class FakeMemory:
+    """Keeps what was told to Discord; `away` as a database can be."""
+
+    kept: dict[str, str] = field(default_factory=dict)
+    away: bool = False
+
+    async def get(self, key: str) -> str | None:
+        self._here()
+        return self.kept.get(key)
+
+    async def put(self, key: str, value: str) -> None:
+        self._here()
+        self.kept[key] = value
+
+    def _here(self) -> None:
+        if self.away:
+            raise StorageError("The database is away.")
+
+
+@asynccontextmanager
+async def running(
+    server: DiscordServer,
+    bench: Bench,
+    *,
+    memory: FakeMemory | None = None,
+    token: str = TOKEN,
+    channel_id: int | None = CHANNEL,
+    guild_id: int | None = GUILD,
+    draw: Draw | None = None,
+    pace: Pace = QUICK,
+    wait: bool = True,
+) -> AsyncIterator[DiscordSurface]:
+    """Run the surface until the block ends."""
+    setup = Setup(Secret(token), channel_id, guild_id, server.api_url, server.gateway_url)
+    surface = DiscordSurface(bench.app, setup, memory or FakeMemory(), draw=draw, pace=pace)
+    with pointed_at(None, None):
+        task = asyncio.create_task(surface.run())
+        try:
+            if wait:
+                await server.connected()
+            yield surface
+        finally:
+            await surface.stop()
+            await task
