@@ -11,7 +11,16 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 _BLACK = "[hidden]"
-_CHATTY = ("httpx", "httpcore", "apscheduler", "slack_bolt", "slack_sdk", "discord", "alembic")
+_CHATTY = (
+    "httpx",
+    "httpcore",
+    "apscheduler",
+    "slack_bolt",
+    "slack_sdk",
+    "discord",
+    "alembic",
+    "watchfiles",
+)
 
 
 def setup_logging(style: str, level: str, secrets: Iterable[str]) -> None:

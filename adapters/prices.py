@@ -115,7 +115,15 @@ def _operator_price(path: Path, name: str, table: dict[str, Any], as_of: date, h
     amounts = {key: _amount(path, name, key, value, hint) for key, value in table.items()}
     if not {"input_usd_per_1m", "output_usd_per_1m"} <= set(amounts):
         raise SettingsError(f"{path}: {name} needs both an input and an output price.", hint)
-    return Price(**amounts, source="operator", as_of=as_of)
+    return Price(
+        amounts["input_usd_per_1m"],
+        amounts["output_usd_per_1m"],
+        amounts.get("cached_input_usd_per_1m"),
+        amounts.get("cache_write_usd_per_1m"),
+        "operator",
+        as_of,
+        amounts.get("cache_write_1h_usd_per_1m"),
+    )
 
 
 def _amount(path: Path, name: str, key: str, value: object, hint: str) -> Decimal:

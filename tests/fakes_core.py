@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from bot.access import AccessRules, Actor, Surface
 from bot.app import App
@@ -16,6 +17,8 @@ from bot.commands.context import Ports
 from bot.models import FailureReason, ModelRef, Price, Provider, Secret
 from bot.ports import Claim, HttpAnswer, HttpRequest
 from bot.settings import Settings
+from tests.fakes_costs import FakeBillLog, FakeBills, FakeBudgets, FakeChainTests, FakeDigestLog
+from tests.fakes_ledger import FakeCorrections, FakeLedger
 from tests.fakes_storage import FakeClock, FakeConfigStore, FakeFallbackLog, FakeJournal
 
 OWNER = Actor(Surface.CLI, "owner", "Ana", owner=True)
@@ -144,6 +147,8 @@ class Bench:
         prices: Mapping[str, tuple[str, str]] | None = None,
         location: str = "/srv/moltbot.json",
         prefix: str = "",
+        zone: str = "UTC",
+        bills: Sequence[FakeBills] = (),
     ) -> None:
         raw = config if isinstance(config, bytes) else json.dumps(config, indent=2).encode()
         self.clock = FakeClock()
@@ -153,7 +158,18 @@ class Bench:
         self.upstream = FakeUpstream()
         self.lists = FakeLists()
         self.buttons = FakeButtons()
-        settings = Settings(env=env, access=AccessRules.parse(operators, admins), prefix=prefix)
+        self.ledger = FakeLedger()
+        self.budgets = FakeBudgets()
+        self.digests = FakeDigestLog()
+        self.chain_tests = FakeChainTests()
+        self.bill_log = FakeBillLog()
+        self.corrections = FakeCorrections(self.ledger)
+        settings = Settings(
+            env=env,
+            access=AccessRules.parse(operators, admins),
+            prefix=prefix,
+            timezone=ZoneInfo(zone),
+        )
         ports = Ports(
             self.clock,
             self.store,
@@ -163,6 +179,13 @@ class Bench:
             self.lists,
             FakePrices(prices),
             self.buttons,
+            self.ledger,
+            self.budgets,
+            self.digests,
+            self.chain_tests,
+            self.bill_log,
+            bills,
+            self.corrections,
         )
         self.app = App(ports, settings)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,14 +15,14 @@ from bot.models import Secret
 from tests.fakes_core import Bench
 from tests.servers.discord import CHANNEL, GUILD, TOKEN, DiscordServer
 
-QUICK = Pace(first_retry_s=0.02, longest_retry_s=0.05, drain_s=2.0, names_s=0.0)
+QUICK = Pace(first_retry_s=0.02, longest_retry_s=0.05, identify_s=0.0, names_s=0.0)
 
 
 @dataclass(frozen=True)
 class Setup:
     """What the environment would say."""
 
-    bot_token: Secret = Secret(TOKEN)
+    bot_token: Secret
     channel_id: int | None = CHANNEL
     guild_id: int | None = GUILD
     api_url: str | None = None
@@ -61,17 +60,17 @@ async def running(
     guild_id: int | None = GUILD,
     draw: Draw | None = None,
     pace: Pace = QUICK,
+    drain_s: float = 2.0,
     wait: bool = True,
 ) -> AsyncIterator[DiscordSurface]:
     """Run the surface until the block ends."""
     setup = Setup(Secret(token), channel_id, guild_id, server.api_url, server.gateway_url)
-    surface = DiscordSurface(bench.app, setup, memory or FakeMemory(), draw=draw, pace=pace)
+    surface = DiscordSurface(bench.app, setup, memory or FakeMemory(), draw, pace=pace)
     with pointed_at(None, None):
-        task = asyncio.create_task(surface.run())
+        await surface.start()
         try:
             if wait:
                 await server.connected()
             yield surface
         finally:
-            await surface.stop()
-            await task
+            await surface.stop(drain_s)

@@ -102,10 +102,16 @@ class Answers:
         await self._at_once(interaction, unexpected_card(""))
 
     async def drain(self, timeout_s: float) -> None:
-        """Take nothing new, and let what is being answered come to its end."""
+        """Take nothing new, and let what is being answered come to its end, or cut it off."""
         self._leaving = True
-        if self._busy:
-            await asyncio.wait(self._busy, timeout=timeout_s)
+        if not self._busy:
+            return
+        _, late = await asyncio.wait(self._busy, timeout=timeout_s)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+            _log.warning("%d answers to Discord were cut off at the end", len(late))
 
     def _stay_open(self) -> None:
         if self._leaving:

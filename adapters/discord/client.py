@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import discord
 
 from adapters.discord.answers import Answers
 from adapters.discord.outgoing import patiently
+from adapters.discord.settings import DiscordSetup, Pace
 from adapters.discord.tree import SyncMemory, Tree, fill, fingerprint
 from bot.errors import StorageError
 
@@ -41,6 +42,9 @@ class Names:
     async def _read(self) -> None:
         try:
             self._names = await self._app.refresh_names() or self._names
+        except Exception:  # noqa: BLE001
+            # Completion goes on with the names it has.
+            _log.exception("the model names could not be read")
         finally:
             self._read_at = time.monotonic()
             self._reading = None
@@ -56,7 +60,14 @@ class DiscordClient(discord.Client):
     """One login: commands and clicks go to `answers`, nothing else is listened to."""
 
     def __init__(
-        self, app: App, answers: Answers, names: Names, memory: SyncMemory, guild_id: int | None
+        self,
+        app: App,
+        answers: Answers,
+        names: Names,
+        memory: SyncMemory,
+        setup: DiscordSetup,
+        pace: Pace,
+        told: Callable[[bool], None],
     ) -> None:
         super().__init__(
             # Interactions need none; without this one discord.py knows no channel or guild.
@@ -66,28 +77,35 @@ class DiscordClient(discord.Client):
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
         )
-        self.connected = False
         self.came_up = False
-        self.guild_id = guild_id
+        self._told = told
+        self._guild_id = setup.guild_id
         self._answers = answers
         self._names = names
         self._memory = memory
+        self._identify_s = pace.identify_s
         self.tree = Tree(self, answers.failed)
         fill(self.tree, app.registry, app.settings.prefix, answers.command, names)
 
     async def setup_hook(self) -> None:
         self._names()
-        await sync(self.tree, self._memory, self.application_id, self.guild_id)
+        await sync(self.tree, self._memory, self.application_id, self._guild_id)
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Wait before a new session: Discord takes one in five seconds."""
+        if not initial:
+            await asyncio.sleep(self._identify_s)
 
     async def on_connect(self) -> None:
-        self.connected = self.came_up = True
-        _log.info("connected to Discord as %s", self.user)
+        self.came_up = True
+        self._told(True)
+        _log.info("Discord: connected as %s", self.user)
 
     async def on_resumed(self) -> None:
-        self.connected = True
+        self._told(True)
 
     async def on_disconnect(self) -> None:
-        self.connected = False
+        self._told(False)
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         """Answer a click; commands come through the tree."""

@@ -19,7 +19,7 @@ _NEEDED = {
 }
 
 
-async def examine(setup: DiscordSetup) -> list[Check]:
+async def examine_discord(setup: DiscordSetup) -> list[Check]:
     """Look at everything over the web API; no connection to the gateway is made."""
     point_at(setup.api_url, setup.gateway_url)
     async with discord.Client(intents=discord.Intents.none()) as client:
@@ -27,7 +27,6 @@ async def examine(setup: DiscordSetup) -> list[Check]:
             await client.login(setup.bot_token.reveal())
         except TROUBLE as error:
             trouble = explain(error, None, None)
-            assert trouble is not None
             return [_bad("discord token", trouble.what, trouble.mend)]
         link = invite(client.application_id or 0)
         return [
@@ -88,8 +87,7 @@ async def _missing(client: discord.Client, channel: object) -> list[str]:
 def _unseen(what: str, error: BaseException) -> str:
     if isinstance(error, discord.Forbidden | discord.NotFound):
         return f"The bot does not see the {what}."
-    trouble = explain(error, None, None)
-    return trouble.what if trouble else f"The {what} cannot be looked at."
+    return explain(error, None, None).what
 
 
 def _good(name: str, detail: str) -> Check:

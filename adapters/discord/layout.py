@@ -12,6 +12,7 @@ from bot.card import Caution, Code, Span, Strong, Table, Text, text
 PHONE = 36
 """Monospaced characters a phone shows before it wraps."""
 _NOTHING = ("", "-")
+_BETWEEN = "\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +64,14 @@ def share(sections: Sequence[Section], most: int, command: str) -> str:
     present = [section for section in sections if section.blocks]
     if not present:
         return ""
-    most -= len(present) - 1
+    most -= len(_BETWEEN) * (len(present) - 1)
     lengths = [size(section.first(len(section.blocks))) for section in present]
     equal = most // len(present)
     parts = [
         section.within(max(equal, most - (sum(lengths) - length)), command)
         for section, length in zip(present, lengths, strict=True)
     ]
-    return "\n".join(parts)
+    return _BETWEEN.join(parts)
 
 
 def cautions(warnings: Sequence[Caution]) -> Section:

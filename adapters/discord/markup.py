@@ -122,7 +122,7 @@ def _span(span: Span) -> str:
         case Code(text=words):
             return code(words)
         case Strong(text=words):
-            return "" if blank(words) else f"**{inert(words.strip())}**"
+            return _bold(words)
         case When(at=at, style=style):
             return f"<t:{int(at.timestamp())}:{_STYLES[style]}>"
         case Link(label=label, url=url):
@@ -131,6 +131,15 @@ def _span(span: Span) -> str:
             return f"<@{id_}>"
         case Person(name=name):
             return inert(name)
+
+
+def _bold(words: str) -> str:
+    """Write bold words; blanks at their ends stay outside, or the stars would be shown."""
+    if blank(words):
+        return ""
+    core = words.strip()
+    start = words.index(core)
+    return f"{words[:start]}**{inert(core)}**{words[start + len(core) :]}"
 
 
 def _link(label: str, url: str) -> str:

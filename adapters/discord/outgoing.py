@@ -13,13 +13,14 @@ import discord
 
 from adapters.discord.render import Message, render
 from bot.card import Card, Chart
+from bot.errors import ChangeoverError
 
 if TYPE_CHECKING:
     from bot.app import App
 
 T = TypeVar("T")
-Draw = Callable[[Chart], Awaitable[bytes | None]]
-"""Turns a chart into PNG; None where it cannot."""
+Draw = Callable[[Chart], Awaitable[bytes]]
+"""Chart → PNG; raises ChangeoverError kinds where it cannot."""
 
 TROUBLE = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError)
 """What a call to Discord may raise."""
@@ -37,8 +38,16 @@ class Press:
     async def message(self, card: Card) -> Message:
         """Return what to send for a card."""
         armed = await self._app.arm(card)
-        picture = await self._draw(card.chart) if card.chart and self._draw else None
-        return render(armed, picture)
+        return render(armed, await self._picture(card))
+
+    async def _picture(self, card: Card) -> bytes | None:
+        if card.chart is None or self._draw is None:
+            return None
+        try:
+            return await self._draw(card.chart)
+        except ChangeoverError as error:
+            _log.warning("a chart is told in words: %s", error.message)
+            return None
 
 
 def fresh(message: Message) -> dict[str, Any]:
@@ -73,7 +82,7 @@ def _both(message: Message) -> dict[str, Any]:
             everyone=False,
             roles=False,
             replied_user=False,
-            users=[discord.Object(user) for user in message.pings],
+            users=[discord.Object(user) for user in message.pings] or False,
         ),
     }
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from adapters.discord.layout import Section, cautions, rows_of, share
 from adapters.discord.markup import bare, blank, clip, cut, markup, shown, simple, size
-from bot.card import Button, ButtonStyle, Card, Person, Strong, Text, Tone, text
+from bot.card import Button, ButtonStyle, Card, Person, Span, Strong, Text, Tone, text
 
 MOST_IN_ALL, MOST_TITLE, MOST_DESCRIPTION = 6000, 256, 4096
 MOST_FIELDS, MOST_NAME, MOST_VALUE, MOST_IN_FIELDS = 25, 256, 1024, 2000
@@ -90,13 +90,27 @@ def _title(title: Text) -> tuple[str, Text]:
 
     A title shows neither times nor people, so one that has them is written as a first line.
     """
-    if not simple(title):
-        return "", tuple(Strong(span) if isinstance(span, str) else span for span in title)
-    words = tuple(span.text if isinstance(span, Strong) else span for span in title)
-    if blank(markup(words)):
+    if blank(markup(title)):
         return "-", ()
+    if not simple(title):
+        return "", _strong(title)
+    words = tuple(span.text if isinstance(span, Strong) else span for span in title)
     whole = size(markup(words)) <= MOST_TITLE
     return clip(words, MOST_TITLE), () if whole else title
+
+
+def _strong(title: Text) -> Text:
+    """Make all words of a title bold, as one: stars that touch would be shown."""
+    spans: list[Span] = []
+    for span in title:
+        words = span if isinstance(span, str) else span.text if isinstance(span, Strong) else None
+        if words is None:
+            spans.append(span)
+        elif spans and isinstance(spans[-1], Strong):
+            spans[-1] = Strong(spans[-1].text + words)
+        else:
+            spans.append(Strong(words))
+    return tuple(spans)
 
 
 def _footer(footer: Text) -> tuple[str, Text]:

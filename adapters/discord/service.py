@@ -1,10 +1,11 @@
-"""Discord as a service: logs in, stays, comes back by itself, and goes in good order."""
+"""Discord, whole: logs in, stays, comes back by itself, and goes in good order."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from adapters.discord.answers import Answers
 from adapters.discord.chat import DiscordChat
@@ -13,31 +14,39 @@ from adapters.discord.endpoints import one_line_each, point_at
 from adapters.discord.outgoing import Draw, Press
 from adapters.discord.settings import DiscordSetup, Pace
 from adapters.discord.tree import SyncMemory
-from adapters.discord.trouble import Trouble, explain
-from bot.app import App
+from adapters.discord.trouble import explain
 
+if TYPE_CHECKING:
+    from bot.app import App
+
+DRAIN_S = 20.0
 _log = logging.getLogger("changeover.discord")
 _PATIENCE = Pace()
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How it stands with Discord now; `detail` is one line for people."""
+    """What readiness and metrics want to know; `trouble` is empty when all is well."""
 
-    connected: bool
-    detail: str
+    ok: bool
+    user: str = ""
+    trouble: str = ""
 
 
 class DiscordSurface:
-    """Runs until it is stopped; what goes wrong is one line in the log and another attempt."""
+    """The Discord surface; `chat` is its port to the team's channel.
+
+    `memory` keeps which commands Discord was told of. `draw` turns a chart into a PNG; without
+    it charts are told in words.
+    """
 
     def __init__(
         self,
         app: App,
         setup: DiscordSetup,
         memory: SyncMemory,
-        *,
         draw: Draw | None = None,
+        *,
         pace: Pace = _PATIENCE,
     ) -> None:
         self._app = app
@@ -45,77 +54,76 @@ class DiscordSurface:
         self._memory = memory
         self._pace = pace
         self._client: DiscordClient | None = None
-        self._trouble: Trouble | None = None
-        self._stopping = asyncio.Event()
-        self._stopped = asyncio.Event()
-        self._stopped.set()
+        self._trouble = ""
+        self._connected = asyncio.Event()
+        self._life: asyncio.Task[None] | None = None
         press = Press(app, draw)
         self.chat = DiscordChat(lambda: self._client, press, setup.channel_id)
         self._answers = Answers(app, press, self.chat)
         self._names = Names(app, pace.names_s)
 
-    async def run(self) -> None:
-        """Be connected until `stop`; whatever Discord or the network does, it tries again.
+    async def start(self) -> None:
+        """Begin to connect, and go on trying; returns at once.
 
         Raises:
             SettingsError: the command prefix makes a name that Discord does not take.
         """
         point_at(self._setup.api_url, self._setup.gateway_url)
         one_line_each()
-        self._stopped.clear()
-        wait_s = self._pace.first_retry_s
-        try:
-            while not self._stopping.is_set():
-                came_up = await self._once()
-                if self._stopping.is_set():
-                    break
-                wait_s = self._pace.first_retry_s if came_up else wait_s
-                why = f"{self._trouble}" if self._trouble else "The connection ended."
-                _log.error("Discord: %s Trying again in %.0f s.", why, wait_s)
-                await self._wait(wait_s)
-                wait_s = min(wait_s * 2, self._pace.longest_retry_s)
-        finally:
-            await self._names.close()
-            self._stopped.set()
+        self._client = self._new_client()
+        self._life = asyncio.create_task(self._stay_alive(self._client))
 
-    async def stop(self) -> None:
-        """Let what is being answered come to its end, then leave; returns when it is over."""
-        self._stopping.set()
-        await self._stopped.wait()
+    async def ready(self) -> None:
+        """Wait until events come in."""
+        await self._connected.wait()
+
+    async def stop(self, drain_s: float = DRAIN_S) -> None:
+        """Take nothing new, bring what has begun to its end, and close."""
+        await self._answers.drain(drain_s)
+        if self._life is not None:
+            self._life.cancel()
+            await asyncio.wait({self._life})
+        await self._names.close()
 
     def health(self) -> Health:
-        """Say how it stands."""
-        client = self._client
-        if client is not None and client.connected:
-            return Health(True, f"Connected to Discord as {client.user}.")
-        return Health(False, str(self._trouble) if self._trouble else "Not connected to Discord.")
+        """Say how the connection stands, without asking Discord."""
+        client, ok = self._client, self._connected.is_set()
+        return Health(ok, str(client.user) if ok and client else "", "" if ok else self._trouble)
 
-    async def _once(self) -> bool:
-        """Log in and stay until the connection ends; True when it had come up."""
-        client = DiscordClient(
-            self._app, self._answers, self._names, self._memory, self._setup.guild_id
+    def _new_client(self) -> DiscordClient:
+        return DiscordClient(
+            self._app, self._answers, self._names, self._memory, self._setup, self._pace, self._told
         )
-        self._client = client
-        life = asyncio.create_task(client.start(self._setup.bot_token.reveal()))
-        end = asyncio.create_task(self._stopping.wait())
+
+    def _told(self, connected: bool) -> None:
+        if connected:
+            self._connected.set()
+        else:
+            self._connected.clear()
+
+    async def _stay_alive(self, client: DiscordClient) -> None:
+        wait_s = self._pace.first_retry_s
+        while True:
+            self._client = client
+            await self._live(client)
+            wait_s = self._pace.first_retry_s if client.came_up else wait_s
+            _log.error("Discord: %s Next try in %.1f s.", self._trouble, wait_s)
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, self._pace.longest_retry_s)
+            client = self._new_client()
+
+    async def _live(self, client: DiscordClient) -> None:
+        """Log in and stay until the connection ends, which is never meant."""
         try:
-            await asyncio.wait({life, end}, return_when=asyncio.FIRST_COMPLETED)
-            if self._stopping.is_set():
-                await self._answers.drain(self._pace.drain_s)
+            await client.start(self._setup.bot_token.reveal())
+            self._trouble = "The connection ended."
+        except Exception as error:  # noqa: BLE001
+            # Nothing that Discord does may end the process; what it was is told in words.
+            trouble = explain(error, self._setup.guild_id, client.application_id)
+            self._trouble = str(trouble)
+            if trouble.strange:
+                _log.exception("Discord: the connection failed in a way nobody foresaw")
         finally:
             self._client = None
-            end.cancel()
+            self._connected.clear()
             await client.close()
-            life.cancel()
-            await asyncio.wait({life, end})
-        error = None if life.cancelled() else life.exception()
-        self._trouble = explain(error, self._setup.guild_id, client.application_id)
-        if self._trouble is not None and self._trouble.strange:
-            _log.error("the connection to Discord failed unexpectedly", exc_info=error)
-        return client.came_up
-
-    async def _wait(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        except TimeoutError:
-            return

@@ -29,9 +29,9 @@ class DiscordSetup(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds: the first and the longest wait between two attempts, and how long stop waits."""
+    """Seconds: waits between two attempts and before a new session; how old names may grow."""
 
     first_retry_s: float = 5.0
     longest_retry_s: float = 300.0
-    drain_s: float = 10.0
+    identify_s: float = 5.0
     names_s: float = 15.0

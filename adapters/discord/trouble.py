@@ -39,12 +39,8 @@ def invite(application_id: int | str) -> str:
     return discord.utils.oauth_url(application_id, permissions=permissions, scopes=scopes)
 
 
-def explain(
-    error: BaseException | None, guild_id: int | None, application_id: int | None
-) -> Trouble | None:
+def explain(error: BaseException, guild_id: int | None, application_id: int | None) -> Trouble:
     """Put what ended a login or a connection in words."""
-    if error is None:
-        return None
     if isinstance(error, ChangeoverError):
         return Trouble(error.message, error.hint)
     if isinstance(error, discord.DiscordException):

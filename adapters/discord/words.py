@@ -27,7 +27,7 @@ def line_of(command: Command, values: Mapping[str, Any]) -> str:
             continue
         told = " ".join(value) if isinstance(value, tuple) else str(value)
         introduced = not param.keyword or told.split(" ")[0].lower() in param.also
-        words.append(told if introduced else f"{param.name} {told}")
+        words.append(told if introduced else f"{param.introduced_by[0]} {told}")
     return " ".join(words)
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import aiohttp
+
 from adapters.gateway.body import Body
 from adapters.gateway.live import LiveConfig
-from adapters.gateway.record import Tried
-from adapters.gateway.upstream import AiohttpUpstream
-
-from bot.models import Dialect, FailureReason, Usage
+from bot.models import Dialect, FailureReason, Secret, Usage
 from bot.ports import Clock, Cooldown
+from bot.routing.redact import redact
 from bot.routing.router import Candidate, Fate, Lane, Walk
 from bot.settings import Timeouts
 
@@ -22,12 +21,40 @@ _PASSED_ON = ("anthropic-beta", "anthropic-version", "user-agent")
 CooldownNews = Callable[[Cooldown | None, list[str]], None]
 
 
+class Refusal(Exception):
+    """An answer that the gateway gives itself."""
+
+    def __init__(self, message: str, status: int, code: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.code = code
+
+
+@dataclass(slots=True)
+class Tried:
+    """One attempt under way or over."""
+
+    candidate: Candidate
+    at: datetime
+    started_s: float
+    status: int = 0
+    reason: FailureReason | None = None
+    detail: str = ""
+    usage: Usage | None = None
+    served: str | None = None
+    latency_ms: float = 0.0
+    first_token_ms: float | None = None
+    answered: bool = False
+    estimated: bool = False
+
+
 @dataclass(slots=True)
 class Tools:
     """What every exchange works with."""
 
     live: LiveConfig
-    upstream: AiohttpUpstream
+    session: Callable[[], aiohttp.ClientSession]
     timeouts: Timeouts
     clock: Clock
     news: CooldownNews
@@ -45,6 +72,10 @@ class Exchange:
     tools: Tools
     caller_headers: Mapping[str, str]
     tried: list[Tried] = field(default_factory=list)
+
+    def next(self) -> Candidate | None:
+        """Return the next candidate to ask."""
+        return self.walk.next(self.now())
 
     def begin(self, candidate: Candidate) -> Tried:
         """Note that a candidate is asked now."""
@@ -73,9 +104,10 @@ class Exchange:
         status: int = 0,
         retry_after_s: float | None = None,
         usage: Usage | None = None,
+        detail: str = "",
     ) -> None:
         """Note that a candidate failed, and tell of the cool-down that starts."""
-        one.reason, one.status, one.usage = reason, status, usage
+        one.reason, one.status, one.usage, one.detail = reason, status, usage, detail
         one.latency_ms = (time.perf_counter() - one.started_s) * 1000
         row = self.walk.failed(one.candidate, reason, retry_after_s, self.now())
         if row is not None:
@@ -89,9 +121,11 @@ class Exchange:
         if ended:
             self.tools.news(None, ended)
 
-    def callers_fault(self, one: Tried, status: int) -> None:
-        """Note an answer that says the request itself is wrong; it speaks for the candidate."""
-        self.answered(one, status=status, usage=None, served=None)
+    def hung_up(self, one: Tried, *, usage: Usage | None = None, served: str | None = None) -> None:
+        """Note that the caller went away, which says nothing of the candidate."""
+        one.answered, one.status, one.usage, one.served = True, 499, usage, served
+        one.latency_ms = (time.perf_counter() - one.started_s) * 1000
+        self.walk.given_up(one.candidate)
 
     def headers(self, one: Tried) -> dict[str, str]:
         """Return the headers that say who served and why."""
@@ -108,17 +142,27 @@ class Exchange:
                 headers["x-changeover-reason"] = str(reason)
         return headers
 
-    def dead(self) -> str:
+    def refusal(self) -> Refusal:
         """Say for each hop why it did not answer."""
         words = []
+        details = {t.candidate.name: t.detail for t in self.tried}
         for candidate, fate, reason in self.walk.fates:
-            passed = "cooling down, " if fate is Fate.COOLING else ""
-            words.append(f"{candidate.name}: {passed}{reason}")
+            if fate is Fate.COOLING:
+                words.append(f"{candidate.name}: cooling down ({reason})")
+                continue
+            said = details.get(candidate.name)
+            words.append(f"{candidate.name}: {reason}" + (f" ({said})" if said else ""))
         words += [f"{hop.ref or hop.written}: {why}" for hop, why in self.lane.skipped]
-        return "; ".join(words) or "the chain is empty"
+        hops = "; ".join(words) or "the chain is empty"
+        keys = [key for c in self.lane.candidates for key in self.secrets(c)]
+        message = redact(f"No model of the chain answered. {hops}.", keys)
+        return Refusal(message, 503, "chain_exhausted")
+
+    def secrets(self, candidate: Candidate) -> list[Secret]:
+        """Return what must not be handed on or stored; a local server's key is any word."""
+        hop = candidate.hop
+        return [hop.key] if hop.key and not hop.local else []
 
     def now(self) -> datetime:
         """Return the present."""
         return self.tools.clock.now()
-
-

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from adapters.gateway.exchange import Exchange, Tried
 from bot.config.schema import ConfigView
 from bot.costs.pricing import cost_usd, unit_price
 from bot.models import Dialect, FailureReason, Usage
 from bot.ports import Attempt, FallbackEvent, Prices
-from bot.routing.router import Candidate, Fate, Walk
+from bot.routing.router import Fate, Walk
 
 _log = logging.getLogger("gateway")
 _NANO = 1_000_000_000
@@ -47,64 +46,35 @@ class Meter(Protocol):
 
 
 @dataclass(slots=True)
-class Tried:
-    """One attempt under way or over."""
-
-    candidate: Candidate
-    at: datetime
-    started_s: float
-    status: int = 0
-    reason: FailureReason | None = None
-    usage: Usage | None = None
-    served: str | None = None
-    latency_ms: float = 0.0
-    first_token_ms: float | None = None
-    answered: bool = False
-    estimated: bool = False
-
-
-@dataclass(slots=True)
 class Recorder:
     """Writes down what became of requests; nothing here waits."""
 
     queue: Queue
     meter: Meter
     prices: Prices
-    seen: Mapping[str, object] = field(default_factory=dict)
 
-    def finished(
-        self,
-        walk: Walk,
-        tried: list[Tried],
-        *,
-        request_id: str,
-        asked: str,
-        dialect: Dialect,
-        caller: str,
-        stream: bool,
-        view: ConfigView,
-    ) -> None:
+    def finished(self, exchange: Exchange, caller: str) -> None:
         """Book a request that is over: every attempt, and the fallback if it was one."""
-        served = next((t for t in tried if t.answered), None)
+        tried, walk = exchange.tried, exchange.walk
+        served = next((one for one in tried if one.answered), None)
         served_by = served.candidate.name if served else None
         fallback = bool(tried) and served_by != walk.lane.first
         for number, one in enumerate(tried, 1):
-            attempt = self._attempt(one, view)
             attempt = replace(
-                attempt,
-                request_id=request_id,
+                self._attempt(one, exchange.tools.live.view),
+                request_id=exchange.request_id,
                 number=number,
-                asked=asked,
-                dialect=str(dialect),
+                asked=exchange.body.model[:200],
+                dialect=str(exchange.dialect),
                 caller=caller or None,
-                stream=stream,
+                stream=exchange.body.stream,
                 last=one is tried[-1],
                 fallback=fallback,
             )
             self.queue.put(attempt)
             self.meter.attempt(attempt)
         if fallback:
-            self._fallback(walk, tried, served_by, request_id)
+            self._fallback(walk, tried, served_by, exchange.request_id)
 
     def _fallback(
         self, walk: Walk, tried: list[Tried], served_by: str | None, request_id: str

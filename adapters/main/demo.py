@@ -96,7 +96,7 @@ class Demo:
 
     async def heal(self, rest: str) -> Card:
         """Let a provider answer again."""
-        provider = rest.split(" ")[0].lower()
+        provider = rest.split(" ", maxsplit=1)[0].lower()
         was_broken = self._providers.heal(provider)
         words = " answers again" if was_broken else " was not broken"
         return Card(title=text(Strong(provider), words), tone=Tone.GOOD)

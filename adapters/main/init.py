@@ -37,15 +37,11 @@ async def _init(invocation: Invocation) -> Card:
     lines.append(_line(env_path, written=wrote_env))
     if wrote_env:
         lines.append(text("Put a key into it: ", Code("ANTHROPIC_API_KEY=…"), ", one is enough."))
-    try:
-        place, _ = find_config(environment(invocation), Path.cwd(), Path.home(), invocation.config)
-    except ConfigMissingError:
-        place = str(Path.cwd() / "moltbot.json")
-    config_path = Path(place)
-    missing = place != "db:" and not config_path.exists()
-    if missing:
-        await FileConfigStore(config_path).create(_first_config())
-    lines.append(_line(config_path, written=missing))
+    place = _place(invocation)
+    missing = isinstance(place, Path) and not place.exists()  # noqa: ASYNC240 - nothing waits
+    if isinstance(place, Path) and missing:
+        await FileConfigStore(place).create(_first_config())
+    lines.append(_line(place, written=missing))
     return Card(
         title=text(Strong("Ready") if missing or wrote_env else "Nothing was missing"),
         tone=Tone.GOOD,
@@ -55,7 +51,7 @@ async def _init(invocation: Invocation) -> Card:
         data={
             "env_path": str(env_path),
             "env_written": wrote_env,
-            "config_path": place,
+            "config_path": str(place),
             "config_written": missing,
         },
     )
@@ -98,5 +94,12 @@ def _current(word: str) -> str:
     return str(shipped().current(ref)) if ref else word
 
 
-def _line(path: Path, *, written: bool) -> Text:
+def _place(invocation: Invocation) -> Path | str:
+    try:
+        return find_config(environment(invocation), Path.cwd(), Path.home(), invocation.config)[0]
+    except ConfigMissingError:
+        return Path.cwd() / "moltbot.json"
+
+
+def _line(path: Path | str, *, written: bool) -> Text:
     return text(Code(str(path)), " was written." if written else " is there and was left alone.")

@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import logging
 import signal
+from typing import Protocol
 
 from adapters.logs import setup_logging
 from adapters.main.wiring import Wired, environment, run, wire
 from adapters.schedule import Schedule
 from adapters.terminal.cli import Invocation
-from bot.app import SERVICE
 from bot.card import Card, plain
 from bot.errors import ChangeoverError
 
@@ -24,7 +24,7 @@ def run_service(invocation: Invocation) -> int:
     """Run until SIGTERM or SIGINT. Raises ChangeoverError when it refuses to start."""
     wired = wire(environment(invocation), config=invocation.config)
     setup_logging(wired.service.log_format, wired.service.log_level, wired.service.secrets)
-    return run(lambda: _serve(invocation.command, wired))
+    return run(lambda: _serve(invocation.command, wired), fast=True)
 
 
 async def _serve(command: str, wired: Wired) -> int:
@@ -32,16 +32,43 @@ async def _serve(command: str, wired: Wired) -> int:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopping.set)
-    bot = Bot(wired)
+    parts = _parts(command, wired)
+    started = []
     try:
-        await bot.start()
+        for part in parts:
+            started.append(part)
+            await part.start()
         _log.info("changeover %s is up on %s", command, wired.app.ports.store.location)
         await stopping.wait()
         _log.info("stopping")
         return 0
     finally:
-        await bot.stop()
+        for part in reversed(started):
+            await part.stop()
         await wired.close()
+
+
+class Part(Protocol):
+    """Something that runs until it is stopped."""
+
+    async def start(self) -> None:
+        """Begin. Raises ChangeoverError when it refuses to."""
+        ...
+
+    async def stop(self) -> None:
+        """End what was begun."""
+        ...
+
+
+def _parts(command: str, wired: Wired) -> list[Part]:
+    parts: list[Part] = []
+    if command in ("run", "gateway"):
+        from adapters.main.gateway import GatewayService
+
+        parts.append(GatewayService(wired))
+    if command in ("run", "bot"):
+        parts.append(Bot(wired))
+    return parts
 
 
 class Bot:
@@ -91,6 +118,6 @@ class Bot:
 
     async def _watch(self) -> None:
         async for document in self._wired.app.ports.store.watch():
-            card = await self._wired.app.noticed(document, SERVICE)
+            card = await self._wired.app.noticed(document)
             if card is not None:
                 await self.announce(card)

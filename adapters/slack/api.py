@@ -50,6 +50,9 @@ _SAYS = {
     "not_in_channel": ("the bot is not in the channel", "Type /invite @Changeover there."),
     "is_archived": ("the channel is archived", "Set SLACK_CHANNEL to another one."),
     "restricted_action": ("the bot may not post there", "Ask a workspace admin to allow it."),
+    "timeout": ("it did not answer in time", "Try again."),
+    "unreachable": ("it cannot be reached", "Check the network and SLACK_API_URL."),
+    "unreadable": ("its answer is no JSON", "Check SLACK_API_URL."),
     "ratelimited": ("it is asked too often", "Wait a minute."),
 }
 _GONE = frozenset(
@@ -77,13 +80,18 @@ def asking(doing: str) -> Iterator[None]:
     try:
         yield
     except SlackApiError as error:
-        answer: Any = error.response if hasattr(error.response, "get") else {}
-        reason = str(answer.get("error") or f"HTTP {getattr(error.response, 'status', 'failure')}")
+        data = getattr(error.response, "data", None)
+        answer = data if isinstance(data, dict) else {}
+        status = getattr(error.response, "status_code", getattr(error.response, "status", "?"))
+        reason = str(answer.get("error") or f"HTTP {status}")
         raise SlackTrouble(doing, reason, needed=str(answer.get("needed") or "")) from error
     except TimeoutError as error:
-        raise SlackTrouble(doing, "nothing in time") from error
-    except (SlackClientError, aiohttp.ClientError, OSError, ValueError) as error:
-        raise SlackTrouble(doing, f"nothing ({type(error).__name__})") from error
+        raise SlackTrouble(doing, "timeout") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise SlackTrouble(doing, "unreachable") from error
+    except (SlackClientError, ValueError, AttributeError) as error:
+        # The SDK itself trips over a 200 whose body is plain text.
+        raise SlackTrouble(doing, "unreadable") from error
 
 
 def proxy_for(url: str) -> str | None:

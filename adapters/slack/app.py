@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,7 +13,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.request.async_request import AsyncBoltRequest
 
-from adapters.slack.api import SDK_LOG, Api, SlackTrouble, log
+from adapters.slack.api import SDK_LOG, Api, SlackTrouble
 from adapters.slack.chat import SlackChat
 from adapters.slack.inbox import Core, Inbox
 from adapters.slack.login import Login, channel_check, log_in, scopes_check
@@ -22,6 +23,7 @@ from adapters.slack.people import People
 from adapters.slack.settings import Mode, SlackSettings
 from adapters.slack.socket import FIRST_WAIT_S, SocketLine, waits
 
+log = logging.getLogger("changeover.slack")
 MOST_BYTES = 1 << 20
 DRAIN_S = 20.0
 
@@ -85,7 +87,7 @@ class SlackSurface:
     async def start(self) -> None:
         """Begin to connect, and go on trying; returns at once."""
         await self.api.open()
-        self._life = asyncio.create_task(self._live())
+        self._life = asyncio.create_task(self._stay_alive())
 
     async def ready(self) -> None:
         """Wait until events come in."""
@@ -133,6 +135,17 @@ class SlackSurface:
             trouble=self._trouble,
         )
 
+    async def _stay_alive(self) -> None:
+        for wait_s in waits(self._first_wait_s):
+            try:
+                await self._live()
+            except Exception:
+                log.exception("Slack: the connection failed in a way nobody foresaw")
+            else:
+                return
+            self._told(False, "an unforeseen failure; the log has it")
+            await asyncio.sleep(wait_s)
+
     async def _live(self) -> None:
         self._login = login = await self._log_in()
         log.info("Slack: %s in %s, %s mode", login.bot_name, login.team, self.settings.mode)
@@ -152,7 +165,7 @@ class SlackSurface:
             except SlackTrouble as trouble:
                 wait_s = next(patience)
                 self._told(False, f"{trouble.message} {trouble.hint}")
-                log.warning("%s %s Next try in %.0f s.", trouble.message, trouble.hint, wait_s)
+                log.warning("%s %s Next try in %.1f s.", trouble.message, trouble.hint, wait_s)
                 await asyncio.sleep(wait_s)
 
     def _told(self, connected: bool, trouble: str) -> None:
@@ -166,25 +179,27 @@ class SlackSurface:
             self._connected.clear()
 
     def _make_bolt(self) -> AsyncApp:
-        signing = self.settings.signing_secret
+        signing, token = self.settings.signing_secret, self.settings.bot_token
+
+        async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
+            # From what is known already: bolt's own way asks Slack before it acknowledges.
+            login = self._login
+            return AuthorizeResult(
+                enterprise_id=enterprise_id,
+                team_id=team_id,
+                bot_token=token.reveal(),
+                bot_id=login.bot_id if login else None,
+                bot_user_id=login.bot_user if login else None,
+            )
+
         return AsyncApp(
-            name="changeover",
+            # Bolt sets the level of the logger of this name.
+            name="changeover.slack.sdk.app",
             logger=SDK_LOG,
             client=self.api.web,
-            authorize=self._authorize,
+            authorize=authorize,
             signing_secret=signing.reveal() if signing else "",
             # Listeners only acknowledge and start a task: waiting for them here is quicker than
             # bolt's looking every 10 ms whether they have.
             process_before_response=True,
-        )
-
-    async def _authorize(self, enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
-        """Answer from what is known: bolt's own way asks Slack before it acknowledges."""
-        login = self._login
-        return AuthorizeResult(
-            enterprise_id=enterprise_id,
-            team_id=team_id,
-            bot_token=self.settings.bot_token.reveal(),
-            bot_id=login.bot_id if login else None,
-            bot_user_id=login.bot_user if login else None,
         )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from adapters.slack.api import Api, asking, log
+from adapters.slack.api import Api, asking
 from adapters.slack.chat import SlackChat
 from adapters.slack.home import home_lines, home_view
 from adapters.slack.mrkdwn import mentioned, read
@@ -22,6 +23,7 @@ from bot.commands.registry import Registry
 from bot.errors import ChatError
 from bot.settings import Settings
 
+log = logging.getLogger("changeover.slack")
 ANY = re.compile(r".*", re.DOTALL)
 
 

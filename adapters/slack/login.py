@@ -90,7 +90,9 @@ async def channel_check(chat: SlackChat, login: Login) -> Check:
         return _failed(name, error)
     shown = f"#{channel.name}" if channel.name else channel.id
     if channel.archived:
-        return Check(name, False, Level.ERROR, f"{shown} is archived.", "Set another SLACK_CHANNEL.")
+        return Check(
+            name, False, Level.ERROR, f"{shown} is archived.", "Set another SLACK_CHANNEL."
+        )
     if channel.member:
         return Check(name, True, Level.INFO, f"The bot is a member of {shown} and may post there.")
     if channel.private or "chat:write.public" in login.missing:

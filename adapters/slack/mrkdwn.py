@@ -17,6 +17,7 @@ _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _HALF = re.compile("[\ud800-\udfff]")
 _CALL = re.compile(r"@(?=(?:channel|here|everyone|group)\b)", re.IGNORECASE)
+_PAGE = re.compile(r"https?://[^\s/<>|]")
 _ID = re.compile(r"[A-Z0-9]+")
 _MENTION = re.compile(r"<([@#!]?)([^<>|]*)(?:\|([^<>]*))?>")
 _FORMATS = {
@@ -28,7 +29,7 @@ _FORMATS = {
 
 def size(words: str) -> int:
     """Count characters as JavaScript does, which is never fewer than Slack counts."""
-    return len(words) + sum(character > "\uffff" for character in words)
+    return len(words.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def inert(words: str) -> str:
@@ -65,8 +66,8 @@ def _span(span: Span, bare: bool) -> str:
             return f"*{_one_line(words).replace('*', '∗').strip()}*"
         case When(at=at, style=style) if not bare:
             return f"<!date^{int(at.timestamp())}^{_FORMATS[style]}|{plain((span,))}>"
-        case Link(label=label, url=url) if not bare and url.startswith(("https://", "http://")):
-            return f"<{_address(url)}|{_one_line(label).replace('|', '¦')}>"
+        case Link(label=label, url=url) if not bare and _PAGE.match(url):
+            return f"<{_address(url)}|{_one_line(label).replace('|', '¦').strip() or 'link'}>"
         case Person(surface="slack", id=id_, ping=True) if _ID.fullmatch(id_):
             return f"<@{id_}>"
         case _:

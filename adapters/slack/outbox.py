@@ -42,7 +42,7 @@ class Outbox:
         self._api = api
         self._arm = arm
         self._draw = draw
-        self.picture_waits_s = PICTURE_WAITS_S
+        self.picture_waits_s: tuple[float, ...] = PICTURE_WAITS_S
 
     async def answer(self, place: Place, card: Card) -> None:
         """Answer whoever asked: alone if the card is private, else where it was asked."""

@@ -6,18 +6,32 @@ row of buttons 25 of 75. Source: https://docs.slack.dev/reference/block-kit/bloc
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from unicodedata import east_asian_width
 
 from adapters.slack.mrkdwn import inert, lines, size, write
-from bot.card import Button, Card, Caution, Code, Link, Person, Strong, Table, Text, Tone, When, text
+from bot.card import (
+    Button,
+    Card,
+    Caution,
+    Code,
+    Link,
+    Person,
+    Strong,
+    Table,
+    Text,
+    Tone,
+    When,
+    text,
+)
 
 Block = dict[str, Any]
 
-MOST_CHARACTERS = 11_000
-"""Below Slack's 13,200: what the JSON around the words takes may count too."""
+MOST_CHARACTERS = 12_500
+"""Below Slack's 13,200, the JSON around the words counted in."""
 MOST_TEXT = 3_500
 """Below the 4000 that `chat.update` takes."""
 MOST_TITLE = 600
@@ -25,6 +39,8 @@ SECTION = 700
 """Slack folds longer sections behind "See more"."""
 PHONE = 44
 """Monospaced characters a phone shows before it wraps."""
+SHORT = 7
+"""A first column no wider than this (a number, a verdict) shares its line with the second."""
 MOST_BODY, MOST_FACTS, MOST_WARNINGS = 5_000, 3_000, 3_000
 ACTION = "changeover"
 
@@ -55,13 +71,14 @@ def blocks_of(card: Card, chart_file: str | None = None) -> list[Block]:
 
     Title, buttons and footer always stay; then come paragraphs, facts, warnings and the table.
     """
-    room = _Room(MOST_CHARACTERS)
-    head = _section(room.take(_head(card)))
+    head = _section(_head(card))
     tail = [*_chart(card, chart_file), *_actions(card.buttons), *_footer(card)]
-    room.spend(tail)
+    room = _Room([head, *tail])
     body = room.keep(lines(card.body), MOST_BODY, "lines")
-    facts = room.keep(_facts(card), MOST_FACTS, "facts")
-    warnings = room.keep([_warning(caution) for caution in card.warnings], MOST_WARNINGS, "warnings")
+    facts = room.keep(_facts(card), MOST_FACTS, "facts", each=60)
+    warnings = room.keep(
+        [_warning(caution) for caution in card.warnings], MOST_WARNINGS, "warnings"
+    )
     table = list(_table(card.table, room)) if card.table else []
     return [
         head,
@@ -77,40 +94,43 @@ def blocks_of(card: Card, chart_file: str | None = None) -> list[Block]:
 class _Room:
     """The characters a message has left, and what found no place in it."""
 
-    def __init__(self, characters: int) -> None:
-        self._left = characters
+    def __init__(self, fixed: list[Block]) -> None:
+        self._left = MOST_CHARACTERS - _weight(fixed)
         self._missing: list[str] = []
 
-    def take(self, words: str) -> str:
-        self._left -= size(words)
-        return words
+    def keep(self, pieces: Sequence[str], most: int, what: str, each: int = 0) -> list[str]:
+        """Keep the pieces from the first that fit; note how many do not.
 
-    def spend(self, blocks: list[Block]) -> None:
-        self._left -= sum(size(str(block)) for block in blocks)
-
-    def keep(self, pieces: Sequence[str], most: int, what: str) -> list[str]:
-        """Keep the pieces from the first that fit; note how many do not."""
+        A piece costs what it takes as JSON, a quarter more for the sections that hold the
+        pieces, and `each`.
+        """
         room = min(most, self._left)
-        kept = 0
+        kept: list[str] = []
         for piece in pieces:
-            room -= size(piece) + 1
-            if room < 0:
+            cost = _weight(piece) * 5 // 4 + each
+            if cost > room:
+                self._missing.append(f"{len(pieces) - len(kept)} of {len(pieces)} {what}")
                 break
-            kept += 1
-            self._left -= size(piece) + 1
-        if kept < len(pieces):
-            self._missing.append(f"{len(pieces) - kept} of {len(pieces)} {what}")
-        return list(pieces[:kept])
+            room -= cost
+            self._left -= cost
+            kept.append(piece)
+        return kept
 
     def left_out(self, command: str) -> list[Block]:
         if not self._missing:
             return []
-        where = [" All of it in a terminal: ", Code(f"changeover {command}")] if command else []
-        return [_context(write(text(f"Left out for length: {', '.join(self._missing)}.", *where)))]
+        said = text(f"Left out for length: {', '.join(self._missing)}.")
+        if command:
+            said += text(" All of it in a terminal: ", Code(f"changeover {command}"))
+        return [_context(write(said))]
 
 
 def _word(card: Card) -> str:
     return "⛔ Error" if card.error and card.tone is Tone.BAD else _TONES.get(card.tone, "")
+
+
+def _weight(value: Any) -> int:
+    return size(json.dumps(value, ensure_ascii=False))
 
 
 def _head(card: Card) -> str:
@@ -133,19 +153,25 @@ def _hint(hint: str) -> str:
 
 
 def _table(table: Table, room: _Room) -> Iterator[Block]:
-    columns = [column.title for column in table.columns]
     if _narrow(table):
         yield from _grid(table, room)
-        return
-    kept = room.keep([_row(row) for row in table.rows], MOST_CHARACTERS, "rows")
-    if kept:
-        yield _context(write(text(" · ".join(columns))))
-    yield from _sections(kept)
+    else:
+        rows = [_row(table, row) for row in table.rows]
+        yield from _sections(room.keep(rows, MOST_CHARACTERS, "rows"))
 
 
-def _row(row: Sequence[Text]) -> str:
+def _row(table: Table, row: Sequence[Text]) -> str:
+    """Write a row as two lines: what it is about, then each other cell behind its title."""
     most = max(40, 2_500 // len(row))
-    return " · ".join(" ".join(write(cell, most).split("\n")) or "-" for cell in row)
+    cells = [" ".join(write(cell, most).split("\n")) for cell in row]
+    titles = [write(text(column.title), 40) for column in table.columns]
+    heads = 2 if len(row) > 2 and _widths(table)[0] <= SHORT else 1
+    rest = [
+        f"{title}: {cell}"
+        for title, cell in zip(titles[heads:], cells[heads:], strict=True)
+        if cell.strip() not in ("", "-")
+    ]
+    return "\n".join(filter(None, (" · ".join(cells[:heads]), " · ".join(rest)))) or "-"
 
 
 def _narrow(table: Table) -> bool:
@@ -196,7 +222,7 @@ def _chart(card: Card, chart_file: str | None) -> list[Block]:
         return []
     alt = card.chart.alt[:1_500]
     if chart_file is None:
-        return [_context(write(text(alt)))] if alt.strip() else []
+        return [_context(words)] if (words := write(text(alt))).strip() else []
     return [{"type": "image", "slack_file": {"id": chart_file}, "alt_text": alt or "Chart"}]
 
 
@@ -226,7 +252,7 @@ def _short(label: str, most: int) -> str:
 
 
 def _footer(card: Card) -> list[Block]:
-    return [_context(write(card.footer))] if card.footer else []
+    return [_context(words)] if (words := write(card.footer)).strip() else []
 
 
 def _section(words: str) -> Block:
@@ -288,4 +314,4 @@ def _in_words(card: Card) -> str:
             kept.append("…")
             break
         kept.append(line)
-    return "\n".join(kept)
+    return "\n".join(kept).strip() or "-"

@@ -64,7 +64,7 @@ class SocketLine:
                     wait_s = next(patience)
                     self._told(False, f"{trouble.message} {trouble.hint}")
                     log.warning(
-                        "Slack is not connected: %s %s Next try in %.0f s.",
+                        "Slack is not connected: %s %s Next try in %.1f s.",
                         trouble.message, trouble.hint, wait_s,
                     )  # fmt: skip
                     await asyncio.sleep(wait_s)
@@ -139,5 +139,3 @@ class SocketLine:
             except ConnectionError:
                 await asyncio.sleep(0.25)
         log.warning("an envelope could not be acknowledged: the socket is gone")
-
-

@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.ports import ABSENT, Json, Touched
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every schema version there was, oldest first."""
 
 HEAD = REVISIONS[-1]

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, select, tuple_, update
 
 from adapters.storage import schema
+from adapters.storage.codec import micros_of
 from adapters.storage.database import Database
 from adapters.storage.ledger import add_up
 from adapters.storage.ledger_rows import (
@@ -16,10 +17,12 @@ from adapters.storage.ledger_rows import (
     DbRow,
     attempt_of,
     clean,
+    price_in,
     price_out,
     rollups,
     within,
 )
+from bot.models import Price
 from bot.ports import Amendment, RowPage
 
 _attempts = schema.attempts
@@ -38,7 +41,11 @@ class SqlCorrections:
         """Return attempts of [start, end) in the order they were written, after a row id."""
         query = (
             select(_attempts)
-            .where(_attempts.c.id > after, _attempts.c.at >= start, _attempts.c.at < end)
+            .where(
+                _attempts.c.id > after,
+                _attempts.c.at >= micros_of(start),
+                _attempts.c.at < micros_of(end),
+            )
             .order_by(_attempts.c.id)
             .limit(limit)
         )
@@ -64,21 +71,20 @@ def _amend(connection: Connection, amendments: Sequence[Amendment], at: datetime
         query = select(_attempts).where(tuple_(*_KEY).in_(keys[first : first + _AT_ONCE]))
         for row in connection.execute(query.order_by(*_KEY).with_for_update()).all():
             amendment = wanted[row.request_id, row.number]
-            if not _as_read(row, amendment):
+            was = amendment.attempt
+            if not _stands(row, was.cost_nano_usd, was.price):
                 continue
             as_read += 1
-            old = dict(row._mapping)
-            new = _amended(old, amendment)
-            if new != old:
-                before.append(old)
-                after.append(new)
+            if not _stands(row, amendment.cost_nano_usd, amendment.price):
+                before.append(dict(row._mapping))
+                after.append(_amended(before[-1], amendment))
     _write(connection, before, after, {"at": at, "why": why})
     return as_read
 
 
-def _as_read(row: Row[Any], amendment: Amendment) -> bool:
-    was = amendment.attempt
-    return bool(row.cost_nano_usd == was.cost_nano_usd and row.price == price_out(was.price))
+def _stands(row: Row[Any], cost_nano_usd: int | None, price: Price | None) -> bool:
+    """Decide whether a row has these figures; 5 and 5.0 are one price."""
+    return bool(row.cost_nano_usd == cost_nano_usd and price_in(row.price) == price)
 
 
 def _amended(old: DbRow, amendment: Amendment) -> DbRow:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from adapters.storage.database_errors import cannot_make, storage_error
 from adapters.storage.migrate import prepare
-from adapters.storage.url import parse_url
+from adapters.storage.url import DatabaseUrl, parse_url
 from bot.errors import StorageError
 
 T = TypeVar("T")
@@ -35,6 +35,11 @@ class Database:
         self._engine: Engine | None = None
         self._opening = threading.Lock()
         self._writing = asyncio.Lock()
+
+    @property
+    def url(self) -> DatabaseUrl:
+        """Where it is."""
+        return self._url
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Do the work in a transaction that only reads. Raises StorageError."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from adapters.storage.ledger_periods import hour_of
+from adapters.storage.codec import micros_of, time_of
 from bot.models import FailureReason, ModelRef, Price, PriceTier, Usage
 from bot.ports import Attempt, Spend
 
@@ -32,18 +32,23 @@ MOST_TOKENS = 10**12
 MOST_NANO_USD = 10**15
 """Limits far beyond any attempt, so that no sum of many can run over 64 bits."""
 
+_HOUR_MICROS = 3_600_000_000
 _MOST_STATUS = 999
 _MOST_NUMBER = 10**6
 _log = logging.getLogger("changeover")
 
 
 def row_of(attempt: Attempt) -> DbRow:
-    """Write an attempt as a row of `attempts`, made fit for every database."""
+    """Write an attempt as a row of `attempts`, made fit for every database.
+
+    Raises:
+        TypeError: its time has no zone.
+    """
     usage = attempt.usage
     cost = attempt.cost_nano_usd
     reported = usage.reported_cost_usd
     return {
-        "at": attempt.at,
+        "at": micros_of(attempt.at),
         "request_id": clean(attempt.request_id),
         "number": within(attempt.number, _MOST_NUMBER),
         "model": clean(f"{attempt.model.provider}/{attempt.model.name}"),
@@ -90,7 +95,7 @@ def attempt_of(row: Row[Any]) -> Attempt:
         reported_cost_usd=None if reported is None else Decimal(reported),
     )
     return Attempt(
-        at=row.at,
+        at=time_of(row.at),
         request_id=row.request_id,
         number=row.number,
         model=ModelRef(provider, name),
@@ -135,7 +140,7 @@ def rollups(rows: Iterable[DbRow], gone: Iterable[DbRow] = ()) -> list[DbRow]:
 
 def _rollup_key(row: DbRow) -> tuple[Any, ...]:
     return (
-        hour_of(row["at"]),
+        row["at"] - row["at"] % _HOUR_MICROS,
         row["model"],
         row["provider"],
         row["caller"] or "",

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     CTE,
+    BigInteger,
     ColumnElement,
     Select,
     Text,
@@ -25,6 +26,7 @@ from sqlalchemy import (
 )
 
 from adapters.storage import schema
+from adapters.storage.codec import micros_of
 from adapters.storage.ledger_periods import Span
 from adapters.storage.ledger_rows import FIGURES
 from bot.ports import GroupBy
@@ -42,9 +44,9 @@ def spend_query(by: GroupBy, whole: Sequence[Span], ragged: Sequence[Span]) -> S
     if whole:
         spans = _spans("whole", whole)
         within = and_(_hourly.c.hour >= spans.c.low, _hourly.c.hour < spans.c.high)
-        figures = [_hourly.c[name] for name in FIGURES]
+        kept: list[ColumnElement[Any]] = [_hourly.c[name] for name in FIGURES]
         key = _key(by, spans, _hourly.c.model, _hourly.c.provider, _hourly.c.caller)
-        legs.append(select(key, *figures).select_from(spans.join(_hourly, within)))
+        legs.append(select(key, *kept).select_from(spans.join(_hourly, within)))
     if ragged:
         spans = _spans("ragged", ragged)
         within = and_(_attempts.c.at >= spans.c.low, _attempts.c.at < spans.c.high)
@@ -59,12 +61,9 @@ def spend_query(by: GroupBy, whole: Sequence[Span], ragged: Sequence[Span]) -> S
 
 def _spans(name: str, spans: Sequence[Span]) -> CTE:
     """Write spans as a small table."""
-    shape = (
-        column("span", Text),
-        column("low", schema.UtcMicros),
-        column("high", schema.UtcMicros),
-    )
-    return values(*shape, name=name).data([(s.key, s.start, s.end) for s in spans]).cte(name)
+    shape = (column("span", Text), column("low", BigInteger), column("high", BigInteger))
+    rows = [(s.key, micros_of(s.start), micros_of(s.end)) for s in spans]
+    return values(*shape, name=name).data(rows).cte(name)
 
 
 def _key(
@@ -88,7 +87,7 @@ def _row_figures() -> dict[str, ColumnElement[Any]]:
     row = _attempts.c
     cost = func.coalesce(row.cost_nano_usd, 0)
     unpriced = and_(row.cost_nano_usd.is_(None), row.input_tokens + row.output_tokens > 0)
-    figures = {
+    figures: dict[str, ColumnElement[Any]] = {
         "cost_nano_usd": cost,
         "requests": _one_if(row.last),
         "fallback_requests": _one_if(and_(row.last, row.fallback)),
@@ -97,7 +96,7 @@ def _row_figures() -> dict[str, ColumnElement[Any]]:
         "unpriced": _one_if(unpriced),
         "fallback_cost_nano_usd": case((row.fallback, cost), else_=0),
     }
-    return {name: figures.get(name, row.get(name)) for name in FIGURES}
+    return {name: figures[name] if name in figures else row[name] for name in FIGURES}
 
 
 def _one_if(condition: ColumnElement[bool]) -> ColumnElement[int]:

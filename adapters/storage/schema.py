@@ -193,7 +193,7 @@ attempts = Table(
     "attempts",
     metadata,
     Column("id", _Id, primary_key=True),
-    Column("at", UtcMicros, nullable=False, index=True),
+    Column("at", BigInteger, nullable=False, index=True),
     Column("request_id", Text, nullable=False),
     Column("number", Integer, nullable=False),
     Column("model", Text, nullable=False),
@@ -225,12 +225,15 @@ attempts = Table(
     Column("first_token_ms", Float),
     Index(None, "request_id", "number", unique=True),
 )
-"""The ledger, one row an attempt. Text is cleaned by `ledger_rows`; `price` is its JSON."""
+"""The ledger, one row an attempt; `ledger_rows` knows what stands in it.
+
+It is written too often for the types above: times are `codec.micros_of`, text is clean already.
+"""
 
 spend_hourly = Table(
     "spend_hourly",
     metadata,
-    Column("hour", UtcMicros, primary_key=True),
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
     Column("model", Text, primary_key=True),
     Column("provider", Text, primary_key=True),
     Column("caller", Text, primary_key=True),
@@ -308,3 +311,74 @@ buttons = Table(
     Column("claimed_by", PlainText),
     Column("claimed_at", UtcMicros),
 )
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("amount_nano_usd", BigInteger, nullable=False),
+    Column("period", String(16), nullable=False),
+    Column("then", PlainText),
+    Column("set_by", PlainText, nullable=False),
+    Column("set_at", UtcMicros, nullable=False),
+    Column("in_force", Boolean, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Every budget there was; at most one is in force."""
+
+budget_notices = Table(
+    "budget_notices",
+    metadata,
+    Column("budget_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("period_start", UtcMicros, primary_key=True, autoincrement=False),
+    Column("percent", Integer, primary_key=True, autoincrement=False),
+)
+"""Which steps of a budget were told in which period."""
+
+digests = Table(
+    "digests",
+    metadata,
+    Column("kind", String(32), primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("period", String(64), primary_key=True),
+    Column("claimed_at", UtcMicros, nullable=False),
+    Column("surface", Text),
+    Column("message_channel", Text),
+    Column("message_id", Text),
+)
+"""One row a channel and period: claimed before the digest is posted, its message after."""
+
+chain_tests = Table(
+    "chain_tests",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at", UtcMicros, nullable=False, index=True),
+    Column("chain_ok", Boolean, nullable=False),
+    Column("answered", Integer, nullable=False),
+    Column("hops", Integer, nullable=False),
+    Column("would_serve", PlainText),
+    Column("actor_name", PlainText, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+bill_reads = Table(
+    "bill_reads",
+    metadata,
+    Column("provider", String(64), primary_key=True),
+    Column("at", UtcMicros, nullable=False),
+    Column("trouble", PlainText, nullable=False),
+    Column("hint", PlainText, nullable=False),
+)
+"""When each provider was last asked for its bill, and what went wrong."""
+
+meter_readings = Table(
+    "meter_readings",
+    metadata,
+    Column("provider", String(64), primary_key=True),
+    Column("at", UtcMicros, primary_key=True, autoincrement=False),
+    Column("amount_nano", BigInteger, nullable=False),
+    Column("currency", String(16), nullable=False),
+    Column("rises", Boolean, nullable=False),
+    Column("account", Text, nullable=False),
+)
+"""What the meters of providers that tell no days have shown."""

@@ -47,7 +47,7 @@ class Request:
     """What a changing command asks of the common walk.
 
     `what` is the headline's name, `priced` says that it is a primary, `deadline` the words after
-    `for`. `notes` are added to the card.
+    `for`, `back_at` the same as a time. `notes` are added to the card.
     """
 
     what: str
@@ -57,6 +57,7 @@ class Request:
     priced: bool = False
     agent: str | None = None
     deadline: str | None = None
+    back_at: datetime | None = None
     asks: bool = True
     notes: Callable[[Present], tuple[Text, ...]] = lambda present: ()
     warn: Callable[[Picture], list[Caution]] = lambda picture: []
@@ -67,7 +68,7 @@ async def change(ctx: Context, request: Request) -> Card:
     back_at = (
         parse_deadline(request.deadline, ctx.now, ctx.settings.timezone)
         if request.deadline
-        else None
+        else request.back_at
     )
     seen: list[Present] = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from bot.config.naming import resolve
 from bot.config.plan import in_models
 from bot.costs.pricing import cost_usd
 from bot.durations import parse_deadline, parse_duration
-from bot.errors import NothingToDoError
+from bot.errors import NothingToDoError, StorageError
 from bot.messages import cautions
 from bot.messages.fallback import (
     TestRow,
@@ -29,6 +30,7 @@ from bot.messages.fallback import (
     unmuted_card,
 )
 from bot.models import ModelRef
+from bot.ports import ChainTest
 from bot.routing.chain import AllowRule, Hop, allow_rule, lone_hop
 from bot.routing.probe import HopVerdict, ProbeTarget, probe
 
@@ -79,6 +81,7 @@ async def test(ctx: Context, args: Args) -> Card:
         named=bool(args.words("models")),
         warnings=tuple(_test_warnings(ctx, picture, hops, bool(args.words("models")))),
     )
+    await _remember(ctx, words)
     return test_card(words, _test_data(words))
 
 
@@ -101,6 +104,19 @@ async def unmute(ctx: Context, args: Args) -> Card:
     was = await ctx.ports.log.muted_until()
     await ctx.ports.log.mute(None)
     return unmuted_card(was is not None and was > ctx.now, ctx.actor, {"muted_until": None})
+
+
+async def _remember(ctx: Context, words: TestWords) -> None:
+    """Keep a whole chain's verdict for the digest."""
+    if words.named:
+        return
+    answered = sum(row.verdict.verdict == "ok" for row in words.rows)
+    kept = ChainTest(
+        ctx.now, words.chain_ok, answered, len(words.rows), words.would_serve, ctx.actor.name
+    )
+    # The verdict is worth telling while the database is away.
+    with suppress(StorageError):
+        await ctx.ports.chain_tests.record(kept)
 
 
 def _asked(ctx: Context, picture: Picture, words: tuple[str, ...]) -> list[Hop]:

@@ -1,4 +1,4 @@
-"""Every command of /model and /fallback, declared once."""
+"""Every command of /model and /fallback, declared once; those of /cost join them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from bot.card import Card
 from bot.catalog import Catalog
 from bot.commands import fallback_edit, fallback_watch, model_read, model_switch
 from bot.commands.context import Context
+from bot.commands.cost_table import COST
 from bot.commands.help import show_help
 from bot.commands.registry import Args, Command, Danger, Handler, Kind, Param, Registry
 
@@ -25,7 +26,7 @@ _FOR = Param(
 
 def registry(catalog: Catalog) -> Registry:
     """Build the registry; the presets' words come from the catalog."""
-    return Registry((*_model(catalog), *_FALLBACK))
+    return Registry((*_model(catalog), *_FALLBACK, *COST, _help("cost")))
 
 
 def _model(catalog: Catalog) -> tuple[Command, ...]:

@@ -22,11 +22,10 @@ def unified_diff(before: bytes, after: bytes, name: str) -> str:
     difference of more than 400 lines is cut short.
     """
     old, new = _text(before), _text(after)
-    found = changes(_NEWLINE.split(old), _NEWLINE.split(new))
+    found = changes(_lines(old), _lines(new))
     if not found:
         return ""
-    old_lines = _NEWLINE.split(redact_values(old))
-    new_lines = _NEWLINE.split(redact_values(new))
+    old_lines, new_lines = _lines(redact_values(old)), _lines(redact_values(new))
     lines = [f"--- {_printable(name)}", f"+++ {_printable(name)}"]
     for group in groups(found, _CONTEXT):
         if len(lines) <= _MOST_LINES:
@@ -38,6 +37,11 @@ def unified_diff(before: bytes, after: bytes, name: str) -> str:
 
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", errors="replace").removeprefix("\ufeff")
+
+
+def _lines(text: str) -> list[str]:
+    lines = _NEWLINE.split(text)
+    return lines if lines[-1] else lines[:-1]
 
 
 def _hunk(group: Sequence[Change], old: Sequence[str], new: Sequence[str]) -> list[str]:

@@ -225,9 +225,11 @@ def _in_position(
     slot: Slot, position: int, entry: int | str, old_first: Slot, frame: Frame
 ) -> Slot:
     """The blank before the first member belongs to the bracket, not to the member."""
-    if position == 0 and entry != 0 and not slot.comments:
+    if slot.comments:
+        return slot
+    if position == 0 and entry != 0:
         return replace(slot, blank=old_first.blank)
-    if position > 0 and entry == 0 and not NEWLINE.search(slot.lead):
+    if position > 0 and entry == 0 and not NEWLINE.search(slot.blank):
         return replace(slot, blank=frame.line_break or frame.blank)
     return slot
 
@@ -253,8 +255,8 @@ def _break_above_comma(slots: Sequence[Slot]) -> str:
     """Return the line break of a file that begins its lines with the comma."""
     for slot in slots:
         blank = split_comments(slot.before_comma)[1]
-        if slot.comma and NEWLINE.search(blank):
-            return blank
+        if slot.comma and (found := line_break(blank)):
+            return found
     return ""
 
 

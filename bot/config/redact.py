@@ -6,8 +6,8 @@ import re
 
 _STRING = r"\"(?:[^\"\\\n\r]|\\(?:\r\n|[\s\S]))*+\"?|'(?:[^'\\\n\r]|\\(?:\r\n|[\s\S]))*+'?"
 # Bounded, so that rubbish of any size is read in one go.
-_COMMENT = r"//[^\n\r]{0,500}+|/\*(?:[^*]|\*(?!/)){0,500}+\*/"
-_GAP = rf"(?:[\s\ufeff]{{1,500}}+|{_COMMENT}){{0,9}}+"
+_COMMENT = r"//[^\n\r]{0,200}+|/\*(?:[^*]|\*(?!/)){0,200}+\*/"
+_GAP = rf"(?:[\s\ufeff]{{1,200}}+|{_COMMENT}){{0,9}}+"
 _ASSIGNED = rf"[\"']?{_GAP}[:=]{_GAP}"
 _NAME = (
     r"(?:key|token|secret|password|passwd|passphrase|pwd|credential|authorization|cookie|bearer)s?"
@@ -17,7 +17,8 @@ _NAME = (
 # In lower case: an expression that ignores case is many times slower.
 _KEY = re.compile(rf"(?:{_NAME}){_ASSIGNED}")
 _ESCAPED_KEY = re.compile(
-    rf"(?:(?:\\u[0-9a-f]{{4}}|\\x[0-9a-f]{{2}})[\w$-]*+|[\w$-]++(?=\\[ux]))++{_ASSIGNED}",
+    r"(?<=[\"'\s,{/])(?:(?:\\u[0-9a-f]{4}|\\x[0-9a-f]{2})[\w$-]*+|[\w$-]++(?=\\[ux]))++"
+    rf"{_ASSIGNED}",
     re.IGNORECASE,
 )
 _ESCAPE = re.compile(r"\\u([0-9a-f]{4})|\\x([0-9a-f]{2})", re.IGNORECASE)

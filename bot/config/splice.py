@@ -122,12 +122,11 @@ def _replace(text: str, place: Place, value: Json) -> Splice:
         first = text[place.start]
         written = write_scalar(value, first if first in "\"'" else style.quote)
         return Splice(place.start, place.end, written)
-    frame = Frame(
-        _holder_break(text, place.containers, place.indexes),
-        "", style.newline + indent_at(text, place.start),
-    )  # fmt: skip
-    if frame.line_break is None and NEWLINE.search(text, place.start, place.end):
-        frame = Frame(frame.end, "", frame.end)
+    end = style.newline + indent_at(text, place.start)
+    found = _holder_break(text, place.containers, place.indexes)
+    if found is None and NEWLINE.search(text, place.start, place.end):
+        found = end
+    frame = Frame(found, forced_break=end, end=end)
     parent = place.containers[-1] if place.containers else None
     return Splice(place.start, place.end, _written(text, parent, value, style, frame))
 

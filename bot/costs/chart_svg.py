@@ -8,10 +8,10 @@ https://jfly.uni-koeln.de/color/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from xml.sax.saxutils import escape
 
 MOST_MODELS = 6
@@ -19,9 +19,10 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
 _WIDTH, _HEIGHT = 900, 440
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 572, 72, 386
+_LEFT, _RIGHT, _TOP, _BOTTOM = 76, 576, 72, 386
 _KEY_X, _KEY_STEP = 608, 54
 _LONGEST_NAME = 30
+_ROOM_FOR_TOTAL, _ROOM_FOR_NAME = 46, 34
 _GROUND, _EDGE, _GRID, _INK, _SOFT = "#ffffff", "#c9ced6", "#e4e7ec", "#1a1f29", "#5b6472"
 _REST = ("#8a919e", "#000000")
 # Fill, and the letter's colour on it.
@@ -61,7 +62,7 @@ class SpendChart:
         return tuple(sum(column) for column in zip(*(s.by_day for s in self.series), strict=True))
 
 
-def chart_of(days: Sequence[date], by_model: dict[str, Sequence[int]]) -> SpendChart | None:
+def chart_of(days: Sequence[date], by_model: Mapping[str, Sequence[int]]) -> SpendChart | None:
     """Arrange spend for drawing, small models gathered into one; None when there is none."""
     series = [Series(name, tuple(figures)) for name, figures in by_model.items()]
     series = sorted((s for s in series if s.total > 0), key=lambda s: (-s.total, s.name))
@@ -108,7 +109,8 @@ def _grid(top: int) -> list[str]:
         y = _y(amount, top)
         ink = _SOFT if not step else _GRID
         parts.append(f'<path d="M{_LEFT} {y:.1f}H{_RIGHT}" stroke="{ink}" stroke-width="1"/>')
-        parts.append(_text(_LEFT - 10, y + 5, _short(amount), 14, ink=_SOFT, anchor="end"))
+        words = _short(amount, top)
+        parts.append(_text(_LEFT - 10, y + 5, words, 14, ink=_SOFT, anchor="end"))
     return parts
 
 
@@ -124,10 +126,14 @@ def _bars(chart: SpendChart, top: int) -> list[str]:
             if amount > 0:
                 parts += _segment(middle - width / 2, width, floor, amount, top, number, chart)
                 floor += amount
-        parts.append(_text(middle, _y(floor, top) - 9, _short(total), 14, anchor="middle"))
-        name, number_ = _DAYS[day.weekday()], str(day.day)
-        parts.append(_text(middle, _BOTTOM + 21, name, 14, anchor="middle"))
-        parts.append(_text(middle, _BOTTOM + 38, number_, 13, ink=_SOFT, anchor="middle"))
+        if slot >= _ROOM_FOR_TOTAL:
+            words = _short(total, top)
+            parts.append(_text(middle, _y(floor, top) - 9, words, 14, anchor="middle"))
+        if slot >= _ROOM_FOR_NAME:
+            name = _DAYS[day.weekday()]
+            parts.append(_text(middle, _BOTTOM + 21, name, 14, anchor="middle"))
+        number_ = str(day.day)
+        parts.append(_text(middle, _BOTTOM + 38, number_, 12, ink=_SOFT, anchor="middle"))
     return parts
 
 
@@ -161,9 +167,7 @@ def _key(chart: SpendChart) -> list[str]:
         share = (Decimal(series.total) * 100 / whole).quantize(Decimal(1), ROUND_HALF_UP)
         parts += [
             f'<rect x="{_KEY_X}" y="{y}" width="24" height="24" rx="3" fill="{fill}"/>',
-            _text(
-                _KEY_X + 12, y + 17, _letter(number), 13, ink=ink, anchor="middle", weight=600
-            ),
+            _text(_KEY_X + 12, y + 17, _letter(number), 13, ink=ink, anchor="middle", weight=600),
             _text(_KEY_X + 36, y + 11, _fitted(series.name), 14),
             _text(_KEY_X + 36, y + 29, f"{_exact(series.total)} · {share} %", 14, weight=600),
         ]
@@ -209,9 +213,9 @@ def _y(amount: int, top: int) -> float:
 
 
 def _axis_top(largest: int) -> int:
-    """Round up to 1, 2, 4, 5 or 8 times a power of ten, which halve well."""
-    magnitude = 10 ** (len(str(largest)) - 1)
-    steps = (1, 2, 4, 5, 8, 10)
+    """Round up to a figure that halves well."""
+    magnitude: int = 10 ** (len(str(largest)) - 1)
+    steps = (1, 2, 3, 4, 6, 8, 10)
     return next(step * magnitude for step in steps if step * magnitude >= largest)
 
 
@@ -222,17 +226,22 @@ def _day(day: date) -> str:
 def _exact(nano: int) -> str:
     amount = Decimal(nano).scaleb(-9)
     if 0 < amount < Decimal("0.01"):
-        return "<$0.01"
+        two_figures = Decimal(1).scaleb(amount.adjusted() - 1)
+        return f"${amount.quantize(two_figures, ROUND_HALF_UP).normalize():f}"
     return f"${amount.quantize(Decimal('0.01'), ROUND_HALF_UP):,}"
 
 
-def _short(nano: int) -> str:
-    """Write an amount in at most six characters or so."""
-    amount = Decimal(nano).scaleb(-9)
+def _short(nano: int, top: int) -> str:
+    """Write an amount in six characters or so, as finely as the axis needs."""
+    amount, finest = Decimal(nano).scaleb(-9), Decimal(top).scaleb(-9)
     if not amount:
         return "$0"
+    if finest < Decimal("0.1"):
+        quantum = Decimal(1).scaleb(finest.adjusted() - 1)
+        rounded = amount.quantize(quantum, ROUND_HALF_UP)
+        return f"${rounded:f}" if rounded else f"<${quantum:f}"
     if amount < Decimal("0.01"):
-        return f"${amount.quantize(Decimal(1).scaleb(amount.adjusted()), ROUND_CEILING):f}"
+        return "<$0.01"
     if amount < 10:
         return f"${amount.quantize(Decimal('0.01'), ROUND_HALF_UP)}"
     if amount < 1000:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from bot.costs.figures import priced_nano
@@ -57,17 +58,23 @@ def traffic_of(by_model: Sequence[Spend], sample: Sequence[Attempt] = ()) -> Tra
 
 
 def alternative(
-    traffic: Traffic, ref: ModelRef, preset: str | None, price: Price | None
+    traffic: Traffic,
+    ref: ModelRef,
+    preset: str | None,
+    price: Price | None,
+    price_at: Callable[[datetime], Price | None] | None = None,
 ) -> Alternative:
     """Price the traffic on a model: what was cached stays cached where it has such a price.
 
-    How much of it would have been in a dearer tier for long inputs is told from the sample.
+    How much of it would have been in a dearer tier for long inputs, or at a dearer time of day,
+    is told from the sample.
     """
     if price is None:
         return Alternative(ref, preset, None, None, None, None)
     nano = price_sum(traffic.tokens, price)
-    if price.tiers:
-        nano = int((nano * _tier_factor(traffic.sample, price)).to_integral_value())
+    if price.tiers or price_at is not None:
+        factor = _factor(traffic.sample, price, price_at or (lambda at: price))
+        nano = int((nano * factor).to_integral_value())
     saving = traffic.cost_nano - nano
     percent = Decimal(saving) * 100 / traffic.cost_nano if traffic.cost_nano else None
     return Alternative(ref, preset, price, nano, saving, percent)
@@ -78,11 +85,14 @@ def cheapest_first(alternatives: Iterable[Alternative]) -> list[Alternative]:
     return sorted(alternatives, key=lambda a: (a.nano is None, a.nano or 0, str(a.ref)))
 
 
-def _tier_factor(sample: Sequence[Attempt], price: Price) -> Decimal:
-    base = tiered = 0
-    flat = replace(price, tiers=())
+def _factor(
+    sample: Sequence[Attempt], price: Price, price_at: Callable[[datetime], Price | None]
+) -> Decimal:
+    """Say how much dearer the sample is at each call's own size and hour than at the base price."""
+    base = real = 0
     for attempt in sample:
         usage = checked(attempt.usage)
-        base += price_sum(usage, flat)
-        tiered += price_sum(usage, at_size(price, usage.input_tokens))
-    return Decimal(tiered) / base if base else Decimal(1)
+        then = price_at(attempt.at) or price
+        base += price_sum(usage, price)
+        real += price_sum(usage, at_size(then, usage.input_tokens))
+    return Decimal(real) / base if base else Decimal(1)

@@ -17,6 +17,9 @@ WEEKLY = "weekly"
 LEASE = timedelta(minutes=3)
 """How long a claim is believed to be at work; posting takes seconds."""
 
+PATIENCE = timedelta(hours=1)
+"""How long a channel that will not show its history is asked again before the digest comes anew."""
+
 
 class Posting(Enum):
     """What is to be done about a digest that is due."""
@@ -54,9 +57,14 @@ def decide_posting(
 
 
 def period_name(period: Span, zone: tzinfo) -> str:
-    """Name a period by its first and last day, for the log and for finding the message again."""
+    """Name a period by its first and last day."""
     first, final = first_and_last(period, zone)
     return f"{first.isoformat()} to {final.isoformat()}"
+
+
+def digest_mark(period: Span, zone: tzinfo) -> str:
+    """Return the words by which a scheduled digest is found again in its channel."""
+    return f"week {period_name(period, zone)}"
 
 
 def first_and_last(period: Span, zone: tzinfo) -> tuple[date, date]:

@@ -30,7 +30,8 @@ _DIGITS = 60
 # What a cache write that lives an hour costs, by one that lives 5 minutes, where only the
 # latter's price is known: twice the input's price by 1.25 times it.
 _HOUR_BY_5M = Decimal("1.6")
-_OWN = ("operator", "config")
+OWN_SOURCES = ("operator", "config")
+"""Sources of prices that the operator has set, which nothing overrules."""
 
 
 class TokenKind(StrEnum):
@@ -98,7 +99,7 @@ def served_price(
     that one's price counts where it has one, unless the operator has set one for the asked.
     """
     asked = unit_price(ref, provider, view, prices, at)
-    if not served or served == ref.name or (asked and asked.source in (*_OWN, "local")):
+    if not served or served == ref.name or (asked and asked.source in (*OWN_SOURCES, "local")):
         return asked
     return unit_price(ModelRef(ref.provider, served), provider, view, prices, at) or asked
 
@@ -107,7 +108,7 @@ def price_usage(usage: Usage, price: Price | None, *, estimated: bool = False) -
     """Price one call's tokens, each kind by its own price, and say how it came about."""
     usage = checked(usage)
     reported = usage.reported_cost_usd
-    if reported is not None and (price is None or price.source not in _OWN):
+    if reported is not None and (price is None or price.source not in OWN_SOURCES):
         return Cost(_nano(reported), source="reported", estimated=estimated)
     if price is None:
         return Cost(None, estimated=estimated)

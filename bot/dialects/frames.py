@@ -45,8 +45,9 @@ class Frames:
         """Decide, for the most frequent case, whether a chunk is just one whole event."""
         separator = b"\n" if self._lines else _BLANK_LINE
         return (
-            chunk.find(separator) == len(chunk) - len(separator)
-            and 0 < len(chunk) <= self._most
+            chunk.endswith(separator)
+            and chunk.find(separator) == len(chunk) - len(separator)
+            and len(chunk) <= self._most
             and not self._returns
         )
 

@@ -77,9 +77,7 @@ class StreamParser:
         "ended", "failed", "finish_reason", "served_model", "started",
     )  # fmt: skip
 
-    def __init__(
-        self, dialect: Dialect, provider_id: str, *, most_bytes: int = MOST_BYTES
-    ) -> None:
+    def __init__(self, dialect: Dialect, provider_id: str, *, most_bytes: int = MOST_BYTES) -> None:
         self._dialect = dialect
         self._frames = Frames(lines=dialect is Dialect.OLLAMA, most_bytes=most_bytes)
         self._matters = _MATTERS[dialect]

@@ -103,7 +103,8 @@ def _grow(known: dict[str, Json], counts: Mapping[str, Json]) -> None:
 def _openai(provider_id: str, counts: Mapping[str, Json]) -> Usage | None:
     prompt = table(counts.get("prompt_tokens_details"))
     completion = table(counts.get("completion_tokens_details"))
-    hit, miss = _count(counts, "prompt_cache_hit_tokens"), _count(counts, "prompt_cache_miss_tokens")
+    hit = _count(counts, "prompt_cache_hit_tokens")
+    miss = _count(counts, "prompt_cache_miss_tokens")
     cached = _count(prompt, "cached_tokens")
     given = _count(counts, "prompt_tokens")
     if given is None and (hit is not None or miss is not None):

@@ -52,6 +52,7 @@ ACTIONS = {
     "add": "added a fallback",
     "remove": "removed a fallback",
     "off": "emptied the chain",
+    "budget": "switched, the budget being used up",
     "edit": "edited the file by other means",
 }
 

@@ -87,9 +87,6 @@ class NoDigestLog:
     async def posted(self, row: DigestRow, message: MessageRef) -> None:
         """Forget it."""
 
-    async def release(self, row: DigestRow) -> None:
-        """There is nothing to release."""
-
 
 class NoChainTests:
     """No test was ever made."""

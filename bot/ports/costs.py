@@ -86,10 +86,6 @@ class DigestLog(Protocol):
         """Remember the message; the digest stands."""
         ...
 
-    async def release(self, row: DigestRow) -> None:
-        """Give a claim back that surely posted nothing."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class ChainTest:
@@ -152,6 +148,11 @@ class BillSource(Protocol):
         """The provider's id."""
         ...
 
+    @property
+    def metered(self) -> bool:
+        """True when it only shows a meter, which has to be read often."""
+        ...
+
     async def read(self, start: date, end: date, now: datetime) -> BillAnswer:
         """Return what the whole UTC days in [start, end) cost."""
         ...
@@ -198,6 +199,14 @@ class Amendment:
     price: Price | None
 
 
+@dataclass(frozen=True, slots=True)
+class RowPage:
+    """Some attempts; `last` is the row id to go on after, None at the end."""
+
+    attempts: tuple[Attempt, ...]
+    last: int | None
+
+
 class Corrections(Protocol):
     """Puts right what ledger rows cost, rollups included, and keeps what stood there before.
 
@@ -211,14 +220,6 @@ class Corrections(Protocol):
     async def amend(self, amendments: Sequence[Amendment], at: datetime, why: str) -> int:
         """Write new costs in one transaction; return how many rows were still as they were read."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class RowPage:
-    """Some attempts; `last` is the row id to go on after, None at the end."""
-
-    attempts: tuple[Attempt, ...]
-    last: int | None
 
 
 class Charts(Protocol):

@@ -25,7 +25,10 @@ class Cooldown:
 
 @dataclass(frozen=True, slots=True)
 class FallbackEvent:
-    """A request that another than the chain's first hop answered, or nobody did (`to` None)."""
+    """A request that another than the chain's first hop answered, or nobody did (`to` None).
+
+    `detail` is what the first failing provider said, with secrets removed and cut short.
+    """
 
     at: datetime
     request_id: str
@@ -33,6 +36,7 @@ class FallbackEvent:
     to_model: str | None
     reason: FailureReason
     source: str = "gateway"
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class IncidentRow:
     resolved_at: datetime | None
     requests: int
     served_by: str | None
+    acknowledged_by: str | None = None
 
 
 class FallbackLog(Protocol):
@@ -69,7 +74,7 @@ class FallbackLog(Protocol):
         ...
 
     async def add_events(self, events: Sequence[FallbackEvent]) -> None:
-        """Append."""
+        """Append; a request that is there already, of that model and reason, counts once."""
         ...
 
     async def incidents(self, *, open_only: bool, limit: int) -> Sequence[IncidentRow]:

@@ -77,12 +77,18 @@ def how_long(reason: FailureReason, failures: int, retry_after_s: float | None) 
 class CooldownBook:
     """One process's picture of the cool-downs; the rows of all processes are merged into it.
 
-    Not thread-safe: it lives in the gateway's event loop.
+    `stamp` grows with every cool-down that begins or ends here. Not thread-safe: it lives in the
+    gateway's event loop.
     """
 
     _rows: dict[str, Cooldown] = field(default_factory=dict)
     _failures: dict[str, int] = field(default_factory=dict)
     _trials: set[str] = field(default_factory=set)
+    stamp: int = 0
+
+    def rows(self) -> list[Cooldown]:
+        """Return every cool-down, those that are over included."""
+        return list(self._rows.values())
 
     def gate(self, scope: Scope, now: datetime) -> Gate:
         """Decide whether a hop may be asked; TRIAL must be settled by `failed` or `answered`."""
@@ -128,6 +134,7 @@ class CooldownBook:
             return None
         row = Cooldown(name, reason, now + span, failures)
         self._rows[name] = row
+        self.stamp += 1
         return row
 
     def answered(self, scope: Scope) -> list[str]:
@@ -135,7 +142,9 @@ class CooldownBook:
         self.end_trial(scope)
         self._failures.pop(scope.key, None)
         self._failures.pop(scope.model, None)
-        return [name for name in (scope.key, scope.model) if self._rows.pop(name, None)]
+        ended = [name for name in (scope.key, scope.model) if self._rows.pop(name, None)]
+        self.stamp += len(ended)
+        return ended
 
     def merge(self, rows: Sequence[Cooldown], now: datetime) -> None:
         """Take over the rows in force that every process knows.

@@ -121,9 +121,7 @@ class Walk:
         if self.attempts or self._last_resort:
             return None
         self._last_resort = True
-        due = first_due(
-            [(i, c.scope) for i, c in enumerate(self.lane.candidates)], self.book
-        )
+        due = first_due([(i, c.scope) for i, c in enumerate(self.lane.candidates)], self.book)
         return None if due is None else self._ask(self.lane.candidates[due], trial=True)
 
     @property

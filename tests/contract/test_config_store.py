@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
+from adapters.storage.config_db import DatabaseConfigStore
 from adapters.storage.config_file import FileConfigStore
+from adapters.storage.database import Database
+from adapters.storage.lazy import LazyDatabase
+from adapters.storage.lazy_config import LazyConfigStore
 from bot.errors import (
     ConfigConflictError,
     ConfigLockedError,
@@ -19,6 +23,7 @@ from bot.errors import (
     ConfigWriteError,
 )
 from bot.ports import ConfigStore, Document, revision_of
+from tests.config_rows import put_config
 from tests.fakes_storage import FakeConfigStore
 
 FIRST = b'// the team\'s models\n{ model: "a/one" }\n'
@@ -43,11 +48,21 @@ class Ground:
         self.shared = shared
 
 
-@pytest.fixture(params=["file", "linked file", "fake"])
-def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Ground:
+DATABASES = ("sqlite", "lazy sqlite", "postgresql")
+
+
+@pytest.fixture(params=["file", "linked file", "fake", *DATABASES])
+async def ground(
+    request: pytest.FixtureRequest, tmp_path: Path, new_database: Callable[[str], str]
+) -> AsyncIterator[Ground]:
     if request.param == "fake":
         store = FakeConfigStore(None)
-        return Ground(lambda: store, store.edit_outside, shared=False)
+        yield Ground(lambda: store, store.edit_outside, shared=False)
+        return
+    if request.param in DATABASES:
+        async with database_ground(new_database(request.param.split()[-1]), request.param) as made:
+            yield made
+        return
     path = real = tmp_path / "moltbot.json"
     if request.param == "linked file":
         (tmp_path / "elsewhere").mkdir()
@@ -62,7 +77,33 @@ def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Ground:
         fresh.write_bytes(raw)
         fresh.replace(real)
 
-    return Ground(lambda: FileConfigStore(path, lock_timeout_s=0.2, poll_s=0.2), put, shared=True)
+    yield Ground(lambda: FileConfigStore(path, lock_timeout_s=0.2, poll_s=0.2), put, shared=True)
+
+
+@asynccontextmanager
+async def database_ground(url: str, kind: str) -> AsyncIterator[Ground]:
+    """Every store has a database of its own, as another process would."""
+    opened: list[Database | LazyDatabase] = [Database(url)]
+
+    def open_store() -> Creating:
+        if kind.startswith("lazy"):
+            lazy = LazyDatabase(url)
+            opened.append(lazy)
+            return LazyConfigStore(lazy, lock_timeout_s=0.2, poll_s=0.05)
+        database = Database(url)
+        opened.append(database)
+        return DatabaseConfigStore(database, lock_timeout_s=0.2, poll_s=0.05)
+
+    def put(raw: bytes | None) -> None:
+        put_config(url, raw)
+
+    # The tables have to be there for an edit from outside.
+    await opened[0].read(lambda _: None)  # type: ignore[union-attr]
+    try:
+        yield Ground(open_store, put, shared=True)
+    finally:
+        for one in opened:
+            await one.close()
 
 
 @pytest.fixture

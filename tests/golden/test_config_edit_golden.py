@@ -42,7 +42,7 @@ def wishes(root: Any) -> dict[str, list[Edit]]:
     chain_path = (*MODEL, "fallbacks")
 
     def chained(names: list[str]) -> Edit:
-        if isinstance(model, str):
+        if isinstance(model, str) and model is not ABSENT:
             return SetValue(MODEL, {"primary": model, "fallbacks": names})
         return SetValue(chain_path, names)
 

@@ -40,9 +40,7 @@ class Socket:
         self.ws = ws
         self.session: Session | None = None
         self._zlib = zlib.compressobj() if compress == "zlib-stream" else None
-        self._zstd = (
-            zstandard.ZstdCompressor().compressobj() if compress == "zstd-stream" else None
-        )
+        self._zstd = zstandard.ZstdCompressor().compressobj() if compress == "zstd-stream" else None
 
     async def send(self, op: int, data: Any = None, **more: Any) -> None:
         text = json.dumps({"op": op, "d": data, "s": None, "t": None, **more})
@@ -114,7 +112,7 @@ class Gateway:
             await socket.ws.close(code=4001)
         await self._tell()
 
-    async def _identify(self, socket: Socket, data: dict[str, Any]) -> None:
+    async def _identify(self, socket: Socket, data: Any) -> None:
         self.identifies.append(data)
         if socket.session is not None:
             await socket.ws.close(code=4005)
@@ -130,7 +128,7 @@ class Gateway:
             for guild in guilds:
                 await self._event(session, "GUILD_CREATE", guild)
 
-    async def _resume(self, socket: Socket, data: dict[str, Any]) -> None:
+    async def _resume(self, socket: Socket, data: Any) -> None:
         self.resumes.append(data)
         session = self.sessions.get(data["session_id"])
         if data["token"] != self.token:

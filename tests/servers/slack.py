@@ -15,7 +15,7 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import aiohttp
@@ -137,7 +137,6 @@ class SlackServer:
         self._tickets: set[str] = set()
         self._ids = count(1)
         self._last_post: dict[str, float] = {}
-        self._news = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self.url = ""
 
@@ -145,7 +144,7 @@ class SlackServer:
 
     async def start(self) -> None:
         application = web.Application()
-        application.router.add_post("/api/{method}", self._api)
+        application.router.add_route("*", "/api/{method}", self._api)
         application.router.add_post("/respond/{id}", self._respond)
         application.router.add_post("/upload/{id}", self._upload)
         application.router.add_get("/socket", self._socket)
@@ -173,19 +172,14 @@ class SlackServer:
     async def until(self, there: Any, timeout_s: float = 10.0) -> Any:
         """Wait until `there()` returns something true, and return that."""
         async with asyncio.timeout(timeout_s):
-            while not (found := there()):
-                self._news.clear()
-                if found := there():
-                    return found
-                await self._news.wait()
+            while not (found := there()):  # noqa: ASYNC110 - what is waited for is not ours
+                await asyncio.sleep(0.002)
         return found
 
     async def message(self, number: int = 1, *, to: str | None = None) -> Posted:
         """Wait for the n-th message, of those that only `to` sees or that all see."""
-        return (await self.until(lambda: [m for m in self.posted if m.to == to][number - 1 :]))[0]
-
-    def _told(self) -> None:
-        self._news.set()
+        found = await self.until(lambda: [m for m in self.posted if m.to == to][number - 1 :])
+        return cast(Posted, found[0])
 
     # --- what the app is sent -------------------------------------------------------------
 
@@ -266,11 +260,10 @@ class SlackServer:
         method = request.match_info["method"]
         arguments = await _arguments(request)
         self.calls.append((method, arguments))
-        self._told()
         if self.faults[method]:
-            answer = await self._faulty(request, self.faults[method].popleft())
-            if answer is not None:
-                return answer
+            faulty = await self._faulty(request, self.faults[method].popleft())
+            if faulty is not None:
+                return faulty
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         wanted = APP_TOKEN if method == "apps.connections.open" else BOT_TOKEN
         if token != wanted:
@@ -278,13 +271,12 @@ class SlackServer:
         handler = getattr(self, "_do_" + method.replace(".", "_"), None)
         if handler is None:
             return web.json_response({"ok": False, "error": "unknown_method"})
-        answer = handler(arguments)
+        answer: Any = handler(arguments)
         if isinstance(answer, str):
             error, _, needed = answer.partition(" ")
             answer = {"ok": False, "error": error, **({"needed": needed} if needed else {})}
         elif isinstance(answer, web.Response):
             return answer
-        self._told()
         return web.json_response(
             {"ok": True, **answer}, headers={"x-oauth-scopes": ",".join(self.scopes)}
         )
@@ -297,7 +289,11 @@ class SlackServer:
         if fault.error:
             return web.json_response({"ok": False, "error": fault.error})
         if fault.status != 200 or fault.body is not None:
-            return web.Response(status=fault.status, headers=fault.headers, text=fault.body or "")
+            body = fault.body or ""
+            kind = "application/json" if body.startswith("{") else "text/html"
+            return web.Response(
+                status=fault.status, headers=fault.headers, text=body, content_type=kind
+            )
         return None
 
     def _do_auth_test(self, arguments: Json) -> Json:
@@ -356,7 +352,7 @@ class SlackServer:
         found.member = True
         return {"channel": {"id": arguments["channel"]}}
 
-    def _do_chat_postMessage(self, arguments: Json) -> Json:
+    def _do_chat_postMessage(self, arguments: Json) -> Json:  # noqa: N802
         channel = arguments["channel"]
         if channel.startswith("#"):
             names = {c.name: i for i, c in self.channels.items()}
@@ -373,7 +369,7 @@ class SlackServer:
         posted = self._put(channel, arguments, "chat.postMessage")
         return {"channel": channel, "ts": posted.ts, "message": {"text": posted.text}}
 
-    def _do_chat_postEphemeral(self, arguments: Json) -> Json:
+    def _do_chat_postEphemeral(self, arguments: Json) -> Json:  # noqa: N802
         channel = self.channels.get(arguments["channel"])
         if channel is None:
             return "channel_not_found"
@@ -409,7 +405,7 @@ class SlackServer:
         self.views[arguments["user_id"]] = view
         return {"view": {"id": "V1"}}
 
-    def _do_files_getUploadURLExternal(self, arguments: Json) -> Json:
+    def _do_files_getUploadURLExternal(self, arguments: Json) -> Json:  # noqa: N802
         id_ = f"F{next(self._ids)}"
         self.files[id_] = {
             "filename": arguments["filename"], "length": int(arguments["length"]),
@@ -417,7 +413,7 @@ class SlackServer:
         }  # fmt: skip
         return {"upload_url": f"{self.url}/upload/{id_}", "file_id": id_}
 
-    def _do_files_completeUploadExternal(self, arguments: Json) -> Json:
+    def _do_files_completeUploadExternal(self, arguments: Json) -> Json:  # noqa: N802
         done = _parsed(arguments["files"])
         channel = arguments.get("channel_id")
         if channel and not channel.startswith("D"):
@@ -452,9 +448,7 @@ class SlackServer:
         if where.dead or where.uses > RESPONSE_USES:
             return web.json_response({"ok": False, "error": "used_url"}, status=404)
         if arguments.get("delete_original"):
-            if where.original in self.posted:
-                self.posted.remove(where.original)
-            self._told()
+            self.posted = [m for m in self.posted if m is not where.original]
             return web.Response(text="ok")
         fault = self._content_fault(arguments)
         if fault:
@@ -497,7 +491,6 @@ class SlackServer:
             f"{1700000000 + next(self._ids)}.000100", via, to, arguments.get("thread_ts"),
         )  # fmt: skip
         self.posted.append(message)
-        self._told()
         return message
 
     # --- Socket Mode ----------------------------------------------------------------------
@@ -514,14 +507,12 @@ class SlackServer:
         await socket.prepare(request)
         await socket.send_json({"type": "hello", "num_connections": 1})
         self.sockets.append(socket)
-        self._told()
         try:
             async for message in socket:
                 if message.type is aiohttp.WSMsgType.TEXT:
                     self._acked(json.loads(message.data))
         finally:
             self.sockets.remove(socket)
-            self._told()
         return socket
 
     def _acked(self, ack: Json) -> None:
@@ -531,7 +522,6 @@ class SlackServer:
         else:
             delivery.ack_s = time.perf_counter() - delivery.sent_at
             delivery.ack.set_result(ack.get("payload"))
-        self._told()
 
     async def disconnect(self, reason: str = "refresh_requested") -> None:
         """Tell the app to open another socket; Slack closes this one soon after."""

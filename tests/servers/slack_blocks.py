@@ -11,9 +11,7 @@ Json = Any
 MOST_CHARACTERS = 13_200
 _ENTITY = re.compile(r"&(?!amp;|lt;|gt;)")
 _MARK = re.compile(r"<[^<>]*>")
-_MEANT = re.compile(
-    r"<(?:@[A-Z0-9]+|!date\^-?\d+\^[^|<>]+\|[^|<>]+|https?://[^|<>\s]+\|[^|<>]+)>"
-)
+_MEANT = re.compile(r"<(?:@[A-Z0-9]+|!date\^-?\d+\^[^|<>]+\|[^|<>]+|https?://[^|<>\s]+\|[^|<>]+)>")
 
 
 def fault_of_blocks(

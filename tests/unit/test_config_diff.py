@@ -46,6 +46,8 @@ def test_it_is_a_unified_diff_with_three_lines_of_context() -> None:
         ("a", "b", "@@ -1 +1 @@"),
         ("a\nb", "a\nb\nc", "@@ -1,2 +1,3 @@"),
         ("a\nb", "b", "@@ -1,2 +1 @@"),
+        ("", "b\n", "@@ -0,0 +1 @@"),
+        ("a\n", "a\nb\n", "@@ -1 +1,2 @@"),
         ("a\nb\nc\nd\ne\nf\ng\nh", "a\nb\nc\nd\ne\nf\ng\nh\ni", "@@ -6,3 +6,4 @@"),
     ],
 )

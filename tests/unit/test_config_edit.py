@@ -137,6 +137,10 @@ def test_an_empty_file_becomes_readable(root: str) -> None:
         ("{\n  /* n */ a: 1\n}", '{\n  /* n */ a: 1,\n  z: "x"\n}'),
         ("{ a: 1\n, b: 2\n}", '{ a: 1\n, b: 2\n, z: "x"\n}'),
         ("{ a: 1 // n\n, b: 2 // m\n}", '{ a: 1 // n\n, b: 2 // m\n, z: "x"\n}'),
+        (
+            "{ a: 1 \ufeff\u2028 , b: 2 // m\n}",
+            '{ a: 1 \ufeff\u2028 , b: 2 // m\u2028 , z: "x"\n}',
+        ),
         ("{ // keep\n}", '{ // keep\n  "z": "x"\n}'),
         ("{\n    // keep\n}", '{\n    // keep\n    "z": "x"\n}'),
         ("{ /* keep */ }", '{ /* keep */\n  "z": "x"\n}'),
@@ -279,6 +283,7 @@ def test_a_list_keeps_its_layout_and_the_comments_of_what_stays(
         ("[\n 'a',\n 'b'\n]", "", "[]"),
         ("['a', 'b', 'a']", "ba", "['b', 'a']"),
         ("['a', 'a']", "a", "['a']"),
+        ("[/* a's */'a']", "ba", "['b',/* a's */'a']"),
         ("['a', // 1\n 'b',\n 'a' // 2\n]", "ba", "['b',\n 'a' // 2\n]"),
         ("['a', // x\n 'b']", "a", "['a' // x\n]"),
         ("['a', // x\n 'b', 'c']", "ac", "['a', // x\n 'c']"),

@@ -39,7 +39,8 @@ def test_keys_that_are_written_differently_are_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{a 1}", "{a: 1 b: 2}", "{a: 1", "{a: [1}", "{a: [1", "[1 2]", "{", "[1,", "{a:", "{'a: 1}"]
+    "text",
+    ["{a 1}", "{a: 1 b: 2}", "{a: 1", "{a: [1}", "{a: [1", "[1 2]", "{", "[1,", "{a:", "{'a: 1}"],
 )
 def test_text_that_is_no_json5_is_refused(text: str) -> None:
     with pytest.raises(ConfigUneditableError) as refusal:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
 from bot.ports import Document
-from tests.fakes_core import GUIDE, Bench
+from tests.fakes_core import Bench
 from tests.fakes_discord import FakeMemory, running
 from tests.servers.discord import (
     ANA,
@@ -23,11 +24,6 @@ from tests.servers.discord import (
 )
 
 OPERATOR = f"discord:{ANA.id}"
-CHEAP_NOW = GUIDE | {
-    "agents": {
-        "defaults": {**GUIDE["agents"]["defaults"], "model": {"primary": "ollama/llama3.3"}}
-    }
-}
 EVERY_SUBCOMMAND = [
     ("model status", {}, "anthropic/claude-opus-4-5"),
     ("model status", {"agent": "nobody"}, "nobody"),
@@ -211,26 +207,28 @@ async def test_the_acknowledgement_does_not_wait_for_the_store(server: DiscordSe
         await server.until(lambda: all(a.done for a in asked))
 
 
-@pytest.mark.parametrize(
-    "reason",
-    [
-        "x" * 4000,
-        "🚀" * 2000,
-        "إصدار جديد \u202eevil\u202c",
-        "@everyone @here <@&900100> <@11> </model best:1>",
-        "```\n# big\n- list\n> quote || spoiler || [a](https://evil.example)",
-        "\u200b\u2060",
-    ],
-)
+ODD_WORDS = [
+    "x" * 4000,
+    "🚀" * 2000,
+    "إصدار جديد \u202eevil\u202c",
+    "@everyone @here <@&900100> <@11> </model best:1> <t:0:R> <:a:1>",
+    "```\n# big\n- list\n> quote || spoiler || [a](https://evil.example) **b** __c__ ~~d~~",
+    "\u200b\u2060",
+]
+
+
+@pytest.mark.parametrize("reason", ODD_WORDS)
 async def test_odd_words_are_shown_and_do_nothing(server: DiscordServer, reason):
     async with running(server, Bench(operators=OPERATOR)):
         asked = await server.command("model cheap", {"reason": reason})
         words = asked.answer.words
+        said = next((w for w in words.split("\n") if w.startswith("Reason:")), "Reason: ")
+        unescaped = re.sub(r"\\[^0-9A-Za-z\s]", "", said)
+        assert not set("`*_~|<>[]") & set(unescaped)
         assert "@everyone" not in words
+        assert "@here" not in words
         assert "\u202e" not in words
-        assert not set("`|<>[#") & set(words.partition("Reason:")[2].partition("\n")[0]) or (
-            "\\" in words
-        )
+        assert asked.answer.payload["allowed_mentions"] == {"parse": []}
 
 
 async def test_an_unknown_model_of_4000_characters_is_refused(server: DiscordServer):
@@ -323,13 +321,12 @@ async def test_the_memory_may_be_away(server: DiscordServer):
         assert asked.answer.words
 
 
-# --- completion --------------------------------------------------------------------------------
+# --- completion -----------------------------------------------------------------------
 
 
 async def test_models_are_completed_as_they_are_typed(server: DiscordServer):
     async with running(server, Bench()):
-        await server.complete("model use", "model", "")
-        await asyncio.sleep(0)
+        assert "best" in await server.complete("model use", "model", "")
         found = await server.complete("model use", "model", "deepseek/")
         assert found[:2] == ["deepseek/deepseek-chat", "deepseek/deepseek-reasoner"]
         assert await server.complete("model use", "model", "xyzzy") == []
@@ -344,9 +341,7 @@ async def test_a_list_of_models_is_completed_at_its_last_word(server: DiscordSer
 async def test_other_options_are_completed_too(server: DiscordServer):
     async with running(server, Bench()):
         assert await server.complete("fallback mute", "duration", "unt") == ["until 18:00"]
-        await server.command("model status")
-        found = await server.complete("model list", "name", "deep")
-        assert found in (["deepseek"], [])
+        assert await server.complete("model list", "name", "deep") == ["deepseek"]
 
 
 async def test_completion_does_not_wait_for_the_store(server: DiscordServer):

@@ -66,7 +66,7 @@ def _attempts() -> None:
 def _sums() -> None:
     op.create_table(
         "spend_hourly",
-        sa.Column("hour", sa.BigInteger, nullable=False),
+        sa.Column("hour", sa.BigInteger, autoincrement=False, nullable=False),
         sa.Column("model", sa.Text, nullable=False),
         sa.Column("provider", sa.Text, nullable=False),
         sa.Column("caller", sa.Text, nullable=False),

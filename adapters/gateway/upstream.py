@@ -1,0 +1,183 @@
+"""Requests to providers over aiohttp: one pool, whole answers, every way to fail named.
+
+Redirects are never followed: a key goes to the configured host and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import time
+from urllib.request import getproxies_environment, proxy_bypass
+
+import aiohttp
+from yarl import URL
+
+from bot.models import FailureReason
+from bot.ports import HttpAnswer, HttpRequest
+
+MOST_ANSWER_BYTES = 1 << 20
+CONNECT_S = 10.0
+_SPECIAL = (
+    aiohttp.ClientConnectorDNSError,
+    aiohttp.ClientProxyConnectionError,
+    aiohttp.ClientSSLError,
+)
+# In this order: the first kind that fits.
+_WORDS: tuple[tuple[type[Exception], str], ...] = (
+    (aiohttp.ClientConnectorDNSError, "cannot find the host of {}"),
+    (aiohttp.ClientProxyConnectionError, "the proxy on the way to {} cannot be reached"),
+    (aiohttp.ClientSSLError, "no secure connection to {}: its certificate or TLS is not in order"),
+    (aiohttp.ServerDisconnectedError, "{} hung up without an answer"),
+    (OSError, "the connection to {} was reset"),
+    (ValueError, "the address of {} cannot be used"),
+    (aiohttp.ClientError, "the connection to {} failed"),
+)
+
+
+class _Unusable(Exception):
+    """The answer came and is no good; its text says why."""
+
+
+def open_session() -> aiohttp.ClientSession:
+    """Make a pool of connections; call it inside the running loop that will use it."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=60),
+        timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_S),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"user-agent": "changeover"},
+    )
+
+
+class AiohttpUpstream:
+    """The Upstream port. Its pool is opened by the first request; close it with `aclose`."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The pool, opened on first use inside the running loop."""
+        if self._session is None or self._session.closed:
+            self._session = open_session()
+        return self._session
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def fetch(self, request: HttpRequest, *, timeout_s: float) -> HttpAnswer:
+        """Send a request and read the whole answer, or say what became of it instead."""
+        started_s = time.perf_counter()
+        answered = False
+        try:
+            async with (
+                asyncio.timeout(timeout_s),
+                self.session.request(
+                    request.method,
+                    request.url,
+                    headers=request.headers,
+                    data=request.body or None,
+                    allow_redirects=False,
+                    proxy=proxy_for(request.url),
+                ) as response,
+            ):
+                answered = True
+                body = await read_bounded(response, MOST_ANSWER_BYTES)
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return HttpAnswer(response.status, headers, body, time.perf_counter() - started_s)
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError, _Unusable) as error:
+            failure, detail = named(error, request.url, timeout_s, answered=answered)
+        return HttpAnswer(0, {}, b"", time.perf_counter() - started_s, failure, detail)
+
+
+async def read_bounded(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:
+    """Read the body, and give up on one that has more than `most_bytes`."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > most_bytes:
+            response.close()
+            raise _Unusable(f"the answer is larger than {most_bytes >> 20} MiB")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def named(
+    error: Exception, url: str, timeout_s: float, *, answered: bool
+) -> tuple[FailureReason, str]:
+    """Say in a reason and a few words what went wrong; neither holds more of the URL than its host.
+
+    `answered` is True once the headers had arrived.
+    """
+    place = place_of(url)
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return FailureReason.TIMEOUT, f"no connection to {place} within {CONNECT_S:g} s"
+    if isinstance(error, TimeoutError):
+        what = "the answer was not complete" if answered else "no answer"
+        return FailureReason.TIMEOUT, f"{what} within {timeout_s:g} s"
+    if isinstance(error, _Unusable):
+        return FailureReason.BAD_RESPONSE, str(error)
+    if isinstance(error, aiohttp.ClientPayloadError):
+        if _undecodable(error):
+            return FailureReason.BAD_RESPONSE, "the answer's compression is damaged"
+        return FailureReason.NETWORK, f"{place} broke off in the middle of its answer"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return FailureReason.BAD_RESPONSE, f"{place} does not answer in HTTP as expected"
+    return FailureReason.NETWORK, _network_words(error, place)
+
+
+def _network_words(error: Exception, place: str) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, _SPECIAL):
+        refused = error.os_error.errno == errno.ECONNREFUSED
+        return f"connection refused at {place}" if refused else f"{place} cannot be reached"
+    words = next(words for kind, words in _WORDS if isinstance(error, kind))
+    return words.format(place)
+
+
+def _undecodable(error: aiohttp.ClientPayloadError) -> bool:
+    causes = (error, error.__cause__, error.__context__)
+    return any(
+        isinstance(cause, aiohttp.http_exceptions.ContentEncodingError)
+        or "content-encoding" in str(cause)
+        for cause in causes
+        if cause is not None
+    )
+
+
+def place_of(url: str) -> str:
+    """Return host and port, without a user name, path or query that may hold a secret."""
+    try:
+        parts = URL(url)
+    except ValueError:
+        return "the provider"
+    host = f"[{parts.host}]" if parts.host and ":" in parts.host else parts.host
+    return f"{host}:{parts.port}" if host else "the provider"
+
+
+def proxy_for(url: str) -> str | None:
+    """Return the proxy that the environment names for a URL; this machine needs none.
+
+    Read from HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in either case. aiohttp's own reading of the
+    environment would also send passwords out of ~/.netrc.
+    """
+    proxies = getproxies_environment()
+    if not proxies:
+        return None
+    parts = URL(url)
+    host = parts.host or ""
+    proxy = proxies.get(parts.scheme)
+    if proxy is None or _loopback(host) or proxy_bypass(host):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

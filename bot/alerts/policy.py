@@ -1,0 +1,173 @@
+"""What is to be said of an incident now, and when to look again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from bot.alerts.incident import End, Incident, State
+from bot.alerts.mute import LOUD, Hold, QuietHours, hold
+from bot.ports.alerts import AlertReason
+
+
+class Step(StrEnum):
+    """What is to be done.
+
+    The first five speak. `close` ends what was never told. `wait` is the group wait, or an edit
+    that comes too soon; `blip` waits for a failure that looks over; `muted`, `quiet` and `hidden`
+    (behind a dead chain) hold the first word back. `rest`: there is nothing new.
+    """
+
+    OPEN = "open"
+    UNSTABLE = "unstable"
+    EDIT = "edit"
+    REPEAT = "repeat"
+    RESOLVE = "resolve"
+    CLOSE = "close"
+    WAIT = "wait"
+    BLIP = "blip"
+    MUTED = "muted"
+    QUIET = "quiet"
+    HIDDEN = "hidden"
+    REST = "rest"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSettings:
+    """The figures that alerts go by.
+
+    `recover_answers` good answers and `recover_after` without a failure end an incident;
+    `blip_over` without one ends what was not told yet. `unstable_opens` first words of one kind
+    within `unstable_within` make it unstable, which it stays until that span has passed without
+    a failure. After `silent_after` without a request it is over as well.
+    """
+
+    group_wait: timedelta = timedelta(seconds=30)
+    edit_every: timedelta = timedelta(seconds=5)
+    repeat_every: timedelta = timedelta(hours=4)
+    recover_answers: int = 3
+    recover_after: timedelta = timedelta(minutes=5)
+    blip_over: timedelta = timedelta(minutes=1)
+    unstable_opens: int = 3
+    unstable_within: timedelta = timedelta(hours=1)
+    silent_after: timedelta = timedelta(hours=24)
+    quiet: QuietHours | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What else is the case.
+
+    `primaries` are the models that the config puts first now, None when it cannot be read;
+    `exhausted` are the primaries whose whole chain is failing. `opens` is how often alerts of
+    the same primary and reason had a first word lately.
+    """
+
+    muted_until: datetime | None = None
+    exhausted: frozenset[str] = frozenset()
+    primaries: frozenset[str] | None = None
+    opens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A step, when to look again if nothing happens, whether to call somebody, how it ended."""
+
+    step: Step
+    due_at: datetime | None = None
+    mention: bool = False
+    end: End | None = None
+
+
+def decide(incident: Incident, now: datetime, settings: AlertSettings, scene: Scene) -> Decision:
+    """Decide what to do about an incident; the times in it are not after `now`."""
+    match incident.state:
+        case State.PENDING:
+            return _unsaid(incident, now, settings, scene)
+        case State.OPEN:
+            return _going_on(incident, now, settings, scene)
+        case State.RESOLVED:
+            return _edit(incident, now, settings)
+
+
+def _unsaid(incident: Incident, now: datetime, settings: AlertSettings, scene: Scene) -> Decision:
+    loud = incident.reason in LOUD
+    end = _over(incident, now, settings, scene)
+    if end is not None and (incident.held or incident.reason is AlertReason.CONFIG_INVALID):
+        return Decision(Step.CLOSE, end=end)
+    brief = incident.last_event_at - incident.opened_at < settings.group_wait
+    if not loud and brief and incident.good:
+        over_at = incident.last_event_at + settings.blip_over
+        if now >= over_at:
+            return Decision(Step.CLOSE, end=End.BLIP)
+        return Decision(Step.BLIP, over_at)
+    due_at = incident.opened_at if loud else incident.opened_at + settings.group_wait
+    if now < due_at:
+        return Decision(Step.WAIT, due_at)
+    if _hidden(incident, scene):
+        return Decision(Step.HIDDEN)
+    held = hold(incident.reason, now, scene.muted_until, settings.quiet)
+    if held is not None:
+        return Decision(Step.MUTED if held[0] is Hold.MUTED else Step.QUIET, held[1])
+    unstable = scene.opens + 1 >= settings.unstable_opens
+    return Decision(Step.UNSTABLE if unstable else Step.OPEN, mention=loud)
+
+
+def _going_on(incident: Incident, now: datetime, settings: AlertSettings, scene: Scene) -> Decision:
+    end = _over(incident, now, settings, scene)
+    if end is not None:
+        return Decision(Step.RESOLVE, end=end)
+    repeat_at = _repeat_at(incident, settings)
+    if repeat_at is not None and now >= repeat_at and not _hidden(incident, scene):
+        if hold(incident.reason, now, scene.muted_until, settings.quiet) is None:
+            return Decision(Step.REPEAT, mention=incident.reason in LOUD)
+        repeat_at = None
+    edit = _edit(incident, now, settings)
+    if edit.step is not Step.REST:
+        return edit
+    return Decision(Step.REST, repeat_at)
+
+
+def _edit(incident: Incident, now: datetime, settings: AlertSettings) -> Decision:
+    if incident.changed == incident.told or not incident.announced:
+        return Decision(Step.REST)
+    due_at = (incident.last_edit_at or incident.opened_at) + _gap(incident, settings)
+    return Decision(Step.EDIT) if now >= due_at else Decision(Step.WAIT, due_at)
+
+
+def _gap(incident: Incident, settings: AlertSettings) -> timedelta:
+    """Edit less often what has been going on for long."""
+    return max(settings.edit_every, (incident.last_event_at - incident.opened_at) / 100)
+
+
+def _repeat_at(incident: Incident, settings: AlertSettings) -> datetime | None:
+    """Return when to say it again: not to whoever looks after it, not when nobody asked since."""
+    said_at = incident.last_repeat_at or incident.announced_at
+    asked = said_at is not None and incident.last_event_at > said_at
+    if said_at is None or incident.acknowledged_by is not None:
+        return None
+    if not asked and incident.reason is not AlertReason.CONFIG_INVALID:
+        return None
+    return said_at + settings.repeat_every
+
+
+def _hidden(incident: Incident, scene: Scene) -> bool:
+    """Decide whether it is a part of a dead chain, which tells of it."""
+    whole = incident.reason in (AlertReason.CHAIN_EXHAUSTED, AlertReason.CONFIG_INVALID)
+    return not whole and incident.primary in scene.exhausted
+
+
+def _over(incident: Incident, now: datetime, settings: AlertSettings, scene: Scene) -> End | None:
+    if incident.reason is AlertReason.CONFIG_INVALID:
+        return End.RECOVERED if incident.good else None
+    quiet_for = now - incident.last_event_at
+    calm = settings.unstable_within if incident.unstable else settings.recover_after
+    if quiet_for < calm:
+        return None
+    if incident.good >= settings.recover_answers:
+        return End.RECOVERED
+    replaced = scene.primaries is not None and incident.primary not in scene.primaries
+    if incident.was_primary and replaced:
+        return End.MOVED_ON
+    return End.SILENCE if quiet_for >= settings.silent_after else None

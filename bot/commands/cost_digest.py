@@ -1,0 +1,207 @@
+"""/cost digest, and what every digest is gathered from."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any, TypeVar
+
+from bot.card import Card
+from bot.commands.context import Context
+from bot.commands.cost import week
+from bot.commands.cost_compare import alternatives, presets, usual_price
+from bot.commands.cost_data import (
+    alternative_data,
+    billed_data,
+    group_data,
+    nano_data,
+    percent_data,
+    unpriced_data,
+)
+from bot.commands.cost_figures import (
+    SAMPLE,
+    bill_days_of,
+    config_of,
+    day_after,
+    providers_in,
+    take_billed,
+)
+from bot.commands.data import warnings_data
+from bot.commands.registry import Args
+from bot.config.schema import ConfigView
+from bot.costs.billed import Billed
+from bot.costs.compare import Alternative
+from bot.costs.digest import Digest, Gathered, work_out
+from bot.costs.figures import merged, priced_nano, total_of
+from bot.costs.period import Span, calendar, day_spans, earlier, week_before, zone_name
+from bot.costs.posting import digest_mark, first_and_last, period_name
+from bot.errors import ChangeoverError
+from bot.messages.cost_digest import DigestWords, digest_card
+from bot.ports import BillRead, BudgetPeriod, ChainTest, FallbackEvent, GroupBy, IncidentRow, Spend
+
+MOST_INCIDENTS = 500
+MOST_EVENTS = 5000
+T = TypeVar("T")
+
+
+async def digest(ctx: Context, args: Args) -> Card:
+    """Post a digest of the last seven days where it was asked, outside the schedule."""
+    stretch = week(ctx)
+    return await _card(ctx, stretch.span, stretch.when, "the 7 days before", ctx.actor.name)
+
+
+async def weekly_card(ctx: Context, period: Span) -> Card:
+    """Make the scheduled digest of a calendar week."""
+    return await _card(ctx, period, _week_words(ctx, period), "the week before", None)
+
+
+async def _card(ctx: Context, span: Span, when: str, before: str, extra: str | None) -> Card:
+    zone = ctx.settings.timezone
+    worked = work_out(await gather(ctx, span, whole_days=extra is None))
+    words = DigestWords(
+        digest=worked,
+        when=when,
+        before=before,
+        mark=digest_mark(span, zone) if extra is None else period_name(span, zone),
+        zone=zone_name(zone),
+        providers=await providers_in(ctx, worked.by_model),
+        extra=extra,
+    )
+    card = digest_card(words, {})
+    return replace(card, data=digest_data(worked, extra is not None, card))
+
+
+async def gather(ctx: Context, span: Span, *, whole_days: bool) -> Gathered:
+    """Ask every port for its part; what cannot be had is named, and the rest still comes.
+
+    `whole_days` compares bills with the UTC days of the same dates as the span's local days.
+
+    Raises:
+        StorageError: the ledger itself cannot be read.
+    """
+    ledger, log, zone = ctx.ports.ledger, ctx.ports.log, ctx.settings.timezone
+    parts = _Parts()
+    by_day = [
+        (day, await ledger.spend(part.start, part.end, GroupBy.MODEL, zone=zone_name(zone)))
+        for day, part in day_spans(span, zone)
+    ]
+    previous = earlier(span, zone)
+    first_at = await ledger.first_at()
+    compared = first_at is not None and first_at <= previous.start
+    config = await config_of(ctx)
+    days = _utc_days(ctx, span) if whole_days else bill_days_of(span)
+    month = calendar(BudgetPeriod.MONTH, ctx.now, zone)
+    nothing: tuple[Billed, ...] = ()
+    no_alternatives: list[Alternative] = []
+    incidents: Sequence[IncidentRow] = await parts.take(
+        "incidents", lambda: log.incidents(open_only=False, limit=MOST_INCIDENTS), ()
+    )
+    events: Sequence[FallbackEvent] = await parts.take(
+        "fallback events", lambda: log.events(span.start, MOST_EVENTS), ()
+    )
+    reads: Sequence[BillRead] = await parts.take("the bills", ctx.ports.bill_log.reads, ())
+    chain_test: ChainTest | None = await parts.take(
+        "the last chain test", ctx.ports.chain_tests.last, None
+    )
+    return Gathered(
+        period=span,
+        zone=zone,
+        now=ctx.now,
+        first_at=first_at,
+        by_day=by_day,
+        previous=await _total(ctx, previous) if compared else None,
+        by_key=await ledger.spend(span.start, span.end, GroupBy.KEY),
+        month_so_far=await _total(ctx, Span(month.start, ctx.now)),
+        billed=await parts.take("the bills", lambda: take_billed(ctx, days), nothing),
+        bill_reads=reads,
+        incidents=incidents,
+        events=[event for event in events if event.at < span.end],
+        chain_test=chain_test,
+        alternatives=await parts.take(
+            "the comparison", lambda: _alternatives(ctx, config, span, by_day), no_alternatives
+        ),
+        usual=usual_price(ctx, config, span),
+        first_hop=config.default.primary,
+        missing=parts.missing,
+    )
+
+
+class _Parts:
+    """Parts of a digest that may be missing, each for its own reason."""
+
+    def __init__(self) -> None:
+        self._missing: dict[str, str] = {}
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What is missing, in words."""
+        return tuple(self._missing.values())
+
+    async def take(self, name: str, ask: Callable[[], Awaitable[T]], nothing: T) -> T:
+        """Ask for a part; say that it is missing when it cannot be had."""
+        try:
+            return await ask()
+        except ChangeoverError as error:
+            self._missing[name] = f"Without {name}: {error.message}"
+            return nothing
+
+
+async def _total(ctx: Context, span: Span) -> Spend:
+    return total_of(await ctx.ports.ledger.spend(span.start, span.end, GroupBy.PROVIDER))
+
+
+async def _alternatives(
+    ctx: Context, config: ConfigView, span: Span, by_day: Sequence[tuple[date, Sequence[Spend]]]
+) -> list[Alternative]:
+    sample = await ctx.ports.ledger.attempts(span.start, span.end, SAMPLE)
+    by_model = merged(groups for _, groups in by_day)
+    return alternatives(ctx, config, presets(ctx, config), by_model, sample)
+
+
+def _utc_days(ctx: Context, span: Span) -> tuple[date, date]:
+    first, final = first_and_last(span, ctx.settings.timezone)
+    return first, day_after(final)
+
+
+def _week_words(ctx: Context, period: Span) -> str:
+    if period == week_before(ctx.now, ctx.settings.timezone):
+        return "last week"
+    return f"in the week {period_name(period, ctx.settings.timezone)}"
+
+
+def digest_data(digest: Digest, extra: bool, card: Card) -> dict[str, Any]:
+    """Return what `--json` has of a digest: what `/cost` has, and the rest of its figures."""
+    gathered, total = digest.gathered, digest.total
+    share, projection, test = digest.fallback, digest.projection, gathered.chain_test
+    return {
+        "from": gathered.period.start,
+        "to": gathered.period.end,
+        "extra": extra,
+        "total_usd": nano_data(digest.total_nano),
+        "requests": total.requests,
+        "fallback_requests": total.fallback_requests,
+        "groups": [group_data(group) for group in digest.by_model],
+        "days": [
+            {"day": day, "cost_usd": nano_data(priced_nano(total_of(groups)))}
+            for day, groups in gathered.by_day
+        ],
+        "callers": [group_data(group) for group in digest.callers],
+        "unpriced": unpriced_data(digest.unpriced),
+        "billed": [billed_data(one) for one in gathered.billed],
+        "previous_total_usd": nano_data(digest.previous_nano),
+        "change_percent": percent_data(digest.change_percent),
+        "fallback_cost_usd": nano_data(share.cost_nano) if share else None,
+        "fallback_saved_usd": nano_data(share.saved_nano) if share else None,
+        "incidents": digest.trouble.incidents,
+        "incidents_open": digest.trouble.open,
+        "degraded_minutes": digest.trouble.minutes,
+        "chain_test": {"at": test.at, "chain_ok": test.chain_ok, "would_serve": test.would_serve}
+        if test
+        else None,
+        "month_so_far_usd": nano_data(projection.so_far_nano) if projection else None,
+        "month_projected_usd": nano_data(projection.projected_nano) if projection else None,
+        "cheapest": alternative_data(digest.cheapest) if digest.cheapest else None,
+        "counts_since": gathered.first_at,
+        "warnings": warnings_data(card.warnings),
+    }

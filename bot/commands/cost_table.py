@@ -1,0 +1,136 @@
+"""Every command of /cost, declared once."""
+
+from __future__ import annotations
+
+from bot.access import Permission
+from bot.commands import (
+    cost,
+    cost_budget,
+    cost_compare,
+    cost_digest,
+    cost_export,
+    cost_reprice,
+)
+from bot.commands.registry import Command, Danger, Kind, Param
+from bot.ports import BudgetPeriod, GroupBy
+
+_BY = Param(
+    "by",
+    Kind.CHOICE,
+    "What to split the spend by",
+    keyword=True,
+    choices=tuple(by.value for by in GroupBy),
+)
+
+COST = (
+    Command(
+        "cost",
+        "today",
+        "Show what was spent since midnight",
+        Permission.READ,
+        cost.show_today,
+        (_BY,),
+        examples=("/cost today by key",),
+    ),
+    Command(
+        "cost",
+        "week",
+        "Show what the last 7 days cost",
+        Permission.READ,
+        cost.show_week,
+        (_BY,),
+        default=True,
+        examples=("/cost week by day",),
+    ),
+    Command(
+        "cost",
+        "month",
+        "Show what the last 30 days cost",
+        Permission.READ,
+        cost.show_month,
+        (_BY,),
+        examples=("/cost month by provider",),
+    ),
+    Command(
+        "cost",
+        "since",
+        "Show what the last hours or days cost; since may be left out",
+        Permission.READ,
+        cost.show_since,
+        (Param("duration", Kind.DEADLINE, "How far back: 2h, 3d, 2w", required=True), _BY),
+        bare=True,
+        examples=("/cost 12h by model",),
+    ),
+    Command(
+        "cost",
+        "digest",
+        "Post the weekly digest now, outside the schedule",
+        Permission.CHANGE,
+        cost_digest.digest,
+        examples=("/cost digest",),
+    ),
+    Command(
+        "cost",
+        "compare",
+        "Price the same traffic on other models",
+        Permission.READ,
+        cost_compare.compare,
+        (
+            Param("models", Kind.MODELS, "Presets or models, all presets unless told"),
+            Param(
+                "duration",
+                Kind.DEADLINE,
+                "How far back, 7 days unless told",
+                keyword=True,
+                words=("since",),
+            ),
+        ),
+        examples=("/cost compare cheap fast",),
+    ),
+    Command(
+        "cost",
+        "budget",
+        "Show, set or lift (off) the budget: warn at 50, 80, 100 %, and switch",
+        Permission.ADMIN,
+        cost_budget.budget,
+        (
+            Param("amount", Kind.AMOUNT, "USD for each period, or off"),
+            Param(
+                "period",
+                Kind.CHOICE,
+                "How long it has to last",
+                keyword=True,
+                choices=tuple(period.value for period in BudgetPeriod),
+                words=("per",),
+            ),
+            Param(
+                "then",
+                Kind.MODEL,
+                "What to switch to at 100 % until the period ends",
+                keyword=True,
+            ),
+        ),
+        Danger.CHANGES,
+        examples=("/cost budget 50 per day then cheap", "/cost budget off"),
+    ),
+    Command(
+        "cost",
+        "export",
+        "Get the ledger's rows as a CSV file",
+        Permission.READ,
+        cost_export.export,
+        (Param("duration", Kind.DEADLINE, "How far back, 30 days unless told"),),
+        examples=("/cost export 7d",),
+    ),
+    Command(
+        "cost",
+        "reprice",
+        "Price the ledger's rows anew, keeping the old figures",
+        Permission.ADMIN,
+        cost_reprice.reprice,
+        (Param("from", Kind.NAME, "The first day", keyword=True, words=("--from",)),),
+        Danger.CHANGES,
+        hidden=True,
+        examples=("changeover cost reprice --from 2026-03-01",),
+    ),
+)

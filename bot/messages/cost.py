@@ -1,0 +1,326 @@
+"""The cards of /cost: what was spent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from bot.card import (
+    Action,
+    Button,
+    Card,
+    Caution,
+    Code,
+    Column,
+    Fact,
+    Link,
+    Span,
+    Strong,
+    Table,
+    Text,
+    Tone,
+    When,
+    WhenStyle,
+    text,
+)
+from bot.costs.billed import Billed
+from bot.costs.figures import Unpriced, priced_nano
+from bot.costs.pricing import usd
+from bot.messages.words import counted, joined, listed, money
+from bot.models import Provider
+from bot.ports import BillRead, GroupBy, Spend
+
+MOST_ROWS = 30
+SOURCES = {
+    "operator": "the operator's prices",
+    "config": "the config's cost",
+    "reported": "reported by the provider",
+    "genai-prices": "genai-prices",
+    "catalog": "the catalog",
+    "local": "local, free",
+}
+NO_KEY = "no key"
+
+
+@dataclass(frozen=True, slots=True)
+class SpendWords:
+    """What the card of a stretch of time is told.
+
+    `when` names the stretch (`in the last 7 days`), `before` the one compared with. `sources`
+    maps where prices come from to the models priced so. `words` is the command without its `by`.
+    """
+
+    when: str
+    before: str
+    by: GroupBy
+    groups: Sequence[Spend]
+    total: Spend
+    previous_nano: int | None
+    change_percent: Decimal | None
+    counts_since: datetime | None
+    unpriced: Sequence[Unpriced]
+    billed: Sequence[Billed]
+    bill_reads: Sequence[BillRead]
+    sources: Mapping[tuple[str, date | None], Sequence[str]]
+    providers: Sequence[Provider]
+    words: str
+    now: datetime
+
+
+def spend_card(words: SpendWords, data: dict[str, Any]) -> Card:
+    """Tell what a stretch of time cost, total first."""
+    if not words.total.attempts and not words.total.requests:
+        return empty_card(words.when, words.counts_since, data)
+    return Card(
+        title=text(Strong(total_words(priced_nano(words.total))), f" {words.when}"),
+        body=(
+            *comparison(words.previous_nano, words.change_percent, words.before),
+            requests_line(words.total),
+            *since_line(words.counts_since),
+        ),
+        table=group_table(words.groups, words.by),
+        facts=tuple(bill_fact(billed, words.now) for billed in words.billed),
+        warnings=(
+            *rows_left_out(words.groups),
+            *unpriced_cautions(words.unpriced),
+            *bill_cautions(words.bill_reads),
+        ),
+        buttons=tuple(
+            Button(f"By {other}", Action(f"{words.words} by {other}"))
+            for other in GroupBy
+            if other is not words.by
+        ),
+        footer=_footer(words),
+        data=data,
+    )
+
+
+def empty_card(when: str, counts_since: datetime | None, data: dict[str, Any]) -> Card:
+    """Say that nothing was spent, or that nothing is counted yet."""
+    if counts_since is None:
+        return Card(
+            title=text(Strong("Nothing is counted yet")),
+            body=(
+                text("The ledger counts what goes through the gateway or an attached OpenClaw."),
+                text("Start it with ", Code("changeover run"), " and send requests to it."),
+            ),
+            data=data,
+        )
+    return Card(
+        title=text(Strong("No requests"), f" {when}"),
+        body=(text("The ledger counts since ", When(counts_since, WhenStyle.DATE_TIME), "."),),
+        data=data,
+    )
+
+
+def total_words(nano: int | None) -> str:
+    """Write an amount; what nobody can price is never $0."""
+    return "unpriced" if nano is None else money(usd(nano))
+
+
+def comparison(
+    previous_nano: int | None, change_percent: Decimal | None, before: str
+) -> tuple[Text, ...]:
+    """Say how a total compares with the one before."""
+    if previous_nano is None:
+        return ()
+    was = money(usd(previous_nano))
+    if change_percent is None:
+        return (text(f"{before}: {was}."),)
+    size = percent(abs(change_percent))
+    if size == "0 %":
+        return (text(f"As much as {_lower(before)} ({was})."),)
+    direction = "more" if change_percent > 0 else "less"
+    return (text(f"{size} {direction} than {_lower(before)} ({was})."),)
+
+
+def _lower(words: str) -> str:
+    return f"{words[0].lower()}{words[1:]}"
+
+
+def percent(value: Decimal) -> str:
+    """Write a percentage, finely where it is small."""
+    if 0 < value < 1:
+        return f"{max(value.quantize(Decimal('0.1'), ROUND_HALF_UP), Decimal('0.1'))} %"
+    return f"{value.quantize(Decimal(1), ROUND_HALF_UP):,} %"
+
+
+def requests_line(total: Spend) -> Text:
+    """Say how many requests there were and how many a fallback answered."""
+    words = counted(total.requests, "request")
+    if total.fallback_requests:
+        share = Decimal(total.fallback_requests) * 100 / max(total.requests, 1)
+        words += f", {total.fallback_requests:,} answered by a fallback ({percent(share)})"
+    if total.failed:
+        words += f"; {counted(total.failed, 'failed attempt')}"
+    return text(f"{words}.")
+
+
+def since_line(counts_since: datetime | None) -> tuple[Text, ...]:
+    """Say since when it counts, where that is later than asked."""
+    if counts_since is None:
+        return ()
+    return (text("The ledger counts since ", When(counts_since, WhenStyle.DATE_TIME), "."),)
+
+
+def group_table(groups: Sequence[Spend], by: GroupBy) -> Table:
+    """Show groups with cost, requests and tokens."""
+    return Table(
+        (
+            Column(by.value),
+            Column("cost", right=True),
+            Column("requests", right=True),
+            Column("input", right=True),
+            Column("cached", right=True),
+            Column("output", right=True),
+        ),
+        tuple(
+            (
+                group_name(group.key, by),
+                text(cost_words(group)),
+                text(f"{group.requests:,}"),
+                text(many(group.input_tokens)),
+                text(many(group.cached_input_tokens)),
+                text(many(group.output_tokens)),
+            )
+            for group in groups[:MOST_ROWS]
+        ),
+    )
+
+
+def group_name(key: str, by: GroupBy) -> Text:
+    """Write a group's name."""
+    if by is GroupBy.KEY:
+        return text(key or NO_KEY)
+    return text(Code(key)) if by is GroupBy.MODEL else text(key)
+
+
+def cost_words(group: Spend) -> str:
+    """Write what a group cost, with what of it has no price."""
+    nano = priced_nano(group)
+    if nano is None or not group.unpriced:
+        return total_words(nano)
+    return f"{money(usd(nano))} + {group.unpriced:,} unpriced"
+
+
+def many(count: int) -> str:
+    """Write a count of tokens in few figures: `940`, `12.3K`, `4.56M`."""
+    for limit, letter in ((1_000_000_000, "G"), (1_000_000, "M"), (1000, "K")):
+        if count >= limit:
+            short = Decimal(count) / limit
+            quantum = Decimal("0.1") if short >= 10 else Decimal("0.01")
+            return f"{short.quantize(quantum, ROUND_HALF_UP).normalize():f}{letter}"
+    return str(count)
+
+
+def rows_left_out(groups: Sequence[Spend]) -> tuple[Caution, ...]:
+    """Say that a long table was cut."""
+    if len(groups) <= MOST_ROWS:
+        return ()
+    return (
+        Caution(
+            "rows",
+            f"{len(groups) - MOST_ROWS} more rows are in the total and not in the table.",
+            "On the command line, --json has them all.",
+        ),
+    )
+
+
+def unpriced_cautions(unpriced: Sequence[Unpriced]) -> tuple[Caution, ...]:
+    """Say which models nobody can price; their requests are not in any total."""
+    if not unpriced:
+        return ()
+    named = listed([f"{u.model} ({counted(u.requests, 'request')})" for u in unpriced[:5]])
+    more = f" and {counted(len(unpriced) - 5, 'other model')}" if len(unpriced) > 5 else ""
+    return (
+        Caution(
+            "unpriced",
+            f"Not in the total, for want of a price: {named}{more}.",
+            f'In the file of CHANGEOVER_PRICES: ["{unpriced[0].model}"] input_usd_per_1m = …, '
+            "output_usd_per_1m = …",
+        ),
+    )
+
+
+def bill_fact(billed: Billed, now: datetime) -> Fact:
+    """Put a provider's bill beside the estimate for the same days."""
+    days = billed.first.isoformat()
+    if (billed.end - billed.first).days > 1:
+        days = f"{days} to {date.fromordinal(billed.end.toordinal() - 1).isoformat()}"
+    spans: list[Span] = [f"{money(usd(billed.amount_nano))} billed for {days} (UTC)"]
+    if billed.estimated_nano is not None and billed.gap_nano is not None:
+        spans.append(f", {money(usd(billed.estimated_nano))} estimated: {gap(billed.gap_nano)}")
+    else:
+        spans.append(", nothing estimated")
+    spans += ["; read ", When(min(billed.as_of, now), WhenStyle.RELATIVE)]
+    return Fact(billed.provider, tuple(spans))
+
+
+def gap(nano: int) -> str:
+    """Say how a bill differs from the estimate."""
+    if not nano:
+        return "no gap"
+    return f"{money(usd(abs(nano)))} {'more' if nano > 0 else 'less'} than estimated"
+
+
+def bill_cautions(reads: Sequence[BillRead]) -> tuple[Caution, ...]:
+    """Say which bills could not be read and why."""
+    return tuple(
+        Caution("bill", f"No bill from {read.provider}: {read.trouble}", read.hint)
+        for read in reads
+        if read.trouble
+    )
+
+
+def source_words(sources: Mapping[tuple[str, date | None], Sequence[str]]) -> str:
+    """Say where the prices come from."""
+    parts = []
+    for (source, as_of), models in sources.items():
+        dated = f" of {as_of.isoformat()}" if as_of else ""
+        shown = listed(list(models[:3])) + (f" and {len(models) - 3} more" if models[3:] else "")
+        parts.append(f"{SOURCES.get(source, source)}{dated} for {shown}")
+    return f"Priced by {'; '.join(parts)}. " if parts else ""
+
+
+def _footer(words: SpendWords) -> Text:
+    links: list[Span] = [
+        Link(f"{provider.title} usage", provider.dashboard_url)
+        for provider in words.providers
+        if provider.dashboard_url
+    ]
+    return (source_words(words.sources), *joined(links[:4]))
+
+
+@dataclass(frozen=True, slots=True)
+class ExportWords:
+    """What the card of an export is told; `cut` when there were more rows than it may have."""
+
+    when: str
+    rows: int
+    filename: str
+    cut: bool
+    oldest: datetime | None
+
+
+def exported_card(words: ExportWords, data: dict[str, Any]) -> Card:
+    """Say what the file holds."""
+    warnings: tuple[Caution, ...] = ()
+    if words.cut and words.oldest:
+        warnings = (
+            Caution(
+                "cut",
+                f"There are more rows than one file may have; it begins at "
+                f"{words.oldest:%Y-%m-%d %H:%M} UTC.",
+                "Ask for less: /cost export 1d",
+            ),
+        )
+    return Card(
+        title=text(Strong(counted(words.rows, "attempt")), f" {words.when}"),
+        body=(text("One row for each attempt at a model, newest first: ", Code(words.filename)),),
+        tone=Tone.WARNING if words.cut else Tone.NEUTRAL,
+        warnings=warnings,
+        data=data,
+    )

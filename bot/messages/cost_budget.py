@@ -1,0 +1,165 @@
+"""The cards of /cost budget, and its notices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.access import Actor
+from bot.card import (
+    Action,
+    Button,
+    Card,
+    Caution,
+    Code,
+    Strong,
+    Text,
+    Tone,
+    Visibility,
+    When,
+    WhenStyle,
+    text,
+)
+from bot.costs.budget import BudgetState, BudgetStep
+from bot.costs.pricing import usd
+from bot.messages.cost import percent
+from bot.messages.words import counted, money
+from bot.ports import BudgetPeriod
+
+_ALIVE = timedelta(minutes=1)
+_NAMES = {
+    BudgetPeriod.DAY: "today",
+    BudgetPeriod.WEEK: "this week",
+    BudgetPeriod.MONTH: "this month",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetWords:
+    """What the card is told; `unpriced` counts attempts that are in no figure."""
+
+    state: BudgetState
+    unpriced: int
+    actor: Actor
+    changed: bool
+    warnings: tuple[Caution, ...]
+
+
+def budget_card(words: BudgetWords, data: dict[str, Any]) -> Card:
+    """Show the budget and how much of it is spent."""
+    state = words.state
+    present = state.budget
+    body = [_spent(state), _ends(state)]
+    if present.then:
+        body.append(
+            text(
+                "At 100 % the primary is switched to ",
+                Code(present.then),
+                ", and back when the period ends.",
+            )
+        )
+    body.append(
+        text(f"By {words.actor.name}.")
+        if words.changed
+        else text(f"Set by {present.set_by} on ", When(present.set_at, WhenStyle.DATE_TIME), ".")
+    )
+    return Card(
+        title=text(
+            Strong("Budget"), f": {money(usd(present.amount_nano_usd))} per {present.period}"
+        ),
+        tone=Tone.CHANGE if words.changed else _tone(state.passed),
+        body=(*body, text("Notices come at 50, 80 and 100 %, each once a period.")),
+        warnings=(*_unpriced(words.unpriced), *words.warnings),
+        buttons=(Button("Lift it", Action("cost budget off")),),
+        data=data,
+    )
+
+
+def no_budget_card(lifted: bool, actor: Actor, data: dict[str, Any]) -> Card:
+    """Say that there is no budget, any more or at all."""
+    how = text("Set one with ", Code("/cost budget 50 per day then cheap"), ".")
+    if not lifted:
+        return Card(
+            title=text(Strong("No budget"), " is set"),
+            body=(how,),
+            visibility=Visibility.PRIVATE,
+            data=data,
+        )
+    return Card(
+        title=text(Strong("Budget lifted")),
+        tone=Tone.CHANGE,
+        body=(text(f"By {actor.name}."), how),
+        data=data,
+    )
+
+
+def notice_card(state: BudgetState, unpriced: int, data: dict[str, Any]) -> Card:
+    """Tell that a step of the budget is reached."""
+    present = state.budget
+    amount = money(usd(present.amount_nano_usd))
+    reached = state.due.value
+    title = (
+        text(Strong("Budget used up"), f": {amount} per {present.period}")
+        if state.due is BudgetStep.ALL
+        else text(Strong(f"Budget {reached} % used"), f": {amount} per {present.period}")
+    )
+    return Card(
+        title=title,
+        tone=_tone((state.due,)),
+        body=(_spent(state), _ends(state)),
+        warnings=_unpriced(unpriced),
+        buttons=(Button("Compare", Action("cost compare")), Button("Spend", Action("cost today"))),
+        command="cost budget",
+        data=data,
+    )
+
+
+def switch_notes(switched: Card, word: str) -> tuple[Text, ...]:
+    """Tell the switch that followed, as it was told by the switch itself."""
+    if not switched.data.get("changed"):
+        return (text("The primary is ", Code(word), " already, so nothing was switched."),)
+    told = [part for part in switched.body if not str(part[0]).startswith(("By ", "Reason: "))]
+    return (switched.title, *told)
+
+
+def unwatched(alive_at: datetime | None, now: datetime) -> tuple[Caution, ...]:
+    """Say that nothing is running which could send notices."""
+    if alive_at is not None and now - alive_at < _ALIVE:
+        return ()
+    return (
+        Caution(
+            "no_service",
+            "No notice will come: no changeover run or changeover bot is alive on this database.",
+            "changeover bot",
+        ),
+    )
+
+
+def _spent(state: BudgetState) -> Text:
+    spent = money(usd(state.spent_nano))
+    return text(f"{spent} spent {_NAMES[state.budget.period]}, {percent(state.percent)}.")
+
+
+def _ends(state: BudgetState) -> Text:
+    return text(
+        f"The {state.budget.period} ends at ", When(state.period.end, WhenStyle.DATE_TIME), "."
+    )
+
+
+def _tone(passed: tuple[BudgetStep, ...]) -> Tone:
+    if BudgetStep.ALL in passed:
+        return Tone.BAD
+    return Tone.WARNING if BudgetStep.MOST in passed else Tone.NEUTRAL
+
+
+def _unpriced(count: int) -> tuple[Caution, ...]:
+    if not count:
+        return ()
+    return (
+        Caution(
+            "unpriced",
+            f"{counted(count, 'request')} of models without a price are in no figure here.",
+            "/cost by model",
+        ),
+    )

@@ -1,0 +1,100 @@
+"""The card of /cost compare."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.card import Card, Caution, Code, Column, Strong, Table, Text, text
+from bot.costs.compare import Alternative, Traffic
+from bot.costs.figures import Unpriced
+from bot.costs.pricing import usd
+from bot.messages.cost import many, percent, unpriced_cautions
+from bot.messages.words import counted, money, short_price
+from bot.models import ModelRef
+
+
+@dataclass(frozen=True, slots=True)
+class CompareWords:
+    """What the card is told; `when` names the stretch of time, `primary` the present one."""
+
+    when: str
+    traffic: Traffic
+    alternatives: Sequence[Alternative]
+    warnings: tuple[Caution, ...]
+    primary: ModelRef | None
+
+
+def compare_card(words: CompareWords, data: dict[str, Any]) -> Card:
+    """Show what the same tokens would have cost elsewhere, the cheapest first."""
+    traffic = words.traffic
+    if not traffic.requests:
+        return Card(
+            title=text(Strong("Nothing to compare"), f": no priced request {words.when}"),
+            body=(text("The comparison prices requests that were made; /cost shows them."),),
+            data=data,
+        )
+    tokens = traffic.tokens
+    spent = money(usd(traffic.cost_nano))
+    return Card(
+        title=text(Strong(spent), f" {words.when}; the same traffic elsewhere"),
+        body=(
+            text(
+                f"{counted(traffic.requests, 'request')}: {many(tokens.input_tokens)} tokens in "
+                f"({many(tokens.cached_input_tokens)} from a cache), "
+                f"{many(tokens.output_tokens)} out."
+            ),
+        ),
+        table=Table(
+            (
+                Column("model"),
+                Column("preset"),
+                Column("in / out per 1M"),
+                Column("would cost", right=True),
+                Column("saves", right=True),
+            ),
+            tuple(_row(one, words.primary) for one in words.alternatives),
+        ),
+        warnings=words.warnings,
+        footer=text("Switch with ", Code("/model use NAME"), "."),
+        data=data,
+    )
+
+
+def compare_cautions(
+    alternatives: Sequence[Alternative], unpriced: Sequence[Unpriced]
+) -> tuple[Caution, ...]:
+    """Say what such a comparison cannot know."""
+    first = next((one for one in alternatives if one.nano is not None), None)
+    quality = Caution(
+        "quality",
+        "Only tokens are compared. Another model answers differently: better or worse, shorter or "
+        "longer, and it counts tokens its own way.",
+        f"/model use {first.preset or first.ref} for 1h" if first else "",
+    )
+    return (quality, *unpriced_cautions(unpriced))
+
+
+def _row(one: Alternative, primary: ModelRef | None) -> tuple[Text, ...]:
+    name = one.preset or "-"
+    if one.ref == primary:
+        name = f"{name}, primary" if one.preset else "primary"
+    return (
+        text(Code(str(one.ref))),
+        text(name),
+        text(short_price(one.price)),
+        text("unknown" if one.nano is None else money(usd(one.nano))),
+        text(_saving(one)),
+    )
+
+
+def _saving(one: Alternative) -> str:
+    if one.saving_nano is None:
+        return "-"
+    if not one.saving_nano:
+        return "nothing"
+    amount = money(usd(abs(one.saving_nano)))
+    sign = "" if one.saving_nano > 0 else "+"
+    share = f" ({percent(abs(one.saving_percent))})" if one.saving_percent is not None else ""
+    return f"{sign}{amount}{share}" if one.saving_nano > 0 else f"{amount} more{share}"

@@ -1,0 +1,281 @@
+"""The card of the weekly digest: one message, total first, whole without its picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bot.card import (
+    Action,
+    Button,
+    Card,
+    Caution,
+    Chart,
+    Code,
+    Column,
+    Fact,
+    Link,
+    Span,
+    Strong,
+    Table,
+    Text,
+    Tone,
+    When,
+    WhenStyle,
+    text,
+)
+from bot.costs.chart_svg import SpendChart, alt_text, draw
+from bot.costs.digest import Digest, FallbackShare
+from bot.costs.pricing import usd
+from bot.durations import say_duration
+from bot.messages.cost import (
+    NO_KEY,
+    bill_cautions,
+    bill_fact,
+    cost_words,
+    percent,
+    since_line,
+    total_words,
+    unpriced_cautions,
+)
+from bot.messages.words import counted, joined, money
+from bot.models import Provider
+from bot.ports import Spend
+
+MOST_MODELS = 6
+MOST_CALLERS = 3
+_MONTHS = (
+    "January February March April May June July August September October November December"
+).split()
+
+
+@dataclass(frozen=True, slots=True)
+class DigestWords:
+    """What the card is told beside the figures.
+
+    `when` names the span (`last week`), `before` the one compared with, `mark` the days, by which
+    the message can be found again. `extra` says who asked for one outside the schedule.
+    """
+
+    digest: Digest
+    when: str
+    before: str
+    mark: str
+    zone: str
+    providers: Sequence[Provider]
+    extra: str | None = None
+
+
+def digest_card(words: DigestWords, data: dict[str, Any]) -> Card:
+    """Tell what the week cost and how it went."""
+    digest = words.digest
+    if not digest.total.attempts and not digest.total.requests:
+        return _nothing(words, data)
+    dead = digest.gathered.chain_test is not None and not digest.gathered.chain_test.chain_ok
+    return Card(
+        title=_title(words),
+        tone=Tone.WARNING if digest.trouble.open or dead else Tone.NEUTRAL,
+        body=(
+            *since_line(digest.counts_since),
+            _requests(digest),
+            _incidents(digest),
+            _chain_test(digest),
+            *_month(digest),
+            *_cheaper(digest),
+        ),
+        table=_models(digest),
+        facts=(
+            *(bill_fact(billed, digest.gathered.now) for billed in digest.gathered.billed),
+            *_callers(digest),
+        ),
+        chart=chart_card(digest.chart) if digest.chart else None,
+        warnings=(
+            *unpriced_cautions(digest.unpriced),
+            *bill_cautions(digest.gathered.bill_reads),
+            *_missing(digest),
+        ),
+        buttons=(
+            Button("Compare", Action("cost compare")),
+            Button("By key", Action("cost week by key")),
+            Button("Test chain", Action("fallback test")),
+        ),
+        footer=_footer(words),
+        command="cost digest",
+        data=data,
+    )
+
+
+def maybe_twice(card: Card) -> Card:
+    """Say on a digest that an earlier posting was cut off and nobody could look whether it came."""
+    words = "An earlier posting of this digest was cut off, so it may stand here twice."
+    return replace(card, warnings=(*card.warnings, Caution("maybe_twice", words)))
+
+
+def chart_card(chart: SpendChart) -> Chart:
+    """Draw a chart, with its figures in words."""
+    return Chart(draw(chart), alt_text(chart))
+
+
+def _nothing(words: DigestWords, data: dict[str, Any]) -> Card:
+    first_at = words.digest.gathered.first_at
+    if first_at is None:
+        body: tuple[Text, ...] = (
+            text("Nothing is counted yet: no request went through the gateway."),
+        )
+    else:
+        body = since_line(first_at)
+    digest = words.digest
+    return Card(
+        title=text(Strong("No spend"), f" {words.when}"),
+        body=(*body, _incidents(digest), _chain_test(digest)),
+        warnings=_missing(digest),
+        buttons=(Button("Test chain", Action("fallback test")),),
+        footer=_footer(words),
+        command="cost digest",
+        data=data,
+    )
+
+
+def _title(words: DigestWords) -> Text:
+    digest = words.digest
+    spans: list[Span] = [Strong(total_words(digest.total_nano)), f" {words.when}"]
+    if digest.previous_nano is not None:
+        was = money(usd(digest.previous_nano))
+        change = digest.change_percent
+        if change is None or not digest.previous_nano:
+            spans.append(f", {was} {words.before}")
+        elif percent(abs(change)) == "0 %":
+            spans.append(f", as much as {words.before}")
+        else:
+            direction = "more" if change > 0 else "less"
+            spans.append(f", {percent(abs(change))} {direction} than {words.before} ({was})")
+    return tuple(spans)
+
+
+def _requests(digest: Digest) -> Text:
+    words = counted(digest.total.requests, "request")
+    share = digest.fallback
+    if share is None:
+        return text(f"{words}, none answered by a fallback.")
+    return text(
+        f"{words}, {share.requests:,} ({percent(share.percent)}) answered by a fallback: "
+        f"{_saved(share)}."
+    )
+
+
+def _saved(share: FallbackShare) -> str:
+    cost = money(usd(share.cost_nano))
+    saved = share.saved_nano
+    if saved is None:
+        return f"{cost}, and nobody knows what the first model would have cost"
+    if not saved:
+        return f"{cost}, as much as usual"
+    less = "less" if saved > 0 else "more"
+    return f"{cost}, about {money(usd(abs(saved)))} {less} than usual"
+
+
+def _incidents(digest: Digest) -> Text:
+    trouble = digest.trouble
+    if not trouble.incidents:
+        return text("No incident.")
+    still = f", {trouble.open} still open" if trouble.open else ""
+    return text(
+        f"{counted(trouble.incidents, 'incident')}, {trouble.minutes:,} min degraded{still}."
+    )
+
+
+def _chain_test(digest: Digest) -> Text:
+    test = digest.gathered.chain_test
+    if test is None:
+        return text("The chain was never tested: ", Code("/fallback test"))
+    told = (
+        f"all {test.hops} hops answered"
+        if test.chain_ok
+        else f"{test.answered} of {counted(test.hops, 'hop')} answered"
+    )
+    ago = say_duration(digest.gathered.now - test.at)
+    return text("Chain tested ", When(test.at, WhenStyle.DATE_TIME), f", {ago} ago: {told}.")
+
+
+def _month(digest: Digest) -> tuple[Text, ...]:
+    projection = digest.projection
+    if projection is None:
+        return ()
+    name = _MONTHS[projection.month.month - 1]
+    so_far, whole = money(usd(projection.so_far_nano)), money(usd(projection.projected_nano))
+    return (text(f"{name} so far: {so_far}; at this pace about {whole} by its end."),)
+
+
+def _cheaper(digest: Digest) -> tuple[Text, ...]:
+    one = digest.cheapest
+    if one is None or one.nano is None or one.saving_percent is None:
+        return ()
+    name = f"{one.preset} ({one.ref})" if one.preset else str(one.ref)
+    cost = money(usd(one.nano))
+    return (
+        text(
+            f"On {name} the same traffic would have cost about {cost}, "
+            f"{percent(one.saving_percent)} less; answers differ. ",
+            Code("/cost compare"),
+        ),
+    )
+
+
+def _models(digest: Digest) -> Table:
+    shown, rest = digest.by_model[:MOST_MODELS], digest.by_model[MOST_MODELS:]
+    rows = [_row(group, digest) for group in shown]
+    if rest:
+        nano = sum(group.cost_nano_usd for group in rest)
+        requests = sum(group.requests for group in rest)
+        cells = (f"{len(rest)} more", money(usd(nano)), _share(nano, digest), f"{requests:,}")
+        rows.append(tuple(text(cell) for cell in cells))
+    return Table(
+        (
+            Column("model"),
+            Column("cost", right=True),
+            Column("share", right=True),
+            Column("requests", right=True),
+        ),
+        tuple(rows),
+    )
+
+
+def _row(group: Spend, digest: Digest) -> tuple[Text, ...]:
+    return (
+        text(Code(group.key)),
+        text(cost_words(group)),
+        text(_share(group.cost_nano_usd, digest)),
+        text(f"{group.requests:,}"),
+    )
+
+
+def _share(nano: int, digest: Digest) -> str:
+    if not digest.total_nano or not nano:
+        return "-"
+    return percent(usd(nano) * 100 / usd(digest.total_nano))
+
+
+def _callers(digest: Digest) -> tuple[Fact, ...]:
+    if len(digest.callers) < 2:
+        return ()
+    named = [f"{c.key or NO_KEY} {cost_words(c)}" for c in digest.callers[:MOST_CALLERS]]
+    more = len(digest.callers) - MOST_CALLERS
+    tail = f", {more} more" if more > 0 else ""
+    return (Fact("top keys", text(", ".join(named) + tail)),)
+
+
+def _missing(digest: Digest) -> tuple[Caution, ...]:
+    return tuple(Caution("missing", words) for words in digest.gathered.missing)
+
+
+def _footer(words: DigestWords) -> Text:
+    parts: list[Span] = [f"{words.mark}, {words.zone}"]
+    if words.extra:
+        parts.append(f"extra, asked for by {words.extra}; the scheduled digest still comes")
+    parts += [
+        Link(f"{provider.title} usage", provider.dashboard_url)
+        for provider in words.providers[:3]
+        if provider.dashboard_url
+    ]
+    return joined(parts)

@@ -1,0 +1,44 @@
+"""The card of `changeover cost reprice`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from bot.card import Card, Strong, Tone, text
+from bot.costs.pricing import usd
+from bot.messages.words import counted, money
+
+
+@dataclass(frozen=True, slots=True)
+class RepriceWords:
+    """What the card is told."""
+
+    since: date
+    seen: int
+    changed: int
+    before_nano: int
+    after_nano: int
+    newly_priced: int
+
+
+def reprice_card(words: RepriceWords, data: dict[str, Any]) -> Card:
+    """Say what pricing anew has changed."""
+    since = f"since {words.since.isoformat()}"
+    if not words.changed:
+        return Card(
+            title=text(Strong("Nothing to correct"), f" {since}"),
+            body=(text(f"{counted(words.seen, 'attempt')} looked at; every cost stands."),),
+            data=data,
+        )
+    before, after = money(usd(words.before_nano)), money(usd(words.after_nano))
+    body = [text(f"{before} → {after} over {counted(words.seen, 'attempt')}.")]
+    if words.newly_priced:
+        body.append(text(f"{counted(words.newly_priced, 'attempt')} had no price until now."))
+    return Card(
+        title=text(Strong(counted(words.changed, "attempt")), f" priced anew {since}"),
+        tone=Tone.CHANGE,
+        body=(*body, text("The old figures are kept in the table reprices.")),
+        data=data,
+    )

@@ -1,0 +1,294 @@
+"""What alerting keeps: events not yet looked at, incidents, what stands in which channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from bot.errors import StorageError
+from bot.models import ModelRef, Usage
+from bot.ports.chat import MessageRef
+from bot.ports.config import Json
+from bot.ports.fallbacks import FallbackEvent
+
+
+class AlertReason(StrEnum):
+    """What an incident is about: a failure reason, or one of two that have no attempt."""
+
+    RATE_LIMIT = "rate_limit"
+    SERVER_ERROR = "server_error"
+    TIMEOUT = "timeout"
+    AUTH = "auth"
+    NETWORK = "network"
+    BILLING = "billing"
+    MODEL_NOT_FOUND = "model_not_found"
+    BAD_RESPONSE = "bad_response"
+    CHAIN_EXHAUSTED = "chain_exhausted"
+    CONFIG_INVALID = "config_invalid"
+
+
+class NoticeKind(StrEnum):
+    """A message that is no incident's: told once."""
+
+    OUTSIDE = "outside"
+    TROUBLE = "trouble"
+    MORNING = "morning"
+    CHAIN_TEST = "chain_test"
+
+
+class AlertConflictError(StorageError):
+    """Another process was at work on the same rows; nothing was written."""
+
+    code = "alert_conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedEvent:
+    """A fallback event that no incident has counted yet."""
+
+    id: int
+    event: FallbackEvent
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRecord:
+    """An incident as it is kept; `details` hold what only the alerts read.
+
+    `id` and `revision` are 0 until it is stored; each commit raises the revision. Who
+    acknowledged it is written by `acknowledge` alone.
+    """
+
+    id: int
+    state: str
+    primary: str
+    reason: str
+    opened_at: datetime
+    resolved_at: datetime | None
+    requests: int
+    served_by: str | None
+    details: Json = field(default_factory=dict)
+    revision: int = 0
+    acknowledged_by: str | None = None
+    acknowledged_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A message that is to be said or edited on a surface; a higher version replaces a lower."""
+
+    key: str
+    surface: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A message on a surface: which version is wanted, which is shown, and what came between.
+
+    `claimed_at` without `message` is a post that was begun and whose end nobody knows.
+    """
+
+    key: str
+    surface: str
+    wanted: int
+    shown: int
+    wanted_at: datetime
+    message: MessageRef | None = None
+    claimed_at: datetime | None = None
+    shown_at: datetime | None = None
+    retry_at: datetime | None = None
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a message that is no incident's says, in plain values."""
+
+    key: str
+    kind: NoticeKind
+    at: datetime
+    data: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelTrouble:
+    """A surface that takes no alerts: since when, why, and what mends it."""
+
+    surface: str
+    since: datetime
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GoodAnswers:
+    """How many requests were answered well, and when the first of them was made."""
+
+    count: int = 0
+    first_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rerouted:
+    """What the requests that one model answered in another's place used and cost.
+
+    `unpriced` counts those whose cost nobody knows.
+    """
+
+    model: ModelRef
+    requests: int
+    usage: Usage
+    cost_nano_usd: int
+    unpriced: int = 0
+
+
+class AlertDesk(Protocol):
+    """The part of an AlertStore that commands use. Every method raises StorageError."""
+
+    async def acknowledge(self, incident_id: int, name: str, at: datetime) -> bool:
+        """Note who looks after an open incident; False when it is not open or somebody does."""
+        ...
+
+    async def troubles(self) -> Sequence[ChannelTrouble]:
+        """Return the surfaces that take no alerts."""
+        ...
+
+
+class AlertStore(AlertDesk, Protocol):
+    """Events as an outbox, incidents with their state, messages with their ids.
+
+    Every method raises StorageError.
+    """
+
+    async def queued(self, limit: int) -> Sequence[QueuedEvent]:
+        """Return events that no commit has taken yet, the oldest rows first."""
+        ...
+
+    async def incidents(self, since: datetime) -> Sequence[IncidentRecord]:
+        """Return the open incidents and those that were resolved since, by id."""
+        ...
+
+    async def incident(self, incident_id: int) -> IncidentRecord | None:
+        """Return one incident."""
+        ...
+
+    async def commit(
+        self,
+        taken: Sequence[int],
+        incidents: Sequence[IncidentRecord],
+        wants: Sequence[Want],
+        at: datetime,
+    ) -> None:
+        """Take events, save incidents (id 0: new) and ask for messages, in one transaction.
+
+        Raises:
+            AlertConflictError: an event was taken, or an incident saved, by another process.
+        """
+        ...
+
+    async def good_answers(
+        self, model: str, since: datetime, until: datetime, most: int, *, by_any: bool
+    ) -> GoodAnswers:
+        """Count the good answers of a model in (since, until], up to `most`.
+
+        `by_any` counts what others answered in its place too.
+        """
+        ...
+
+    async def rerouted(self, model: str, start: datetime, end: datetime) -> Sequence[Rerouted]:
+        """Add up by model what answered in a model's place in [start, end)."""
+        ...
+
+    async def behind(self, surface: str) -> Sequence[Post]:
+        """Return the messages that do not show what is wanted, the oldest wish first."""
+        ...
+
+    async def post(self, key: str, surface: str) -> Post | None:
+        """Return one message."""
+        ...
+
+    async def claim(self, post: Post, at: datetime) -> bool:
+        """Take the right to post; False when the row is not as it was read."""
+        ...
+
+    async def posted(self, post: Post, message: MessageRef, shown: int, at: datetime) -> None:
+        """Remember the message and which version it shows."""
+        ...
+
+    async def put_off(self, post: Post, retry_at: datetime, *, unclaim: bool = False) -> None:
+        """Count a failure and try again later; `unclaim` when surely nothing was posted."""
+        ...
+
+    async def forget(self, post: Post) -> None:
+        """The message is no longer there: post afresh next time."""
+        ...
+
+    async def give_up(self, post: Post) -> None:
+        """Leave the message as it is, shown or not."""
+        ...
+
+    async def add_notice(self, notice: Notice, surfaces: Sequence[str]) -> bool:
+        """Keep a notice and ask for its messages; False when its key is known already."""
+        ...
+
+    async def amend_notice(self, notice: Notice, surfaces: Sequence[str]) -> None:
+        """Change what a notice says and ask for its messages to be edited."""
+        ...
+
+    async def notice(self, key: str) -> Notice | None:
+        """Return a notice."""
+        ...
+
+    async def set_trouble(self, trouble: ChannelTrouble) -> None:
+        """Remember that a surface takes no alerts; the first `since` stays."""
+        ...
+
+    async def clear_trouble(self, surface: str) -> None:
+        """The surface takes alerts again."""
+        ...
+
+    async def recall(self, key: str) -> str | None:
+        """Return what was remembered under a key of at most 64 characters."""
+        ...
+
+    async def remember(self, key: str, value: str) -> None:
+        """Remember a value in the place of the one before."""
+        ...
+
+
+class Leader(Protocol):
+    """Elects the one process that posts."""
+
+    async def leads(self) -> bool:
+        """Decide whether this process may post now; asking keeps the right alive."""
+        ...
+
+    async def resign(self) -> None:
+        """Let another process take over at once."""
+        ...
+
+
+class AlwaysLeader:
+    """The leader of a process that is alone."""
+
+    async def leads(self) -> bool:
+        """Lead."""
+        return True
+
+    async def resign(self) -> None:
+        """There is nobody to take over."""
+
+
+class NoAlerts:
+    """A store that knows of no incident; for processes without a database."""
+
+    async def acknowledge(self, incident_id: int, name: str, at: datetime) -> bool:
+        """There is nothing to acknowledge."""
+        return False
+
+    async def troubles(self) -> Sequence[ChannelTrouble]:
+        """Every channel is well."""
+        return ()

@@ -1,0 +1,256 @@
+"""From what a provider answered to what it means: good, the caller's own fault, or a failure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+
+from bot.dialects.answer import AnswerState, answer_state
+from bot.dialects.error_body import ErrorBody, is_page, page_title, read_error
+from bot.dialects.stream import Ending, StreamEvent
+from bot.dialects.wire import load_json, rows, table, words
+from bot.durations import shorten
+from bot.models import Dialect, FailureReason, Secret
+from bot.ports import Json
+from bot.routing.redact import redact
+from bot.routing.signals import names_route, page_reason, reason_of
+
+LONGEST_RETRY_AFTER_S = 7 * 86400.0
+_DETAIL_CHARACTERS = 200
+_READ_BYTES = 64 * 1024
+_DELAY = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
+_OWN_REASON_INSIDE_200 = frozenset({401, 402, 403, 429})
+# What Anthropic calls the statuses that have a reason of their own inside a 200.
+_NUMBERS = {
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "rate_limit_error": 429,
+}
+
+
+class Outcome(StrEnum):
+    """What to do with an answer: hand it on as good, hand it back as it is, or go to the next."""
+
+    OK = "ok"
+    CALLER = "caller"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an answer means.
+
+    `reason` is set on a failure. `retry_after_s` is what the provider asked for. `retry_same` is
+    True where asking the same hop once more may help. `detail` is short and without secrets.
+    """
+
+    outcome: Outcome
+    reason: FailureReason | None = None
+    retry_after_s: float | None = None
+    retry_same: bool = False
+    detail: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """True when the answer is a good one."""
+        return self.outcome is Outcome.OK
+
+
+OK = Verdict(Outcome.OK)
+
+
+def classify(
+    provider_id: str,
+    dialect: Dialect,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    now: datetime | None = None,
+    parsed: Json = None,
+    secrets: Iterable[Secret | str] = (),
+) -> Verdict:
+    """Judge a whole answer.
+
+    `parsed` is its JSON where the caller has read it already; `now` is only needed to understand
+    a `retry-after` that names a date.
+    """
+    if 200 <= status < 300:
+        return _answered(provider_id, dialect, headers, body, parsed, secrets)
+    if 300 <= status < 400:
+        return _failed(FailureReason.BAD_RESPONSE, f"HTTP {status}: a redirect", secrets)
+    text = body[:_READ_BYTES].decode("utf-8", "replace")
+    error = _error_in(body if parsed is None else b"", parsed)
+    page = not error.envelope and is_page(header(headers, "content-type"), body)
+    reason = page_reason(status) if page else reason_of(provider_id, status, error, text)
+    said = error.message or (page_title(text) or "a web page" if page else text)
+    detail = f"HTTP {status}: {said}" if said.strip() else f"HTTP {status}, without a word"
+    if reason is None:
+        return Verdict(Outcome.CALLER, detail=_clean(detail, secrets))
+    retry_same = header(headers, "x-should-retry").lower() != "false"
+    return _failed(reason, detail, secrets, retry_after_s(headers, error, now), retry_same)
+
+
+def classify_stream(
+    provider_id: str,
+    dialect: Dialect,
+    ending: Ending,
+    event: StreamEvent | None = None,
+    *,
+    secrets: Iterable[Secret | str] = (),
+) -> Verdict:
+    """Judge a stream that is over, by its ending and its ERROR event if it had one."""
+    if event is not None and event.body is not None:
+        if answer_state(dialect, event.body) is AnswerState.BLOCKED:
+            return _blocked(event.body)
+        return _error_inside(provider_id, event.body, secrets)
+    if ending is Ending.WHOLE:
+        return OK
+    said = "the stream ended without any content"
+    if ending is Ending.CUT:
+        said = "the stream broke off before its end"
+    if event is not None and event.detail:
+        said = event.detail
+    return _failed(FailureReason.BAD_RESPONSE, said, secrets)
+
+
+def route_missing(status: int, headers: Mapping[str, str], body: bytes, model: str) -> bool:
+    """Decide whether the address is not there at all, as opposed to the model."""
+    if status in (405, 501):
+        return True
+    if status != 404:
+        return False
+    text = body[:_READ_BYTES].decode("utf-8", "replace")
+    if is_page(header(headers, "content-type"), body) or names_route(text):
+        return True
+    return "model" not in text.lower() and model.lower() not in text.lower()
+
+
+def header(headers: Mapping[str, str], name: str) -> str:
+    """Return a header's value whatever its case, empty when it is not there."""
+    value = headers.get(name)
+    if value is None:
+        value = next((v for k, v in headers.items() if k.lower() == name), "")
+    return value
+
+
+def retry_after_s(
+    headers: Mapping[str, str], error: ErrorBody, now: datetime | None
+) -> float | None:
+    """Return how long the provider asks to be left alone, at most a week."""
+    wait_s = _number(header(headers, "retry-after-ms"))
+    if wait_s is not None:
+        wait_s /= 1000
+    else:
+        asked = header(headers, "retry-after").strip()
+        wait_s = _number(asked)
+        if wait_s is None and asked and now is not None:
+            wait_s = _until(asked, now)
+    if wait_s is None:
+        delays = (_DELAY.fullmatch(words(row.get("retryDelay"))) for row in error.details)
+        wait_s = next((float(delay[1]) for delay in delays if delay), None)
+    return None if wait_s is None else min(max(wait_s, 0.0), LONGEST_RETRY_AFTER_S)
+
+
+def _answered(
+    provider_id: str,
+    dialect: Dialect,
+    headers: Mapping[str, str],
+    body: bytes,
+    parsed: Json,
+    secrets: Iterable[Secret | str],
+) -> Verdict:
+    if parsed is None:
+        try:
+            parsed = load_json(body)
+        except ValueError:
+            said = "a 200 with a body that is not JSON"
+            if not body.strip():
+                said = "a 200 with an empty body"
+            elif is_page(header(headers, "content-type"), body):
+                said = "a 200 with a web page instead of JSON"
+            return _failed(FailureReason.BAD_RESPONSE, said, secrets)
+    if isinstance(parsed, list) and parsed:
+        parsed = parsed[0]
+    match answer_state(dialect, parsed):
+        case AnswerState.GOOD:
+            return OK
+        case AnswerState.BLOCKED:
+            return _blocked(parsed)
+        case AnswerState.ERROR:
+            return _error_inside(provider_id, parsed, secrets)
+        case AnswerState.EMPTY:
+            return _failed(FailureReason.BAD_RESPONSE, "an answer without any content", secrets)
+        case _:
+            said = "a 200 whose JSON is no chat answer"
+            return _failed(FailureReason.BAD_RESPONSE, said, secrets)
+
+
+def _error_inside(provider_id: str, body: Json, secrets: Iterable[Secret | str]) -> Verdict:
+    """Judge an error inside a 200: it has the reason of its inner code, if that has one."""
+    error = read_error(body)
+    if not error.envelope:
+        choices = (table(choice) for choice in rows(table(body).get("choices")))
+        error = next((read_error(c) for c in choices if c.get("error")), error)
+    number = error.number or next((_NUMBERS[n] for n in error.names if n in _NUMBERS), None)
+    said = f"an error inside a 200: {error.message or words(body) or 'without a word'}"
+    if number not in _OWN_REASON_INSIDE_200:
+        return _failed(FailureReason.BAD_RESPONSE, said, secrets)
+    reason = reason_of(provider_id, number, error, str(body))
+    if reason is None:
+        return Verdict(Outcome.CALLER, detail=_clean(said, secrets))
+    return _failed(reason, said, secrets, retry_after_s({}, error, None))
+
+
+def _blocked(body: Json) -> Verdict:
+    why = words(table(table(body).get("promptFeedback")).get("blockReason"))
+    return Verdict(Outcome.CALLER, detail=_clean(f"content blocked {why}".strip(), ()))
+
+
+def _failed(
+    reason: FailureReason,
+    detail: str,
+    secrets: Iterable[Secret | str],
+    wait_s: float | None = None,
+    retry_same: bool = False,
+) -> Verdict:
+    passing = reason is FailureReason.SERVER_ERROR and retry_same
+    return Verdict(Outcome.FAILED, reason, wait_s, passing, _clean(detail, secrets))
+
+
+def _error_in(body: bytes, parsed: Json) -> ErrorBody:
+    if parsed is None:
+        try:
+            parsed = load_json(body)
+        except ValueError:
+            return ErrorBody()
+    return read_error(parsed)
+
+
+def _clean(detail: str, secrets: Iterable[Secret | str]) -> str:
+    # Redact first, on more than is shown: a key must not survive by being cut in two.
+    line = " ".join(redact(detail[: 20 * _DETAIL_CHARACTERS], secrets).split())
+    return shorten(line, _DETAIL_CHARACTERS)
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if 0 <= number < float("inf") else None
+
+
+def _until(date: str, now: datetime) -> float | None:
+    try:
+        then = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    if then.tzinfo is None:
+        then = then.replace(tzinfo=now.tzinfo)
+    return (then - now).total_seconds()

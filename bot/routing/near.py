@@ -1,0 +1,35 @@
+"""The name that was probably meant: the nearest of a provider's own list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+_CUTOFF = 0.6
+
+
+def nearest(name: str, ids: Iterable[str]) -> str | None:
+    """Return the id of the list that is most like a model's name; None when none is, or it is it.
+
+    Dots and hyphens are the same (OpenRouter writes `4.5` for Anthropic's `4-5`), as are names
+    with and without Gemini's `models/` and Ollama's `:latest`. A longer id that begins with the
+    name (a date, a size) comes before one that only looks alike.
+    """
+    by_form: dict[str, str] = {}
+    for one in ids:
+        by_form.setdefault(_form(one), one.removeprefix("models/"))
+    wanted = _form(name)
+    if by_form.get(wanted) == name:
+        return None
+    if wanted in by_form:
+        return by_form[wanted]
+    longer = sorted(form for form in by_form if form.startswith((f"{wanted}-", f"{wanted}:")))
+    if longer:
+        return by_form[longer[-1]]
+    close = get_close_matches(wanted, by_form, n=1, cutoff=_CUTOFF)
+    return by_form[close[0]] if close else None
+
+
+def _form(name: str) -> str:
+    bare = name.lower().removeprefix("models/").removesuffix(":latest")
+    return bare.replace(".", "-").replace("_", "-")

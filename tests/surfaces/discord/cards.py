@@ -1,0 +1,253 @@
+"""One card of every kind, as the core makes them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from bot.card import (
+    Action,
+    Attachment,
+    Button,
+    ButtonStyle,
+    Card,
+    Caution,
+    Chart,
+    Code,
+    Column,
+    Fact,
+    Link,
+    Person,
+    Strong,
+    Table,
+    Tone,
+    Visibility,
+    When,
+    WhenStyle,
+    text,
+)
+from bot.errors import UsageError
+from bot.messages.errors import already_card, error_card, unexpected_card
+from bot.ports import Claim
+
+NOW = datetime(2026, 11, 23, 13, 2, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=22)
+OPUS, SONNET = "anthropic/claude-opus-4-5", "openrouter/anthropic/claude-sonnet-4-5"
+
+
+def button(label: str, words: str, style: ButtonStyle = ButtonStyle.PLAIN) -> Button:
+    """A button as `App.arm` leaves it."""
+    return Button(label, Action(words), style, id=f"w:{words}")
+
+
+STATUS = Card(
+    title=text(Strong("best"), " · ", OPUS, " · $5 in / $25 out per 1M"),
+    tone=Tone.WARNING,
+    body=(
+        text("1 ", Code(OPUS), " · best · ready · $5 in / $25 out per 1M"),
+        text("2 ", Code(SONNET), " · skipped: not in agents.defaults.models · price unknown"),
+        text("3 ", Code("deepseek/deepseek-chat"), " · cooling down until ", When(LATER)),
+        text("Changed ", When(NOW, WhenStyle.DATE_TIME), " by Ana: fast → best, “release week”"),
+    ),
+    facts=(
+        Fact("Config", text(Code("/srv/moltbot.json"))),
+        Fact("Goes back", text(When(LATER, WhenStyle.RELATIVE))),
+        Fact("Asked by", text(Person("discord", "11", "Ana"))),
+    ),
+    warnings=(
+        Caution("not_allowed", f"{SONNET} would be skipped.", f"/fallback add {SONNET}"),
+        Caution("retired", "deepseek-chat was retired on 2026-07-24."),
+    ),
+    buttons=(button("Test chain", "fallback test"), button("cheap", "model cheap")),
+    footer=text("/srv/moltbot.json"),
+    command="model status",
+)
+CHANGE = Card(
+    title=text(Strong("Primary"), ": best → cheap"),
+    tone=Tone.CHANGE,
+    body=(
+        text(Code(OPUS), " → ", Code("deepseek/deepseek-flash")),
+        text("Price: $5 in / $25 out per 1M → $0.15 in / $0.60 out per 1M (97 % less)."),
+        text("Reason: *batch* import @everyone <@&1> ||x|| https://jira.example/a_b_c"),
+        text("By Ana_B."),
+    ),
+    buttons=(Button("Undo", Action("model undo", change_id=3, once=True), id="s:b3"),),
+    footer=text("/srv/moltbot.json"),
+    command="model cheap",
+)
+QUESTION = Card(
+    title=text(Strong("Confirm"), ": local → best"),
+    tone=Tone.QUESTION,
+    body=(text("Nothing is changed yet. The button works for 5 min."),),
+    buttons=(Button("Confirm", Action("model best"), ButtonStyle.DANGER, id="s:b4"),),
+    footer=text("In a terminal: ", Code("changeover model best --yes")),
+    visibility=Visibility.PRIVATE,
+)
+TEST = Card(
+    title=text(Strong("Chain damaged"), ": 1 of 2 hops answered"),
+    tone=Tone.WARNING,
+    body=(text("A request now would be served by ", Code(OPUS), "."),),
+    table=Table(
+        (
+            Column("#", right=True),
+            Column("model"),
+            Column("verdict"),
+            Column("time", right=True),
+            Column("says"),
+        ),
+        (
+            (text("1"), text(Code(OPUS)), text("ok"), text("412 ms"), text("-")),
+            (
+                text("2"),
+                text(Code("deepseek/deepseek-chat")),
+                text("failed: model not found"),
+                text("88 ms"),
+                text("Model Not Exist"),
+            ),
+        ),
+    ),
+    warnings=(
+        Caution(
+            "repair",
+            "deepseek/deepseek-chat: Model Not Exist",
+            "/fallback set deepseek/deepseek-flash",
+        ),
+    ),
+    buttons=(button("Test again", "fallback test"),),
+    footer=text("Asked all at once, 415 ms in all, cost $0.0003."),
+    command="fallback test",
+)
+LIST = Card(
+    title=text(Strong("2 models"), " configured"),
+    table=Table(
+        (
+            Column("model"),
+            Column("names"),
+            Column("in / out per 1M"),
+            Column("context", right=True),
+            Column("allowed"),
+        ),
+        (
+            (text(Code(OPUS)), text("best"), text("$5 / $25"), text("200K"), text("yes")),
+            (text(Code("ollama/llama3.3")), text("-"), text("free"), text("unknown"), text("no")),
+        ),
+    ),
+    footer=text("Switch with ", Code("/model use NAME"), "."),
+    command="model list",
+)
+HISTORY = Card(
+    title=text(Strong("1 change")),
+    table=Table(
+        tuple(Column(name) for name in ("id", "when", "who", "did", "what", "why")),
+        (
+            (
+                text("12"),
+                text(When(NOW, WhenStyle.DATE_TIME)),
+                text("Ana (discord)"),
+                text("switched the primary"),
+                text(f"{OPUS} → ollama/llama3.3"),
+                text("-"),
+            ),
+        ),
+    ),
+    command="model history",
+)
+COSTS = Card(
+    title=text(Strong("$12.40"), " in the last 7 days"),
+    table=Table(
+        (Column("model"), Column("requests", right=True), Column("cost", right=True)),
+        (
+            (text("opus-4-5"), text("1,204"), text("$11.90")),
+            (text("deepseek-flash"), text("88"), text("$0.50")),
+            (text("模型"), text("1"), text("free")),
+        ),
+    ),
+    facts=(Fact("Week before", text("$9.10 (+36 %)")), Fact("Fallbacks", text("$0.93"))),
+    chart=Chart("<svg/>", "Spend by day: Mon $1.20, Tue $3.40"),
+    footer=text("As of ", When(NOW, WhenStyle.DATE_TIME), "."),
+    command="cost week",
+)
+EXPORT = Card(
+    title=text(Strong("31 days"), " as CSV"),
+    attachment=Attachment("cost.csv", "text/csv", b"day,usd\n2026-11-23,1.5\n"),
+    command="cost export",
+)
+ALERT = Card(
+    title=text(Strong("Fallback"), ": anthropic is rate limited"),
+    tone=Tone.WARNING,
+    body=(
+        text(
+            "37 requests since ", When(NOW), " were answered by ", Code("deepseek/deepseek-flash")
+        ),
+        text("$0.93 less so far; no images. See ", Link("status", "https://status.example/a(b)")),
+        text("Call ", Person("discord", "11", "Ana", ping=True), Person("slack", "U1", "Bo")),
+    ),
+    buttons=(
+        button("Test chain", "fallback test", ButtonStyle.PRIMARY),
+        button("Switch to cheap", "model cheap"),
+        button("Mute 1 h", "fallback mute 1h"),
+    ),
+)
+RECOVERED = Card(
+    title=text(Strong("Recovered"), ": anthropic answers again"),
+    tone=Tone.GOOD,
+    body=(text("Down 22 min (", When(NOW), " to ", When(LATER), "), 214 requests rerouted."),),
+)
+MUTED = Card(
+    title=text(Strong("Muted"), " until ", When(LATER, WhenStyle.DATE_TIME)),
+    tone=Tone.CHANGE,
+    body=(text("By Ana."),),
+)
+HELP = Card(
+    title=text(Strong("/model")),
+    body=(
+        text(Code("/model use MODEL [for DURATION] [reason TEXT]"), " Switch the primary"),
+        text(Code("/model history [N]"), " Show who changed what"),
+    ),
+    footer=text("For example: ", Code("/model cheap for 2h")),
+    visibility=Visibility.PRIVATE,
+)
+DOCTOR = Card(
+    title=text(Strong("1 finding"), " in 2 checks"),
+    tone=Tone.BAD,
+    table=Table(
+        (Column("result"), Column("check"), Column("detail"), Column("next step")),
+        (
+            (text("ok"), text("config"), text("/srv/moltbot.json reads well."), text("-")),
+            (text("error"), text("no_key"), text("No key."), text("Set DEEPSEEK_API_KEY.")),
+        ),
+    ),
+    visibility=Visibility.PRIVATE,
+)
+LONG = Card(
+    title=text(Strong("Chain"), ": ", " → ".join(f"provider/model-{i}" for i in range(30))),
+    tone=Tone.CHANGE,
+    body=tuple(text(f"line {i} ", "word " * 30) for i in range(30)),
+    facts=tuple(Fact(f"fact {i}", text("value " * 10)) for i in range(40)),
+    table=Table(
+        (Column("model"), Column("says")),
+        tuple((text(Code(f"p/m{i}")), text("says " * 20)) for i in range(60)),
+    ),
+    warnings=tuple(Caution("c", f"warning {i} " * 8, "/model status") for i in range(20)),
+    buttons=tuple(button(f"B{i} " * 30, f"model b{i}") for i in range(30)),
+    footer=text("small print " * 200),
+    command="model list",
+)
+CARDS = {
+    "status": STATUS,
+    "change": CHANGE,
+    "question": QUESTION,
+    "test": TEST,
+    "list": LIST,
+    "history": HISTORY,
+    "costs": COSTS,
+    "export": EXPORT,
+    "alert": ALERT,
+    "recovered": RECOVERED,
+    "muted": MUTED,
+    "help": HELP,
+    "doctor": DOCTOR,
+    "long": LONG,
+    "error": error_card(UsageError("/modl is not a command.", "Did you mean /model?"), ""),
+    "unexpected": unexpected_card("model best"),
+    "clicked": already_card(Claim("Bo", NOW), "model undo"),
+}

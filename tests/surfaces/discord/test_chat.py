@@ -1,0 +1,168 @@
+"""The team's channel in Discord: posting, editing, answering, and what Discord refuses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from adapters.discord.chat import chat_error
+from adapters.discord.service import DiscordSurface
+from bot.card import Action, Attachment, Button, Card, Chart, Code, Person, Strong, Tone, text
+from bot.errors import ChartError, ChatError
+from bot.models import Secret
+from bot.ports import MessageRef
+from tests.fakes_core import Bench
+from tests.fakes_discord import FakeMemory, Setup, running
+from tests.servers.discord import ANA, CHANNEL, DiscordServer
+
+ALERT = Card(
+    title=text(Strong("Fallback"), ": anthropic is rate limited"),
+    tone=Tone.WARNING,
+    body=(text("37 requests were answered by ", Code("deepseek/deepseek-flash"), "."),),
+    buttons=(Button("Test chain", Action("fallback test")),),
+)
+RECOVERED = replace(ALERT, title=text("Recovered"), tone=Tone.GOOD, buttons=())
+CSV = Attachment("cost.csv", "text/csv", b"day,usd\n2026-11-23,1.5\n")
+
+
+async def test_a_card_is_posted_edited_and_answered(server: DiscordServer):
+    async with running(server, Bench()) as surface:
+        posted = await surface.chat.post(ALERT)
+        assert (posted.surface, posted.channel) == ("discord", str(CHANNEL))
+        [message] = server.seen()
+        assert message.id == int(posted.id)
+        assert list(message.buttons) == ["Test chain"]
+        await surface.chat.update(posted, RECOVERED)
+        assert "Recovered" in message.words
+        assert message.buttons == {}
+        answer = await surface.chat.reply(posted, RECOVERED)
+        assert server.seen()[1].reference == message.id
+        assert answer.id != posted.id
+
+
+async def test_a_chart_and_a_file_go_along_and_go_away_with_an_edit(server: DiscordServer):
+    async def draw(chart: Chart) -> bytes:
+        return b"PNG of " + chart.svg.encode()
+
+    card = replace(ALERT, chart=Chart("<svg/>", "Spend: $5"), attachment=CSV)
+    async with running(server, Bench(), draw=draw) as surface:
+        posted = await surface.chat.post(card)
+        [message] = server.seen()
+        assert message.files == {"chart.png": b"PNG of <svg/>", "cost.csv": CSV.content}
+        assert message.embed["image"]["url"] == "attachment://chart.png"
+        assert message.payload["attachments"][0]["description"] == "Spend: $5"
+        await surface.chat.update(posted, ALERT)
+        assert message.files == {}
+
+
+async def test_without_a_picture_the_figures_stand_in_words(server: DiscordServer):
+    async def blind(chart: Chart) -> bytes:
+        raise ChartError("no ink")
+
+    card = replace(ALERT, chart=Chart("<svg/>", "Spend: $5"))
+    async with running(server, Bench(), draw=blind) as surface:
+        await surface.chat.post(card)
+        assert "Spend: $5" in server.seen()[0].words
+        assert server.seen()[0].files == {}
+
+
+async def test_only_who_is_meant_is_called(server: DiscordServer):
+    called = Person("discord", str(ANA.id), "Ana", ping=True)
+    named = Person("discord", "22", "Bo")
+    elsewhere = Person("slack", "U1", "Cy", ping=True)
+    card = replace(ALERT, body=(text("Tell ", called, ", ", named, " and ", elsewhere),))
+    async with running(server, Bench()) as surface:
+        await surface.chat.post(card)
+        [message] = server.seen()
+        assert message.content == f"<@{ANA.id}>"
+        assert message.payload["allowed_mentions"] == {"parse": [], "users": [str(ANA.id)]} or (
+            message.payload["allowed_mentions"] == {"parse": [], "users": [ANA.id]}
+        )
+        assert "Tell <@11>, <@22> and Cy" in message.words
+
+
+@pytest.mark.parametrize("via", [True, False])
+async def test_a_429_is_waited_out(server: DiscordServer, via):
+    async with running(server, Bench()) as surface:
+        for _ in range(2):
+            server.slow_down("POST", "/messages", via=via)
+        posted = await surface.chat.post(replace(ALERT, attachment=CSV))
+        assert server.seen()[0].files == {"cost.csv": CSV.content}
+        server.slow_down("PATCH", "/messages", via=via)
+        await surface.chat.update(posted, RECOVERED)
+        assert "Recovered" in server.seen()[0].words
+
+
+async def test_a_channel_that_is_gone_is_told_as_gone(server: DiscordServer):
+    async with running(server, Bench()) as surface:
+        posted = await surface.chat.post(ALERT)
+        del server.channels[CHANNEL]
+        with pytest.raises(ChatError, match="channel is no longer there") as error:
+            await surface.chat.post(ALERT)
+        assert error.value.gone
+        with pytest.raises(ChatError) as error:
+            await surface.chat.update(posted, RECOVERED)
+        assert error.value.gone
+
+
+async def test_a_message_that_is_gone_is_told_as_gone(server: DiscordServer):
+    async with running(server, Bench()) as surface:
+        posted = await surface.chat.post(ALERT)
+        server.seen()[0].deleted = True
+        with pytest.raises(ChatError, match="message is no longer there") as error:
+            await surface.chat.update(posted, RECOVERED)
+        assert error.value.gone
+        answer = await surface.chat.reply(posted, RECOVERED)
+        assert server.seen()[0].id == int(answer.id)
+
+
+async def test_missing_rights_are_named(server: DiscordServer):
+    async with running(server, Bench()) as surface:
+        server.denied = 2048
+        with pytest.raises(ChatError, match="may not post") as error:
+            await surface.chat.post(ALERT)
+        assert "Send Messages" in error.value.hint
+        assert not error.value.gone
+
+
+@pytest.mark.parametrize(("status", "said"), [(400, "HTTP 400"), (404, "no longer there")])
+async def test_other_refusals_are_told(server: DiscordServer, status, said):
+    async with running(server, Bench()) as surface:
+        server.fail("POST", "/messages", status, {"message": "no", "code": 1})
+        with pytest.raises(ChatError, match=said) as error:
+            await surface.chat.post(ALERT)
+        assert not error.value.gone
+
+
+async def test_a_429_of_an_hour_is_not_waited_for(server: DiscordServer):
+    async with running(server, Bench()) as surface:
+        body = {"message": "slow down", "retry_after": 3600, "global": False}
+        server.fail("POST", "/messages", 429, body, headers={"Retry-After": "3600"})
+        with pytest.raises(ChatError, match="HTTP 429"):
+            await surface.chat.post(ALERT)
+
+
+async def test_a_429_that_says_nothing_sensible_is_waited_out(server: DiscordServer):
+    async with running(server, Bench()) as surface:
+        body = {"message": "slow down", "retry_after": 0.01, "global": False}
+        server.fail("POST", "/messages", 429, body, headers={"Retry-After": "soon"})
+        await surface.chat.post(ALERT)
+        assert len(server.seen()) == 1
+
+
+async def test_without_a_channel_or_a_connection_it_says_so(server: DiscordServer):
+    async with running(server, Bench(), channel_id=None) as surface:
+        assert not surface.chat.configured
+        with pytest.raises(ChatError, match="DISCORD_CHANNEL_ID is not set"):
+            await surface.chat.post(ALERT)
+    idle = DiscordSurface(Bench().app, Setup(Secret("x")), FakeMemory())
+    assert idle.chat.configured
+    with pytest.raises(ChatError, match="not connected"):
+        await idle.chat.post(ALERT)
+    with pytest.raises(ChatError, match="not connected"):
+        await idle.chat.update(MessageRef("discord", "1", "2"), ALERT)
+
+
+def test_the_network_is_named_where_it_fails():
+    assert "could not be reached (TimeoutError)" in chat_error(TimeoutError()).message

@@ -1,0 +1,224 @@
+"""Tokens by each provider's own counting rules."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from bot.dialects.usage import MOST_TOKENS, UsageReader, read_usage
+from bot.models import Dialect, Usage
+
+OPENAI, ANTHROPIC, GEMINI, OLLAMA = (
+    Dialect.OPENAI,
+    Dialect.ANTHROPIC,
+    Dialect.GEMINI,
+    Dialect.OLLAMA,
+)
+
+
+def openai(provider: str = "openai", **usage: object) -> Usage | None:
+    return read_usage(OPENAI, provider, {"usage": usage})
+
+
+def test_openai_counts_the_cached_and_the_thinking_in():
+    assert openai(
+        prompt_tokens=100,
+        completion_tokens=30,
+        total_tokens=130,
+        prompt_tokens_details={"cached_tokens": 64},
+        completion_tokens_details={"reasoning_tokens": 20},
+    ) == Usage(100, 30, cached_input_tokens=64, reasoning_tokens=20)
+
+
+def test_groq_streams_its_usage_elsewhere():
+    body = {"x_groq": {"usage": {"prompt_tokens": 7, "completion_tokens": 2}}, "usage": None}
+    assert read_usage(OPENAI, "groq", body) == Usage(7, 2)
+
+
+def test_deepseek_names_cache_hits_and_misses():
+    hit = openai("deepseek", prompt_tokens=50, prompt_cache_hit_tokens=40, completion_tokens=1)
+    assert hit == Usage(50, 1, cached_input_tokens=40)
+    assert openai(
+        "deepseek", prompt_cache_hit_tokens=40, prompt_cache_miss_tokens=10, completion_tokens=1
+    ) == Usage(50, 1, cached_input_tokens=40)
+    assert openai("deepseek", prompt_cache_miss_tokens=10) == Usage(10, 0)
+    assert openai("deepseek", prompt_cache_hit_tokens=10) == Usage(10, 0, cached_input_tokens=10)
+
+
+def test_geminis_openai_layer_counts_thinking_in_the_total_only():
+    counts = {"prompt_tokens": 21, "completion_tokens": 5, "total_tokens": 86}
+    assert openai("gemini", **counts) == Usage(21, 65, reasoning_tokens=60)
+    assert openai("gemini", prompt_tokens=21, total_tokens=81) == Usage(21, 60, reasoning_tokens=60)
+    # Of others a total that does not add up is no reason to bill more.
+    assert openai("openai", **counts) == Usage(21, 5)
+
+
+def test_thinking_beside_the_completion_is_added_where_the_total_proves_it():
+    details = {"completion_tokens_details": {"reasoning_tokens": 60}}
+    beside = openai("xai", prompt_tokens=20, completion_tokens=5, total_tokens=85, **details)
+    assert beside == Usage(20, 65, reasoning_tokens=60)
+    inside = openai("openai", prompt_tokens=20, completion_tokens=65, total_tokens=85, **details)
+    assert inside == Usage(20, 65, reasoning_tokens=60)
+
+
+def test_anthropic_counts_the_cache_beside_the_input():
+    body = {
+        "usage": {
+            "input_tokens": 10,
+            "cache_creation_input_tokens": 300,
+            "cache_read_input_tokens": 2000,
+            "cache_creation": {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 200},
+            "output_tokens": 7,
+        }
+    }
+    assert read_usage(ANTHROPIC, "anthropic", body) == Usage(
+        input_tokens=2310,
+        output_tokens=7,
+        cached_input_tokens=2000,
+        cache_write_tokens=300,
+        cache_write_1h_tokens=200,
+    )
+
+
+def test_anthropic_with_the_writes_only_by_their_life_time():
+    split = {"ephemeral_5m_input_tokens": 5, "ephemeral_1h_input_tokens": 6}
+    usage = read_usage(ANTHROPIC, "anthropic", {"usage": {"cache_creation": split}})
+    assert usage == Usage(11, 0, cache_write_tokens=11, cache_write_1h_tokens=6)
+    cached = read_usage(ANTHROPIC, "anthropic", {"usage": {"cache_read_input_tokens": 3}})
+    assert cached == Usage(3, 0, cached_input_tokens=3)
+
+
+def test_gemini_adds_thoughts_and_the_tools_results():
+    body = {
+        "usageMetadata": {
+            "promptTokenCount": 20,
+            "cachedContentTokenCount": 8,
+            "toolUsePromptTokenCount": 4,
+            "candidatesTokenCount": 198,
+            "thoughtsTokenCount": 405,
+            "totalTokenCount": 627,
+        }
+    }
+    expected = Usage(24, 603, cached_input_tokens=8, reasoning_tokens=405)
+    assert read_usage(GEMINI, "gemini", body) == expected
+    # All of the allowance went into thinking: no candidates are counted at all.
+    only_thoughts = {"usageMetadata": {"promptTokenCount": 2, "thoughtsTokenCount": 1}}
+    assert read_usage(GEMINI, "gemini", only_thoughts) == Usage(2, 1, reasoning_tokens=1)
+    assert read_usage(GEMINI, "gemini", {"usageMetadata": {"promptTokenCount": 2}}) == Usage(2, 0)
+    tools = {"usageMetadata": {"toolUsePromptTokenCount": 2}}
+    assert read_usage(GEMINI, "gemini", tools) == Usage(2, 0)
+
+
+def test_ollama():
+    body = {"model": "m", "prompt_eval_count": 26, "eval_count": 3, "done": True}
+    assert read_usage(OLLAMA, "ollama", body) == Usage(26, 3)
+    # A prompt that is still in the cache is not counted.
+    assert read_usage(OLLAMA, "ollama", {"eval_count": 3}) == Usage(0, 3)
+    assert read_usage(OLLAMA, "ollama", {"done": True}) is None
+
+
+@pytest.mark.parametrize(
+    ("cost", "expected"),
+    [
+        (0.00014, "0.00014"),
+        ("0.5", "0.5"),
+        (0, "0"),
+        (1, "1"),
+        (-0.1, None),
+        (float("nan"), None),
+        (float("inf"), None),
+        ("much", None),
+        (True, None),
+        (None, None),
+        ({}, None),
+        (1e12, None),
+    ],
+)
+def test_openrouters_own_cost(cost, expected):
+    usage = openai("openrouter", prompt_tokens=1, completion_tokens=1, cost=cost)
+    assert usage is not None
+    assert usage.reported_cost_usd == (Decimal(expected) if expected else None)
+
+
+def test_openrouter_counts_cache_writes_in_and_speaks_messages_too():
+    details = {"cached_tokens": 2, "cache_write_tokens": 5}
+    usage = openai("openrouter", prompt_tokens=9, completion_tokens=1, prompt_tokens_details=details)
+    assert usage == Usage(9, 1, cached_input_tokens=2, cache_write_tokens=5)
+    body = {"usage": {"input_tokens": 3, "output_tokens": 1, "cost": 0.25}}
+    usage = read_usage(ANTHROPIC, "openrouter", body)
+    assert usage == Usage(3, 1, reported_cost_usd=Decimal("0.25"))
+    assert read_usage(OPENAI, "openrouter", {}) is None
+
+
+def test_nobody_elses_cost_is_believed():
+    usage = openai("somewhere", prompt_tokens=1, completion_tokens=1, cost=9)
+    assert usage == Usage(1, 1)
+
+
+@pytest.mark.parametrize("bad", [-1, MOST_TOKENS + 1, "12", None, True, [], {}, 1.5, float("nan")])
+def test_what_is_no_count_is_as_good_as_absent(bad):
+    assert openai(prompt_tokens=bad, completion_tokens=4) == Usage(0, 4)
+    assert openai(prompt_tokens=4, completion_tokens=bad) == Usage(4, 0)
+    assert openai(prompt_tokens=bad, completion_tokens=bad) is None
+    for details in ({"cached_tokens": bad}, bad):
+        usage = openai(prompt_tokens=4, completion_tokens=1, prompt_tokens_details=details)
+        assert usage == Usage(4, 1)
+
+
+def test_a_whole_number_may_be_written_as_a_float():
+    assert openai(prompt_tokens=4.0, completion_tokens=1.0) == Usage(4, 1)
+
+
+def test_a_part_is_never_larger_than_its_whole():
+    usage = openai(
+        prompt_tokens=4,
+        completion_tokens=1,
+        prompt_tokens_details={"cached_tokens": 9, "cache_write_tokens": 9},
+        completion_tokens_details={"reasoning_tokens": 9},
+    )
+    assert usage == Usage(4, 1, cached_input_tokens=4, cache_write_tokens=0, reasoning_tokens=1)
+
+
+@pytest.mark.parametrize("body", [None, [], "x", 7, {}, {"usage": None}, {"usage": []}])
+@pytest.mark.parametrize("dialect", list(Dialect))
+def test_no_usage(dialect, body):
+    assert read_usage(dialect, "x", body) is None
+
+
+# ---- streams
+
+
+def test_anthropics_stream_counts_input_first_and_output_last():
+    reader = UsageReader(ANTHROPIC, "anthropic")
+    assert reader.usage is None
+    start = {"input_tokens": 10, "cache_read_input_tokens": 5, "output_tokens": 1}
+    reader.add({"type": "message_start", "message": {"usage": start}})
+    reader.add({"type": "content_block_delta", "delta": {"type": "text_delta", "text": "x"}})
+    assert reader.usage == Usage(15, 1, cached_input_tokens=5)
+    reader.add({"type": "message_delta", "usage": {"output_tokens": 42, "input_tokens": 0}})
+    assert reader.usage == Usage(15, 42, cached_input_tokens=5)
+
+
+def test_the_largest_count_stays_and_rubbish_is_passed_over():
+    reader = UsageReader(OPENAI, "openrouter")
+    reader.add({"usage": None})
+    reader.add({"usage": {"prompt_tokens": 5, "completion_tokens": 1, "cost": "0.25"}})
+    late = {"prompt_tokens": -5, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 2}}
+    reader.add({"usage": late})
+    reader.add({"usage": {"prompt_tokens": 10**12, "prompt_tokens_details": None}})
+    reader.add({"usage": {"prompt_tokens_details": {"cached_tokens": 4}, "cost": {"a": 1}}})
+    expected = Usage(5, 3, cached_input_tokens=4, reported_cost_usd=Decimal("0.25"))
+    assert reader.usage == expected
+
+
+def test_the_other_dialects_streams():
+    gemini = UsageReader(GEMINI, "gemini")
+    gemini.add({"usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 1}})
+    gemini.add({"usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 9}})
+    assert gemini.usage == Usage(3, 9)
+    ollama = UsageReader(OLLAMA, "ollama")
+    ollama.add({"message": {"content": "x"}, "done": False})
+    assert ollama.usage is None
+    ollama.add({"done": True, "prompt_eval_count": 3, "eval_count": 9})
+    assert ollama.usage == Usage(3, 9)
