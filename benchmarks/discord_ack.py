@@ -51,7 +51,7 @@ async def serve() -> None:
     await server.start()
     print(server.port, flush=True)
     for _ in range(2):
-        while server.gateway.session is None:
+        while (session := server.gateway.session) is None:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.3)
         asked: list[Exchange] = []
@@ -62,8 +62,7 @@ async def serve() -> None:
             asked += batch
         assert all(exchange.callback == DEFERRED for exchange in asked)
         print(json.dumps([(e.acked_after_s or 0.0) * 1000 for e in asked]), flush=True)
-        await asyncio.sleep(STORE_S + 0.5)
-        while server.gateway.session is not None:
+        while session.socket is not None:
             await asyncio.sleep(0.01)
     await server.stop()
 

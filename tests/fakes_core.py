@@ -32,7 +32,7 @@ KEYS = {
     "OLLAMA_API_KEY": "ollama",
 }
 
-GUIDE = {
+GUIDE: dict[str, Any] = {
     "agents": {
         "defaults": {
             "model": {

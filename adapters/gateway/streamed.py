@@ -15,7 +15,8 @@ from aiohttp import web
 
 from adapters.gateway.exchange import Exchange, Tried
 from adapters.gateway.faults import fault, stream_fault
-from adapters.gateway.transport import Broken, Whole, opened, read_bounded
+from adapters.gateway.transport import MOST_ANSWER_BYTES, Broken, Whole, opened
+from adapters.gateway.upstream import read_bounded
 from adapters.gateway.whole import handed_on, judge
 from bot.dialects.events import Kind
 from bot.dialects.stream import Ending, StreamEvent, StreamParser
@@ -93,7 +94,7 @@ async def _not_a_stream(
 ) -> web.StreamResponse | None:
     try:
         async with asyncio.timeout(_ERROR_BODY_S):
-            body = await read_bounded(upstream)
+            body = await read_bounded(upstream, MOST_ANSWER_BYTES)
     except TimeoutError as error:
         raise Broken(FailureReason.TIMEOUT, "the error's body did not arrive") from error
     answer = Whole(upstream.status, upstream.headers, body)

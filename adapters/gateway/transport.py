@@ -1,4 +1,4 @@
-"""aiohttp on the way out: one pooled session, and every way a network fails named."""
+"""The gateway's requests to providers: answers held open, idle connections that died replaced."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from types import SimpleNamespace
 
 import aiohttp
 
+from adapters.gateway.upstream import FAULTS, named, open_session, proxy_for, read_bounded
 from bot.models import FailureReason
 
 MOST_ANSWER_BYTES = 64 * 1024 * 1024
-CONNECT_S = 10.0
 
 
 class Broken(Exception):
@@ -34,16 +34,9 @@ class Whole:
     body: bytes
 
 
-def open_session() -> aiohttp.ClientSession:
-    """Make the pool; call it inside the running loop."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=60),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trace_configs=[_reuse_trace()],
-        trust_env=True,
-        raise_for_status=False,
-    )
+def open_pool() -> aiohttp.ClientSession:
+    """Make the gateway's pool, which knows a connection that was used before."""
+    return open_session(trace=_reuse_trace())
 
 
 async def fetch_whole(
@@ -59,7 +52,8 @@ async def fetch_whole(
             asyncio.timeout(timeout_s),
             opened(session, url, headers, body, timeout_s) as response,
         ):
-            return Whole(response.status, response.headers, await read_bounded(response))
+            body = await read_bounded(response, MOST_ANSWER_BYTES)
+            return Whole(response.status, response.headers, body)
     except TimeoutError as error:
         raise Broken(FailureReason.TIMEOUT, f"no whole answer within {timeout_s:g} s") from error
 
@@ -77,8 +71,10 @@ async def opened(
     Raises:
         Broken: the network failed, before or while the answer is read inside the block.
     """
+    answered = False
     try:
         response = await _post(session, url, headers, body, within_s)
+        answered = True
         try:
             yield response
         finally:
@@ -87,40 +83,8 @@ async def opened(
                 response.release()
             else:
                 response.close()
-    except (aiohttp.ClientError, ConnectionError) as error:
-        raise _broken(error) from error
-
-
-def _broken(error: Exception) -> Broken:
-    match error:
-        case aiohttp.ConnectionTimeoutError():
-            return Broken(FailureReason.TIMEOUT, f"no connection within {CONNECT_S:g} s")
-        case aiohttp.ClientConnectorDNSError():
-            return Broken(FailureReason.NETWORK, f"no such host: {error.host}")
-        case aiohttp.ClientConnectorError():
-            why = error.strerror or "cannot connect"
-            return Broken(FailureReason.NETWORK, f"{error.host}:{error.port}: {why}")
-        case aiohttp.ClientConnectionError() | ConnectionError():
-            return Broken(FailureReason.NETWORK, "the connection was closed")
-        case aiohttp.ClientPayloadError():
-            return Broken(FailureReason.BAD_RESPONSE, "the answer broke off or was garbled")
-        case _:
-            return Broken(FailureReason.BAD_RESPONSE, f"no HTTP answer ({type(error).__name__})")
-
-
-async def read_bounded(response: aiohttp.ClientResponse) -> bytes:
-    """Read the body up to a bound. Raises Broken."""
-    declared = response.content_length
-    if declared is not None and declared <= MOST_ANSWER_BYTES:
-        return await response.read()
-    parts: list[bytes] = []
-    size = 0
-    async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > MOST_ANSWER_BYTES:
-            raise Broken(FailureReason.BAD_RESPONSE, "the answer is endless")
-        parts.append(chunk)
-    return b"".join(parts)
+    except FAULTS as error:
+        raise Broken(*named(error, url, within_s, answered=answered)) from error
 
 
 async def _post(
@@ -136,12 +100,19 @@ async def _post(
             seen = _Seen()
             try:
                 return await session.post(
-                    url, headers=headers, data=body, allow_redirects=False, trace_request_ctx=seen
+                    url,
+                    headers=headers,
+                    data=body,
+                    allow_redirects=False,
+                    proxy=proxy_for(url),
+                    trace_request_ctx=seen,
                 )
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                 if not seen.reused:
                     raise
-            return await session.post(url, headers=headers, data=body, allow_redirects=False)
+            return await session.post(
+                url, headers=headers, data=body, allow_redirects=False, proxy=proxy_for(url)
+            )
     except TimeoutError as error:
         raise Broken(FailureReason.TIMEOUT, f"no answer began within {within_s:g} s") from error
 

@@ -40,13 +40,18 @@ class _Unusable(Exception):
     """The answer came and is no good; its text says why."""
 
 
-def open_session() -> aiohttp.ClientSession:
+FAULTS = (aiohttp.ClientError, OSError, ValueError, _Unusable)
+"""What a request may raise besides TimeoutError; `named` puts it in words."""
+
+
+def open_session(trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSession:
     """Make a pool of connections; call it inside the running loop that will use it."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=60),
         timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_S),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"user-agent": "changeover"},
+        trace_configs=[trace] if trace else None,
     )
 
 
@@ -89,7 +94,7 @@ class AiohttpUpstream:
                 body = await read_bounded(response, MOST_ANSWER_BYTES)
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return HttpAnswer(response.status, headers, body, time.perf_counter() - started_s)
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError, _Unusable) as error:
+        except (TimeoutError, *FAULTS) as error:
             failure, detail = named(error, request.url, timeout_s, answered=answered)
         return HttpAnswer(0, {}, b"", time.perf_counter() - started_s, failure, detail)
 

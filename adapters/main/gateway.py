@@ -15,7 +15,7 @@ from adapters.gateway.exchange import Tools
 from adapters.gateway.live import LiveConfig
 from adapters.gateway.record import Recorder
 from adapters.gateway.server import Gateway, Parts
-from adapters.gateway.transport import open_session
+from adapters.gateway.transport import open_pool
 from adapters.main.wiring import Wired
 from adapters.metrics import Metrics
 from adapters.storage.lazy_ledger import LazyLedger
@@ -69,7 +69,7 @@ class GatewayService:
         service = self._wired.service.gateway
         service.check()
         self._live.take(await self._wired.app.ports.store.read())
-        self._session = open_session()
+        self._session = open_pool()
         await self._warm()
         await self._share_cooldowns()
         self._queue.start()

@@ -38,7 +38,7 @@ async def _init(invocation: Invocation) -> Card:
     if wrote_env:
         lines.append(text("Put a key into it: ", Code("ANTHROPIC_API_KEY=…"), ", one is enough."))
     place = _place(invocation)
-    missing = isinstance(place, Path) and not place.exists()  # noqa: ASYNC240 - nothing waits
+    missing = isinstance(place, Path) and not place.exists()
     if isinstance(place, Path) and missing:
         await FileConfigStore(place).create(_first_config())
     lines.append(_line(place, written=missing))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from importlib import import_module
 
 from bot.models import Provider, Secret
 
@@ -12,6 +14,7 @@ class LazyModelLists:
 
     async def models(self, provider: Provider, base_url: str, key: Secret | None) -> Sequence[str]:
         """Return the ids a provider lists."""
-        from adapters.providers.model_lists import HttpxModelLists
-
-        return await HttpxModelLists().models(provider, base_url, key)
+        # In a thread: an import of half a second would hold up the probes beside it.
+        module = await asyncio.to_thread(import_module, "adapters.providers.model_lists")
+        found: Sequence[str] = await module.HttpxModelLists().models(provider, base_url, key)
+        return found

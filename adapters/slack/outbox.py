@@ -42,6 +42,7 @@ class Outbox:
         self._api = api
         self._arm = arm
         self._draw = draw
+        self._one_by_one = asyncio.Lock()
         self.picture_waits_s: tuple[float, ...] = PICTURE_WAITS_S
 
     async def answer(self, place: Place, card: Card) -> None:
@@ -155,12 +156,18 @@ class Outbox:
         file = await self._picture(card.chart) if card.chart and self._draw else None
         for wait_s in self.picture_waits_s if file else ():
             try:
-                return await send(render(card, file))
+                return await send(await self._laid_out(card, file))
             except SlackTrouble as trouble:
                 if trouble.reason != "invalid_blocks":
                     raise
                 await asyncio.sleep(wait_s)
-        return await send(render(card))
+        return await send(await self._laid_out(card))
+
+    async def _laid_out(self, card: Card, file: str | None = None) -> Message:
+        """Render, one card a turn of the loop: fifty at once must not hold up acknowledgements."""
+        async with self._one_by_one:
+            await asyncio.sleep(0)
+            return render(card, file)
 
     async def _picture(self, chart: Chart) -> str | None:
         assert self._draw is not None

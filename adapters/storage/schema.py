@@ -297,7 +297,7 @@ config_revisions = Table(
 memory = Table(
     "memory",
     metadata,
-    Column("key", String(64), primary_key=True),
+    Column("key", PlainText, primary_key=True),
     Column("value", PlainText, nullable=False),
 )
 """Small things to remember, such as which commands Discord was last told."""

@@ -168,7 +168,7 @@ def _counted(incident: Incident, fresh: list[FallbackEvent], now: datetime) -> I
     moved = last > incident.last_event_at
     return replace(
         incident,
-        opened_at=min(incident.opened_at, min(event.at for event in fresh)),
+        opened_at=min(incident.opened_at, *(event.at for event in fresh)),
         last_event_at=last,
         rerouted=incident.rerouted + rerouted,
         refused=incident.refused + len(fresh) - rerouted,
@@ -220,30 +220,20 @@ def broke(
     )
 
 
-def acknowledged(incident: Incident, name: str, at: datetime) -> Incident:
-    """Note who looks after it."""
-    return replace(
-        incident, acknowledged_by=name, acknowledged_at=at, changed=incident.changed + 1
-    )
-
-
 def in_step(incident: Incident, now: datetime) -> Incident:
     """Pull what lies in the future back to the present, after a clock was put back."""
-    ahead = {
-        name: now
-        for name in _TIMES
-        if (value := getattr(incident, name)) is not None and value > now
-    }
-    return replace(incident, **ahead) if ahead else incident
 
+    def by_now(at: datetime | None) -> datetime | None:
+        return now if at is not None and at > now else at
 
-_TIMES = (
-    "opened_at",
-    "last_event_at",
-    "announced_at",
-    "last_edit_at",
-    "last_repeat_at",
-    "acknowledged_at",
-    "good_since",
-    "costs_until",
-)
+    moved = replace(
+        incident,
+        opened_at=min(incident.opened_at, now),
+        last_event_at=min(incident.last_event_at, now),
+        announced_at=by_now(incident.announced_at),
+        last_edit_at=by_now(incident.last_edit_at),
+        last_repeat_at=by_now(incident.last_repeat_at),
+        good_since=by_now(incident.good_since),
+        costs_until=by_now(incident.costs_until),
+    )
+    return incident if moved == incident else moved

@@ -41,6 +41,7 @@ def record_of(incident: Incident) -> IncidentRecord:
     details["seen"] = list(incident.seen)
     details["says"] = list(incident.says)
     details["end"] = incident.end
+    details["acknowledged"] = incident.acknowledged_by is not None
     details["samples"] = [
         [_out(one.at), one.request_id, one.to_model, one.reason, one.detail]
         for one in incident.samples
@@ -60,12 +61,17 @@ def record_of(incident: Incident) -> IncidentRecord:
 
 
 def incident_of(record: IncidentRecord) -> Incident:
-    """Read a row; one that lacks details was written by hand or by an older release."""
+    """Read a row; one that lacks details was written by hand or by an older release.
+
+    An acknowledgement that no save has seen yet counts as something that happened to it.
+    """
     details = record.details if isinstance(record.details, dict) else {}
     values: dict[str, Any] = {name: details[name] for name in _PLAIN if name in details}
     values |= {name: _in(details[name]) for name in _TIMES if details.get(name)}
     values.setdefault("last_event_at", record.opened_at)
     values.setdefault("rerouted", record.requests)
+    if record.acknowledged_by is not None and not details.get("acknowledged"):
+        values["changed"] = values.get("changed", 0) + 1
     end = details.get("end")
     says = details.get("says") or ("", "")
     return Incident(

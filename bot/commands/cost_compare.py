@@ -89,11 +89,13 @@ def presets(ctx: Context, config: ConfigView) -> Chosen:
 
 
 def _named(ctx: Context, words: tuple[str, ...], config: ConfigView) -> Chosen:
-    refs = [(resolve(word, config, ctx.catalog), word) for word in words]
-    return [
-        (named.ref, word.lower() if named.via != "model" else alias_of(named.ref, config))
-        for named, word in dict.fromkeys(refs)
-    ]
+    chosen: dict[ModelRef, str | None] = {}
+    for word in words:
+        named = resolve(word, config, ctx.catalog)
+        name = named.word if named.via != "model" else alias_of(named.ref, config)
+        # A retired model's price is no choice any more.
+        chosen.setdefault(ctx.catalog.current(named.ref), name)
+    return list(chosen.items())
 
 
 def _price_at(

@@ -12,9 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.access import Actor, Surface
-from bot.config.edit import Edit, apply_edits, load, touched, unified_diff
+from bot.config.edit import Edit, SetValue, apply_edits, get, load, touched, unified_diff
+from bot.config.include import resolve_includes
 from bot.config.schema import ALLOW_PATH, MODEL_PATH, MODELS_PATH, ConfigView, view_of
-from bot.errors import ConfigConflictError, ConfigError, StorageError
+from bot.config.values import dotted, same
+from bot.errors import (
+    ConfigConflictError,
+    ConfigError,
+    ConfigUneditableError,
+    StorageError,
+)
 from bot.ports import (
     ABSENT,
     ConfigSession,
@@ -149,6 +156,8 @@ async def _attempt(
             False, plan, present.view, present.view, document.revision, document.revision, ""
         )
     after = present_of(Document(raw, Document.of(raw).revision, document.included))
+    if document.included:
+        _check_included(after.document, plan.edits)
     diff = unified_diff(document.raw, raw, location.rpartition("/")[2])
     change = NewChange(
         document=location,
@@ -188,6 +197,18 @@ async def _attempt(
         change_id,
         unrecorded,
     )
+
+
+def _check_included(document: Document, edits: Sequence[Edit]) -> None:
+    """Refuse an edit whose value an included file adds to."""
+    resolved = resolve_includes(document)
+    for edit in edits:
+        if isinstance(edit, SetValue) and not same(get(resolved, edit.path), edit.value):
+            raise ConfigUneditableError(
+                f"{dotted(edit.path)} is put together from this file and an $include, so the "
+                "edit would not give what you want.",
+                f"Edit the included file: {', '.join(document.included)}.",
+            )
 
 
 def present_of(document: Document) -> Present:

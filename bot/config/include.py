@@ -1,7 +1,7 @@
 """`$include`: other files that a config draws in, followed for reading only.
 
-An object that holds `$include` starts from the named file, or from several merged in order, and
-its own keys win. Source: OpenClaw's configuration docs, "Split config with $include".
+An object that holds `$include` starts from the named file, or from several merged in order; its
+own keys win, and lists are joined. Source: OpenClaw's configuration docs, "Split config with $include".
 """
 
 from __future__ import annotations
@@ -60,6 +60,9 @@ def _load(document: Document, name: str) -> Json:
 
 
 def _merge(base: Json, over: Json) -> Json:
+    if isinstance(base, list) and isinstance(over, list):
+        # As OpenClaw does it: lists from several places are put together.
+        return [*base, *over]
     if not (isinstance(base, dict) and isinstance(over, dict)):
         return over
     merged: dict[str, Any] = dict(base)

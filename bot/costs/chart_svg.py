@@ -64,7 +64,7 @@ class SpendChart:
 
 def chart_of(days: Sequence[date], by_model: Mapping[str, Sequence[int]]) -> SpendChart | None:
     """Arrange spend for drawing, small models gathered into one; None when there is none."""
-    series = [Series(name, tuple(figures)) for name, figures in by_model.items()]
+    series = [Series(_clean(name), tuple(figures)) for name, figures in by_model.items()]
     series = sorted((s for s in series if s.total > 0), key=lambda s: (-s.total, s.name))
     if not series:
         return None
@@ -184,10 +184,9 @@ def _text(
     anchor: str = "start",
     weight: int = 400,
 ) -> str:
-    clean = "".join(c if c.isprintable() else "�" for c in words)
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" font-weight="{weight}" '
-        f'text-anchor="{anchor}" fill="{ink}">{escape(clean)}</text>'
+        f'text-anchor="{anchor}" fill="{ink}">{escape(words)}</text>'
     )
 
 
@@ -198,6 +197,11 @@ def _colours(number: int, chart: SpendChart) -> tuple[str, str]:
 
 def _letter(number: int) -> str:
     return chr(ord("A") + number)
+
+
+def _clean(name: str) -> str:
+    """Replace what no drawing can hold."""
+    return "".join(c if c.isprintable() else "�" for c in name)
 
 
 def _fitted(name: str) -> str:

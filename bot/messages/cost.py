@@ -250,20 +250,23 @@ def bill_fact(billed: Billed, now: datetime) -> Fact:
     days = billed.first.isoformat()
     if (billed.end - billed.first).days > 1:
         days = f"{days} to {date.fromordinal(billed.end.toordinal() - 1).isoformat()}"
-    spans: list[Span] = [f"{money(usd(billed.amount_nano))} billed for {days} (UTC)"]
-    if billed.estimated_nano is not None and billed.gap_nano is not None:
-        spans.append(f", {money(usd(billed.estimated_nano))} estimated: {gap(billed.gap_nano)}")
-    else:
-        spans.append(", nothing estimated")
-    spans += ["; read ", When(min(billed.as_of, now), WhenStyle.RELATIVE)]
+    spans: list[Span] = [
+        f"{money(usd(billed.amount_nano))} billed for {days} (UTC), {gap(billed)}; read ",
+        When(min(billed.as_of, now), WhenStyle.RELATIVE),
+    ]
     return Fact(billed.provider, tuple(spans))
 
 
-def gap(nano: int) -> str:
+def gap(billed: Billed) -> str:
     """Say how a bill differs from the estimate."""
-    if not nano:
-        return "no gap"
-    return f"{money(usd(abs(nano)))} {'more' if nano > 0 else 'less'} than estimated"
+    difference = billed.gap_nano
+    if billed.estimated_nano is None or difference is None:
+        return "nothing estimated"
+    if not difference:
+        return "exactly as estimated"
+    estimated = money(usd(billed.estimated_nano))
+    direction = "more" if difference > 0 else "less"
+    return f"{money(usd(abs(difference)))} {direction} than the {estimated} estimated"
 
 
 def bill_cautions(reads: Sequence[BillRead]) -> tuple[Caution, ...]:

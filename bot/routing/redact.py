@@ -19,14 +19,14 @@ _LOOKS = re.compile(
     r"(?:sk|rk|pk)-[A-Za-z0-9_*-]{4,}[A-Za-z0-9_.*-]*"
     r"|(?:gsk|xai|pplx|nvapi|hf)[_-][A-Za-z0-9_*-]{6,}"
     r"|AIza[A-Za-z0-9_*-]{6,}"
-    r"|xox[a-z]-[A-Za-z0-9*-]{4,}|xapp-[A-Za-z0-9*-]{4,}"
-    r"|\w*\*{3,}[\w*]*)"
+    r"|xox[a-z]-[A-Za-z0-9*-]{4,}|xapp-[A-Za-z0-9*-]{4,})"
+    r"|(?<!\w)\w*+\*{3,}[\w*]*+"
     r"|(?<=[?&]key=)[^&\s\"'<>]+"
     r"|(?<=://)[^\s/@\"']+(?=@)"
 )
 _AFTER_WORD = re.compile(
     r"(\b(?:bearer|x-api-key|x-goog-api-key|api[ _-]?key)\b[\"']?\s*[:=]?\s*[\"'`]?)"
-    r"(?=[^\s\"'`]*[0-9_-])([A-Za-z0-9._~+/=*-]{6,})",
+    r"(?=[^\s\"'`]{0,200}[0-9_-])([A-Za-z0-9._~+/=*-]{6,})",
     re.IGNORECASE,
 )
 

@@ -156,10 +156,7 @@ async def test_an_attempt_counts_once_however_often_it_is_added(ground: Ground) 
 
 async def test_what_one_attempt_adds_to_each_figure(ledger: Ledger) -> None:
     await ledger.add([FULL])
-    for start, end in (EVER, (NOON, NOON + HOUR), (NOON, NOON + MINUTE)):
-        (found,) = await ledger.spend(start, end, GroupBy.KEY)
-        assert found == spend_of("ana's laptop", FULL)
-    assert found == Spend(
+    expected = Spend(
         key="ana's laptop",
         cost_nano_usd=12_345_678_901_234,
         requests=0,
@@ -174,6 +171,9 @@ async def test_what_one_attempt_adds_to_each_figure(ledger: Ledger) -> None:
         reasoning_tokens=50,
         fallback_cost_nano_usd=12_345_678_901_234,
     )
+    for start, end in (EVER, (NOON, NOON + HOUR), (NOON, NOON + MINUTE)):
+        assert list(await ledger.spend(start, end, GroupBy.KEY)) == [expected]
+    assert spend_of("ana's laptop", FULL) == expected
 
 
 async def test_requests_are_counted_and_not_attempts(ledger: Ledger) -> None:

@@ -75,7 +75,10 @@ async def test_an_alias_in_the_chain_stays_an_alias():
         "agents": {
             "defaults": {
                 "model": {"primary": "best", "fallbacks": ["cheap"]},
-                "models": {"anthropic/claude-opus-4-5": {"alias": "best"}, "a/b": {"alias": "cheap"}},
+                "models": {
+                    "anthropic/claude-opus-4-5": {"alias": "best"},
+                    "a/b": {"alias": "cheap"},
+                },
             }
         }
     }
@@ -140,7 +143,10 @@ async def test_a_damaged_chain_is_a_bad_answer_with_the_repair():
     bench.upstream.fail(
         "api.anthropic.com",
         401,
-        {"type": "error", "error": {"type": "authentication_error", "message": "invalid x-api-key"}},
+        {
+            "type": "error",
+            "error": {"type": "authentication_error", "message": "invalid x-api-key"},
+        },
     )
     bench.upstream.break_off("11434", FailureReason.NETWORK)
     card = await bench.say("/fallback test")
@@ -178,7 +184,9 @@ async def test_a_misspelt_model_gets_the_nearest_name_of_the_list():
         404,
         {"error": {"message": "The model does not exist", "code": "model_not_found"}},
     )
-    assert (await bench.say("/fallback test")).data["hops"][0]["hint"] == "/model use openai/gpt-5-mini"
+    assert (await bench.say("/fallback test")).data["hops"][0][
+        "hint"
+    ] == "/model use openai/gpt-5-mini"
 
 
 async def test_a_hop_without_a_key_is_not_asked():
@@ -192,7 +200,10 @@ async def test_a_hop_without_a_key_is_not_asked():
 async def test_named_models_are_asked_instead():
     bench = Bench(FRESH, env=KEYS | {"OPENAI_API_KEY": "k"})
     card = await bench.say("/fallback test openai/gpt-5 cheap")
-    assert [hop["model"] for hop in card.data["hops"]] == ["openai/gpt-5", "deepseek/deepseek-flash"]
+    assert [hop["model"] for hop in card.data["hops"]] == [
+        "openai/gpt-5",
+        "deepseek/deepseek-flash",
+    ]
     assert card.ok
 
 
@@ -261,7 +272,9 @@ async def test_events():
             FallbackEvent(now - timedelta(minutes=3), "r2", "a/b", None, FailureReason.BILLING),
         ]
     )
-    assert [e["request_id"] for e in (await bench.say("/fallback events 1h")).data["events"]] == ["r2"]
+    assert [e["request_id"] for e in (await bench.say("/fallback events 1h")).data["events"]] == [
+        "r2"
+    ]
     card = await bench.say("/fallback events")
     assert [e["request_id"] for e in card.data["events"]] == ["r2", "r1"]
     assert "nobody" in words(card)

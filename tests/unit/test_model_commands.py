@@ -303,7 +303,10 @@ async def test_a_string_model_stays_a_string_for_a_switch():
         ({"list": [{"id": "ops", "model": "a/b"}]}, ("list", 0, "model")),
         ({"list": [{"id": "ops"}]}, ("list", 0, "model")),
         ({"entries": {"ops": {"model": "a/b"}}}, ("entries", "ops", "model")),
-        ({"entries": {"ops": {"model": {"primary": "a/b"}}}}, ("entries", "ops", "model", "primary")),
+        (
+            {"entries": {"ops": {"model": {"primary": "a/b"}}}},
+            ("entries", "ops", "model", "primary"),
+        ),
     ],
 )
 async def test_an_agents_own_model(agents, path):
@@ -487,5 +490,3 @@ async def test_a_conflict_is_tried_again():
     bench.store.before_write = before_write
     assert (await bench.say("/model cheap")).data["changed"] is True
     assert bench.primary == "deepseek/deepseek-chat"
-
-

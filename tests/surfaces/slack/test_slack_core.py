@@ -181,7 +181,7 @@ BAD = [
     "cheap for ever",
     "use `rm -rf`",
     "&lt;script&gt;",
-    "status " + "\u202e" * 50,
+    "stat\u202eus",
 ]
 
 

@@ -126,7 +126,7 @@ def _small() -> None:
     )
     op.create_table(
         "memory",
-        sa.Column("key", sa.String(64), nullable=False),
+        sa.Column("key", sa.Text, nullable=False),
         sa.Column("value", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_memory"),
     )

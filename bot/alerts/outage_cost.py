@@ -1,0 +1,61 @@
+"""What an outage costs more, or less, than the primary would have."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from bot.alerts.incident import Incident, State
+from bot.alerts.outlook import Outlooks
+from bot.costs.pricing import price_sum, usd
+from bot.messages.alerts import Saving
+from bot.models import ModelRef
+from bot.ports.alerts import AlertReason, AlertStore
+
+SETTLED_AFTER = timedelta(seconds=30)
+"""The ledger is written behind the requests; rows this old are all there."""
+
+EVERY = timedelta(minutes=1)
+SHORTEST_PACE = timedelta(minutes=15)
+"""What an hour would cost is not told from less."""
+
+_INSTANT = timedelta(microseconds=1)
+_NO_MODEL = (AlertReason.CHAIN_EXHAUSTED, AlertReason.CONFIG_INVALID)
+
+
+async def with_costs(
+    incident: Incident, store: AlertStore, outlooks: Outlooks, now: datetime
+) -> Incident:
+    """Add what was spent in the primary's place since the last look."""
+    if incident.reason in _NO_MODEL or incident.costs_nano_usd is None:
+        return incident
+    start = incident.costs_until or incident.opened_at
+    over = incident.state is State.RESOLVED
+    if not over and incident.costs_until is not None and now - start < EVERY:
+        return incident
+    end = incident.last_event_at + _INSTANT
+    end = end if over else min(end, now - SETTLED_AFTER)
+    ref = ModelRef.parse(incident.primary)
+    if start >= end or ref is None:
+        return incident
+    rows = await store.rerouted(incident.primary, start, end)
+    if not rows:
+        return incident
+    price = await outlooks.price_of(ref, now)
+    if price is None or any(row.unpriced for row in rows):
+        return replace(incident, costs_nano_usd=None)
+    more = sum(row.cost_nano_usd - price_sum(row.usage, price) for row in rows)
+    return replace(incident, costs_nano_usd=incident.costs_nano_usd + more, costs_until=end)
+
+
+def saving_of(incident: Incident) -> Saving | None:
+    """Return the difference in dollars, and its pace once it can be told; None when unknown."""
+    if incident.costs_nano_usd is None or incident.costs_until is None:
+        return None
+    so_far = usd(incident.costs_nano_usd)
+    spent = incident.costs_until - incident.opened_at
+    if spent < SHORTEST_PACE:
+        return Saving(so_far)
+    hours = Decimal(spent // _INSTANT) / Decimal(timedelta(hours=1) // _INSTANT)
+    return Saving(so_far, so_far / hours)

@@ -1,0 +1,203 @@
+"""What an incident means for the chain as it stands: who serves, what is lost, what mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.alerts.incident import Incident
+from bot.card import Code, Link, Text, text
+from bot.catalog import Catalog
+from bot.config.commit import present_of
+from bot.config.schema import ConfigView
+from bot.costs.pricing import unit_price
+from bot.errors import ConfigError, StorageError
+from bot.messages.chain import REASONS
+from bot.messages.words import change_in_price, tokens
+from bot.models import FailureReason, ModelRef, Price
+from bot.ports import ConfigStore, Cooldown, FallbackLog, Prices
+from bot.ports.alerts import AlertReason
+from bot.routing.chain import Hop, Surroundings, chain_of, lost_on_the_way
+
+MOST_COMMAND = 88
+"""Longer commands do not fit into a button."""
+
+_OWNERS = frozenset({FailureReason.AUTH, FailureReason.BILLING})
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What the config and the cool-downs say of a primary's chain."""
+
+    place: tuple[int, int] | None = None
+    lost: tuple[str, ...] = ()
+    again_at: datetime | None = None
+    prices: str | None = None
+    switch: tuple[str, str] | None = None
+    step: Text = ()
+    further: tuple[Text, ...] = ()
+
+
+@dataclass(slots=True)
+class Outlooks:
+    """Reads the config as it is now and looks at incidents with it; parses each revision once."""
+
+    config: ConfigStore
+    log: FallbackLog
+    prices: Prices
+    catalog: Catalog
+    env: Mapping[str, str]
+    _seen: tuple[str, ConfigView] | None = None
+
+    async def primaries(self) -> frozenset[str] | None:
+        """Return every model that the config puts first; None when it cannot be read."""
+        view = await self._view()
+        if view is None:
+            return None
+        words = [view.default.primary, *(choice.primary for choice in view.agents.values())]
+        around = self._around(())
+        firsts = [
+            chain_of(view, replace(view.default, primary=word, fallbacks=()), around)
+            for word in words
+            if word
+        ]
+        return frozenset(str(hops[0].ref or hops[0].written) for hops in firsts if hops)
+
+    async def look(self, incident: Incident, now: datetime) -> Outlook:
+        """Look at an incident; what cannot be read leaves its part empty."""
+        view = await self._view()
+        if view is None or incident.reason is AlertReason.CONFIG_INVALID:
+            return Outlook(step=_step(incident, None, None))
+        hops = await self.chain(view, incident.primary, now)
+        first = hops[0] if hops else None
+        serving = next((hop for hop in hops if str(hop.ref) == incident.served_by), None)
+        switch = _switch(serving)
+        return Outlook(
+            place=(serving.position + 1, len(hops)) if serving else None,
+            lost=_lost(hops, serving),
+            again_at=first.cooldown.until if first and first.cooldown else None,
+            prices=self._prices(view, first, serving, now),
+            switch=switch,
+            step=_step(incident, first, switch),
+            further=tuple(_further(hops[1:], now)),
+        )
+
+    async def chain(self, view: ConfigView, primary: str, now: datetime) -> tuple[Hop, ...]:
+        """Lay out the chain that begins with a model, cool-downs included."""
+        try:
+            cooldowns = await self.log.cooldowns(now)
+        except StorageError:
+            cooldowns = ()
+        choice = replace(view.default, primary=primary)
+        return chain_of(view, choice, self._around(cooldowns))
+
+    def unit_price(self, model: ModelRef, view: ConfigView, at: datetime) -> Price | None:
+        """Return a model's unit prices."""
+        hops = chain_of(
+            view, replace(view.default, primary=str(model), fallbacks=()), self._around(())
+        )
+        provider = hops[0].provider if hops else None
+        return unit_price(model, provider, view, self.prices, at)
+
+    async def price_of(self, model: ModelRef, at: datetime) -> Price | None:
+        """Return a model's unit prices as the config stands; None when nobody knows them."""
+        view = await self._view()
+        return None if view is None else self.unit_price(model, view, at)
+
+    def _prices(
+        self, view: ConfigView, first: Hop | None, serving: Hop | None, now: datetime
+    ) -> str | None:
+        if first is None or serving is None or first.ref is None or serving.ref is None:
+            return None
+        before = self.unit_price(first.ref, view, now)
+        return change_in_price(before, self.unit_price(serving.ref, view, now))
+
+    def _around(self, cooldowns: Sequence[Cooldown]) -> Surroundings:
+        return Surroundings(self.catalog, self.env, self.config.location, cooldowns, gateway=True)
+
+    async def _view(self) -> ConfigView | None:
+        try:
+            document = await self.config.read()
+            if self._seen is None or self._seen[0] != document.revision:
+                self._seen = document.revision, present_of(document).view
+        except (ConfigError, StorageError):
+            return None
+        return self._seen[1]
+
+
+def _lost(hops: Sequence[Hop], serving: Hop | None) -> tuple[str, ...]:
+    if serving is None:
+        return ()
+    # The first hop is failing, so it may be passed over: what it can do counts all the same.
+    lost = next((names for hop, names in lost_on_the_way([hops[0], serving])), [])
+    window = serving.facts.context_window if serving.facts else None
+    words = {
+        "vision": "images",
+        "tools": "tools",
+        "context": f"context beyond {tokens(window)}" if window else "context",
+    }
+    return tuple(words[name] for name in lost)
+
+
+def _switch(serving: Hop | None) -> tuple[str, str] | None:
+    if serving is None or serving.position == 0:
+        return None
+    command = f"model use {serving.preset or serving.ref}"
+    label = serving.preset or (serving.ref.name if serving.ref else serving.written)
+    return (label, command) if len(command) <= MOST_COMMAND else None
+
+
+def _step(incident: Incident, first: Hop | None, switch: tuple[str, str] | None) -> Text:
+    match incident.reason:
+        case AlertReason.CONFIG_INVALID:
+            return text(incident.says[1])
+        case AlertReason.CHAIN_EXHAUSTED:
+            return text(Code("/fallback test"), " says of each hop what mends it.")
+        case AlertReason.MODEL_NOT_FOUND:
+            return _replace(first)
+        case AlertReason.AUTH | AlertReason.BILLING:
+            return _owners_step(FailureReason(incident.reason), first)
+        case _ if switch:
+            return text("If it lasts: ", Code(f"/{switch[1]}"))
+        case _:
+            return text(Code("/fallback test"), " shows what it says now.")
+
+
+def _replace(first: Hop | None) -> Text:
+    successor = first.facts.successor if first and first.facts else None
+    if successor:
+        return text("Replace it: ", Code(f"/model use {successor}"))
+    return text("Replace it; ", Code("/model list"), " shows what there is.")
+
+
+def _owners_step(reason: FailureReason, hop: Hop | None) -> Text:
+    provider = hop.provider if hop else None
+    if reason is FailureReason.AUTH:
+        key = (hop.key_name if hop else None) or "its key"
+        if provider and provider.keys_url:
+            page = Link(f"{provider.title}'s keys", provider.keys_url)
+            return text(f"Renew {key} at ", page, " and restart.")
+        return text(f"Renew {key} and restart.")
+    if provider and provider.billing_url:
+        return text(
+            "Add credit at ", Link(f"{provider.title}'s billing", provider.billing_url), "."
+        )
+    return text("Add credit at its provider.")
+
+
+def _further(hops: Sequence[Hop], now: datetime) -> list[Text]:
+    """Say which later hops are out for a reason that only a person mends."""
+    found = []
+    for hop in hops:
+        cooling = hop.cooldown
+        if cooling and cooling.until > now and cooling.reason in _OWNERS:
+            found.append(
+                text(
+                    f"Also {REASONS[cooling.reason]}: ",
+                    Code(str(hop.ref)),
+                    ". ",
+                    *_owners_step(cooling.reason, hop),
+                )
+            )
+    return found

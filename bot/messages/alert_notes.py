@@ -1,0 +1,268 @@
+"""What else alerts say: first events, the night's summary, a deaf channel, a changed chain test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.card import (
+    Action,
+    Button,
+    Card,
+    Code,
+    Column,
+    Span,
+    Strong,
+    Table,
+    Text,
+    Tone,
+    When,
+    WhenStyle,
+    text,
+)
+from bot.durations import say_duration, shorten
+from bot.messages.alerts import FAILS
+from bot.messages.chain import REASONS
+from bot.messages.model import value
+from bot.messages.words import counted
+from bot.models import FailureReason
+from bot.ports import Json
+from bot.ports.alerts import AlertReason
+
+LONGEST_DETAIL = 400
+
+
+@dataclass(frozen=True, slots=True)
+class FirstEvent:
+    """One of the first requests of an outage; `said` is the provider's answer, redacted."""
+
+    at: datetime
+    request_id: str
+    to_model: str | None
+    reason: str
+    said: str = ""
+
+
+def details_card(incident_id: int, primary: str, events: Sequence[FirstEvent]) -> Card:
+    """Show the first events and what providers said to them, each word once."""
+    lines: list[Text] = []
+    said: dict[str, None] = {}
+    for event in events:
+        lines.append(
+            text(
+                When(event.at, WhenStyle.DATE_TIME),
+                f" {REASONS[FailureReason(event.reason)]}, ",
+                *(("answered by ", Code(event.to_model)) if event.to_model else ("refused",)),
+                " (request ",
+                Code(shorten(event.request_id, 40)),
+                ")",
+            )
+        )
+        if event.said:
+            said[event.said] = None
+    lines += [text("It said: ", Code(shorten(words, LONGEST_DETAIL))) for words in said]
+    return Card(
+        title=text("First events of ", Strong(primary)),
+        body=(*lines, text(f"Details of incident {incident_id}. ", Code("/fallback events 1h"))),
+        command="alert",
+        data={
+            "incident": incident_id,
+            "events": [
+                {
+                    "at": event.at,
+                    "request_id": event.request_id,
+                    "to": event.to_model,
+                    "reason": event.reason,
+                    "detail": event.said or None,
+                }
+                for event in events
+            ],
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NightRow:
+    """One outage of the quiet hours; `ended_at` None while it goes on."""
+
+    id: int
+    primary: str
+    reason: AlertReason
+    opened_at: datetime
+    ended_at: datetime | None
+    requests: int
+
+
+def night_marker(night: str) -> str:
+    """Return words that stand in the summary of one night alone."""
+    return f"Night of {night} ·"
+
+
+def morning_card(night: str, rows: Sequence[NightRow]) -> Card:
+    """Sum the quiet hours up."""
+    going_on = sum(row.ended_at is None for row in rows)
+    tail = f", {going_on} going on" if going_on else ", all over"
+    columns = (
+        Column("what"),
+        Column("from"),
+        Column("to"),
+        Column("requests", right=True),
+    )
+    return Card(
+        title=text(Strong("Quiet hours"), f": {counted(len(rows), 'outage')}{tail}"),
+        tone=Tone.WARNING if going_on else Tone.NEUTRAL,
+        body=(text(f"{night_marker(night)} ", Code("/fallback events 12h")),),
+        table=Table(
+            columns,
+            tuple(
+                (
+                    text(f"{row.primary} {FAILS[row.reason]}"),
+                    text(When(row.opened_at)),
+                    text(When(row.ended_at) if row.ended_at else "goes on"),
+                    text(f"{row.requests:,}"),
+                )
+                for row in rows
+            ),
+        ),
+        command="alert",
+        data={
+            "night": night,
+            "incidents": [
+                {
+                    "id": row.id,
+                    "primary": row.primary,
+                    "reason": row.reason,
+                    "opened_at": row.opened_at,
+                    "ended_at": row.ended_at,
+                    "requests": row.requests,
+                }
+                for row in rows
+            ],
+        },
+    )
+
+
+def trouble_card(
+    surface: str, since: datetime, says: tuple[str, str], until: datetime | None
+) -> Card:
+    """Tell on one surface that another takes no alerts, or takes them again."""
+    name = surface.capitalize()
+    if until is not None:
+        return Card(
+            title=text(Strong(name), " takes alerts again"),
+            tone=Tone.GOOD,
+            body=(
+                text(
+                    f"It did not for {say_duration(until - since)}, from ",
+                    When(since, WhenStyle.DATE_TIME),
+                    " on. What it missed and still matters is posted there now.",
+                ),
+            ),
+            command="alert",
+            data={"surface": surface, "since": since, "until": until},
+        )
+    return Card(
+        title=text(Strong(name), " takes no alerts"),
+        tone=Tone.BAD,
+        body=tuple(
+            line
+            for line in (
+                text("Since ", When(since, WhenStyle.DATE_TIME), f": {says[0]}"),
+                text(says[1]) if says[1] else (),
+                text("Until then they stand here alone."),
+            )
+            if line
+        ),
+        command="alert",
+        data={"surface": surface, "since": since, "until": None, "message": says[0]},
+    )
+
+
+def change_marker(change_id: int) -> str:
+    """Return words that stand in the message about one change alone."""
+    return f"Change {change_id} ·"
+
+
+def outside_note(change_id: int, what: str, old: Json, new: Json, place: str) -> Card:
+    """Tell an edit of the config by other hands, with its number in history."""
+    return Card(
+        title=text(Strong("Config changed outside Changeover")),
+        tone=Tone.CHANGE,
+        body=(
+            text(f"{what}: ", Code(value(old)), " → ", Code(value(new))),
+            text(f"{change_marker(change_id)} ", Code("/model history")),
+        ),
+        footer=text(place),
+        command="config outside",
+        data={"old": old, "new": new, "change_id": change_id},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TestedHop:
+    """A hop's verdict in a chain test and in the one before (`before` None: it is new)."""
+
+    model: str
+    verdict: str
+    before: str | None
+    hint: str = ""
+
+
+def chain_test_card(
+    hops: Sequence[TestedHop], would_serve: str | None, gone: Sequence[str], *, first: bool
+) -> Card:
+    """Tell how a scheduled test of the chain differs from the last one."""
+    good = sum(hop.verdict == "ok" for hop in hops)
+    of = f"{good} of {counted(len(hops), 'hop')}"
+    if good == len(hops):
+        head, tone = f"all {counted(len(hops), 'hop')} answer", Tone.GOOD
+    elif would_serve:
+        head, tone = f"damaged, {of} answer" + ("s" if good == 1 else ""), Tone.WARNING
+    else:
+        head, tone = f"dead, none of {counted(len(hops), 'hop')} answers", Tone.BAD
+    lines = [_hop_line(hop) for hop in hops if hop.verdict != "ok" or hop.before != "ok"]
+    lines += [text(Code(model), " is no longer in the chain.") for model in gone]
+    serves: Text = (
+        text("A request now would be served by ", Code(would_serve), ".")
+        if would_serve
+        else text("A request now would be refused.")
+    )
+    return Card(
+        title=text(Strong("Scheduled chain test"), f": {head}"),
+        tone=tone,
+        body=(*(lines if not (first and good == len(hops)) else ()), serves),
+        buttons=(Button("Test again", Action("fallback test")),),
+        command="alert",
+        data={
+            "chain_ok": good == len(hops),
+            "would_serve": would_serve,
+            "hops": [
+                {"model": hop.model, "verdict": hop.verdict, "before": hop.before} for hop in hops
+            ],
+            "gone": list(gone),
+        },
+    )
+
+
+def _hop_line(hop: TestedHop) -> Text:
+    now = _verdict(hop.verdict)
+    spans: list[Span] = [Code(hop.model), f": {now}"]
+    if hop.before is None:
+        spans.append(", new in the chain")
+    elif hop.before != hop.verdict:
+        spans.append(f", {_verdict(hop.before)} before")
+    spans.append(".")
+    if hop.hint and hop.verdict != "ok":
+        command = hop.hint.startswith("/")
+        spans += [" ", Code(hop.hint) if command else hop.hint]
+    return tuple(spans)
+
+
+def _verdict(verdict: str) -> str:
+    if verdict in ("ok", "skipped"):
+        return {"ok": "answers", "skipped": "not asked"}[verdict]
+    try:
+        return REASONS[FailureReason(verdict)]
+    except ValueError:
+        return verdict

@@ -1,0 +1,332 @@
+"""What the channel is told of an outage, from its first word to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from bot.card import (
+    Action,
+    Button,
+    ButtonStyle,
+    Card,
+    Code,
+    Person,
+    Span,
+    Strong,
+    Text,
+    Tone,
+    When,
+    WhenStyle,
+    text,
+)
+from bot.durations import say_duration
+from bot.messages.words import counted, listed, money
+from bot.ports.alerts import AlertReason
+
+FAILS = {
+    AlertReason.RATE_LIMIT: "is rate limited",
+    AlertReason.SERVER_ERROR: "answers with server errors",
+    AlertReason.TIMEOUT: "does not answer in time",
+    AlertReason.AUTH: "refuses its key",
+    AlertReason.NETWORK: "cannot be reached",
+    AlertReason.BILLING: "is out of credit",
+    AlertReason.MODEL_NOT_FOUND: "is unknown to its provider",
+    AlertReason.BAD_RESPONSE: "sends answers that cannot be used",
+    AlertReason.CHAIN_EXHAUSTED: "has nobody left in its chain",
+    AlertReason.CONFIG_INVALID: "cannot be used",
+}
+
+_LONG = timedelta(hours=12)
+_ORDINALS = {1: "1st", 2: "2nd", 3: "3rd"}
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """What rerouting cost more than usual (less: negative) in USD, and that for each hour."""
+
+    so_far_usd: Decimal
+    hourly_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentWords:
+    """What an incident's cards are told.
+
+    `served` are models with their requests, the busiest first. `place` is where the busiest
+    stands in the chain, of how many. `lost` names what it cannot do that the primary can.
+    `again_at` is when the primary is asked again. `prices` compares unit prices where the real
+    difference is not known. `switch` is a button's label and its command. `step` is what mends
+    it, `further` what else is wrong down the chain. `calls` are the people to be called.
+    """
+
+    id: int
+    primary: str
+    reason: AlertReason
+    since: datetime
+    now: datetime
+    rerouted: int = 0
+    refused: int = 0
+    served: Sequence[tuple[str, int]] = ()
+    began_with: AlertReason | None = None
+    says: tuple[str, str] = ("", "")
+    good_since: datetime | None = None
+    calm: timedelta = timedelta(minutes=5)
+    acknowledged: tuple[str, datetime] | None = None
+    saving: Saving | None = None
+    place: tuple[int, int] | None = None
+    lost: Sequence[str] = ()
+    again_at: datetime | None = None
+    prices: str | None = None
+    switch: tuple[str, str] | None = None
+    step: Text = ()
+    further: Sequence[Text] = ()
+    calls: Sequence[Person] = ()
+    opens: int = 0
+    reminder: bool = False
+    ended_at: datetime | None = None
+    end: str | None = None
+
+    @property
+    def subject(self) -> str:
+        """What fails, and how, as a sentence without its full stop."""
+        if self.reason is AlertReason.CHAIN_EXHAUSTED:
+            return f"the whole chain of {self.primary} fails"
+        if self.reason is AlertReason.CONFIG_INVALID:
+            return "the config cannot be used"
+        return f"{self.primary} {FAILS[self.reason]}"
+
+
+def marker(incident_id: int) -> str:
+    """Return words that stand in every message of an incident, and in no other's."""
+    return f"Incident {incident_id} ·"
+
+
+def incident_card(words: IncidentWords) -> Card:
+    """Tell an outage that goes on."""
+    loud = words.reason in (
+        AlertReason.CHAIN_EXHAUSTED,
+        AlertReason.CONFIG_INVALID,
+        AlertReason.AUTH,
+        AlertReason.BILLING,
+    )
+    lines = [
+        _count_line(words),
+        _money_line(words),
+        _loss_line(words),
+        _again_line(words),
+        words.step,
+        *words.further,
+        _good_line(words),
+        _acknowledged_line(words),
+        _calls(words.calls),
+        _foot(words.id),
+    ]
+    return Card(
+        title=_title(words),
+        tone=Tone.BAD if loud else Tone.WARNING,
+        body=tuple(line for line in lines if line),
+        buttons=_buttons(words),
+        command="alert",
+        data=_data(words, "open"),
+    )
+
+
+def _title(words: IncidentWords) -> Text:
+    if words.opens:
+        often = f" for the {_nth(words.opens)} time within an hour"
+        return text(Strong("Unstable"), f": {words.subject}{often}")
+    match words.reason:
+        case AlertReason.CHAIN_EXHAUSTED:
+            head = "Nobody answers"
+        case AlertReason.CONFIG_INVALID:
+            head = "Config invalid"
+        case _:
+            head = "Fallback"
+    still = " still" if words.reminder else ""
+    return text(Strong(f"{head}{still}"), f": {words.subject}")
+
+
+def over_card(words: IncidentWords) -> Card:
+    """Tell how an outage ended, and what it came to."""
+    ended = words.ended_at or words.now
+    spent = say_duration(ended - words.since)
+    down = "Up and down for" if words.opens else "Down"
+    lines = [
+        text(f"{down} {spent}, ", _when(words.since, words), " to ", _when(ended, words), "."),
+        _sum_line(words),
+        _served_line(words),
+        _money_line(words, over=True),
+        _acknowledged_line(words),
+        _foot(words.id),
+    ]
+    return Card(
+        title=_over_title(words),
+        tone=Tone.GOOD if words.end == "recovered" else Tone.NEUTRAL,
+        body=tuple(line for line in lines if line),
+        command="alert",
+        data=_data(words, "resolved"),
+    )
+
+
+def _over_title(words: IncidentWords) -> Text:
+    if words.end == "moved_on":
+        return text(Strong("Over"), f": {words.primary} is no longer the primary")
+    if words.end == "silence":
+        return text(Strong("Over"), f": nobody asked {words.primary} any more")
+    match words.reason:
+        case AlertReason.CHAIN_EXHAUSTED:
+            return text(Strong("Recovered"), f": the chain of {words.primary} answers again")
+        case AlertReason.CONFIG_INVALID:
+            return text(Strong("Recovered"), ": the config can be used again")
+        case _:
+            return text(Strong("Recovered"), f": {words.primary} answers again")
+
+
+def continued_card(words: IncidentWords) -> Card:
+    """Tell the reader of an older message that a newer one goes on with it."""
+    return Card(
+        title=text(Strong("Goes on"), f": {words.subject}"),
+        tone=Tone.NEUTRAL,
+        body=(
+            text("A newer message further down says how it stands."),
+            _foot(words.id),
+        ),
+        command="alert",
+        data={"incident": words.id, "state": "continued"},
+    )
+
+
+def _count_line(words: IncidentWords) -> Text:
+    since = _when(words.since, words)
+    if words.reason is AlertReason.CONFIG_INVALID:
+        return text("Since ", since, f": {words.says[0]}")
+    total = words.rerouted + words.refused
+    head: tuple[Span, ...] = (f"{counted(total, 'request')} since ", since)
+    if words.reason is AlertReason.CHAIN_EXHAUSTED:
+        began = f" {words.primary} {FAILS[words.began_with]}." if words.began_with else ""
+        refused = "was refused" if total == 1 else "were refused"
+        return text(*head, f" {refused}.{began}")
+    if len(words.served) != 1:
+        return text(*head, ": ", *_shares(words.served), ".")
+    place = f", {_nth(words.place[0])} of {words.place[1]}" if words.place else ""
+    return text(*head, " answered by ", Code(words.served[0][0]), f"{place}.")
+
+
+def _shares(served: Sequence[tuple[str, int]]) -> list[Span]:
+    spans: list[Span] = []
+    for model, count in served:
+        spans += [f"{', ' if spans else ''}{count:,} by ", Code(model)]
+    return spans or ["none answered"]
+
+
+def _sum_line(words: IncidentWords) -> Text:
+    if words.reason is AlertReason.CONFIG_INVALID:
+        return ()
+    refused = f"{words.refused:,}" if words.refused else "none"
+    return text(f"{counted(words.rerouted, 'request')} rerouted, {refused} refused.")
+
+
+def _served_line(words: IncidentWords) -> Text:
+    return text("Answered: ", *_shares(words.served), ".") if words.served else ()
+
+
+def _money_line(words: IncidentWords, *, over: bool = False) -> Text:
+    saving = words.saving
+    if saving is None:
+        return text(f"By its unit prices: {words.prices}.") if words.prices and not over else ()
+    if not saving.so_far_usd:
+        return text("It cost as much as usual.") if over else ()
+    so_far = f"{_difference(saving.so_far_usd)} than usual"
+    if over:
+        return text(f"{so_far}.")
+    hourly = saving.hourly_usd
+    pace = f", about {_difference(hourly)} an hour" if hourly else ""
+    return text(f"{so_far} so far{pace}.")
+
+
+def _difference(amount_usd: Decimal) -> str:
+    return f"{money(abs(amount_usd))} {'less' if amount_usd < 0 else 'more'}"
+
+
+def _loss_line(words: IncidentWords) -> Text:
+    return text(f"Lost meanwhile: {listed(list(words.lost))}.") if words.lost else ()
+
+
+def _again_line(words: IncidentWords) -> Text:
+    if words.again_at is None or words.again_at <= words.now or words.good_since:
+        return ()
+    return text(f"{words.primary} is asked again at ", _when(words.again_at, words), ".")
+
+
+def _good_line(words: IncidentWords) -> Text:
+    if words.good_since is None:
+        return ()
+    return text(
+        "Good answers again since ",
+        _when(words.good_since, words),
+        f"; over after {say_duration(words.calm)} without a failure.",
+    )
+
+
+def _acknowledged_line(words: IncidentWords) -> Text:
+    if words.acknowledged is None:
+        return ()
+    name, at = words.acknowledged
+    return text(f"{name} looks after it since ", _when(at, words), ".")
+
+
+def _calls(people: Sequence[Person]) -> Text:
+    spans: list[Span] = []
+    for person in people:
+        spans += [" ", person] if spans else [person]
+    return tuple(spans)
+
+
+def _foot(incident_id: int) -> Text:
+    return text(f"{marker(incident_id)} ", Code("/fallback status"))
+
+
+def _buttons(words: IncidentWords) -> tuple[Button, ...]:
+    buttons = []
+    if words.reason is not AlertReason.CONFIG_INVALID:
+        buttons.append(Button("Test chain", Action("fallback test"), ButtonStyle.PRIMARY))
+        if words.switch:
+            buttons.append(Button(f"Switch to {words.switch[0]}", Action(words.switch[1])))
+    buttons.append(Button("Mute 1 h", Action("fallback mute 1h")))
+    if words.acknowledged is None:
+        buttons.append(Button("Acknowledge", Action(f"fallback ack {words.id}")))
+    return tuple(buttons)
+
+
+def _when(at: datetime, words: IncidentWords) -> When:
+    near = abs(words.now - at) < _LONG
+    return When(at, WhenStyle.TIME if near else WhenStyle.DATE_TIME)
+
+
+def _nth(number: int) -> str:
+    return _ORDINALS.get(number, f"{number}th")
+
+
+def _data(words: IncidentWords, state: str) -> dict[str, Any]:
+    saving = words.saving
+    return {
+        "incident": words.id,
+        "state": state,
+        "primary": words.primary,
+        "reason": words.reason,
+        "opened_at": words.since,
+        "ended_at": words.ended_at if state == "resolved" else None,
+        "end": words.end if state == "resolved" else None,
+        "requests": words.rerouted + words.refused,
+        "rerouted": words.rerouted,
+        "refused": words.refused,
+        "served_by": [{"model": model, "requests": count} for model, count in words.served],
+        "saving_usd": -saving.so_far_usd if saving else None,
+        "saving_usd_per_hour": -saving.hourly_usd if saving and saving.hourly_usd else None,
+        "opens": words.opens or None,
+        "acknowledged_by": words.acknowledged[0] if words.acknowledged else None,
+    }

@@ -1,0 +1,67 @@
+"""`$include`: read through, refused where an edit would go to the wrong file."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.config.include import resolve_includes
+from bot.errors import ConfigUnreadableError
+from bot.ports import Document, revision_of
+from tests.fakes_core import Bench
+
+
+def document(raw: bytes, **files: bytes | None) -> Document:
+    names = {f"./{name}.json5": held for name, held in files.items()}
+    return Document(raw, revision_of(raw), names)
+
+
+def test_own_keys_win_and_lists_are_joined():
+    doc = document(
+        b'{agents: {$include: ["./a.json5", "./b.json5"], x: 1, l: [3]}}',
+        a=b"{x: 0, l: [1], d: {p: 1}}",
+        b=b"{l: [2], d: {q: 2}}",
+    )
+    assert resolve_includes(doc) == {"agents": {"x": 1, "l": [1, 2, 3], "d": {"p": 1, "q": 2}}}
+
+
+def test_an_include_may_include():
+    doc = document(b'{$include: "./a.json5"}', a=b'{b: {$include: "./b.json5"}}', b=b"[1]")
+    assert resolve_includes(doc) == {"b": [1]}
+
+
+def test_a_file_that_is_gone_is_named():
+    with pytest.raises(ConfigUnreadableError, match=r"\./a\.json5"):
+        resolve_includes(document(b'{$include: "./a.json5"}', a=None))
+
+
+def test_a_circle_ends():
+    with pytest.raises(ConfigUnreadableError, match="without end"):
+        resolve_includes(document(b'{$include: "./a.json5"}', a=b'{$include: "./a.json5"}'))
+
+
+def bench(raw: bytes, **files: bytes) -> Bench:
+    made = Bench(raw)
+    made.store.included = {f"./{name}.json5": held for name, held in files.items()}
+    return made
+
+
+async def test_a_model_that_stands_in_an_include_is_shown_and_not_shadowed():
+    made = bench(
+        b'{agents: {$include: "./a.json5"}}',
+        a=b'{defaults: {model: {primary: "anthropic/claude-opus-4-5"}}}',
+    )
+    assert (await made.say("/model status")).data["primary"] == "anthropic/claude-opus-4-5"
+    card = await made.say("/model cheap")
+    assert card.error.code == "config_uneditable"
+    assert "a.json5" in card.error.message + card.error.hint
+
+
+async def test_a_chain_that_an_include_adds_to_is_not_set_wrong():
+    made = bench(
+        b'{agents: {defaults: {model: {$include: "./a.json5", fallbacks: ["groq/x"]}}}}',
+        a=b'{primary: "openai/gpt-5", fallbacks: ["deepseek/deepseek-flash"]}',
+    )
+    before = made.store.raw
+    card = await made.say("/fallback set local")
+    assert card.error.code == "config_uneditable"
+    assert made.store.raw == before
