@@ -1,7 +1,8 @@
 """`$include`: other files that a config draws in, followed for reading only.
 
 An object that holds `$include` starts from the named file, or from several merged in order; its
-own keys win, and lists are joined. Source: OpenClaw's configuration docs, "Split config with $include".
+own keys win, and lists are joined. Source: OpenClaw's configuration docs, "Split config with
+$include", and the merge of release 2026.1.29.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ def test_own_keys_win_and_lists_are_joined():
 
 
 def test_an_include_may_include():
-    doc = document(b'{$include: "./a.json5"}', a=b'{b: {$include: "./b.json5"}}', b=b"[1]")
-    assert resolve_includes(doc) == {"b": [1]}
+    doc = document(b'{$include: "./a.json5"}', a=b'{b: {$include: "./b.json5"}}', b=b"{c: 1}")
+    assert resolve_includes(doc) == {"b": {"c": 1}}
 
 
 def test_a_file_that_is_gone_is_named():

@@ -39,7 +39,7 @@ def test_the_drawing_names_models_days_and_totals():
     assert "$7.00 · 67 %" in words
     assert words.count("$1.50") == 7
     assert words.count("A") == words.count("B") == 8
-    assert {"Mon", "Sun", "$0", "$2"} <= set(words)
+    assert {"Mon", "Sun", "$0", "$2.00"} <= set(words)
 
 
 def test_small_models_are_gathered():

@@ -1,0 +1,161 @@
+"""Messages on one surface: brought to what is wanted, at least once and without doubles.
+
+A post is claimed before it is made and its id kept after. A claim without an id was cut short:
+the channel's history tells whether the message is there, and only where it is not (or cannot be
+looked for) is it posted afresh. The answer below it, which says nothing new, is left out then.
+Nothing here changes an incident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum
+
+from bot.alerts.steps import DETAILS, message_key, read_key
+from bot.card import Card
+from bot.errors import ChatError
+from bot.ports import Chat, ChatHistory, MessageRef
+from bot.ports.alerts import AlertStore, ChannelTrouble, Post
+
+FIRST_WAIT = timedelta(seconds=5)
+LONGEST_WAIT = timedelta(minutes=1)
+MOST_EDITS = 3
+"""After so many failed edits the message is posted afresh."""
+
+LOOK_BACK = timedelta(minutes=1)
+
+
+class Done(Enum):
+    """What came of a message: said or edited, nothing to do, or not yet."""
+
+    SAID = "said"
+    LEFT = "left"
+    LATER = "later"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a message is to show.
+
+    `marker` are words that no other message has. `lives` is True for a message that is posted
+    afresh when it is gone.
+    """
+
+    card: Card
+    marker: str | None = None
+    lives: bool = False
+
+
+Write = Callable[[Post], Awaitable[Draft | None]]
+"""Post → what it is to show; None when there is nothing to say any more."""
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One surface's messages."""
+
+    surface: str
+    chat: Chat
+    store: AlertStore
+    write: Write
+    edit_every: timedelta
+    history: ChatHistory | None = None
+
+    async def run(self, now: datetime) -> bool:
+        """Say and edit what is due; return True when something was said.
+
+        A refusal is remembered as the surface's trouble, unless another message went through.
+        """
+        posts = [post for post in await self.store.behind(self.surface) if self._due(post, now)]
+        # What is new comes before the edit that points to it.
+        posts.sort(key=lambda post: post.message is not None)
+        said, trouble = False, None
+        for post in posts:
+            try:
+                said |= await self._one(post, now) is Done.SAID
+            except ChatError as error:
+                trouble = error
+                retry_at = now + min(FIRST_WAIT * 2 ** min(post.failures, 9), LONGEST_WAIT)
+                await self.store.put_off(post, retry_at, unclaim=_details(post.key))
+        if trouble is not None and not said:
+            await self.store.set_trouble(
+                ChannelTrouble(self.surface, now, trouble.message, trouble.hint)
+            )
+        return said
+
+    def _due(self, post: Post, now: datetime) -> bool:
+        # What lies too far ahead was noted by a clock that has been put back since.
+        waits = post.retry_at is not None and now < post.retry_at <= now + LONGEST_WAIT
+        shown_at = post.shown_at if post.message else None
+        fresh = shown_at is not None and shown_at <= now < shown_at + self.edit_every
+        return not waits and not fresh
+
+    async def _one(self, post: Post, now: datetime) -> Done:
+        draft = await self.write(post)
+        if draft is None:
+            await self.store.give_up(post)
+            return Done.LEFT
+        if _details(post.key):
+            return await self._answer(post, draft, now)
+        if post.message is not None:
+            return await self._edit(post, post.message, draft, now)
+        found = await self._find(post, draft)
+        if found is not None:
+            since = post.claimed_at or now
+            await self.store.posted(post, found, 0, since)
+            return await self._edit(replace(post, message=found, shown=0), found, draft, now)
+        return await self._post(post, draft, now)
+
+    async def _post(self, post: Post, draft: Draft, now: datetime) -> Done:
+        if not await self.store.claim(post, now):
+            return Done.LATER
+        message = await self.chat.post(draft.card)
+        await self.store.posted(post, message, post.wanted, now)
+        return Done.SAID
+
+    async def _edit(self, post: Post, message: MessageRef, draft: Draft, now: datetime) -> Done:
+        try:
+            await self.chat.update(message, draft.card)
+        except ChatError as error:
+            if not draft.lives:
+                if not error.gone:
+                    raise
+                await self.store.give_up(post)
+                return Done.LEFT
+            if not error.gone and post.failures + 1 < MOST_EDITS:
+                raise
+            await self.store.forget(post)
+            return await self._post(replace(post, message=None, claimed_at=None), draft, now)
+        await self.store.posted(post, message, post.wanted, now)
+        return Done.SAID
+
+    async def _answer(self, post: Post, draft: Draft, now: datetime) -> Done:
+        named = read_key(post.key)
+        assert named is not None
+        above = await self.store.post(message_key(named[0], 1), self.surface)
+        if above is None or above.message is None:
+            return Done.LATER
+        if post.claimed_at is not None:
+            await self.store.give_up(post)
+            return Done.LEFT
+        if not await self.store.claim(post, now):
+            return Done.LATER
+        message = await self.chat.reply(above.message, draft.card)
+        await self.store.posted(post, message, post.wanted, now)
+        return Done.SAID
+
+    async def _find(self, post: Post, draft: Draft) -> MessageRef | None:
+        """Look for a message whose id was lost; a channel that may not be read has none."""
+        if post.claimed_at is None or self.history is None or draft.marker is None:
+            return None
+        try:
+            return await self.history.find(draft.marker, post.claimed_at - LOOK_BACK)
+        except ChatError:
+            return None
+
+
+def _details(key: str) -> bool:
+    named = read_key(key)
+    return named is not None and named[1] == DETAILS

@@ -1,0 +1,133 @@
+"""Messages that are no incident's: edits from outside, the night's summary, a deaf channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.access import Surface
+from bot.alerts.delivery import Draft
+from bot.alerts.incident import Incident
+from bot.alerts.mute import QuietHours
+from bot.messages.alert_notes import (
+    NightRow,
+    TestedHop,
+    chain_test_card,
+    change_marker,
+    morning_card,
+    night_marker,
+    outside_note,
+    trouble_card,
+)
+from bot.ports import Change, Json
+from bot.ports.alerts import AlertReason, ChannelTrouble, Notice, NoticeKind
+
+TELL_TROUBLE_AFTER = timedelta(minutes=1)
+"""A surface that is back sooner is not worth a word on the other."""
+
+
+def outside_notice(change: Change, place: str, now: datetime) -> Notice:
+    """Make the notice of an edit by other hands."""
+    what = str(change.touched[0].path[-1]) if change.touched else "config"
+    data = {"id": change.id, "what": what, "old": change.old, "new": change.new, "place": place}
+    return Notice(f"outside:{change.id}", NoticeKind.OUTSIDE, now, data)
+
+
+def from_outside(changes: Sequence[Change], after: int) -> list[Change]:
+    """Return the edits by other hands with a higher id, oldest first."""
+    found = [one for one in changes if one.id > after and one.surface == Surface.OUTSIDE]
+    return sorted(found, key=lambda one: one.id)
+
+
+def trouble_notice(trouble: ChannelTrouble, until: datetime | None = None) -> Notice:
+    """Make the notice that a surface takes no alerts, or takes them again."""
+    micros = round(trouble.since.timestamp() * 1_000_000)
+    data = {
+        "surface": trouble.surface,
+        "since": trouble.since.isoformat(),
+        "says": [trouble.message, trouble.hint],
+        "until": until.isoformat() if until else None,
+    }
+    key = f"trouble:{trouble.surface}:{micros}"
+    return Notice(key, NoticeKind.TROUBLE, until or trouble.since, data)
+
+
+def morning_notice(
+    incidents: Sequence[Incident], quiet: QuietHours, now: datetime
+) -> Notice | None:
+    """Make the summary of the night that ended last; None when there was nothing in it."""
+    night = quiet.latest(now)
+    mine = [one for one in incidents if one.night == night.name]
+    if not mine or now < night.end:
+        return None
+    rows = [
+        {
+            "id": one.id,
+            "primary": one.primary,
+            "reason": str(one.reason),
+            "opened_at": one.opened_at.isoformat(),
+            "ended_at": one.ended_at.isoformat() if one.ended_at else None,
+            "requests": one.requests,
+        }
+        for one in mine
+    ]
+    data = {"night": night.name, "rows": rows}
+    return Notice(f"morning:{night.name}", NoticeKind.MORNING, now, data)
+
+
+def test_notice(
+    hops: Sequence[TestedHop],
+    would_serve: str | None,
+    gone: Sequence[str],
+    now: datetime,
+    *,
+    first: bool,
+) -> Notice:
+    """Make the notice of a scheduled chain test."""
+    data = {
+        "hops": [[hop.model, hop.verdict, hop.before, hop.hint] for hop in hops],
+        "would_serve": would_serve,
+        "gone": list(gone),
+        "first": first,
+    }
+    return Notice(f"test:{now.isoformat()}", NoticeKind.CHAIN_TEST, now, data)
+
+
+def draft_of(notice: Notice) -> Draft:
+    """Return what a notice's message shows."""
+    data: Any = notice.data
+    match notice.kind:
+        case NoticeKind.OUTSIDE:
+            card = outside_note(data["id"], data["what"], data["old"], data["new"], data["place"])
+            return Draft(card, change_marker(data["id"]))
+        case NoticeKind.TROUBLE:
+            says = (data["says"][0], data["says"][1])
+            since = _time(data["since"])
+            assert since is not None
+            return Draft(trouble_card(data["surface"], since, says, _time(data["until"])))
+        case NoticeKind.MORNING:
+            card = morning_card(data["night"], [_night_row(row) for row in data["rows"]])
+            return Draft(card, night_marker(data["night"]))
+        case NoticeKind.CHAIN_TEST:
+            hops = [TestedHop(*row) for row in data["hops"]]
+            return Draft(
+                chain_test_card(hops, data["would_serve"], data["gone"], first=data["first"])
+            )
+
+
+def _night_row(row: Json) -> NightRow:
+    opened_at = _time(row["opened_at"])
+    assert opened_at is not None
+    return NightRow(
+        row["id"],
+        row["primary"],
+        AlertReason(row["reason"]),
+        opened_at,
+        _time(row["ended_at"]),
+        row["requests"],
+    )
+
+
+def _time(written: str | None) -> datetime | None:
+    return None if written is None else datetime.fromisoformat(written).astimezone(UTC)
