@@ -25,7 +25,7 @@ from tests.fakes_discord import running
 from tests.servers.discord import DEFERRED, TOKEN, DiscordServer
 from tests.servers.discord_state import Exchange
 
-AT_ONCE, ROUNDS, STORE_S, AIM_MS = 50, 20, 0.5, 50.0
+AT_ONCE, ROUNDS, STORE_S, ANSWERS_S, AIM_MS = 50, 20, 0.5, 1.5, 50.0
 STATUS = {"name": "status", "type": 1, "options": []}
 COMMAND = {"id": "1", "name": "model", "type": 1, "options": [STATUS]}
 
@@ -60,6 +60,7 @@ async def serve() -> None:
             while not all(exchange.callback for exchange in batch):
                 await asyncio.sleep(0.001)
             asked += batch
+            await asyncio.sleep(ANSWERS_S)
         assert all(exchange.callback == DEFERRED for exchange in asked)
         print(json.dumps([(e.acked_after_s or 0.0) * 1000 for e in asked]), flush=True)
         while session.socket is not None:
@@ -77,7 +78,7 @@ async def ours(discord: Elsewhere, done: Callable[[], Awaitable[list[float]]]) -
         return await at_once()
 
     bench.store.read = slowly  # type: ignore[method-assign, assignment]
-    async with running(discord, bench, guild_id=None, wait=False):  # type: ignore[arg-type]
+    async with running(discord, bench, guild_id=None, wait=False, drain_s=0.1):  # type: ignore[arg-type]
         return await done()
 
 

@@ -21,9 +21,9 @@ import aiohttp
 import uvloop
 
 from adapters.slack.app import SlackSurface
-from adapters.slack.settings import SlackSettings
 from tests.fakes_core import Bench
-from tests.servers.slack import APP_TOKEN, BOT_TOKEN, Channel, Delivery, SlackServer
+from tests.fakes_slack import Setup
+from tests.servers.slack import APP_TOKEN, Channel, Delivery, SlackServer
 
 AT_ONCE, ROUNDS, STORE_S, AIM_MS = 50, 20, 0.5, 50.0
 Done = Callable[[], Awaitable[list[float]]]
@@ -65,14 +65,7 @@ async def ours(url: str, done: Done) -> list[float]:
         return await at_once()
 
     bench.store.read = slowly  # type: ignore[method-assign, assignment]
-    env = {
-        "SLACK_BOT_TOKEN": BOT_TOKEN,
-        "SLACK_APP_TOKEN": APP_TOKEN,
-        "SLACK_API_URL": f"{url}/api/",
-    }
-    settings = SlackSettings.read(env)
-    assert settings is not None
-    surface = SlackSurface(bench.app, settings)
+    surface = SlackSurface(bench.app, Setup(api_url=f"{url}/api/", channel=None))
     await surface.start()
     try:
         return await done()

@@ -77,7 +77,7 @@ Answers go to stdout, logs to stderr. Exit codes:
 | code | meaning |
 |---|---|
 | 0 | done |
-| 1 | the command ran and the answer is bad: a dead chain, a failed check |
+| 1 | answered, and the answer is bad: a dead chain, a failed check |
 | 2 | wrong usage |
 | 3 | refused: no permission, or a confirmation is wanted |
 | 4 | the configuration cannot be used |

@@ -11,7 +11,9 @@ from bot.access import AccessRules, Actor, Permission
 from bot.card import Action, Button, Card, Tone, Visibility, text
 from bot.commands.registry import Args, Command, Registry
 from bot.errors import ErrorInfo
+from bot.models import Secret
 from bot.settings import Settings
+from tests.servers.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET
 
 
 async def _nothing(ctx: Any, args: Args) -> Card:
@@ -81,6 +83,23 @@ class FakeCore:
         self.clicked.append((actor, button_id))
         await self.gate.wait()
         return self.clicks(actor, button_id)
+
+
+_BOT, _APP = Secret(BOT_TOKEN), Secret(APP_TOKEN)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What the environment would say."""
+
+    bot_token: Secret = _BOT
+    app_token: Secret | None = _APP
+    signing_secret: Secret | None = None
+    api_url: str | None = None
+    channel: str | None = "#llm-ops"
+
+
+HTTP = Setup(app_token=None, signing_secret=Secret(SIGNING_SECRET))
 
 
 def ruled(operators: str) -> Settings:

@@ -44,11 +44,13 @@ FAULTS = (aiohttp.ClientError, OSError, ValueError, _Unusable)
 """What a request may raise besides TimeoutError; `named` puts it in words."""
 
 
-def open_session(trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSession:
+def open_session(
+    trace: aiohttp.TraceConfig | None = None, *, connect_s: float = CONNECT_S
+) -> aiohttp.ClientSession:
     """Make a pool of connections; call it inside the running loop that will use it."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=60),
-        timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_S),
+        timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"user-agent": "changeover"},
         trace_configs=[trace] if trace else None,
@@ -58,14 +60,15 @@ def open_session(trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSess
 class AiohttpUpstream:
     """The Upstream port. Its pool is opened by the first request; close it with `aclose`."""
 
-    def __init__(self) -> None:
+    def __init__(self, connect_s: float = CONNECT_S) -> None:
+        self._connect_s = connect_s
         self._session: aiohttp.ClientSession | None = None
 
     @property
     def session(self) -> aiohttp.ClientSession:
         """The pool, opened on first use inside the running loop."""
         if self._session is None or self._session.closed:
-            self._session = open_session()
+            self._session = open_session(connect_s=self._connect_s)
         return self._session
 
     async def aclose(self) -> None:
@@ -95,7 +98,9 @@ class AiohttpUpstream:
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return HttpAnswer(response.status, headers, body, time.perf_counter() - started_s)
         except (TimeoutError, *FAULTS) as error:
-            failure, detail = named(error, request.url, timeout_s, answered=answered)
+            failure, detail = named(
+                error, request.url, timeout_s, answered=answered, connect_s=self._connect_s
+            )
         return HttpAnswer(0, {}, b"", time.perf_counter() - started_s, failure, detail)
 
 
@@ -113,15 +118,20 @@ async def read_bounded(response: aiohttp.ClientResponse, most_bytes: int) -> byt
 
 
 def named(
-    error: Exception, url: str, timeout_s: float, *, answered: bool
+    error: Exception,
+    url: str,
+    timeout_s: float,
+    *,
+    answered: bool,
+    connect_s: float = CONNECT_S,
 ) -> tuple[FailureReason, str]:
-    """Say in a reason and a few words what went wrong; neither holds more of the URL than its host.
+    """Say in a reason and a few words what went wrong, with no more of the URL than its host.
 
     `answered` is True once the headers had arrived.
     """
     place = place_of(url)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return FailureReason.TIMEOUT, f"no connection to {place} within {CONNECT_S:g} s"
+        return FailureReason.TIMEOUT, f"no connection to {place} within {connect_s:g} s"
     if isinstance(error, TimeoutError):
         what = "the answer was not complete" if answered else "no answer"
         return FailureReason.TIMEOUT, f"{what} within {timeout_s:g} s"

@@ -20,7 +20,7 @@ from slack_sdk.http_retry.builtin_async_handlers import (
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from adapters.slack.settings import SlackSettings
+from adapters.slack.settings import SLACK_API, SlackSetup
 from bot.errors import ChatError
 
 log = logging.getLogger("changeover.slack")
@@ -111,8 +111,8 @@ class Api:
     Source: https://docs.slack.dev/apis/web-api/rate-limits
     """
 
-    def __init__(self, settings: SlackSettings, pace_s: float = 1.0) -> None:
-        self.settings = settings
+    def __init__(self, setup: SlackSetup, pace_s: float = 1.0) -> None:
+        self.setup = setup
         patient = [
             AsyncConnectionErrorRetryHandler(),
             AsyncRateLimitErrorRetryHandler(max_retry_count=RATE_LIMIT_TRIES),
@@ -168,13 +168,14 @@ class Api:
                 queue.next_at = loop.time() + self._pace_s
 
     def _client(self, handlers: list[Any]) -> AsyncWebClient:
+        url = self.setup.api_url or SLACK_API
         client = AsyncWebClient(
-            token=self.settings.bot_token.reveal(),
-            base_url=self.settings.api_url,
+            token=self.setup.bot_token.reveal(),
+            base_url=url,
             logger=SDK_LOG,
             retry_handlers=handlers,
         )
-        client.proxy = proxy_for(self.settings.api_url)
+        client.proxy = proxy_for(url)
         return client
 
 

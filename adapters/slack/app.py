@@ -20,7 +20,7 @@ from adapters.slack.login import Login, channel_check, log_in, scopes_check
 from adapters.slack.manifest import EVENTS_PATH
 from adapters.slack.outbox import Draw, Outbox
 from adapters.slack.people import People
-from adapters.slack.settings import Mode, SlackSettings
+from adapters.slack.settings import Mode, SlackSetup, mode_of
 from adapters.slack.socket import FIRST_WAIT_S, SocketLine, waits
 
 log = logging.getLogger("changeover.slack")
@@ -64,16 +64,16 @@ class SlackSurface:
     def __init__(
         self,
         core: Core,
-        settings: SlackSettings,
+        setup: SlackSetup,
         draw: Draw | None = None,
         *,
         pace_s: float = 1.0,
         first_wait_s: float = FIRST_WAIT_S,
     ) -> None:
-        self.settings = settings
-        self.api = Api(settings, pace_s)
+        self.mode = mode_of(setup)
+        self.api = Api(setup, pace_s)
         self.outbox = Outbox(self.api, core.arm, draw)
-        self.chat = SlackChat(self.api, self.outbox, settings.channel)
+        self.chat = SlackChat(self.api, self.outbox, setup.channel or "")
         people = People(self.api, core.settings.access)
         self._inbox = Inbox(core, self.api, people, self.outbox, self.chat)
         self._first_wait_s = first_wait_s
@@ -104,7 +104,7 @@ class SlackSurface:
 
     def mount(self, application: web.Application) -> None:
         """Add the route that Slack calls in HTTP mode."""
-        if self.settings.mode is Mode.HTTP:
+        if self.mode is Mode.HTTP:
             application.router.add_post(EVENTS_PATH, self.on_request)
 
     async def on_request(self, request: web.Request) -> web.Response:
@@ -128,7 +128,7 @@ class SlackSurface:
         login = self._login
         return Health(
             state=self._state,
-            mode=self.settings.mode,
+            mode=self.mode,
             team=login.team if login else "",
             bot_user=login.bot_user if login else "",
             missing_scopes=login.missing if login else (),
@@ -148,11 +148,11 @@ class SlackSurface:
 
     async def _live(self) -> None:
         self._login = login = await self._log_in()
-        log.info("Slack: %s in %s, %s mode", login.bot_name, login.team, self.settings.mode)
+        log.info("Slack: %s in %s, %s mode", login.bot_name, login.team, self.mode)
         for check in (scopes_check(login), await channel_check(self.chat, login)):
             if not check.ok:
                 log.warning("Slack: %s %s", check.detail, check.resolution)
-        if self.settings.mode is Mode.HTTP:
+        if self.mode is Mode.HTTP:
             self._told(True, "")
             return
         await SocketLine(self.api, self._bolt, self._told, self._first_wait_s).run()
@@ -179,7 +179,7 @@ class SlackSurface:
             self._connected.clear()
 
     def _make_bolt(self) -> AsyncApp:
-        signing, token = self.settings.signing_secret, self.settings.bot_token
+        signing, token = self.api.setup.signing_secret, self.api.setup.bot_token
 
         async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
             # From what is known already: bolt's own way asks Slack before it acknowledges.

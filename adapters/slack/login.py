@@ -8,7 +8,7 @@ from adapters.slack.api import Api, SlackTrouble, asking
 from adapters.slack.chat import SlackChat
 from adapters.slack.manifest import SCOPES
 from adapters.slack.outbox import Outbox
-from adapters.slack.settings import Mode, SlackSettings
+from adapters.slack.settings import Mode, SlackSetup, mode_of
 from bot.card import Card
 from bot.commands.doctor import Check, Level
 from bot.errors import ChatError
@@ -42,9 +42,9 @@ async def log_in(api: Api) -> Login:
     )
 
 
-async def examine_slack(settings: SlackSettings) -> list[Check]:
+async def examine_slack(setup: SlackSetup) -> list[Check]:
     """Look at tokens, scopes, channel and posting rights on the live API, for the doctor."""
-    api = Api(settings)
+    api = Api(setup)
     await api.open()
     try:
         try:
@@ -56,7 +56,7 @@ async def examine_slack(settings: SlackSettings) -> list[Check]:
             Check("slack", True, Level.INFO, found),
             scopes_check(login),
             await _receiving(api),
-            await channel_check(SlackChat(api, Outbox(api, _as_it_is), settings.channel), login),
+            await channel_check(SlackChat(api, Outbox(api, _as_it_is), setup.channel or ""), login),
         ]
     finally:
         await api.close()
@@ -106,9 +106,9 @@ async def channel_check(chat: SlackChat, login: Login) -> Check:
 
 
 async def _receiving(api: Api) -> Check:
-    if api.settings.mode is Mode.HTTP:
+    if mode_of(api.setup) is Mode.HTTP:
         return Check("slack events", True, Level.INFO, "Slack calls /slack/events on PORT.")
-    app_token = api.settings.app_token
+    app_token = api.setup.app_token
     assert app_token is not None
     try:
         with asking("open a socket"):

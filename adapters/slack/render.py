@@ -153,19 +153,20 @@ def _hint(hint: str) -> str:
 
 
 def _table(table: Table, room: _Room) -> Iterator[Block]:
+    columns = table.columns
     if _narrow(table):
         yield from _grid(table, room)
     else:
-        rows = [_row(table, row) for row in table.rows]
+        heads = 2 if len(columns) > 2 and _widths(table)[0] <= SHORT else 1
+        titles = [write(text(column.title), 40) for column in columns]
+        rows = [_row(titles, heads, row) for row in table.rows]
         yield from _sections(room.keep(rows, MOST_CHARACTERS, "rows"))
 
 
-def _row(table: Table, row: Sequence[Text]) -> str:
+def _row(titles: Sequence[str], heads: int, row: Sequence[Text]) -> str:
     """Write a row as two lines: what it is about, then each other cell behind its title."""
     most = max(40, 2_500 // len(row))
     cells = [" ".join(write(cell, most).split("\n")) for cell in row]
-    titles = [write(text(column.title), 40) for column in table.columns]
-    heads = 2 if len(row) > 2 and _widths(table)[0] <= SHORT else 1
     rest = [
         f"{title}: {cell}"
         for title, cell in zip(titles[heads:], cells[heads:], strict=True)
@@ -295,23 +296,26 @@ def _packed(pieces: Sequence[str], most: int) -> Iterator[list[str]]:
 
 def _in_words(card: Card) -> str:
     """Write the card for notifications and screen readers, which read only this."""
-    table = card.table
-    rows = table.rows if table else ()
-    said = [
-        write(card.title, MOST_TITLE, bare=True),
-        *lines(card.body, bare=True),
-        *(f"{inert(f.label)}: {write(f.value, bare=True)}" for f in card.facts),
-        *(" · ".join(write(cell, bare=True) for cell in row) for row in rows),
-        *(f"{inert(c.text)} {inert(c.hint)}".strip() for c in card.warnings),
-        *([inert(card.chart.alt)] if card.chart else []),
-    ]
-    if word := _word(card).partition(" ")[2]:
-        said[0] = f"{word}: {said[0]}"
+    word = _word(card).partition(" ")[2]
     kept, left = [], MOST_TEXT
-    for line in said:
-        left -= size(line) + 1
+    for number, line in enumerate(_said(card)):
+        words = f"{word}: {line}" if word and not number else line
+        left -= size(words) + 1
         if left < 0:
             kept.append("…")
             break
-        kept.append(line)
+        kept.append(words)
     return "\n".join(kept).strip() or "-"
+
+
+def _said(card: Card) -> Iterator[str]:
+    yield write(card.title, MOST_TITLE, bare=True)
+    yield from lines(card.body, bare=True)
+    for fact in card.facts:
+        yield f"{inert(fact.label)}: {write(fact.value, bare=True)}"
+    for row in card.table.rows if card.table else ():
+        yield " · ".join(write(cell, bare=True) for cell in row)
+    for caution in card.warnings:
+        yield f"{inert(caution.text)} {inert(caution.hint)}".strip()
+    if card.chart:
+        yield inert(card.chart.alt)

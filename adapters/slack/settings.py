@@ -1,12 +1,10 @@
-"""What the environment says about Slack."""
+"""What this surface has to be told."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
-from bot.errors import SettingsError
 from bot.models import Secret
 
 SLACK_API = "https://slack.com/api/"
@@ -19,44 +17,25 @@ class Mode(StrEnum):
     HTTP = "http"
 
 
-@dataclass(frozen=True, slots=True)
-class SlackSettings:
-    """Tokens, address and channel; `mode` follows from which of the two secrets is there."""
-
-    bot_token: Secret
-    app_token: Secret | None = None
-    signing_secret: Secret | None = None
-    api_url: str = SLACK_API
-    channel: str = ""
+class SlackSetup(Protocol):
+    """One app: its tokens, another address, the alert channel by id or name."""
 
     @property
-    def mode(self) -> Mode:
-        """The socket where there is an app token: it needs no public address."""
-        return Mode.SOCKET if self.app_token else Mode.HTTP
+    def bot_token(self) -> Secret: ...
 
-    @classmethod
-    def read(cls, env: Mapping[str, str]) -> SlackSettings | None:
-        """Read the SLACK_ variables; None where Slack is not set up.
+    @property
+    def app_token(self) -> Secret | None: ...
 
-        Raises:
-            SettingsError: there is a bot token and nothing to receive events with.
-        """
-        token = env.get("SLACK_BOT_TOKEN", "").strip()
-        if not token:
-            return None
-        app_token = env.get("SLACK_APP_TOKEN", "").strip()
-        signing = env.get("SLACK_SIGNING_SECRET", "").strip()
-        if not (app_token or signing):
-            raise SettingsError(
-                "SLACK_BOT_TOKEN is set, but neither SLACK_APP_TOKEN nor SLACK_SIGNING_SECRET.",
-                "Set SLACK_APP_TOKEN (xapp-…) for Socket Mode; docs/slack.md says where it is.",
-            )
-        return cls(
-            bot_token=Secret(token),
-            app_token=Secret(app_token) if app_token else None,
-            signing_secret=Secret(signing) if signing else None,
-            api_url=env.get("SLACK_API_URL", "").strip().rstrip("/") + "/"
-            if env.get("SLACK_API_URL", "").strip()
-            else SLACK_API,
-            channel=env.get("SLACK_CHANNEL", "").strip(),
-        )
+    @property
+    def signing_secret(self) -> Secret | None: ...
+
+    @property
+    def api_url(self) -> str | None: ...
+
+    @property
+    def channel(self) -> str | None: ...
+
+
+def mode_of(setup: SlackSetup) -> Mode:
+    """The socket where there is an app token: it needs no public address."""
+    return Mode.SOCKET if setup.app_token else Mode.HTTP

@@ -83,7 +83,7 @@ class SocketLine:
         return loop.time() - started_at
 
     async def _dial(self) -> aiohttp.ClientWebSocketResponse:
-        app_token = self._api.settings.app_token
+        app_token = self._api.setup.app_token
         assert app_token is not None
         with asking("open a socket"):
             answer = await self._api.web.apps_connections_open(app_token=app_token.reveal())

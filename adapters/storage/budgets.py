@@ -66,4 +66,5 @@ def _claim(connection: Connection, budget_id: int, period_start: datetime, perce
     row = upsert(connection, _notices).values(
         budget_id=budget_id, period_start=period_start, percent=percent
     )
-    return connection.execute(row.on_conflict_do_nothing()).rowcount == 1
+    new = row.on_conflict_do_nothing().returning(_notices.c.percent)
+    return connection.execute(new).first() is not None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.ports import ABSENT, Json, Touched
+from bot.ports import ABSENT, FallbackEvent, Json, Touched
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every schema version there was, oldest first."""
 
 HEAD = REVISIONS[-1]
@@ -54,3 +55,13 @@ def touched_out(touched: Touched) -> Json:
 def touched_in(out: Json) -> Touched:
     """Read a touched value back."""
     return Touched(tuple(out["path"]), out.get("before", ABSENT), out.get("after", ABSENT))
+
+
+def event_key(event: FallbackEvent) -> str:
+    """Name an event, so that one told twice is known: its request, model, reason, and whether
+    anybody answered. One without a request is named by its time.
+    """
+    request = event.request_id or f"{micros_of(event.at)} {event.to_model}"
+    parts = (request, event.from_model, event.reason.value, str(event.to_model is None))
+    words = "\0".join(parts).encode("utf-8", "replace")
+    return hashlib.blake2b(words, digest_size=16).hexdigest()

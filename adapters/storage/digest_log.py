@@ -38,7 +38,7 @@ class SqlDigestLog:
 
         def work(connection: Connection) -> bool:
             row = upsert(connection, _digests).values(values).on_conflict_do_nothing()
-            return connection.execute(row).rowcount == 1
+            return connection.execute(row.returning(_digests.c.period)).first() is not None
 
         return await self._database.write(work)
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, delete, select
 
 from adapters.storage import schema
-from adapters.storage.codec import MUTE_SCOPE
+from adapters.storage.codec import MUTE_SCOPE, event_key
 from adapters.storage.database import Database, upsert
 from bot.models import FailureReason
 from bot.ports import Cooldown, FallbackEvent, IncidentRow
@@ -18,6 +18,7 @@ _cooldowns = schema.cooldowns
 _events = schema.fallback_events
 _incidents = schema.incidents
 _mutes = schema.mutes
+_MOST_DETAIL = 2000
 
 
 class SqlFallbackLog:
@@ -56,10 +57,12 @@ class SqlFallbackLog:
             .order_by(_events.c.at.desc(), _events.c.id.desc())
             .limit(limit)
         )
-        return [_event(row) for row in await self._database.read(lambda c: c.execute(query).all())]
+        return [
+            event_of(row) for row in await self._database.read(lambda c: c.execute(query).all())
+        ]
 
     async def add_events(self, events: Sequence[FallbackEvent]) -> None:
-        """Append, all of them or none."""
+        """Append, all of them or none; those that are there already are left out."""
         if not events:
             return
         rows = [
@@ -70,10 +73,16 @@ class SqlFallbackLog:
                 "to_model": event.to_model,
                 "reason": event.reason.value,
                 "source": event.source,
+                "detail": event.detail[:_MOST_DETAIL] or None,
+                "key": event_key(event),
             }
             for event in events
         ]
-        await self._database.write(lambda c: c.execute(insert(_events), rows))
+
+        def work(connection: Connection) -> None:
+            connection.execute(upsert(connection, _events).on_conflict_do_nothing(), rows)
+
+        await self._database.write(work)
 
     async def incidents(self, *, open_only: bool, limit: int) -> Sequence[IncidentRow]:
         """Return the newest first."""
@@ -126,7 +135,8 @@ def _mute(connection: Connection, until: datetime | None) -> None:
     )
 
 
-def _event(row: Row[Any]) -> FallbackEvent:
+def event_of(row: Row[Any]) -> FallbackEvent:
+    """Read an event."""
     return FallbackEvent(
         row.at,
         row.request_id,
@@ -134,6 +144,7 @@ def _event(row: Row[Any]) -> FallbackEvent:
         row.to_model,
         FailureReason(row.reason),
         row.source,
+        row.detail or "",
     )
 
 
@@ -147,4 +158,5 @@ def _incident(row: Row[Any]) -> IncidentRow:
         row.resolved_at,
         row.requests,
         row.served_by,
+        row.acknowledged_by,
     )

@@ -8,13 +8,12 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Row, func, select
+from sqlalchemy import Connection, Dialect, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.storage import schema
 from adapters.storage.codec import micros_of, time_of
 from adapters.storage.database import Database, upsert
-from adapters.storage.ledger_periods import Span, days, split
 from adapters.storage.ledger_rows import (
     FIGURES,
     MOST_NANO_USD,
@@ -25,14 +24,13 @@ from adapters.storage.ledger_rows import (
     rollups,
     row_of,
 )
-from adapters.storage.ledger_sums import spend_query
+from adapters.storage.ledger_sums import sums_by, sums_by_day
 from bot.ports import Attempt, Bill, GroupBy, Spend
 
 _attempts = schema.attempts
 _hourly = schema.spend_hourly
 _bills = schema.bills
 _KEY = (_attempts.c.request_id, _attempts.c.number)
-_DAYS_AT_ONCE = 500
 _MOST_BILL = 1000 * MOST_NANO_USD
 
 
@@ -51,9 +49,14 @@ class SqlLedger:
         self, start: datetime, end: datetime, by: GroupBy, *, zone: str = "UTC"
     ) -> Sequence[Spend]:
         """Add up what lies in [start, end), dearest first."""
-        spans = days(start, end, zone) if by is GroupBy.DAY else [Span("", start, end)]
-        rows = await self._database.read(lambda c: _spend(c, by, spans))
-        groups = [Spend(row.key, *(int(row._mapping[name]) for name in FIGURES)) for row in rows]
+        sums = await self._database.read(
+            lambda c: (
+                sums_by_day(c, start, end, zone)
+                if by is GroupBy.DAY
+                else sums_by(c, start, end, by)
+            )
+        )
+        groups = [Spend(key, *figures) for key, figures in sums.items()]
         return sorted(groups, key=lambda group: (-group.cost_nano_usd, group.key))
 
     async def first_at(self) -> datetime | None:
@@ -135,15 +138,6 @@ def add_up(connection: Connection, sums: Sequence[DbRow]) -> None:
         add.on_conflict_do_update(index_elements=[_hourly.c[k] for k in ROLLUP_KEY], set_=more),
         sums,
     )
-
-
-def _spend(connection: Connection, by: GroupBy, spans: Sequence[Span]) -> list[Row[Any]]:
-    found: list[Row[Any]] = []
-    for first in range(0, len(spans), _DAYS_AT_ONCE):
-        whole, ragged = split(spans[first : first + _DAYS_AT_ONCE])
-        if whole or ragged:
-            found += connection.execute(spend_query(by, whole, ragged)).all()
-    return found
 
 
 def _add_bills(connection: Connection, bills: Sequence[Bill]) -> None:

@@ -1,78 +1,98 @@
 """A stretch of time cut into what rollups can answer and what rows have to.
 
-Rollups know whole UTC hours. A period that begins or ends within an hour, or a day of a zone
-that is not on a whole hour, has ragged ends.
+Rollups know whole UTC hours. A period that begins or ends within an hour, or has a midnight of a
+zone within one, has hours that only the rows know. Times are `codec.micros_of` here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from math import gcd
 from zoneinfo import ZoneInfo
 
+from adapters.storage.codec import micros_of
 from bot.errors import StorageError
 
-_HOUR = timedelta(hours=1)
+HOUR = 3_600_000_000
 _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """The time in [start, end), aware UTC; what falls into it is counted under `key`."""
+class Days:
+    """Successive days of a zone: their dates in ISO form, and where each of them begins."""
 
-    key: str
-    start: datetime
-    end: datetime
+    names: Sequence[str]
+    starts: Sequence[int]
+    end: int
+
+    def name_at(self, at: int) -> str:
+        """Return the date of the day that a time is in."""
+        return self.names[max(0, bisect_right(self.starts, at) - 1)]
+
+    def parts(self, most: int) -> list[Days]:
+        """Return the same days, at most so many at once."""
+        firsts = range(0, len(self.starts), most)
+        ends = [*(self.starts[first] for first in firsts[1:]), self.end]
+        return [
+            Days(self.names[first : first + most], self.starts[first : first + most], end)
+            for first, end in zip(firsts, ends, strict=False)
+        ]
 
 
-def days(start: datetime, end: datetime, zone: str) -> list[Span]:
-    """Cut [start, end) at the midnights of a zone; each span's key is its date in ISO form.
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The rollups of the hours in [`first`, `last`) `without` some, and the rows in `ragged`.
+
+    All of it together is the period, each moment once. No midnight is within a `slot`, which
+    divides an hour.
+    """
+
+    first: int
+    last: int
+    without: Sequence[int]
+    ragged: Sequence[tuple[int, int]]
+    slot: int = HOUR
+
+
+def cut(start: int, end: int, midnights: Sequence[int] = ()) -> Cut:
+    """Cut [start, end), where rollups must not span any of the midnights."""
+    first, last = -(-start // HOUR) * HOUR, end // HOUR * HOUR
+    slot = gcd(HOUR, *midnights)
+    if first >= last:
+        return Cut(first, first, (), [(start, end)] if start < end else [], slot)
+    split = {midnight // HOUR * HOUR for midnight in midnights if midnight % HOUR}
+    without = sorted(hour for hour in split if first <= hour < last)
+    ragged = [(start, first), *((hour, hour + HOUR) for hour in without), (last, end)]
+    return Cut(first, last, without, [(low, high) for low, high in ragged if low < high], slot)
+
+
+def days(start: datetime, end: datetime, zone: str) -> Days:
+    """Name the days of a zone that [start, end) touches; the first one begins at its start.
 
     Raises:
         StorageError: there is no such zone.
     """
     where = _zone(zone)
-    at, end = start.astimezone(UTC), end.astimezone(UTC)
     day = start.astimezone(where).date()
-    spans = []
-    while at < end:
-        cut = min(_midnight(day + _DAY, where), end)
-        # A day that a zone left out, or a midnight it had twice, makes no span of its own.
-        if cut > at:
-            spans.append(Span(day.isoformat(), at, cut))
-            at = cut
+    names: list[str] = []
+    starts: list[int] = []
+    at, last = micros_of(start), micros_of(end)
+    while at < last:
+        following = min(_midnight(day + _DAY, where), last)
+        # A date that a zone left out, or a midnight it had twice, is no day of its own.
+        if following > at:
+            names.append(day.isoformat())
+            starts.append(at)
+            at = following
         day += _DAY
-    return spans
+    return Days(names, starts, last)
 
 
-def split(spans: Iterable[Span]) -> tuple[list[Span], list[Span]]:
-    """Return the whole hours of the spans, and what is left of them at their ends."""
-    whole: list[Span] = []
-    ragged: list[Span] = []
-    for span in spans:
-        first, last = _hour_from(span.start), hour_of(span.end)
-        if first >= last:
-            ragged.append(span)
-            continue
-        whole.append(Span(span.key, first, last))
-        ragged += [Span(span.key, span.start, first), Span(span.key, last, span.end)]
-    return whole, [span for span in ragged if span.start < span.end]
-
-
-def hour_of(at: datetime) -> datetime:
-    """Return the start of the UTC hour that a time is in."""
-    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-
-
-def _hour_from(at: datetime) -> datetime:
-    """Return the first start of an hour that is not before a time."""
-    hour = hour_of(at)
-    return hour if hour == at else hour + _HOUR
-
-
-def _midnight(day: date, where: tzinfo) -> datetime:
-    return datetime.combine(day, time(), where).astimezone(UTC)
+def _midnight(day: date, where: tzinfo) -> int:
+    return micros_of(datetime.combine(day, time(), where).astimezone(UTC))
 
 
 def _zone(name: str) -> ZoneInfo:

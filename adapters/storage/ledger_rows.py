@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from adapters.storage.codec import micros_of, time_of
+from adapters.storage.ledger_periods import HOUR
 from bot.models import FailureReason, ModelRef, Price, PriceTier, Usage
 from bot.ports import Attempt, Spend
 
@@ -32,7 +33,6 @@ MOST_TOKENS = 10**12
 MOST_NANO_USD = 10**15
 """Limits far beyond any attempt, so that no sum of many can run over 64 bits."""
 
-_HOUR_MICROS = 3_600_000_000
 _MOST_STATUS = 999
 _MOST_NUMBER = 10**6
 _log = logging.getLogger("changeover")
@@ -140,7 +140,7 @@ def rollups(rows: Iterable[DbRow], gone: Iterable[DbRow] = ()) -> list[DbRow]:
 
 def _rollup_key(row: DbRow) -> tuple[Any, ...]:
     return (
-        row["at"] - row["at"] % _HOUR_MICROS,
+        row["at"] - row["at"] % HOUR,
         row["model"],
         row["provider"],
         row["caller"] or "",

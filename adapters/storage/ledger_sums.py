@@ -6,84 +6,111 @@ or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from operator import add
 from typing import Any
 
 from sqlalchemy import (
-    CTE,
-    BigInteger,
     ColumnElement,
+    Connection,
+    Row,
     Select,
-    Text,
     and_,
     case,
-    column,
     func,
     literal,
+    or_,
     select,
     union_all,
-    values,
 )
 
 from adapters.storage import schema
 from adapters.storage.codec import micros_of
-from adapters.storage.ledger_periods import Span
+from adapters.storage.ledger_periods import Cut, cut, days
 from adapters.storage.ledger_rows import FIGURES
 from bot.ports import GroupBy
 
+Sums = dict[str, Sequence[int]]
+"""`FIGURES` by key."""
+
+_DAYS_AT_ONCE = 400
 _attempts = schema.attempts
 _hourly = schema.spend_hourly
 
 
-def spend_query(by: GroupBy, whole: Sequence[Span], ragged: Sequence[Span]) -> Select[Any]:
-    """Add up the rollups in the whole spans and the rows in the ragged ones, by `key`.
+def sums_by(connection: Connection, start: datetime, end: datetime, by: GroupBy) -> Sums:
+    """Add up what lies in [start, end) by anything but days."""
+    period = cut(micros_of(start), micros_of(end))
+    return {row.key: _figures(row) for row in _rows(connection, by, period)}
 
-    Give it at least one span.
-    """
+
+def sums_by_day(connection: Connection, start: datetime, end: datetime, zone: str) -> Sums:
+    """Add up what lies in [start, end) by the days of a zone. Raises StorageError."""
+    sums: Sums = {}
+    for part in days(start, end, zone).parts(_DAYS_AT_ONCE):
+        period = cut(part.starts[0], part.end, part.starts[1:])
+        for row in _rows(connection, GroupBy.DAY, period):
+            name, figures = part.name_at(row.key), _figures(row)
+            sums[name] = list(map(add, sums[name], figures)) if name in sums else figures
+    return sums
+
+
+def spend_query(by: GroupBy, period: Cut) -> Select[Any] | None:
+    """Add up by `key`, which for days is the start of an hour or of a part of one."""
     legs = []
-    if whole:
-        spans = _spans("whole", whole)
-        within = and_(_hourly.c.hour >= spans.c.low, _hourly.c.hour < spans.c.high)
-        kept: list[ColumnElement[Any]] = [_hourly.c[name] for name in FIGURES]
-        key = _key(by, spans, _hourly.c.model, _hourly.c.provider, _hourly.c.caller)
-        legs.append(select(key, *kept).select_from(spans.join(_hourly, within)))
-    if ragged:
-        spans = _spans("ragged", ragged)
-        within = and_(_attempts.c.at >= spans.c.low, _attempts.c.at < spans.c.high)
-        figures = [figure.label(name) for name, figure in _row_figures().items()]
-        caller = func.coalesce(_attempts.c.caller, "")
-        key = _key(by, spans, _attempts.c.model, _attempts.c.provider, caller)
-        legs.append(select(key, *figures).select_from(spans.join(_attempts, within)))
+    if period.first < period.last:
+        hour = _hourly.c.hour
+        within = and_(hour >= period.first, hour < period.last, hour.not_in(period.without))
+        legs.append(select(_rollup_key(by), *_named(_hourly.c[f] for f in FIGURES)).where(within))
+    if period.ragged:
+        at = _attempts.c.at
+        within = or_(*(and_(at >= low, at < high) for low, high in period.ragged))
+        legs.append(select(_row_key(by, period.slot), *_named(_row_figures())).where(within))
+    if not legs:
+        return None
     both = union_all(*legs).subquery("spent")
-    sums = [func.sum(both.c[name]).label(name) for name in FIGURES]
+    sums = _named(func.sum(both.c[figure]) for figure in FIGURES)
     return select(both.c.key, *sums).group_by(both.c.key)
 
 
-def _spans(name: str, spans: Sequence[Span]) -> CTE:
-    """Write spans as a small table."""
-    shape = (column("span", Text), column("low", BigInteger), column("high", BigInteger))
-    rows = [(s.key, micros_of(s.start), micros_of(s.end)) for s in spans]
-    return values(*shape, name=name).data(rows).cte(name)
+def _rows(connection: Connection, by: GroupBy, period: Cut) -> Sequence[Row[Any]]:
+    query = spend_query(by, period)
+    return [] if query is None else connection.execute(query).all()
 
 
-def _key(
-    by: GroupBy,
-    spans: CTE,
-    model: ColumnElement[Any],
-    provider: ColumnElement[Any],
-    caller: ColumnElement[Any],
-) -> ColumnElement[Any]:
-    columns = {
-        GroupBy.DAY: spans.c.span,
-        GroupBy.MODEL: model,
-        GroupBy.PROVIDER: provider,
-        GroupBy.KEY: caller,
+def _figures(row: Row[Any]) -> list[int]:
+    # PostgreSQL's sums are decimals.
+    return [int(row._mapping[figure]) for figure in FIGURES]
+
+
+def _named(figures: Iterable[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+    return [figure.label(name) for name, figure in zip(FIGURES, figures, strict=True)]
+
+
+def _rollup_key(by: GroupBy) -> ColumnElement[Any]:
+    row = _hourly.c
+    return {
+        GroupBy.DAY: row.hour,
+        GroupBy.MODEL: row.model,
+        GroupBy.PROVIDER: row.provider,
+        GroupBy.KEY: row.caller,
+    }[by].label("key")
+
+
+def _row_key(by: GroupBy, slot: int) -> ColumnElement[Any]:
+    row = _attempts.c
+    keys: dict[GroupBy, ColumnElement[Any]] = {
+        GroupBy.DAY: row.at - row.at % slot,
+        GroupBy.MODEL: row.model,
+        GroupBy.PROVIDER: row.provider,
+        GroupBy.KEY: func.coalesce(row.caller, ""),
     }
-    return columns[by].label("key")
+    return keys[by].label("key")
 
 
-def _row_figures() -> dict[str, ColumnElement[Any]]:
-    """Say what a row adds to each figure: in SQL what `ledger_rows` says in Python."""
+def _row_figures() -> list[ColumnElement[Any]]:
+    """Say what a row adds to each of `FIGURES`: in SQL what `ledger_rows` says in Python."""
     row = _attempts.c
     cost = func.coalesce(row.cost_nano_usd, 0)
     unpriced = and_(row.cost_nano_usd.is_(None), row.input_tokens + row.output_tokens > 0)
@@ -96,7 +123,7 @@ def _row_figures() -> dict[str, ColumnElement[Any]]:
         "unpriced": _one_if(unpriced),
         "fallback_cost_nano_usd": case((row.fallback, cost), else_=0),
     }
-    return {name: figures[name] if name in figures else row[name] for name in FIGURES}
+    return [figures[name] if name in figures else row[name] for name in FIGURES]
 
 
 def _one_if(condition: ColumnElement[bool]) -> ColumnElement[int]:

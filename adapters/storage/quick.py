@@ -107,6 +107,7 @@ class QuickReads:
                 r["to_model"],
                 FailureReason(r["reason"]),
                 r["source"],
+                r["detail"] or "",
             ),
         )
 
@@ -193,4 +194,5 @@ def _incident(row: sqlite3.Row) -> IncidentRow:
         None if resolved_at is None else time_of(resolved_at),
         row["requests"],
         row["served_by"],
+        row["acknowledged_by"],
     )

@@ -6,82 +6,29 @@ appended to `codec.REVISIONS`; a test holds the three together.
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
     Date,
-    Dialect,
     Float,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
-    TypeDecorator,
+    text,
 )
 
-from adapters.storage.codec import micros_of, text_of, time_of, value_of
+from adapters.storage.columns import Id, JsonText, PlainText, UtcMicros, metadata
 
-
-class UtcMicros(TypeDecorator[datetime]):
-    """An aware time, kept as whole microseconds since 1970 UTC."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        """Turn a time into its number."""
-        return None if value is None else micros_of(value)
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        """Turn the number into aware UTC."""
-        return None if value is None else time_of(value)
-
-
-class JsonText(TypeDecorator[Any]):
-    """A JSON value as text, keys in their order; None is JSON's null, not SQL's."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
-        """Write the value."""
-        return text_of(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        """Read the value back."""
-        return None if value is None else value_of(value)
-
-
-class PlainText(TypeDecorator[str]):
-    """Text from a person or a file; what no database keeps (NUL, half a surrogate) is replaced."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Replace what cannot be kept."""
-        if value is None:
-            return None
-        return value.replace("\0", "�").encode("utf-8", "replace").decode("utf-8")
-
-
-metadata = MetaData(
-    naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"}
-)
-
-_Id = BigInteger().with_variant(Integer, "sqlite")
+__all__ = ["metadata"]
 
 changes = Table(
     "changes",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("document", PlainText, nullable=False),
     Column("state", String(16), nullable=False),
     Column("at", UtcMicros, nullable=False),
@@ -116,7 +63,7 @@ document_state = Table(
 reverts = Table(
     "reverts",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("document", PlainText, nullable=False),
     Column("change_id", BigInteger, nullable=False, index=True),
     Column("due_at", UtcMicros, nullable=False),
@@ -128,7 +75,7 @@ reverts = Table(
 refusals = Table(
     "refusals",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("at", UtcMicros, nullable=False, index=True),
     Column("actor_key", PlainText, nullable=False),
     Column("actor_name", PlainText, nullable=False),
@@ -157,28 +104,42 @@ cooldowns = Table(
 fallback_events = Table(
     "fallback_events",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("at", UtcMicros, nullable=False, index=True),
     Column("request_id", PlainText, nullable=False),
     Column("from_model", PlainText, nullable=False),
     Column("to_model", PlainText),
     Column("reason", String(32), nullable=False),
     Column("source", String(32), nullable=False),
+    Column("detail", PlainText),
+    Column("key", String(32)),
+    Column("taken_at", UtcMicros),
+    Index(None, "key", unique=True),
+    Index(
+        "ix_fallback_events_waiting",
+        "id",
+        sqlite_where=text("taken_at IS NULL"),
+        postgresql_where=text("taken_at IS NULL"),
+    ),
     sqlite_autoincrement=True,
 )
+"""`key` is the same for what is the same event told twice; `taken_at` is when alerts counted it."""
 
 incidents = Table(
     "incidents",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("state", String(32), nullable=False),
     Column("primary_model", PlainText, nullable=False),
     Column("reason", String(32), nullable=False),
     Column("opened_at", UtcMicros, nullable=False, index=True),
-    Column("resolved_at", UtcMicros),
+    Column("resolved_at", UtcMicros, index=True),
     Column("requests", BigInteger, nullable=False),
     Column("served_by", PlainText),
     Column("details", JsonText, nullable=False),
+    Column("revision", Integer, nullable=False, server_default=text("0")),
+    Column("acknowledged_by", PlainText),
+    Column("acknowledged_at", UtcMicros),
     sqlite_autoincrement=True,
 )
 
@@ -192,7 +153,7 @@ mutes = Table(
 attempts = Table(
     "attempts",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("at", BigInteger, nullable=False, index=True),
     Column("request_id", Text, nullable=False),
     Column("number", Integer, nullable=False),
@@ -263,7 +224,7 @@ spend_hourly = Table(
 reprices = Table(
     "reprices",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("at", UtcMicros, nullable=False),
     Column("why", PlainText, nullable=False),
     Column("request_id", Text, nullable=False),
@@ -315,7 +276,7 @@ buttons = Table(
 budgets = Table(
     "budgets",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("amount_nano_usd", BigInteger, nullable=False),
     Column("period", String(16), nullable=False),
     Column("then", PlainText),
@@ -351,7 +312,7 @@ digests = Table(
 chain_tests = Table(
     "chain_tests",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("at", UtcMicros, nullable=False, index=True),
     Column("chain_ok", Boolean, nullable=False),
     Column("answered", Integer, nullable=False),

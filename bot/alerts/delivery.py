@@ -8,6 +8,7 @@ Nothing here changes an incident.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from enum import Enum
 
 from bot.alerts.steps import DETAILS, message_key, read_key
 from bot.card import Card
-from bot.errors import ChatError
+from bot.errors import ChatError, StorageError
 from bot.ports import Chat, ChatHistory, MessageRef
 from bot.ports.alerts import AlertStore, ChannelTrouble, Post
 
@@ -25,6 +26,7 @@ MOST_EDITS = 3
 """After so many failed edits the message is posted afresh."""
 
 LOOK_BACK = timedelta(minutes=1)
+_log = logging.getLogger("changeover.alerts")
 
 
 class Done(Enum):
@@ -77,13 +79,22 @@ class Delivery:
                 said |= await self._one(post, now) is Done.SAID
             except ChatError as error:
                 trouble = error
-                retry_at = now + min(FIRST_WAIT * 2 ** min(post.failures, 9), LONGEST_WAIT)
-                await self.store.put_off(post, retry_at, unclaim=_details(post.key))
+                await self._put_off(post, now)
+            except StorageError:
+                raise
+            except Exception:  # noqa: BLE001
+                # One message that cannot be made must not keep the others back.
+                _log.exception("the message %s to %s failed unexpectedly", post.key, post.surface)
+                await self._put_off(post, now)
         if trouble is not None and not said:
             await self.store.set_trouble(
                 ChannelTrouble(self.surface, now, trouble.message, trouble.hint)
             )
         return said
+
+    async def _put_off(self, post: Post, now: datetime) -> None:
+        wait = min(FIRST_WAIT * 2 ** min(post.failures, 9), LONGEST_WAIT)
+        await self.store.put_off(post, now + wait, unclaim=_details(post.key))
 
     def _due(self, post: Post, now: datetime) -> bool:
         # What lies too far ahead was noted by a clock that has been put back since.
@@ -135,11 +146,12 @@ class Delivery:
         named = read_key(post.key)
         assert named is not None
         above = await self.store.post(message_key(named[0], 1), self.surface)
-        if above is None or above.message is None:
-            return Done.LATER
-        if post.claimed_at is not None:
+        never = above is not None and above.message is None and above.shown >= above.wanted
+        if never or post.claimed_at is not None:
             await self.store.give_up(post)
             return Done.LEFT
+        if above is None or above.message is None:
+            return Done.LATER
         if not await self.store.claim(post, now):
             return Done.LATER
         message = await self.chat.reply(above.message, draft.card)

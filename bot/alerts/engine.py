@@ -2,90 +2,108 @@
 
 Each step is kept before the next begins, and every one can be done again: a process that dies
 anywhere in between leaves nothing lost and nothing doubled. `judge` reads and decides, `deliver`
-posts to one surface, so that a slow surface holds nothing up; `tick` does all of it.
+posts to one surface, so that a slow surface need hold nothing up; `tick` does all of it once.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from bot.alerts.delivery import Delivery, Draft
-from bot.alerts.incident import Incident, State, answered, broke, in_step
-from bot.alerts.intake import sort_in
-from bot.alerts.notices import (
-    TELL_TROUBLE_AFTER,
-    draft_of,
-    from_outside,
-    morning_notice,
-    outside_notice,
-    trouble_notice,
-)
-from bot.alerts.outage_cost import with_costs
-from bot.alerts.outlook import Outlook, Outlooks
-from bot.alerts.policy import AlertSettings, Decision, Scene, decide
-from bot.alerts.record import incident_of, record_of
-from bot.alerts.steps import DETAILS, SPEAKING, carry_out, read_key, wants
+from bot.alerts.incident import State
+from bot.alerts.judge import judge, note_config
+from bot.alerts.notices import draft_of, trouble_notice
+from bot.alerts.outlook import Outlook
+from bot.alerts.parts import Engine
+from bot.alerts.record import incident_of
+from bot.alerts.steps import DETAILS, read_key
 from bot.alerts.telling import first_events, older_card, present_card
-from bot.card import Person
-from bot.errors import ConfigError
 from bot.messages.alerts import marker
-from bot.ports import Chat, ChatHistory, Journal
-from bot.ports.alerts import (
-    AlertConflictError,
-    AlertReason,
-    AlertStore,
-    AlwaysLeader,
-    ChannelTrouble,
-    Leader,
-    Post,
-    Want,
-)
+from bot.ports.alerts import AlertConflictError, Post
 
-BATCH = 2000
-MOST_BATCHES = 50
-MOST_CHANGES = 100
-OUTSIDE_EVERY = timedelta(seconds=5)
-_CONFIG = "alerts.config"
-_OUTSIDE = "alerts.outside"
+__all__ = ["Engine", "deliver", "judge", "lead", "note_config", "tick"]
+
+STALE = timedelta(hours=24)
+"""A surface that was deaf for so long is not told any more of what is over."""
+
 _log = logging.getLogger("changeover.alerts")
 
 
-@dataclass(slots=True)
-class Engine:
-    """What alerts work with; `chats` are the configured surfaces by name.
-
-    `calls` are the people whom loud alerts call, each on their own surface.
-    """
-
-    store: AlertStore
-    outlooks: Outlooks
-    journal: Journal
-    chats: Mapping[str, Chat]
-    settings: AlertSettings = field(default_factory=AlertSettings)
-    histories: Mapping[str, ChatHistory] = field(default_factory=dict)
-    calls: Sequence[Person] = ()
-    leader: Leader = field(default_factory=AlwaysLeader)
-    _night: str = ""
-    _outside_at: datetime | None = None
-
-    def poke(self) -> None:
-        """Look for edits from outside at the next chance: the config has just changed."""
-        self._outside_at = None
-
-
 async def tick(engine: Engine, now: datetime) -> None:
-    """Read, decide and deliver once. Raises StorageError."""
-    if not await engine.leader.leads():
+    """Read, decide and deliver once, if this process is the one to do it. Raises StorageError."""
+    if not await lead(engine, now):
         return
-    await judge(engine, now)
     done = await asyncio.gather(
         *(deliver(engine, surface, now) for surface in engine.chats), return_exceptions=True
     )
     for error in done:
-        if isinstance(error, BaseException):
+        if error is not None:
             raise error
+
+
+async def lead(engine: Engine, now: datetime) -> bool:
+    """Read and decide once; False when another process does it. Raises StorageError."""
+    if not await engine.leader.leads():
+        return False
+    try:
+        await judge(engine, now)
+    except AlertConflictError as error:
+        _log.info("alerts: %s The next look settles it.", error.message)
+        return False
+    return True
+
+
+async def deliver(engine: Engine, surface: str, now: datetime) -> None:
+    """Bring one surface's messages up to date; its refusals are kept and raise nothing.
+
+    Raises:
+        StorageError: the database cannot be used.
+    """
+
+    async def write(post: Post) -> Draft | None:
+        return await _draft(engine, post, now)
+
+    delivery = Delivery(
+        surface,
+        engine.chats[surface],
+        engine.store,
+        write,
+        engine.settings.edit_every,
+        engine.histories.get(surface),
+    )
+    if not await delivery.run(now):
+        return
+    for trouble in await engine.store.troubles():
+        if trouble.surface == surface:
+            over = trouble_notice(trouble, now)
+            if await engine.store.notice(over.key) is not None:
+                others = [other for other in engine.chats if other != surface]
+                await engine.store.amend_notice(over, others)
+            await engine.store.clear_trouble(surface)
+
+
+async def _draft(engine: Engine, post: Post, now: datetime) -> Draft | None:
+    """Write what a message shows now; None when it has nothing to say any more."""
+    named = read_key(post.key)
+    if named is None:
+        notice = await engine.store.notice(post.key)
+        return draft_of(notice) if notice else None
+    record = await engine.store.incident(named[0])
+    if record is None:
+        return None
+    incident = incident_of(record)
+    if named[1] == DETAILS:
+        details = first_events(incident)
+        return Draft(details) if details else None
+    mark = marker(incident.id)
+    if int(named[1]) < incident.messages:
+        older = Draft(older_card(incident, engine.settings, now), mark)
+        return older if post.message else None
+    over = incident.state is State.RESOLVED
+    if post.message is None and incident.resolved_at and now - incident.resolved_at > STALE:
+        return None
+    outlook = Outlook() if over else await engine.outlooks.look(incident, now)
+    calls = [person for person in engine.calls if person.surface == post.surface]
+    return Draft(present_card(incident, outlook, calls, engine.settings, now), mark, lives=True)

@@ -142,7 +142,7 @@ def apply_all(
     known, order = set(incident.seen), list(incident.seen)
     fresh = []
     for event in events:
-        mark = _mark(event.request_id)
+        mark = _mark(event)
         if mark not in known:
             known.add(mark)
             order.append(mark)
@@ -152,8 +152,9 @@ def apply_all(
     return replace(_counted(incident, fresh, now), seen=tuple(order[-MOST_SEEN:]))
 
 
-def _mark(request_id: str) -> int:
-    digest = blake2b(request_id.encode("utf-8", "replace"), digest_size=6).digest()
+def _mark(event: FallbackEvent) -> int:
+    name = event.request_id or f"{event.at.isoformat()} {event.to_model}"
+    digest = blake2b(name.encode("utf-8", "replace"), digest_size=6).digest()
     return int.from_bytes(digest, "big")
 
 

@@ -255,7 +255,8 @@ def judge(ctx: Context, picture: Picture, refs: list[ModelRef]) -> list[Caution]
     """Warn about models just chosen: no key, unknown, retired; and about a leaky local primary."""
     view, found = picture.view, []
     for ref in dict.fromkeys(refs):
-        hop = lone_hop(1, ref, view, surroundings(ctx, picture.known))
+        place = next((h.position for h in picture.hops if h.ref == ref), 1)
+        hop = lone_hop(place, ref, view, surroundings(ctx, picture.known))
         found += [
             c
             for c in cautions.of_hop(hop, (hop,), allow_rule(view, ctx.ports.store.location))

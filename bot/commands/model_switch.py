@@ -39,7 +39,7 @@ async def switch(ctx: Context, word: str, args: Args) -> Card:
         return Plan(edits, choice.primary, str(named.ref))
 
     def notes(present: Present) -> tuple[Text, ...]:
-        return _successor_notes([resolve(word, present.view, ctx.catalog)])
+        return _successor_notes([resolve(word, present.view, ctx.catalog)], ctx)
 
     def warn(picture: Picture) -> list[Caution]:
         return judge(ctx, picture, [resolve(word, picture.view, ctx.catalog).ref])
@@ -79,7 +79,7 @@ async def fallback(ctx: Context, args: Args) -> Card:
             action="fallback",
             planner=plan,
             reason=args.text("reason") or "",
-            notes=lambda present: _successor_notes(chain(present.view)),
+            notes=lambda present: _successor_notes(chain(present.view), ctx),
             warn=lambda picture: judge(ctx, picture, [n.ref for n in chain(picture.view)]),
         ),
     )
@@ -100,7 +100,7 @@ async def strategy(ctx: Context, args: Args) -> Card:
     def notes(present: Present) -> tuple[Text, ...]:
         _, *chain = models(present.view)
         words = " → ".join(str(named.ref) for named in chain) or "none, nothing else is asked"
-        return (text("Fallbacks: ", Code(words)), *_successor_notes(models(present.view)))
+        return (text("Fallbacks: ", Code(words)), *_successor_notes(models(present.view), ctx))
 
     return await change(
         ctx,
@@ -211,5 +211,14 @@ def _current(named: Named, ctx: Context) -> Named:
     return Named(current, named.via, named.word, replaced=named.ref)
 
 
-def _successor_notes(named: list[Named]) -> tuple[Text, ...]:
-    return tuple(took_successor(n.word, n.replaced, n.ref) for n in named if n.replaced)
+def _successor_notes(named: list[Named], ctx: Context) -> tuple[Text, ...]:
+    return tuple(
+        took_successor(
+            n.word,
+            n.replaced,
+            n.ref,
+            retired=ctx.catalog.facts(n.replaced).retired_on is not None,
+        )
+        for n in named
+        if n.replaced
+    )

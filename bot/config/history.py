@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from bot.access import Surface
 from bot.config.commit import Plan, Planner, Present
-from bot.config.edit import Edit, get, restore
+from bot.config.edit import Edit, Remove, SetValue, get, restore
 from bot.config.values import dotted, same
 from bot.errors import MovedOnError, NothingToDoError
 from bot.ports import ABSENT, Absent, Change, Json, Path, Touched
@@ -119,13 +119,22 @@ def go_back(change: Change, changes: Sequence[Change]) -> Planner:
         standing = owner(changes, model) if model else None
         choice = get(present.parsed, model) if model else ABSENT
         now = choice.get("primary") if isinstance(choice, dict) else choice
-        if standing is None or standing.id != change.id or now != change.new:
+        if model is None or standing is None or standing.id != change.id or now != change.new:
             raise MovedOnError("The primary was changed since.", "/model history shows by whom.")
         back = [t for t in change.touched if _stands(present, t)]
         edits = _take_back(present, back)
+        if isinstance(choice, dict) and model in {t.path for t in change.touched} - {
+            t.path for t in back
+        }:
+            # The string it was has become an object since, which holds the same primary.
+            edits.append(_primary_edit((*model, "primary"), change.old))
         return Plan(edits, change.new, change.old, reverts=change.id)
 
     return plan
+
+
+def _primary_edit(path: Path, old: Json) -> Edit:
+    return SetValue(path, old) if isinstance(old, str) else Remove(path)
 
 
 def _stands(present: Present, touched: Touched) -> bool:

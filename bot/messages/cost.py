@@ -142,9 +142,11 @@ def _lower(words: str) -> str:
 
 
 def percent(value: Decimal) -> str:
-    """Write a percentage, finely where it is small."""
+    """Write a percentage, finely where it is near to nothing or to all."""
     if 0 < value < 1:
         return f"{max(value.quantize(Decimal('0.1'), ROUND_HALF_UP), Decimal('0.1'))} %"
+    if Decimal("99.5") <= value < 100:
+        return "99.9 %" if value >= Decimal("99.9") else f"{value.quantize(Decimal('0.1'))} %"
     return f"{value.quantize(Decimal(1), ROUND_HALF_UP):,} %"
 
 

@@ -31,7 +31,6 @@ from bot.messages.chain import headline, line
 from bot.messages.words import (
     change_in_price,
     counted,
-    joined,
     per_million,
     short_price,
     tokens,
@@ -183,10 +182,11 @@ class ChangeWords:
 def change_card(words: ChangeWords, data: dict[str, Any]) -> Card:
     """Say who changed what, from what to what, what it means for the price, and how to undo."""
     old, new = words.old_name or value(words.old), words.new_name or value(words.new)
+    moved = words.old != words.new
     body: list[Text] = []
-    if words.old_name or words.new_name:
+    if moved and (words.old_name or words.new_name):
         body.append(text(Code(value(words.old)), " → ", Code(value(words.new))))
-    if words.priced:
+    if words.priced and moved:
         body.append(_price_line(words.old_price, words.new_price))
     if words.reason:
         body.append(text(f"Reason: {words.reason}"))
@@ -195,7 +195,7 @@ def change_card(words: ChangeWords, data: dict[str, Any]) -> Card:
     body += words.notes
     undo = Action("model undo", change_id=words.change_id, once=True)
     return Card(
-        title=text(Strong(words.what), f": {old} → {new}"),
+        title=text(Strong(words.what), f": {old} → {new}" if moved else f": {new}, as before"),
         tone=Tone.CHANGE,
         body=(*body, text(f"By {words.actor.name}.")),
         warnings=words.warnings,
@@ -336,6 +336,8 @@ def names_of(ref: ModelRef | None, preset: str | None, written: str | None) -> s
     return None
 
 
-def took_successor(word: str, replaced: ModelRef, ref: ModelRef) -> Text:
-    """Say that a preset's model was replaced by its successor."""
-    return joined([f"{word} was {replaced}, which is retired", f"{ref} took its place."], "; ")
+def took_successor(word: str, replaced: ModelRef, ref: ModelRef, *, retired: bool) -> Text:
+    """Say that the model a word stands for was replaced by its successor."""
+    why = "is retired" if retired else "is not an id its provider knows"
+    subject = f"{replaced}" if word == str(replaced) else f"{word} was {replaced}, which"
+    return text(f"{subject} {why}; {ref} took its place.")

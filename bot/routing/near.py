@@ -23,9 +23,10 @@ def nearest(name: str, ids: Iterable[str]) -> str | None:
         return None
     if wanted in by_form:
         return by_form[wanted]
-    longer = sorted(form for form in by_form if form.startswith((f"{wanted}-", f"{wanted}:")))
+    longer = [form for form in by_form if form.startswith((f"{wanted}-", f"{wanted}:"))]
     if longer:
-        return by_form[longer[-1]]
+        # A date or a size (the newest, the largest) before another model of the family.
+        return by_form[max(longer, key=lambda form: (form[len(wanted) + 1 :][:1].isdigit(), form))]
     close = get_close_matches(wanted, by_form, n=1, cutoff=_CUTOFF)
     return by_form[close[0]] if close else None
 

@@ -15,7 +15,9 @@ LINE_ENDS = st.sampled_from(["\n", "\r\n", "\r"])
 TEXTS = st.text(max_size=20)
 RUBBISH = st.one_of(
     st.binary(max_size=40).map(lambda raw: raw.decode("latin-1")),
-    st.sampled_from([": keep-alive", "", "event: ping", "event: error", "data", "id: 1", "data: {"]),
+    st.sampled_from(
+        [": keep-alive", "", "event: ping", "event: error", "data", "id: 1", "data: {"]
+    ),
 )
 
 

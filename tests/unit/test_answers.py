@@ -130,7 +130,14 @@ def test_who_served(dialect, body, expected):
 
 def test_every_providers_error_is_read():
     openai = read_error(
-        {"error": {"message": "m", "type": "Requests", "param": None, "code": "rate_limit_exceeded"}}
+        {
+            "error": {
+                "message": "m",
+                "type": "Requests",
+                "param": None,
+                "code": "rate_limit_exceeded",
+            }
+        }
     )
     assert (openai.message, openai.number, openai.envelope) == ("m", None, True)
     assert openai.names == {"requests", "rate_limit_exceeded"}
@@ -138,11 +145,9 @@ def test_every_providers_error_is_read():
     assert anthropic.names == {"overloaded_error"}
     gemini = [{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "details": [{"a": 1}, "x"]}}]
     read = read_error(gemini)
-    assert (read.number, read.names, read.details) == (
-        429,
-        {"resource_exhausted"},
-        ({"a": 1}, {}),
-    )
+    assert read.number == 429
+    assert read.names == {"resource_exhausted"}
+    assert read.details == ({"a": 1}, {})
     router = read_error({"error": {"code": 402, "message": "m", "metadata": {"limit_source": "x"}}})
     assert (router.number, router.metadata) == (402, {"limit_source": "x"})
     assert read_error({"error": "text"}).message == "text"

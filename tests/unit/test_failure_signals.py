@@ -21,7 +21,7 @@ from bot.routing.failure import (
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HTML = "<!doctype html><html><head><title>Bad gateway</title></head></html>"
-CALLER = "caller"
+CALLER, BAD, NO_MODEL = "caller", "bad_response", "model_not_found"
 
 
 def judge(
@@ -64,6 +64,7 @@ def quota(window: str) -> dict[str, object]:
 
 RETRY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "17.5s"}
 BAD_KEY = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
+OVER = "You have reached your specified API usage limits."
 LOW = "Your credit balance is too low to access the Anthropic API."
 
 
@@ -89,7 +90,12 @@ LOW = "Your credit balance is too low to access the Anthropic API."
         # billing
         ("openrouter", 402, router_error(402, "x", limit_source="openrouter_credits"), "billing"),
         ("openrouter", 403, router_error(403, "Key limit exceeded (total limit)"), "billing"),
-        ("openrouter", 403, router_error(403, "no", limit_source="openrouter_key_limit"), "billing"),
+        (
+            "openrouter",
+            403,
+            router_error(403, "no", limit_source="openrouter_key_limit"),
+            "billing",
+        ),
         ("deepseek", 402, openai_error("Insufficient Balance", "invalid_request_error"), "billing"),
         ("openai", 429, openai_error("quota", "insufficient_quota"), "billing"),
         ("openai", 429, openai_error("quota", None, "insufficient_quota"), "billing"),
@@ -102,7 +108,7 @@ LOW = "Your credit balance is too low to access the Anthropic API."
         (
             "anthropic",
             400,
-            anthropic_error("invalid_request_error", "You have reached your specified API usage limits."),
+            anthropic_error("invalid_request_error", OVER),
             "billing",
         ),
         ("anthropic", 402, anthropic_error("billing_error", "pay"), "billing"),
@@ -132,44 +138,54 @@ LOW = "Your credit balance is too low to access the Anthropic API."
         ("ollama", 500, {"error": "llama runner process has terminated"}, "server_error"),
         ("openai", 524, b"origin timeout", "server_error"),
         # model_not_found
-        ("openai", 404, openai_error("The model `x` does not exist", "model_not_found"), "model_not_found"),
-        ("openai", 403, openai_error("no access to model", "model_not_found"), "model_not_found"),
-        ("anthropic", 404, anthropic_error("not_found_error", "model: claude-x"), "model_not_found"),
-        ("gemini", 404, [google_error(404, "models/x is not found for v1beta")], "model_not_found"),
-        ("openrouter", 404, router_error(404, "No endpoints found for x/y."), "model_not_found"),
-        ("openrouter", 400, router_error(400, "x/y is not a valid model ID"), "model_not_found"),
-        ("deepseek", 400, openai_error("Model Not Exist", "invalid_request_error"), "model_not_found"),
-        ("groq", 400, openai_error("The model `x` has been decommissioned"), "model_not_found"),
-        ("groq", 400, openai_error("gone", "model_decommissioned"), "model_not_found"),
-        ("ollama", 404, {"error": "model 'x' not found"}, "model_not_found"),
-        ("ollama", 404, {"error": "nothing here"}, "model_not_found"),
-        ("ollama", 404, b"", "model_not_found"),
-        ("mine", 404, {"detail": "The model x is not loaded"}, "model_not_found"),
-        ("mine", 400, openai_error("Invalid model name passed in model=x"), "model_not_found"),
+        ("openai", 404, openai_error("The model `x` does not exist", "model_not_found"), NO_MODEL),
+        ("openai", 403, openai_error("no access to model", "model_not_found"), NO_MODEL),
+        ("anthropic", 404, anthropic_error("not_found_error", "model: claude-x"), NO_MODEL),
+        ("gemini", 404, [google_error(404, "models/x is not found for v1beta")], NO_MODEL),
+        ("openrouter", 404, router_error(404, "No endpoints found for x/y."), NO_MODEL),
+        ("openrouter", 400, router_error(400, "x/y is not a valid model ID"), NO_MODEL),
+        ("deepseek", 400, openai_error("Model Not Exist", "invalid_request_error"), NO_MODEL),
+        ("groq", 400, openai_error("The model `x` has been decommissioned"), NO_MODEL),
+        ("groq", 400, openai_error("gone", "model_decommissioned"), NO_MODEL),
+        ("ollama", 404, {"error": "model 'x' not found"}, NO_MODEL),
+        ("ollama", 404, {"error": "nothing here"}, NO_MODEL),
+        ("ollama", 404, b"", NO_MODEL),
+        ("mine", 404, {"detail": "The model x is not loaded"}, NO_MODEL),
+        ("mine", 400, openai_error("Invalid model name passed in model=x"), NO_MODEL),
         ("openai", 410, openai_error("This model has been retired"), "model_not_found"),
         # bad_response: nothing there that could be asked
-        ("openai", 404, openai_error("Invalid URL (POST /x)", None, "invalid_request_error"), "bad_response"),
-        ("groq", 404, openai_error("Unknown request URL: POST /x", "unknown_url"), "bad_response"),
-        ("ollama", 404, b"404 page not found", "bad_response"),
-        ("mine", 404, {"detail": "Not Found"}, "bad_response"),
-        ("mine", 404, b"", "bad_response"),
-        ("mine", 405, {"detail": "Method Not Allowed"}, "bad_response"),
-        ("mine", 410, b"", "bad_response"),
-        ("mine", 418, b"", "bad_response"),
-        ("mine", 498, b"", "bad_response"),
-        ("mine", 301, b"", "bad_response"),
-        ("mine", 307, b"", "bad_response"),
-        ("mine", 101, b"", "bad_response"),
-        ("openrouter", 404, router_error(404, "No endpoints found that support image input"), "bad_response"),
-        ("openrouter", 404, router_error(404, "No endpoints found matching your data policy"), "bad_response"),
+        ("openai", 404, openai_error("Invalid URL (POST /x)", None, "invalid_request_error"), BAD),
+        ("groq", 404, openai_error("Unknown request URL: POST /x", "unknown_url"), BAD),
+        ("ollama", 404, b"404 page not found", BAD),
+        ("mine", 404, {"detail": "Not Found"}, BAD),
+        ("mine", 404, b"", BAD),
+        ("mine", 405, {"detail": "Method Not Allowed"}, BAD),
+        ("mine", 410, b"", BAD),
+        ("mine", 418, b"", BAD),
+        ("mine", 498, b"", BAD),
+        ("mine", 301, b"", BAD),
+        ("mine", 307, b"", BAD),
+        ("mine", 101, b"", BAD),
+        ("openrouter", 404, router_error(404, "No endpoints found that support image input"), BAD),
+        ("openrouter", 404, router_error(404, "No endpoints found matching your data policy"), BAD),
         # the caller's own
         ("openai", 400, openai_error("Invalid type for 'messages'"), CALLER),
-        ("openai", 400, openai_error("'max_tokens' is not supported with this model. Use 'x'."), CALLER),
+        (
+            "openai",
+            400,
+            openai_error("'max_tokens' is not supported with this model. Use 'x'."),
+            CALLER,
+        ),
         ("openai", 400, openai_error("too long", "context_length_exceeded"), CALLER),
         ("openai", 422, openai_error("no"), CALLER),
         ("openai", 413, b"", CALLER),
         ("openai", 400, openai_error("flagged", "content_policy_violation"), CALLER),
-        ("anthropic", 400, anthropic_error("invalid_request_error", "prompt is too long: 1 > 0"), CALLER),
+        (
+            "anthropic",
+            400,
+            anthropic_error("invalid_request_error", "prompt is too long: 1 > 0"),
+            CALLER,
+        ),
         ("anthropic", 413, anthropic_error("request_too_large", "big"), CALLER),
         ("gemini", 400, [google_error(400, "Invalid JSON payload received.")], CALLER),
         ("openrouter", 403, router_error(403, "flagged", reasons=["violence"]), CALLER),
@@ -177,7 +193,7 @@ LOW = "Your credit balance is too low to access the Anthropic API."
         ("mine", 500, openai_error("This model's maximum context length is 8192 tokens."), CALLER),
         ("mine", 400, openai_error("image not found"), CALLER),
     ],
-)  # fmt: skip
+)
 def test_refusals(provider, status, body, expected):
     verdict = judge(status, body, provider)
     assert told(verdict) == expected
@@ -198,21 +214,21 @@ MESSAGE = {"type": "message", "content": [{"type": "text", "text": "Hi"}]}
     [
         ("openai", "openai", chat("Hi"), "ok"),
         ("openai", "openai", chat("", "length"), "ok"),
-        ("openai", "openai", chat(None), "bad_response"),
+        ("openai", "openai", chat(None), BAD),
         ("deepseek", "openai", b"\n\n\n" + json.dumps(chat("Hi")).encode(), "ok"),
         ("anthropic", "anthropic", MESSAGE, "ok"),
-        ("anthropic", "anthropic", {**MESSAGE, "content": []}, "bad_response"),
+        ("anthropic", "anthropic", {**MESSAGE, "content": []}, BAD),
         ("gemini", "gemini", {"candidates": [{"finishReason": "MAX_TOKENS"}]}, "ok"),
         ("gemini", "gemini", {"promptFeedback": {"blockReason": "SAFETY"}}, CALLER),
         ("ollama", "ollama", {"message": {"content": "Hi"}, "done": True}, "ok"),
-        ("openai", "openai", {}, "bad_response"),
-        ("openai", "openai", [], "bad_response"),
+        ("openai", "openai", {}, BAD),
+        ("openai", "openai", [], BAD),
         ("openai", "openai", [chat("Hi")], "ok"),
-        ("openai", "openai", b"", "bad_response"),
-        ("openai", "openai", b" \n", "bad_response"),
-        ("openai", "openai", HTML.encode(), "bad_response"),
-        ("openai", "openai", b'{"choices": [{"mess', "bad_response"),
-        ("openai", "openai", b"data: {}\n\n", "bad_response"),
+        ("openai", "openai", b"", BAD),
+        ("openai", "openai", b" \n", BAD),
+        ("openai", "openai", HTML.encode(), BAD),
+        ("openai", "openai", b'{"choices": [{"mess', BAD),
+        ("openai", "openai", b"data: {}\n\n", BAD),
         ("openrouter", "openai", router_error(429, "slow"), "rate_limit"),
         ("openrouter", "openai", router_error(402, "pay"), "billing"),
         (
@@ -224,15 +240,20 @@ MESSAGE = {"type": "message", "content": [{"type": "text", "text": "Hi"}]}
         ("openrouter", "openai", router_error(401, "who"), "auth"),
         ("openrouter", "openai", router_error(403, "no"), "auth"),
         ("openrouter", "openai", router_error(403, "flagged", reasons=[]), CALLER),
-        ("openrouter", "openai", router_error(502, "gone"), "bad_response"),
-        ("openrouter", "openai", router_error(400, "hm"), "bad_response"),
+        ("openrouter", "openai", router_error(502, "gone"), BAD),
+        ("openrouter", "openai", router_error(400, "hm"), BAD),
         ("openrouter", "openai", {"error": {"code": "429", "message": "slow"}}, "rate_limit"),
-        ("openrouter", "openai", chat("", "error"), "bad_response"),
-        ("openrouter", "openai", {"choices": [{"message": {}, **router_error(429, "x")}]}, "rate_limit"),
+        ("openrouter", "openai", chat("", "error"), BAD),
+        (
+            "openrouter",
+            "openai",
+            {"choices": [{"message": {}, **router_error(429, "x")}]},
+            "rate_limit",
+        ),
         ("gemini", "openai", [google_error(429, "quota", quota("Day"))], "billing"),
         ("anthropic", "anthropic", anthropic_error("rate_limit_error", "x"), "rate_limit"),
-        ("anthropic", "anthropic", anthropic_error("overloaded_error", "x"), "bad_response"),
-        ("ollama", "openai", {"error": "boom"}, "bad_response"),
+        ("anthropic", "anthropic", anthropic_error("overloaded_error", "x"), BAD),
+        ("ollama", "openai", {"error": "boom"}, BAD),
     ],
 )
 def test_what_is_inside_a_200(provider, dialect, body, expected):
@@ -304,10 +325,14 @@ def test_a_server_that_says_not_to_retry_is_believed():
         (502, b"<html><p>no", "HTTP 502: a web page"),
         (500, b"", "HTTP 500, without a word"),
         (500, b"two\nlines\x07", "HTTP 500: two lines�"),
-        (401, openai_error("Incorrect API key provided: sk-abc123***xyz."), "HTTP 401: Incorrect API key provided: …"),
+        (
+            401,
+            openai_error("Incorrect API key provided: sk-abc123***xyz."),
+            "HTTP 401: Incorrect API key provided: …",
+        ),
         (400, b"\xff\xfe", "HTTP 400: ��"),
     ],
-)  # fmt: skip
+)
 def test_what_is_shown(status, body, expected):
     assert judge(status, body).detail == expected
 
@@ -315,9 +340,7 @@ def test_what_is_shown(status, body, expected):
 def test_what_is_shown_is_short_and_without_the_key():
     key = Secret("correct-horse-battery-staple")
     body = openai_error("x" * 190 + key.reveal() + "x" * 5000)
-    verdict = classify(
-        "openai", Dialect.OPENAI, 401, {}, json.dumps(body).encode(), secrets=[key]
-    )
+    verdict = classify("openai", Dialect.OPENAI, 401, {}, json.dumps(body).encode(), secrets=[key])
     assert len(verdict.detail) <= 200
     assert "correct" not in verdict.detail
     inside = classify("openai", Dialect.OPENAI, 200, {}, json.dumps(body).encode(), secrets=[key])
@@ -345,15 +368,15 @@ DELTA = sse({"choices": [{"delta": {"content": "x"}}]})
     ("pieces", "dialect", "expected"),
     [
         ([DELTA, b"data: [DONE]\n\n"], "openai", "ok"),
-        ([DELTA], "openai", "bad_response"),
-        ([b"data: [DONE]\n\n"], "openai", "bad_response"),
-        ([b"data: {\n\n"], "openai", "bad_response"),
+        ([DELTA], "openai", BAD),
+        ([b"data: [DONE]\n\n"], "openai", BAD),
+        ([b"data: {\n\n"], "openai", BAD),
         ([sse(router_error(429, "slow"))], "openai", "rate_limit"),
-        ([DELTA, sse(router_error(502, "gone"))], "openai", "bad_response"),
-        ([sse(anthropic_error("overloaded_error", "x"))], "anthropic", "bad_response"),
+        ([DELTA, sse(router_error(502, "gone"))], "openai", BAD),
+        ([sse(anthropic_error("overloaded_error", "x"))], "anthropic", BAD),
         ([sse(anthropic_error("authentication_error", "x"))], "anthropic", "auth"),
         ([sse({"promptFeedback": {"blockReason": "OTHER"}})], "gemini", CALLER),
-        ([b"event: error\ndata: upstream gone\n\n"], "openai", "bad_response"),
+        ([b"event: error\ndata: upstream gone\n\n"], "openai", BAD),
     ],
 )
 def test_streams(pieces, dialect, expected):

@@ -13,7 +13,7 @@ from bot.dialects.frames import Frames
 from bot.dialects.stream import Ending, StreamEvent, StreamParser
 from bot.models import Dialect, Usage
 
-S, O, C, U, F, END, ERR = (
+SIL, OTH, CON, USE, FIN, END, ERR = (
     Kind.SILENCE,
     Kind.OTHER,
     Kind.CONTENT,
@@ -100,7 +100,7 @@ def kinds(events: list[StreamEvent]) -> list[Kind]:
 
 def test_openai():
     parser, events = run(OPENAI)
-    assert kinds(events) == [O, C, C, F, U, END]
+    assert kinds(events) == [OTH, CON, CON, FIN, USE, END]
     assert [event.raw for event in events] == OPENAI
     assert parser.usage == Usage(9, 2)
     assert (parser.served_model, parser.finish_reason) == ("gpt-x", "stop")
@@ -109,7 +109,7 @@ def test_openai():
 
 def test_anthropic():
     parser, events = run(ANTHROPIC, "anthropic")
-    assert kinds(events) == [O, O, S, C, C, O, F, END]
+    assert kinds(events) == [OTH, OTH, SIL, CON, CON, OTH, FIN, END]
     assert b"".join(event.raw for event in events) == b"".join(ANTHROPIC)
     assert parser.usage == Usage(9, 4)
     assert (parser.served_model, parser.finish_reason) == ("claude-x", "end_turn")
@@ -119,7 +119,7 @@ def test_anthropic():
 def test_gemini():
     pieces = [gemini("Hel"), gemini("lo", finishReason="STOP")]
     parser, events = run(pieces, "gemini")
-    assert kinds(events) == [C, F]
+    assert kinds(events) == [CON, FIN]
     assert parser.usage == Usage(3, 1)
     assert (parser.served_model, parser.ending) == ("gemini-x", Ending.WHOLE)
 
@@ -130,15 +130,21 @@ def test_ollama():
         line(message={"content": "Hi"}, done=False),
         b"\n",
         line(message={"content": " you"}, done=False),
-        line(message={"content": ""}, done=True, done_reason="stop", prompt_eval_count=5, eval_count=2),
+        line(
+            message={"content": ""},
+            done=True,
+            done_reason="stop",
+            prompt_eval_count=5,
+            eval_count=2,
+        ),
     ]
     parser, events = run(pieces, "ollama")
-    assert kinds(events) == [O, C, S, C, END]
+    assert kinds(events) == [OTH, CON, SIL, CON, END]
     assert parser.usage == Usage(5, 2)
     assert (parser.served_model, parser.ending) == ("llama-x", Ending.WHOLE)
     # The last line need not end.
     parser, events = run([pieces[1], pieces[4].rstrip()], "ollama")
-    assert kinds(events) == [C, END]
+    assert kinds(events) == [CON, END]
 
 
 def test_nothing_is_read_after_the_end():
@@ -166,29 +172,29 @@ def test_nothing_is_read_after_the_end():
 def test_signs_of_no_life(piece):
     for before in ([], OPENAI[:2]):
         _, events = run([*before, piece])
-        assert set(kinds(events[len(before) :])) == {S}
+        assert set(kinds(events[len(before) :])) == {SIL}
 
 
 @pytest.mark.parametrize("eol", [b"\n", b"\r\n", b"\r"])
 def test_every_line_ending(eol):
     _, events = run([piece.replace(b"\n", eol) for piece in ANTHROPIC], "anthropic")
-    assert kinds(events) == [O, O, S, C, C, O, F, END]
+    assert kinds(events) == [OTH, OTH, SIL, CON, CON, OTH, FIN, END]
     parser, events = run([piece.replace(b"\n", eol) for piece in OPENAI])
-    assert kinds(events) == [O, C, C, F, U, END]
+    assert kinds(events) == [OTH, CON, CON, FIN, USE, END]
     assert parser.usage == Usage(9, 2)
 
 
 def test_data_over_several_lines_a_byte_order_mark_and_no_space():
     first = b'\xef\xbb\xbfdata:{"choices":[{"delta":\ndata:{"content":"x"}}]}\n\n'
     _, events = run([first, b"data:[DONE]\n\n"])
-    assert kinds(events) == [C, END]
+    assert kinds(events) == [CON, END]
 
 
 def test_a_last_event_that_nothing_ended():
     _, events = run([*OPENAI[:-1], b"data: [DONE]"])
     assert kinds(events)[-1] is END
     parser, events = run([*OPENAI[:2], b'data: {"choices":[{"del'])
-    assert kinds(events) == [O, C, ERR]
+    assert kinds(events) == [OTH, CON, ERR]
     assert parser.ending is Ending.ERROR
 
 
@@ -235,7 +241,7 @@ ERROR = {"error": {"code": 502, "message": "Provider disconnected"}}
 )
 def test_errors_inside_a_stream(before, body):
     parser, events = run([*before, data(body), DONE])
-    assert kinds(events) == [O, C][: len(before)] + [ERR]
+    assert kinds(events) == [*[OTH, CON][: len(before)], ERR]
     assert events[-1].body == body
     assert parser.ending is Ending.ERROR
 
@@ -255,19 +261,19 @@ def test_an_error_event_without_json():
     _, events = run([b"event: error\ndata: upstream gone\n\n"])
     assert (events[0].kind, events[0].body) == (ERR, "upstream gone")
     _, events = run([*OPENAI[:2], b"event: error\n\n"])
-    assert kinds(events) == [O, C, ERR]
+    assert kinds(events) == [OTH, CON, ERR]
 
 
 def test_a_prompt_that_gemini_blocks():
     _, events = run([data({"promptFeedback": {"blockReason": "SAFETY"}})], "gemini")
     assert kinds(events) == [ERR]
     _, events = run([data({"promptFeedback": {}}), data({"usageMetadata": {"a": 1}})], "gemini")
-    assert kinds(events) == [O, U]
+    assert kinds(events) == [OTH, USE]
 
 
 def test_ollamas_error_line():
     _, events = run([line(message={"content": "x"}, done=False), b'{"error":"boom"}\n'], "ollama")
-    assert kinds(events) == [C, ERR]
+    assert kinds(events) == [CON, ERR]
     assert events[-1].body == {"error": "boom"}
 
 
@@ -292,7 +298,7 @@ def test_an_event_without_end_is_an_error_and_memory_stays_flat():
     events = parser.feed(OPENAI[1])
     for _ in range(100):
         events += parser.feed(b"data: " + b"x" * 94)
-    assert kinds(events) == [C, ERR]
+    assert kinds(events) == [CON, ERR]
     assert "too large" in events[-1].detail
     assert parser.over
     assert parser.close() == []
@@ -304,7 +310,7 @@ def test_the_bound_is_the_same_however_the_bytes_come(size):
     assert len(block) == size
     for pieces in ([block], [block[:500], block[500:]], [bytes([b]) for b in block]):
         _, events = run([*pieces, DONE], most_bytes=1000)
-        assert kinds(events) == ([C, END] if size <= 1000 else [ERR])
+        assert kinds(events) == ([CON, END] if size <= 1000 else [ERR])
 
 
 @pytest.mark.parametrize(
@@ -319,22 +325,26 @@ def test_the_bound_is_the_same_however_the_bytes_come(size):
 )
 def test_first_content_of_every_kind(delta):
     parser, events = run([chunk(role="assistant", content=None, refusal=None), chunk(**delta)])
-    assert kinds(events) == [O, C]
+    assert kinds(events) == [OTH, CON]
     assert parser.started
 
 
 def test_first_content_of_anthropics_other_blocks():
     for block in ({"type": "tool_use", "id": "t1", "input": {}}, {"type": "text", "text": "x"}):
-        parser, events = run([data({"type": "content_block_start", "content_block": block})], "anthropic")
-        assert kinds(events) == [C]
-    parser, events = run([data({"type": "something_new"}), data({"type": "message_delta"})], "anthropic")
-    assert kinds(events) == [O, O]
+        parser, events = run(
+            [data({"type": "content_block_start", "content_block": block})], "anthropic"
+        )
+        assert kinds(events) == [CON]
+    parser, events = run(
+        [data({"type": "something_new"}), data({"type": "message_delta"})], "anthropic"
+    )
+    assert kinds(events) == [OTH, OTH]
     assert not parser.started
 
 
 def test_content_and_finish_in_one():
     parser, events = run([chunk("stop", content="x"), DONE])
-    assert kinds(events) == [F, END]
+    assert kinds(events) == [FIN, END]
     assert parser.started
     parser, events = run([line(message={"content": "x"}, done=True)], "ollama")
     assert kinds(events) == [END]
@@ -345,16 +355,18 @@ def test_words_in_the_answer_are_not_taken_for_signals():
     tricky = '[DONE] "error": {"usage": {"finish_reason": "stop", event: error message_stop ping'
     pieces = [OPENAI[1], chunk(content=tricky), chunk(content=tricky), *OPENAI[3:]]
     _, events = run(pieces)
-    assert kinds(events) == [C, C, C, F, U, END]
+    assert kinds(events) == [CON, CON, CON, FIN, USE, END]
     delta = {"type": "content_block_delta", "delta": {"type": "text_delta", "text": tricky}}
-    _, events = run([*ANTHROPIC[:4], data(delta, "content_block_delta"), ANTHROPIC[-1]], "anthropic")
-    assert kinds(events)[-2:] == [C, END]
+    _, events = run(
+        [*ANTHROPIC[:4], data(delta, "content_block_delta"), ANTHROPIC[-1]], "anthropic"
+    )
+    assert kinds(events)[-2:] == [CON, END]
 
 
 def test_usage_wherever_it_stands():
     groq = {"choices": [], "x_groq": {"usage": {"prompt_tokens": 1, "completion_tokens": 2}}}
     parser, events = run([OPENAI[1], data(groq), DONE], provider="groq")
-    assert kinds(events) == [C, U, END]
+    assert kinds(events) == [CON, USE, END]
     assert parser.usage == Usage(1, 2)
     # In a chunk that also has content it cannot be left out.
     both = {
@@ -362,10 +374,10 @@ def test_usage_wherever_it_stands():
         "usage": {"prompt_tokens": 3, "completion_tokens": 1, "cost": 0.5},
     }
     parser, events = run([OPENAI[1], data(both), DONE], provider="openrouter")
-    assert kinds(events) == [C, C, END]
+    assert kinds(events) == [CON, CON, END]
     assert parser.usage == Usage(3, 1, reported_cost_usd=Decimal("0.5"))
     _, events = run([data({"choices": [], "prompt_filter_results": [1]})])
-    assert kinds(events) == [O]
+    assert kinds(events) == [OTH]
 
 
 def test_the_first_model_named_is_kept():

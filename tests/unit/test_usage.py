@@ -143,7 +143,9 @@ def test_openrouters_own_cost(cost, expected):
 
 def test_openrouter_counts_cache_writes_in_and_speaks_messages_too():
     details = {"cached_tokens": 2, "cache_write_tokens": 5}
-    usage = openai("openrouter", prompt_tokens=9, completion_tokens=1, prompt_tokens_details=details)
+    usage = openai(
+        "openrouter", prompt_tokens=9, completion_tokens=1, prompt_tokens_details=details
+    )
     assert usage == Usage(9, 1, cached_input_tokens=2, cache_write_tokens=5)
     body = {"usage": {"input_tokens": 3, "output_tokens": 1, "cost": 0.25}}
     usage = read_usage(ANTHROPIC, "openrouter", body)
@@ -190,8 +192,8 @@ def test_no_usage(dialect, body):
 
 
 def test_anthropics_stream_counts_input_first_and_output_last():
+    assert UsageReader(ANTHROPIC, "anthropic").usage is None
     reader = UsageReader(ANTHROPIC, "anthropic")
-    assert reader.usage is None
     start = {"input_tokens": 10, "cache_read_input_tokens": 5, "output_tokens": 1}
     reader.add({"type": "message_start", "message": {"usage": start}})
     reader.add({"type": "content_block_delta", "delta": {"type": "text_delta", "text": "x"}})
@@ -204,7 +206,11 @@ def test_the_largest_count_stays_and_rubbish_is_passed_over():
     reader = UsageReader(OPENAI, "openrouter")
     reader.add({"usage": None})
     reader.add({"usage": {"prompt_tokens": 5, "completion_tokens": 1, "cost": "0.25"}})
-    late = {"prompt_tokens": -5, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 2}}
+    late = {
+        "prompt_tokens": -5,
+        "completion_tokens": 3,
+        "prompt_tokens_details": {"cached_tokens": 2},
+    }
     reader.add({"usage": late})
     reader.add({"usage": {"prompt_tokens": 10**12, "prompt_tokens_details": None}})
     reader.add({"usage": {"prompt_tokens_details": {"cached_tokens": 4}, "cost": {"a": 1}}})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -11,15 +12,8 @@ import pytest
 from aiohttp import web
 
 from adapters.slack.app import SlackSurface
-from adapters.slack.settings import SlackSettings
-from tests.servers.slack import (
-    APP_TOKEN,
-    BOT_TOKEN,
-    SIGNING_SECRET,
-    SlackServer,
-    as_form,
-    signed,
-)
+from tests.fakes_slack import HTTP, Setup
+from tests.servers.slack import SlackServer, as_form, signed
 
 PACE_S = 0.01
 WAIT_S = 0.02
@@ -34,21 +28,6 @@ async def slack() -> AsyncIterator[SlackServer]:
     await server.stop()
 
 
-def settings_for(slack: SlackServer, **env: str) -> SlackSettings:
-    """Read settings as the environment would have them."""
-    found = SlackSettings.read(
-        {
-            "SLACK_BOT_TOKEN": BOT_TOKEN,
-            "SLACK_APP_TOKEN": APP_TOKEN,
-            "SLACK_API_URL": slack.api_url,
-            "SLACK_CHANNEL": "#llm-ops",
-            **env,
-        }
-    )
-    assert found is not None
-    return found
-
-
 Start = Callable[..., Awaitable[SlackSurface]]
 
 
@@ -57,10 +36,9 @@ async def start(slack: SlackServer) -> AsyncIterator[Start]:
     """Start surfaces in Socket Mode; `wait=False` does not wait until they are connected."""
     running: list[SlackSurface] = []
 
-    async def go(core: Any, *, wait: bool = True, draw: Any = None, **env: str) -> SlackSurface:
-        surface = SlackSurface(
-            core, settings_for(slack, **env), draw, pace_s=PACE_S, first_wait_s=WAIT_S
-        )
+    async def go(core: Any, *, wait: bool = True, draw: Any = None, **told: Any) -> SlackSurface:
+        setup = Setup(**{"api_url": slack.api_url, **told})
+        surface = SlackSurface(core, setup, draw, pace_s=PACE_S, first_wait_s=WAIT_S)
         surface.outbox.picture_waits_s = (0.01, 0.01)
         running.append(surface)
         await surface.start()
@@ -103,8 +81,8 @@ async def http(slack: SlackServer) -> AsyncIterator[Callable[[Any], Awaitable[Ht
     closing: list[Any] = []
 
     async def go(core: Any) -> Http:
-        settings = settings_for(slack, SLACK_APP_TOKEN="", SLACK_SIGNING_SECRET=SIGNING_SECRET)
-        surface = SlackSurface(core, settings, pace_s=PACE_S, first_wait_s=WAIT_S)
+        setup = replace(HTTP, api_url=slack.api_url)
+        surface = SlackSurface(core, setup, pace_s=PACE_S, first_wait_s=WAIT_S)
         application = web.Application()
         surface.mount(application)
         runner = web.AppRunner(application)

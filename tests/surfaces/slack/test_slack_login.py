@@ -3,67 +3,33 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 
 from adapters.slack.app import State
 from adapters.slack.login import examine_slack
 from adapters.slack.manifest import SCOPES
-from adapters.slack.settings import Mode, SlackSettings
 from bot.access import Permission
-from bot.errors import SettingsError
-from tests.fakes_slack import FakeCore, ruled
-from tests.servers.slack import BOT_TOKEN, Channel, Fault, SlackServer
-from tests.surfaces.slack.conftest import Start, settings_for
-
-# --- settings ---------------------------------------------------------------------------------
-
-
-def test_no_bot_token_means_no_slack() -> None:
-    assert SlackSettings.read({"SLACK_APP_TOKEN": "xapp-1"}) is None
-
-
-def test_a_bot_token_alone_is_told() -> None:
-    with pytest.raises(SettingsError) as caught:
-        SlackSettings.read({"SLACK_BOT_TOKEN": BOT_TOKEN})
-    assert "SLACK_APP_TOKEN" in caught.value.message
-
-
-@pytest.mark.parametrize(
-    ("env", "mode"),
-    [
-        ({"SLACK_APP_TOKEN": "xapp-1"}, Mode.SOCKET),
-        ({"SLACK_SIGNING_SECRET": "s"}, Mode.HTTP),
-        ({"SLACK_APP_TOKEN": "xapp-1", "SLACK_SIGNING_SECRET": "s"}, Mode.SOCKET),
-    ],
-)
-def test_the_mode_follows_from_what_is_set(env: dict[str, str], mode: Mode) -> None:
-    settings = SlackSettings.read({"SLACK_BOT_TOKEN": BOT_TOKEN, **env})
-    assert settings is not None
-    assert settings.mode is mode
-    assert settings.api_url == "https://slack.com/api/"
-
-
-def test_no_secret_shows_itself() -> None:
-    settings = SlackSettings.read({"SLACK_BOT_TOKEN": BOT_TOKEN, "SLACK_APP_TOKEN": "xapp-1"})
-    assert BOT_TOKEN not in repr(settings)
-    assert "xapp-1" not in repr(settings)
-
+from bot.models import Secret
+from tests.fakes_slack import FakeCore, Setup, ruled
+from tests.servers.slack import Channel, Fault, SlackServer
+from tests.surfaces.slack.conftest import Start
 
 # --- logging in -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("env", "method"),
+    ("told", "method"),
     [
-        ({"SLACK_BOT_TOKEN": "xoxb-no"}, "auth.test"),
-        ({"SLACK_APP_TOKEN": "xapp-no"}, "apps.connections.open"),
+        ({"bot_token": Secret("xoxb-no")}, "auth.test"),
+        ({"app_token": Secret("xapp-no")}, "apps.connections.open"),
     ],
 )
 async def test_a_wrong_token_is_one_line_a_try_and_never_the_token(
-    slack: SlackServer, start: Start, caplog, env: dict[str, str], method: str
+    slack: SlackServer, start: Start, caplog, told: dict[str, Secret], method: str
 ) -> None:
-    surface = await start(FakeCore(), wait=False, **env)
+    surface = await start(FakeCore(), wait=False, **told)
     await slack.until(lambda: len(slack.called(method)) >= 2)
     await slack.until(lambda: surface.health().state is State.RETRYING)
     assert "token was refused" in surface.health().trouble
@@ -110,7 +76,7 @@ async def test_an_app_token_without_its_scope_is_told(
 async def test_a_channel_the_bot_is_not_in_is_told_at_the_start(
     slack: SlackServer, start: Start, caplog
 ) -> None:
-    await start(FakeCore(), SLACK_CHANNEL="G0SEC")
+    await start(FakeCore(), channel="G0SEC")
     assert "/invite @Changeover" in caplog.text
 
 
@@ -156,8 +122,8 @@ async def test_whoever_slack_will_not_vouch_for_is_in_no_group(
 # --- the doctor -------------------------------------------------------------------------------
 
 
-async def checks_of(slack: SlackServer, **env: str) -> dict[str, tuple[bool, str, str]]:
-    found = await examine_slack(settings_for(slack, **env))
+async def checks_of(slack: SlackServer, **told: Any) -> dict[str, tuple[bool, str, str]]:
+    found = await examine_slack(Setup(**{"api_url": slack.api_url, **told}))
     return {check.name: (check.ok, check.detail, check.resolution) for check in found}
 
 
@@ -171,35 +137,35 @@ async def test_the_doctor_finds_all_in_place(slack: SlackServer) -> None:
 
 
 async def test_the_doctor_in_http_mode_opens_no_socket(slack: SlackServer) -> None:
-    checks = await checks_of(slack, SLACK_APP_TOKEN="", SLACK_SIGNING_SECRET="s")
+    checks = await checks_of(slack, app_token=None, signing_secret=Secret("s"))
     assert checks["slack events"][0]
     assert "not" not in checks["slack channel"][2]
     assert slack.called("apps.connections.open") == []
 
 
 async def test_the_doctor_stops_at_a_wrong_bot_token(slack: SlackServer) -> None:
-    checks = await checks_of(slack, SLACK_BOT_TOKEN="xoxb-no")
+    checks = await checks_of(slack, bot_token=Secret("xoxb-no"))
     assert list(checks) == ["slack"]
     assert not checks["slack"][0]
 
 
 @pytest.mark.parametrize(
-    ("env", "name", "says"),
+    ("told", "name", "says"),
     [
-        ({"SLACK_APP_TOKEN": "xapp-no"}, "slack events", "token was refused"),
-        ({"SLACK_CHANNEL": ""}, "slack channel", "SLACK_CHANNEL is not set"),
-        ({"SLACK_CHANNEL": "#nowhere"}, "slack channel", "no such channel"),
-        ({"SLACK_CHANNEL": "C0OLD"}, "slack channel", "archived"),
-        ({"SLACK_CHANNEL": "C0SEEN"}, "slack channel", "/invite @changeover"),
+        ({"app_token": Secret("xapp-no")}, "slack events", "token was refused"),
+        ({"channel": ""}, "slack channel", "SLACK_CHANNEL is not set"),
+        ({"channel": "#nowhere"}, "slack channel", "no such channel"),
+        ({"channel": "C0OLD"}, "slack channel", "archived"),
+        ({"channel": "C0SEEN"}, "slack channel", "/invite @changeover"),
     ],
 )
 async def test_the_doctor_names_what_is_wrong(
-    slack: SlackServer, env: dict[str, str], name: str, says: str
+    slack: SlackServer, told: dict[str, Any], name: str, says: str
 ) -> None:
     slack.channels["C0OLD"] = Channel("old", archived=True)
     slack.channels["C0SEEN"] = Channel("seen")
-    if env.get("SLACK_CHANNEL") == "C0SEEN":
+    if told.get("channel") == "C0SEEN":
         slack.scopes = tuple(s for s in slack.scopes if s != "chat:write.public")
-    ok, detail, resolution = (await checks_of(slack, **env))[name]
+    ok, detail, resolution = (await checks_of(slack, **told))[name]
     assert not ok
     assert says in f"{detail} {resolution}"

@@ -137,14 +137,14 @@ async def test_an_edit_that_slack_is_too_busy_for_is_not_gone(
 async def test_the_channel_goes_by_id_or_name(
     slack: SlackServer, start: Start, wanted: str
 ) -> None:
-    surface = await start(FakeCore(), SLACK_CHANNEL=wanted)
+    surface = await start(FakeCore(), channel=wanted)
     await surface.chat.post(public("alert"))
     assert (await slack.message()).channel == "C0OPS"
 
 
 async def test_a_name_on_a_later_page_is_found(slack: SlackServer, start: Start) -> None:
     slack.channels["C0LAST"] = Channel("last")
-    surface = await start(FakeCore(), SLACK_CHANNEL="#last")
+    surface = await start(FakeCore(), channel="#last")
     await surface.chat.post(public("alert"))
     assert (await slack.message()).channel == "C0LAST"
     assert len(slack.called("conversations.list")) == 3
@@ -177,7 +177,7 @@ async def test_a_channel_that_cannot_be_posted_to_is_told_with_a_way_out(
     slack: SlackServer, start: Start, channel: str, says: str
 ) -> None:
     slack.channels["C0OLD"] = Channel("old", archived=True)
-    surface = await start(FakeCore(), SLACK_CHANNEL=channel)
+    surface = await start(FakeCore(), channel=channel)
     with pytest.raises(ChatError) as caught:
         await surface.chat.post(public("alert"))
     assert says in f"{caught.value.message} {caught.value.hint}"

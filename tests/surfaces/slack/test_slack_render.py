@@ -269,7 +269,7 @@ def test_every_text_is_well_formed_and_short_enough(spans: tuple[Span, ...], mos
 
 @st.composite
 def cards(draw: st.DrawFn) -> Card:
-    long = draw(st.integers(1, 60))
+    long = draw(st.integers(1, 40))
     columns = draw(st.integers(1, 7))
     rows = draw(st.lists(st.lists(TEXTS, min_size=columns, max_size=columns), max_size=4))
     return Card(
@@ -290,7 +290,7 @@ def cards(draw: st.DrawFn) -> Card:
 
 
 @given(cards())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_no_card_is_refused(card: Card) -> None:
     assert fault(card) == ""
 

@@ -199,7 +199,7 @@ async def test_whoever_changes_in_private_hears_when_the_channel_was_not_told(
     slack: SlackServer, start: Start
 ) -> None:
     core = FakeCore(lines={"model cheap": public("best → cheap", tone=Tone.CHANGE)})
-    await start(core, SLACK_CHANNEL="C0GONE")
+    await start(core, channel="C0GONE")
     await slack.command("/model", "cheap", channel="DU1")
     note = await slack.message(to="U1")
     assert "the channel was not told" in note.text

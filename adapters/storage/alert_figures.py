@@ -1,0 +1,128 @@
+"""What alerts ask of the ledger: who answers again, and what rerouting cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Row,
+    Select,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    select,
+)
+
+from adapters.storage import schema
+from bot.models import ModelRef, Usage
+from bot.ports.alerts import GoodAnswers, Rerouted
+
+_attempts = schema.attempts
+_events = schema.fallback_events
+_GOOD_BELOW = 400
+_TOKENS = (
+    "input_tokens",
+    "output_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "reasoning_tokens",
+)
+
+
+def good_answers(
+    connection: Connection,
+    model: str,
+    since: datetime,
+    until: datetime,
+    most: int,
+    *,
+    by_any: bool,
+) -> GoodAnswers:
+    """Count the good answers of a model in (since, until], up to `most`."""
+    attempts = (
+        select(_attempts.c.at)
+        .where(
+            _attempts.c.at > since,
+            _attempts.c.at <= until,
+            _attempts.c.model == model,
+            _attempts.c.answered,
+            _attempts.c.reason.is_(None),
+            _attempts.c.status < _GOOD_BELOW,
+        )
+        .order_by(_attempts.c.at)
+        .limit(most)
+    )
+    found = list(connection.execute(attempts).scalars())
+    if by_any:
+        events = (
+            select(_events.c.at)
+            .where(
+                _events.c.at > since,
+                _events.c.at <= until,
+                _events.c.from_model == model,
+                _events.c.to_model.is_not(None),
+            )
+            .order_by(_events.c.at)
+            .limit(most)
+        )
+        found += connection.execute(events).scalars()
+    return GoodAnswers(min(len(found), most), min(found, default=None))
+
+
+def rerouted(
+    connection: Connection, model: str, start: datetime, end: datetime
+) -> Sequence[Rerouted]:
+    """Add up by model what answered in a model's place in [start, end)."""
+    query = _rerouted(model, start, end)
+    return [_row(row) for row in connection.execute(query) if "/" in row.model]
+
+
+def _rerouted(model: str, start: datetime, end: datetime) -> Select[Any]:
+    # A request may have several events; its answer counts once.
+    mine = exists(
+        select(literal(1)).where(
+            _events.c.request_id == _attempts.c.request_id,
+            _events.c.from_model == model,
+            _events.c.at >= start,
+            _events.c.at < end,
+            _events.c.to_model.is_not(None),
+        )
+    )
+    tokens = sum((_attempts.c[name] for name in _TOKENS[1:2]), _attempts.c[_TOKENS[0]])
+    unpriced = case((and_(_attempts.c.cost_nano_usd.is_(None), tokens > 0), 1), else_=0)
+    return (
+        select(
+            _attempts.c.model,
+            func.count().label("requests"),
+            _sum(func.coalesce(_attempts.c.cost_nano_usd, 0)).label("cost_nano_usd"),
+            _sum(unpriced).label("unpriced"),
+            *(_sum(_attempts.c[name]).label(name) for name in _TOKENS),
+        )
+        .where(
+            _attempts.c.at >= start,
+            _attempts.c.at < end,
+            _attempts.c.answered,
+            _attempts.c.fallback,
+            mine,
+        )
+        .group_by(_attempts.c.model)
+    )
+
+
+def _sum(column: Any) -> Any:
+    # PostgreSQL adds whole numbers up to a decimal.
+    return cast(func.sum(column), BigInteger)
+
+
+def _row(row: Row[Any]) -> Rerouted:
+    provider, _, name = row.model.partition("/")
+    usage = Usage(**{token: getattr(row, token) for token in _TOKENS})
+    return Rerouted(ModelRef(provider, name), row.requests, usage, row.cost_nano_usd, row.unpriced)

@@ -1,0 +1,213 @@
+"""Reads what is new, decides what is to be said, and keeps both before a word is said."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from bot.alerts.incident import Incident, State, answered, broke, in_step
+from bot.alerts.intake import sort_in
+from bot.alerts.notices import (
+    TELL_TROUBLE_AFTER,
+    from_outside,
+    morning_notice,
+    outside_notice,
+    trouble_notice,
+)
+from bot.alerts.outage_cost import with_costs
+from bot.alerts.parts import Engine
+from bot.alerts.policy import Scene, decide
+from bot.alerts.record import incident_of, record_of
+from bot.alerts.steps import SPEAKING, carry_out, wants
+from bot.errors import ConfigError
+from bot.ports.alerts import AlertReason, AlertStore, IncidentRecord, Want
+
+BATCH = 2000
+MOST_BATCHES = 50
+MOST_CHANGES = 100
+OUTSIDE_EVERY = timedelta(seconds=5)
+CONFIG_STATE = "alerts.config"
+LAST_OUTSIDE = "alerts.outside"
+
+
+async def judge(engine: Engine, now: datetime) -> None:
+    """Read and decide once.
+
+    Raises:
+        AlertConflictError: another process was at work; nothing of this step was kept.
+        StorageError: the database cannot be used.
+    """
+    await _take_in(engine, now)
+    await _watch_config(engine, now)
+    muted_until = await engine.outlooks.log.muted_until()
+    muted = muted_until is not None and now < muted_until
+    if not muted:
+        await _look_outside(engine, now)
+        await _sum_up(engine, now)
+    await _decide(engine, now, muted_until)
+    await _tell_of_trouble(engine, now)
+
+
+async def note_config(
+    store: AlertStore, place: str, error: ConfigError | None, at: datetime
+) -> None:
+    """Keep whether the config can be used; whichever process sees it first may say so.
+
+    Raises:
+        StorageError: it could not be kept.
+    """
+    before = await store.recall(CONFIG_STATE)
+    says = [error.message, error.hint] if error else None
+    known = json.loads(before) if before else {"place": place, "says": None}
+    if (known["place"], known["says"]) == (place, says):
+        return
+    state = {"place": place, "says": says, "at": at.isoformat()}
+    await store.remember(CONFIG_STATE, json.dumps(state))
+
+
+async def _take_in(engine: Engine, now: datetime) -> None:
+    """Count the events that came in since the last look."""
+    longest = engine.settings.silent_after
+    for _ in range(MOST_BATCHES):
+        queued = await engine.store.queued(BATCH)
+        if not queued:
+            return
+        recent = [one.event for one in queued if now - one.event.at < longest]
+        known = [_present(one, now) for one in await engine.store.incidents(now - longest)]
+        changed = sort_in(known, recent, now)
+        taken = [one.id for one in queued]
+        await engine.store.commit(taken, [record_of(one) for one in changed], (), now)
+        if len(queued) < BATCH:
+            return
+
+
+async def _watch_config(engine: Engine, now: datetime) -> None:
+    """Open or end the incident of a config that cannot be used."""
+    kept = await engine.store.recall(CONFIG_STATE)
+    if kept is None:
+        return
+    state = json.loads(kept)
+    at = datetime.fromisoformat(state["at"]).astimezone(UTC)
+    going_on = [
+        _present(one, now)
+        for one in await engine.store.incidents(now)
+        if one.reason == AlertReason.CONFIG_INVALID and one.resolved_at is None
+    ]
+    changed: list[Incident] = []
+    if state["says"] is None:
+        changed = [answered(one, 1, min(at, now)) for one in going_on]
+    else:
+        says = (state["says"][0], state["says"][1])
+        present = going_on[0] if going_on else None
+        after = broke(present, state["place"], says, at, now)
+        changed = [] if after is present else [after]
+    changed = [one for one in changed if one not in going_on]
+    if changed:
+        await engine.store.commit((), [record_of(one) for one in changed], (), now)
+
+
+async def _look_outside(engine: Engine, now: datetime) -> None:
+    """Tell edits of the config by other hands, which the journal keeps."""
+    last = engine.outside_at
+    if last is not None and last <= now < last + OUTSIDE_EVERY:
+        return
+    place = engine.outlooks.config.location
+    changes = await engine.journal.changes(place, MOST_CHANGES)
+    newest = max((one.id for one in changes), default=0)
+    kept = await engine.store.recall(LAST_OUTSIDE)
+    told = int(kept) if kept else newest
+    for change in from_outside(changes, told):
+        await engine.store.add_notice(outside_notice(change, place, now), list(engine.chats))
+    if kept is None or newest > told:
+        await engine.store.remember(LAST_OUTSIDE, str(newest))
+    engine.outside_at = now
+
+
+async def _sum_up(engine: Engine, now: datetime) -> None:
+    """Tell in the morning what the quiet hours kept back."""
+    quiet = engine.settings.quiet
+    if quiet is None or quiet.at(now) or engine.summed_up == quiet.latest(now).name:
+        return
+    night = quiet.latest(now)
+    known = [incident_of(one) for one in await engine.store.incidents(night.start)]
+    notice = morning_notice(known, quiet, now)
+    if notice is not None:
+        await engine.store.add_notice(notice, list(engine.chats))
+    engine.summed_up = night.name
+
+
+async def _decide(engine: Engine, now: datetime, muted_until: datetime | None) -> None:
+    window = now - engine.settings.unstable_within
+    records = await engine.store.incidents(window)
+    known = [_present(one, now) for one in records]
+    going_on = [one for one in known if one.state is not State.RESOLVED]
+    late = [one for one in known if one.state is State.RESOLVED and one.changed != one.told]
+    if not going_on and not late:
+        return
+    scene = Scene(
+        muted_until=muted_until,
+        exhausted=frozenset(
+            one.primary for one in going_on if one.reason is AlertReason.CHAIN_EXHAUSTED
+        ),
+        primaries=await engine.outlooks.primaries() if going_on else None,
+    )
+    before = {record.id: incident_of(record) for record in records}
+    changed: list[Incident] = []
+    asked: list[Want] = []
+    for one in [*going_on, *late]:
+        opens = sum(_alike(one, other) and _opened_since(other, window) for other in known)
+        after, step_wants = await _step(engine, one, now, replace(scene, opens=opens))
+        if after != before[one.id]:
+            changed.append(after)
+        asked += step_wants
+    if changed:
+        await engine.store.commit((), [record_of(one) for one in changed], asked, now)
+
+
+async def _step(
+    engine: Engine, incident: Incident, now: datetime, scene: Scene
+) -> tuple[Incident, list[Want]]:
+    incident = await _with_answers(engine, incident, now)
+    if incident.was_primary is None and scene.primaries is not None:
+        incident = replace(incident, was_primary=incident.primary in scene.primaries)
+    decision = decide(incident, now, engine.settings, scene)
+    after = carry_out(incident, decision, now, scene, engine.settings.quiet)
+    if decision.step in SPEAKING:
+        after = await with_costs(after, engine.store, engine.outlooks, now)
+    return after, wants(after, decision.step, engine.chats)
+
+
+async def _with_answers(engine: Engine, incident: Incident, now: datetime) -> Incident:
+    if incident.state is State.RESOLVED or incident.reason is AlertReason.CONFIG_INVALID:
+        return incident
+    found = await engine.store.good_answers(
+        incident.primary,
+        incident.last_event_at,
+        now,
+        engine.settings.recover_answers,
+        by_any=incident.reason is AlertReason.CHAIN_EXHAUSTED,
+    )
+    return answered(incident, found.count, found.first_at)
+
+
+async def _tell_of_trouble(engine: Engine, now: datetime) -> None:
+    """Tell on the other surfaces of one that takes no alerts."""
+    if len(engine.chats) < 2:
+        return
+    for trouble in await engine.store.troubles():
+        if now - trouble.since >= TELL_TROUBLE_AFTER:
+            others = [surface for surface in engine.chats if surface != trouble.surface]
+            await engine.store.add_notice(trouble_notice(trouble), others)
+
+
+def _present(record: IncidentRecord, now: datetime) -> Incident:
+    return in_step(incident_of(record), now)
+
+
+def _alike(one: Incident, other: Incident) -> bool:
+    return one.id != other.id and (one.primary, one.reason) == (other.primary, other.reason)
+
+
+def _opened_since(incident: Incident, since: datetime) -> bool:
+    return incident.announced_at is not None and incident.announced_at > since

@@ -1,0 +1,174 @@
+"""Budgets, the digest log, chain tests and the bill log, in memory, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from adapters.storage.bill_log import SqlBillLog
+from adapters.storage.budgets import SqlBudgets
+from adapters.storage.database import Database
+from adapters.storage.digest_log import SqlChainTests, SqlDigestLog
+from adapters.storage.lazy import LazyDatabase
+from adapters.storage.lazy_costs import (
+    LazyBillLog,
+    LazyBudgets,
+    LazyChainTests,
+    LazyDigestLog,
+)
+from bot.ports import (
+    BillLog,
+    BillRead,
+    Budget,
+    BudgetPeriod,
+    Budgets,
+    ChainTest,
+    ChainTests,
+    DigestLog,
+    DigestRow,
+    MessageRef,
+    MeterReading,
+)
+from tests.fakes_costs import FakeBillLog, FakeBudgets, FakeChainTests, FakeDigestLog
+
+NOW = datetime(2026, 3, 2, 9, 0, 0, 123457, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+BUDGET = Budget(50_000_000_000, BudgetPeriod.DAY, "cheap", "Ana", NOW)
+MESSAGE = MessageRef("slack", "C1", "1740906000.000100")
+
+
+@dataclass
+class Books:
+    """The four ports on one store."""
+
+    budgets: Budgets
+    digests: DigestLog
+    tests: ChainTests
+    bills: BillLog
+
+
+@pytest.fixture(params=["fake", "sqlite", "lazy sqlite", "postgresql"])
+async def books(
+    request: pytest.FixtureRequest, new_database: Callable[[str], str]
+) -> AsyncIterator[Books]:
+    if request.param == "fake":
+        yield Books(FakeBudgets(), FakeDigestLog(), FakeChainTests(), FakeBillLog())
+        return
+    url = new_database(request.param.removeprefix("lazy "))
+    database, lazy = Database(url), LazyDatabase(url)
+    if "lazy" in request.param:
+        yield Books(LazyBudgets(lazy), LazyDigestLog(lazy), LazyChainTests(lazy), LazyBillLog(lazy))
+    else:
+        yield Books(
+            SqlBudgets(database),
+            SqlDigestLog(database),
+            SqlChainTests(database),
+            SqlBillLog(database),
+        )
+    await database.close()
+    await lazy.close()
+
+
+async def test_empty_books(books: Books) -> None:
+    assert await books.budgets.budget() is None
+    assert await books.budgets.set_budget(None) is None
+    assert await books.budgets.told(1, NOW) == frozenset()
+    assert await books.digests.find("weekly", "slack:C1", "a") is None
+    row = DigestRow("weekly", "slack:C1", "a", NOW)
+    assert await books.digests.take_over(row, NOW) is False
+    await books.digests.posted(row, MESSAGE)
+    assert await books.digests.find("weekly", "slack:C1", "a") is None
+    assert await books.tests.last() is None
+    assert list(await books.bills.reads()) == []
+    assert list(await books.bills.readings("deepseek", NOW - HOUR, NOW)) == []
+
+
+async def test_the_newest_budget_is_in_force_until_it_is_lifted(books: Books) -> None:
+    first = await books.budgets.set_budget(BUDGET)
+    assert first is not None
+    assert first.id
+    assert await books.budgets.budget() == first
+    other = await books.budgets.set_budget(
+        replace(BUDGET, amount_nano_usd=10**18, period=BudgetPeriod.MONTH, then=None)
+    )
+    assert other is not None
+    assert other.id != first.id
+    assert await books.budgets.budget() == other
+    assert await books.budgets.set_budget(None) is None
+    assert await books.budgets.budget() is None
+
+
+async def test_a_notice_is_claimed_once_a_period(books: Books) -> None:
+    assert await books.budgets.claim(1, NOW, 50)
+    assert not await books.budgets.claim(1, NOW, 50)
+    assert await books.budgets.claim(1, NOW, 80)
+    assert await books.budgets.claim(1, NOW + HOUR, 50)
+    assert await books.budgets.claim(2, NOW, 50)
+    assert await books.budgets.told(1, NOW) == {50, 80}
+    assert await books.budgets.told(1, NOW + HOUR) == {50}
+
+
+async def test_of_many_who_claim_one_wins(books: Books) -> None:
+    wins = await asyncio.gather(*(books.budgets.claim(1, NOW, 100) for _ in range(8)))
+    assert sum(wins) == 1
+    wins = await asyncio.gather(
+        *(books.digests.claim("weekly", "slack:C1", "a", NOW) for _ in range(8))
+    )
+    assert sum(wins) == 1
+    row = DigestRow("weekly", "slack:C1", "a", NOW)
+    takes = (books.digests.take_over(row, NOW + n * HOUR) for n in range(1, 9))
+    assert sum(await asyncio.gather(*takes)) == 1
+
+
+async def test_a_digest_is_claimed_then_stands(books: Books) -> None:
+    assert await books.digests.claim("weekly", "slack:C1", "a", NOW)
+    row = await books.digests.find("weekly", "slack:C1", "a")
+    assert row == DigestRow("weekly", "slack:C1", "a", NOW)
+    await books.digests.posted(row, MESSAGE)
+    assert await books.digests.find("weekly", "slack:C1", "a") == replace(row, message=MESSAGE)
+    assert not await books.digests.claim("weekly", "slack:C1", "a", NOW + HOUR)
+    assert not await books.digests.take_over(row, NOW + HOUR)
+    assert await books.digests.claim("weekly", "slack:C2", "a", NOW)
+    assert await books.digests.claim("weekly", "slack:C1", "b", NOW)
+
+
+async def test_only_who_knows_the_claim_takes_it_over(books: Books) -> None:
+    await books.digests.claim("weekly", "slack:C1", "a", NOW)
+    row = DigestRow("weekly", "slack:C1", "a", NOW)
+    assert not await books.digests.take_over(replace(row, claimed_at=NOW - HOUR), NOW)
+    assert await books.digests.take_over(row, NOW + HOUR)
+    assert not await books.digests.take_over(row, NOW + 2 * HOUR)
+    found = await books.digests.find("weekly", "slack:C1", "a")
+    assert found is not None
+    assert found.claimed_at == NOW + HOUR
+
+
+async def test_the_newest_chain_test_is_the_last(books: Books) -> None:
+    good = ChainTest(NOW, True, 4, 4, "a/b", "Ana")
+    bad = ChainTest(NOW + HOUR, False, 0, 4, None, "Changeover")
+    for one in (bad, good):
+        await books.tests.record(one)
+    assert await books.tests.last() == bad
+
+
+async def test_a_providers_last_read_counts(books: Books) -> None:
+    await books.bills.note(BillRead("openai", NOW, "It answered 500.", "It is asked again."))
+    await books.bills.note(BillRead("anthropic", NOW))
+    await books.bills.note(BillRead("openai", NOW + HOUR))
+    assert list(await books.bills.reads()) == [
+        BillRead("anthropic", NOW),
+        BillRead("openai", NOW + HOUR),
+    ]
+
+
+async def test_readings_come_oldest_first(books: Books) -> None:
+    late = MeterReading("deepseek", NOW, -5, "CNY", account="a")
+    early = MeterReading("deepseek", NOW - HOUR, 10**18, rises=True)
+    for one in (late, early, replace(late, amount_nano=7), replace(late, provider="openrouter")):
+        await books.bills.add_reading(one)
+    assert list(await books.bills.readings("deepseek", NOW - HOUR, NOW)) == [early, late]
+    assert list(await books.bills.readings("deepseek", NOW - HOUR / 2, NOW + HOUR)) == [late]

@@ -1,0 +1,51 @@
+"""The cards of /cost, word for word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.app import SERVICE
+from bot.commands.cost_budget import check_budget
+from bot.commands.cost_digest import weekly_card
+from bot.costs.period import week_before
+from tests.bench_costs import NOW, full_bench, said
+
+GOLDEN = Path(__file__).parent / "cost"
+
+
+def same(words: str, name: str) -> bool:
+    return words == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("week", "/cost"),
+        ("today-by-key", "/cost today by key"),
+        ("compare", "/cost compare"),
+        ("budget", "/cost budget 10 per month then cheap"),
+        ("export", "/cost export"),
+        ("digest", "/cost digest"),
+        ("help", "/cost help"),
+        ("reprice", "/cost reprice --from 2026-02-01"),
+    ],
+)
+async def test_a_card_reads_as_it_did(name, line):
+    assert same(said(await (await full_bench()).say(line)), name)
+
+
+async def test_a_notice_reads_as_it_did():
+    bench = await full_bench()
+    await bench.journal.beat("bot", NOW)
+    await bench.say("/cost budget 2 per day then cheap")
+    (card,) = await check_budget(bench.app.context(SERVICE))
+    assert same(said(card), "notice")
+
+
+async def test_the_weekly_digest_reads_as_it_did():
+    bench = await full_bench(zone="Europe/Berlin")
+    ctx = bench.app.context(SERVICE)
+    card = await weekly_card(ctx, week_before(NOW, ctx.settings.timezone))
+    assert same(said(card), "weekly")
