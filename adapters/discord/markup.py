@@ -25,11 +25,13 @@ _ODD = {" ": "%20", "(": "%28", ")": "%29", "<": "%3C", ">": "%3E", "\\": "%5C"}
 
 def size(words: str) -> int:
     """Count characters as JavaScript does, which is never fewer than Discord counts."""
-    return len(words) + sum(character > "\uffff" for character in words)
+    return len(words) if words.isascii() else len(words.encode("utf-16-le", "replace")) // 2
 
 
 def shown(words: str) -> str:
     """Take out what cannot be seen or sent: control and direction marks, half characters."""
+    if words.isprintable():
+        return words
     return _HALF.sub("\ufffd", _HIDDEN.sub("", words))
 
 
@@ -40,7 +42,10 @@ def blank(words: str) -> bool:
 
 def inert(words: str) -> str:
     """Make words that can neither call, link under another name, nor format what follows."""
-    parts = _ADDRESS.split(_CALLS.sub("@\u200b", shown(words)))
+    visible = _CALLS.sub("@\u200b", shown(words)) if "@" in words else shown(words)
+    if "://" not in visible:
+        return _MARKS.sub(r"\\\g<0>", visible)
+    parts = _ADDRESS.split(visible)
     return "".join(part if i % 2 else _MARKS.sub(r"\\\g<0>", part) for i, part in enumerate(parts))
 
 

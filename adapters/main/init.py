@@ -8,9 +8,11 @@ import os
 import sys
 from pathlib import Path
 
-from adapters.environment import find_config
+from adapters.environment import find_config, read_service_settings
 from adapters.main.wiring import environment
 from adapters.storage.config_file import FileConfigStore
+from adapters.storage.lazy import LazyDatabase
+from adapters.storage.lazy_config import LazyConfigStore
 from adapters.terminal.cli import Invocation
 from adapters.terminal.render import Look, deliver
 from bot.card import Card, Code, Strong, Text, Tone, text
@@ -38,9 +40,7 @@ async def _init(invocation: Invocation) -> Card:
     if wrote_env:
         lines.append(text("Put a key into it: ", Code("ANTHROPIC_API_KEY=…"), ", one is enough."))
     place = _place(invocation)
-    missing = isinstance(place, Path) and not place.exists()
-    if isinstance(place, Path) and missing:
-        await FileConfigStore(place).create(_first_config())
+    missing = await _write_config(invocation, place)
     lines.append(_line(place, written=missing))
     return Card(
         title=text(Strong("Ready") if missing or wrote_env else "Nothing was missing"),
@@ -92,6 +92,25 @@ def _current(word: str) -> str:
 
     ref = ModelRef.parse(word)
     return str(shipped().current(ref)) if ref else word
+
+
+async def _write_config(invocation: Invocation, place: Path | str) -> bool:
+    """Write the first config to the file or the database; False when there is one."""
+    if isinstance(place, Path):
+        if place.exists():  # noqa: ASYNC240 - nothing else waits
+            return False
+        await FileConfigStore(place).create(_first_config())
+        return True
+    database = LazyDatabase(read_service_settings(environment(invocation)).database_url)
+    store = LazyConfigStore(database)
+    try:
+        await store.read()
+    except ConfigMissingError:
+        await store.create(_first_config())
+        return True
+    finally:
+        await database.close()
+    return False
 
 
 def _place(invocation: Invocation) -> Path | str:

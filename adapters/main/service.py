@@ -9,10 +9,10 @@ import signal
 from typing import Protocol
 
 from adapters.logs import setup_logging
+from adapters.main.chats import Chats
 from adapters.main.wiring import Wired, environment, run, wire
 from adapters.schedule import Schedule
 from adapters.terminal.cli import Invocation
-from bot.card import Card, plain
 from bot.errors import ChangeoverError
 
 _log = logging.getLogger("changeover")
@@ -62,12 +62,20 @@ class Part(Protocol):
 
 def _parts(command: str, wired: Wired) -> list[Part]:
     parts: list[Part] = []
+    bot = Bot(wired) if command in ("run", "bot") else None
     if command in ("run", "gateway"):
         from adapters.main.gateway import GatewayService
 
-        parts.append(GatewayService(wired))
-    if command in ("run", "bot"):
-        parts.append(Bot(wired))
+        gateway = GatewayService(wired)
+        if bot is not None:
+            bot.chats.mount(gateway.gateway.app)
+        parts.append(gateway)
+    elif bot is not None:
+        from adapters.main.callbacks import CallbackServer
+
+        parts.append(CallbackServer(wired, bot.chats))
+    if bot is not None:
+        parts.append(bot)
     return parts
 
 
@@ -77,6 +85,7 @@ class Bot:
     def __init__(self, wired: Wired) -> None:
         self._wired = wired
         self._schedule = Schedule(wired.settings.timezone)
+        self.chats = Chats(wired)
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -91,6 +100,7 @@ class Bot:
         self._schedule.every(BEAT_EVERY_S, "heartbeat", self._beat)
         self._schedule.start()
         self._watching = asyncio.create_task(self._watch())
+        await self.chats.start()
 
     async def stop(self) -> None:
         """Stop what was begun."""
@@ -99,15 +109,11 @@ class Bot:
             self._watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watching
-
-    async def announce(self, card: Card) -> None:
-        """Tell the channel; without one, the log."""
-        words = [plain(card.title), *(plain(line) for line in card.body)]
-        _log.info("%s", " | ".join(words))
+        await self.chats.stop()
 
     async def _reverts(self) -> None:
         for card in await self._wired.app.run_due():
-            await self.announce(card)
+            await self.chats.announce(card)
 
     async def _beat(self) -> None:
         try:
@@ -120,4 +126,4 @@ class Bot:
         async for document in self._wired.app.ports.store.watch():
             card = await self._wired.app.noticed(document)
             if card is not None:
-                await self.announce(card)
+                await self.chats.announce(card)

@@ -11,6 +11,7 @@ from typing import Any
 
 from adapters.clock import SystemClock
 from adapters.environment import (
+    DATABASE,
     ServiceSettings,
     find_config,
     read_environment,
@@ -22,6 +23,9 @@ from adapters.prices import ListedPrices, read_operator_prices
 from adapters.providers.lazy import LazyModelLists
 from adapters.storage.config_file import FileConfigStore
 from adapters.storage.lazy import LazyButtons, LazyDatabase, LazyFallbackLog, LazyJournal
+from adapters.storage.lazy_config import LazyConfigStore
+from adapters.storage.lazy_costs import LazyBillLog, LazyBudgets, LazyChainTests, LazyDigestLog
+from adapters.storage.lazy_ledger import LazyCorrections, LazyLedger
 from adapters.terminal.cli import Invocation
 from adapters.terminal.render import Look
 from bot.app import App
@@ -86,6 +90,12 @@ def wire(
             shipped(), read_operator_prices(service.prices) if service.prices else {}
         ),
         buttons=LazyButtons(database),
+        ledger=LazyLedger(database),
+        budgets=LazyBudgets(database),
+        digests=LazyDigestLog(database),
+        chain_tests=LazyChainTests(database),
+        bill_log=LazyBillLog(database),
+        corrections=LazyCorrections(database),
     )
     return Wired(App(ports, settings), settings, service, database, upstream, ticking)
 
@@ -94,11 +104,7 @@ def _store(
     env: Mapping[str, str], config: str | None, cwd: Path, database: LazyDatabase
 ) -> ConfigStore:
     place, _ = find_config(env, cwd, Path.home(), config)
-    if place == "db:":
-        from adapters.storage.config_db import DatabaseConfigStore
-
-        return DatabaseConfigStore(database.open())
-    return FileConfigStore(Path(place))
+    return LazyConfigStore(database) if place == DATABASE else FileConfigStore(Path(place))
 
 
 def run(work: Callable[[], Any], *, fast: bool = False) -> int:

@@ -1,10 +1,14 @@
-"""The `Chat` port: the team's channel in Slack."""
+"""The `Chat` and `ChatHistory` ports: the team's channel in Slack."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from adapters.slack.api import Api, SlackTrouble, asking
+from adapters.slack.mrkdwn import read
 from adapters.slack.outbox import Outbox
 from bot.card import Card
 from bot.errors import ChatError
@@ -32,6 +36,7 @@ class SlackChat:
         self._outbox = outbox
         self._wanted = channel
         self._id = channel if _is_id(channel) else ""
+        self._own_id = ""
 
     @property
     def configured(self) -> bool:
@@ -44,10 +49,7 @@ class SlackChat:
         try:
             where, ts = await self._outbox.post(channel, card)
         except SlackTrouble as trouble:
-            if trouble.reason != "not_in_channel":
-                raise
-            with asking("let the bot join the channel"):
-                await self._api.web.conversations_join(channel=channel)
+            await self._join_after(trouble, channel)
             where, ts = await self._outbox.post(channel, card)
         self._id = where
         return MessageRef(SURFACE, where, ts)
@@ -60,6 +62,42 @@ class SlackChat:
         """Answer in the message's thread."""
         where, ts = await self._outbox.post(message.channel, card, thread=message.id)
         return MessageRef(SURFACE, where, ts)
+
+    async def find(self, words: str, since: datetime) -> MessageRef | None:
+        """Return a message of our own since then that has the words in its text, if any."""
+        channel = await self.channel_id()
+        if not self._own_id:
+            with asking("say who the bot is"):
+                self._own_id = str((await self._api.web.auth_test())["user_id"])
+        cursor: str | None = ""
+        while cursor is not None:
+            page = await self._history(channel, since, cursor)
+            for message in page["messages"]:
+                if message.get("user") == self._own_id and words in " ".join(_words(message)):
+                    return MessageRef(SURFACE, channel, str(message["ts"]))
+            cursor = (page.get("response_metadata") or {}).get("next_cursor") or None
+        return None
+
+    async def _history(self, channel: str, since: datetime, cursor: str) -> Any:
+        oldest = f"{since.timestamp():.6f}"
+        for last in (False, True):
+            try:
+                with asking("show the channel's history"):
+                    return await self._api.web.conversations_history(
+                        channel=channel, oldest=oldest, limit=200, cursor=cursor or None
+                    )
+            except SlackTrouble as trouble:
+                if last:
+                    raise
+                await self._join_after(trouble, channel)
+        raise AssertionError("the second try returns or raises")
+
+    async def _join_after(self, trouble: SlackTrouble, channel: str) -> None:
+        """Join a public channel where not being in it was the trouble; else raise that."""
+        if trouble.reason != "not_in_channel":
+            raise trouble
+        with asking("let the bot join the channel"):
+            await self._api.web.conversations_join(channel=channel)
 
     async def channel_id(self) -> str:
         """Return the channel's id, or `#name` where Slack must find it itself."""
@@ -102,6 +140,19 @@ class SlackChat:
             cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
             if not cursor:
                 return ""
+
+
+def _words(found: Any) -> Iterator[str]:
+    """Yield every text in a message, as it was before it was escaped."""
+    if isinstance(found, list):
+        for item in found:
+            yield from _words(item)
+    elif isinstance(found, dict):
+        for key, value in found.items():
+            if key == "text" and isinstance(value, str):
+                yield read(value)
+            else:
+                yield from _words(value)
 
 
 def _is_id(channel: str) -> bool:

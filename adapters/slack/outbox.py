@@ -10,9 +10,10 @@ from typing import Any
 from adapters.slack.api import Api, SlackTrouble, asking, log
 from adapters.slack.render import Message, render
 from bot.card import Card, Chart, Visibility
+from bot.errors import ChangeoverError
 
 Draw = Callable[[Chart], Awaitable[bytes]]
-"""Chart → PNG."""
+"""Chart → PNG; raises ChangeoverError kinds where it cannot."""
 Arm = Callable[[Card], Awaitable[Card]]
 
 PICTURE_WAITS_S = (0.5, 1.5, 3.0)
@@ -176,7 +177,7 @@ class Outbox:
             with asking("take the picture"):
                 answer = await self._api.web.files_upload_v2(file=png, filename="chart.png")
             return str(answer["files"][0]["id"])
-        except (SlackTrouble, LookupError, RuntimeError, ValueError) as trouble:
+        except (ChangeoverError, LookupError) as trouble:
             log.warning("a chart is shown in words: %s", trouble)
             return None
 

@@ -319,3 +319,4 @@ def _said(card: Card) -> Iterator[str]:
         yield f"{inert(caution.text)} {inert(caution.hint)}".strip()
     if card.chart:
         yield inert(card.chart.alt)
+    yield write(card.footer, bare=True)

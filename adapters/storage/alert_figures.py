@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from adapters.storage import schema
+from adapters.storage.codec import micros_of, time_of
 from bot.models import ModelRef, Usage
 from bot.ports.alerts import GoodAnswers, Rerouted
 
@@ -50,8 +51,8 @@ def good_answers(
     attempts = (
         select(_attempts.c.at)
         .where(
-            _attempts.c.at > since,
-            _attempts.c.at <= until,
+            _attempts.c.at > micros_of(since),
+            _attempts.c.at <= micros_of(until),
             _attempts.c.model == model,
             _attempts.c.answered,
             _attempts.c.reason.is_(None),
@@ -60,7 +61,7 @@ def good_answers(
         .order_by(_attempts.c.at)
         .limit(most)
     )
-    found = list(connection.execute(attempts).scalars())
+    found = [time_of(at) for at in connection.execute(attempts).scalars()]
     if by_any:
         events = (
             select(_events.c.at)
@@ -96,7 +97,7 @@ def _rerouted(model: str, start: datetime, end: datetime) -> Select[Any]:
             _events.c.to_model.is_not(None),
         )
     )
-    tokens = sum((_attempts.c[name] for name in _TOKENS[1:2]), _attempts.c[_TOKENS[0]])
+    tokens = _attempts.c.input_tokens + _attempts.c.output_tokens
     unpriced = case((and_(_attempts.c.cost_nano_usd.is_(None), tokens > 0), 1), else_=0)
     return (
         select(
@@ -107,8 +108,8 @@ def _rerouted(model: str, start: datetime, end: datetime) -> Select[Any]:
             *(_sum(_attempts.c[name]).label(name) for name in _TOKENS),
         )
         .where(
-            _attempts.c.at >= start,
-            _attempts.c.at < end,
+            _attempts.c.at >= micros_of(start),
+            _attempts.c.at < micros_of(end),
             _attempts.c.answered,
             _attempts.c.fallback,
             mine,

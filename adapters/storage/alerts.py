@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, not_, or_, select, update
+from sqlalchemy import Connection, Row, insert, or_, select, update
 
 from adapters.storage import alert_figures, schema
 from adapters.storage.alert_posts import SqlPosts, want

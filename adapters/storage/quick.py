@@ -32,6 +32,7 @@ from bot.ports import (
     Revert,
     RevertState,
 )
+from bot.ports.alerts import ChannelTrouble
 
 T = TypeVar("T")
 Rows = list[sqlite3.Row]
@@ -125,6 +126,14 @@ class QuickReads:
         """Return the mute's end in a list of at most one."""
         rows = self._rows("SELECT until FROM mutes WHERE scope = ?", MUTE_SCOPE)
         return _each(rows, lambda r: time_of(r["until"]))
+
+    def troubles(self) -> Sequence[ChannelTrouble] | None:
+        """Return the surfaces that take no alerts."""
+        rows = self._rows("SELECT * FROM alert_troubles ORDER BY surface")
+        return _each(
+            rows,
+            lambda r: ChannelTrouble(r["surface"], time_of(r["since"]), r["message"], r["hint"]),
+        )
 
     def close(self) -> None:
         """Close the file."""

@@ -22,8 +22,10 @@ from sqlalchemy import (
 )
 
 from adapters.storage.columns import Id, JsonText, PlainText, UtcMicros, metadata
+from adapters.storage.schema_alerts import alert_notices, alert_posts, alert_troubles, leases
 
-__all__ = ["metadata"]
+# Tables that stand elsewhere are in the same book, and are reached through here like the others.
+__all__ = ["alert_notices", "alert_posts", "alert_troubles", "leases", "metadata"]
 
 changes = Table(
     "changes",

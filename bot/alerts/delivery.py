@@ -25,6 +25,9 @@ LONGEST_WAIT = timedelta(minutes=1)
 MOST_EDITS = 3
 """After so many failed edits the message is posted afresh."""
 
+AT_WORK = timedelta(seconds=30)
+"""For so long whoever claimed a post is believed to be at it."""
+
 LOOK_BACK = timedelta(minutes=1)
 _log = logging.getLogger("changeover.alerts")
 
@@ -112,6 +115,8 @@ class Delivery:
             return await self._answer(post, draft, now)
         if post.message is not None:
             return await self._edit(post, post.message, draft, now)
+        if _at_work(post, now):
+            return Done.LATER
         found = await self._find(post, draft)
         if found is not None:
             since = post.claimed_at or now
@@ -147,6 +152,8 @@ class Delivery:
         assert named is not None
         above = await self.store.post(message_key(named[0], 1), self.surface)
         never = above is not None and above.message is None and above.shown >= above.wanted
+        if _at_work(post, now):
+            return Done.LATER
         if never or post.claimed_at is not None:
             await self.store.give_up(post)
             return Done.LEFT
@@ -166,6 +173,14 @@ class Delivery:
             return await self.history.find(draft.marker, post.claimed_at - LOOK_BACK)
         except ChatError:
             return None
+
+
+def _at_work(post: Post, now: datetime) -> bool:
+    """Decide whether somebody may be posting it right now; one who failed has put it off."""
+    claimed = post.claimed_at
+    if claimed is None or (post.retry_at is not None and post.retry_at > claimed):
+        return False
+    return claimed <= now < claimed + AT_WORK
 
 
 def _details(key: str) -> bool:

@@ -56,11 +56,15 @@ async def lead(engine: Engine, now: datetime) -> bool:
 
 
 async def deliver(engine: Engine, surface: str, now: datetime) -> None:
-    """Bring one surface's messages up to date; its refusals are kept and raise nothing.
+    """Bring one surface's messages up to date, if this process is the one to do it.
+
+    What the surface refuses is kept, and raises nothing.
 
     Raises:
         StorageError: the database cannot be used.
     """
+    if not await engine.leader.leads():
+        return
 
     async def write(post: Post) -> Draft | None:
         return await _draft(engine, post, now)

@@ -343,6 +343,30 @@ class SlackServer:
             }
         }  # fmt: skip
 
+    def _do_conversations_history(self, arguments: Json) -> Json:
+        """Two messages a page, the newest first."""
+        found = self.channels.get(arguments["channel"])
+        scope = "groups:history" if found and found.private else "channels:history"
+        if scope not in self.scopes:
+            return f"missing_scope {scope}"
+        if found is None:
+            return "channel_not_found"
+        if not found.member:
+            return "not_in_channel"
+        rows = [
+            {"type": "message", "user": "U0BOT", "ts": m.ts, "text": m.text, "blocks": m.blocks}
+            for m in reversed(self.posted)
+            if m.channel == arguments["channel"] and float(m.ts) >= float(arguments["oldest"])
+        ]
+        rows.append({"type": "message", "user": "U1", "ts": "1.0", "text": "incident 7"})
+        start = int(arguments.get("cursor") or 0)
+        more = str(start + 2) if start + 2 < len(rows) else ""
+        return {
+            "messages": rows[start : start + 2],
+            "has_more": bool(more),
+            "response_metadata": {"next_cursor": more},
+        }
+
     def _do_conversations_join(self, arguments: Json) -> Json:
         found = self.channels.get(arguments["channel"])
         if found is None:

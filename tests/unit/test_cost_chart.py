@@ -18,12 +18,22 @@ WEEK = [date(2026, 2, 23) + timedelta(days=n) for n in range(7)]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
+def charted(days, spend):
+    chart = chart_of(days, spend)
+    assert chart is not None
+    return chart
+
+
+def drawn(days, spend):
+    return draw(charted(days, spend))
+
+
 def texts(svg):
     return [node.text for node in ET.fromstring(svg).iter(f"{SVG}text")]
 
 
 def test_the_words_have_every_figure():
-    chart = chart_of(
+    chart = charted(
         WEEK, {"a/b": [DOLLAR, 0, 0, 0, 0, 0, 2 * DOLLAR], "c/d": [0] * 6 + [5 * 10**6]}
     )
     assert alt_text(chart) == (
@@ -33,7 +43,7 @@ def test_the_words_have_every_figure():
 
 
 def test_the_drawing_names_models_days_and_totals():
-    chart = chart_of(WEEK, {"a/b": [DOLLAR] * 7, "c/d": [DOLLAR // 2] * 7})
+    chart = charted(WEEK, {"a/b": [DOLLAR] * 7, "c/d": [DOLLAR // 2] * 7})
     words = texts(draw(chart))
     assert "a/b" in words
     assert "$7.00 · 67 %" in words
@@ -44,7 +54,7 @@ def test_the_drawing_names_models_days_and_totals():
 
 def test_small_models_are_gathered():
     spend = {f"x/m{n}": [DOLLAR * (n + 1)] * 7 for n in range(9)}
-    chart = chart_of(WEEK, spend)
+    chart = charted(WEEK, spend)
     assert len(chart.series) == MOST_MODELS
     assert chart.series[0].name == "x/m8"
     assert chart.series[-1].name == "4 other models"
@@ -57,7 +67,7 @@ def test_no_spend_is_no_chart():
 
 
 def test_a_name_that_means_harm_stays_text():
-    chart = chart_of(WEEK, {'</text><script>"&\x00\x1b': [DOLLAR] * 7})
+    chart = charted(WEEK, {'</text><script>"&\x00\x1b': [DOLLAR] * 7})
     svg = draw(chart)
     assert "<script" not in svg
     ET.fromstring(svg)
@@ -65,7 +75,7 @@ def test_a_name_that_means_harm_stays_text():
 
 def test_many_days_are_drawn_without_crowding():
     days = [date(2026, 2, 1) + timedelta(days=n) for n in range(31)]
-    words = texts(draw(chart_of(days, {"a/b": [DOLLAR] * 31})))
+    words = texts(drawn(days, {"a/b": [DOLLAR] * 31}))
     assert "Mon" not in words
     assert words.count("$1.00") == 1, "only the axis says it"
     assert "31" in words or "3" in words
@@ -85,13 +95,13 @@ def test_many_days_are_drawn_without_crowding():
     ],
 )
 def test_totals_are_short(nano, shown):
-    assert shown in texts(draw(chart_of(WEEK, {"a/b": [nano, *[0] * 6]})))
+    assert shown in texts(drawn(WEEK, {"a/b": [nano, *[0] * 6]}))
 
 
 def test_a_day_of_next_to_nothing_beside_a_dear_one():
-    words = texts(draw(chart_of(WEEK, {"a/b": [DOLLAR, 1_000, *[0] * 5]})))
+    words = texts(drawn(WEEK, {"a/b": [DOLLAR, 1_000, *[0] * 5]}))
     assert "<$0.01" in words
-    words = texts(draw(chart_of(WEEK, {"a/b": [10_000_000, 1_000, *[0] * 5]})))
+    words = texts(drawn(WEEK, {"a/b": [10_000_000, 1_000, *[0] * 5]}))
     assert "<$0.001" in words
 
 
@@ -107,7 +117,7 @@ def test_any_spend_can_be_drawn(spend):
 
 
 def test_the_picture_is_a_png_of_twice_the_size_with_its_own_font():
-    chart = chart_of(WEEK, {"a/b": [DOLLAR] * 7})
+    chart = charted(WEEK, {"a/b": [DOLLAR] * 7})
     png = ResvgCharts().png(draw(chart))
     assert png[:8] == b"\x89PNG\r\n\x1a\n"
     assert (int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")) == (1800, 880)

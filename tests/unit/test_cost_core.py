@@ -66,7 +66,9 @@ def test_a_budgets_state_says_how_much_and_until_when():
 
 @given(st.lists(st.integers(0, 400_000), max_size=12))
 def test_no_step_is_ever_told_twice(steps):
-    spent, told, told_in_order = 0, set(), []
+    spent = 0
+    told: set[int] = set()
+    told_in_order: list[int] = []
     for step in steps:
         spent += step
         due = decide(BUDGET, spent, frozenset(told), NOON, UTC).due
@@ -245,6 +247,7 @@ def test_the_same_tokens_are_priced_cache_included():
     one = alternative(traffic, REF, "cheap", CHEAP)
     assert one.nano == 600_000 + 40_000 + 200_000
     assert one.saving_nano == 8_160_000
+    assert one.saving_percent is not None
     assert round(one.saving_percent, 2) == Decimal("90.67")
 
 

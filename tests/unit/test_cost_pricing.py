@@ -36,8 +36,10 @@ EMPTY = view({})
 def priced(model, dialect, body, at=NOON, config=EMPTY, prices=LISTED):
     """Price an answer's usage as the gateway does."""
     ref = ModelRef.parse(model)
+    assert ref is not None
     provider = shipped().provider(ref.provider)
     usage = read_usage(Dialect(dialect), provider.id, body)
+    assert usage is not None
     return price_usage(usage, unit_price(ref, provider, config, prices, at))
 
 
@@ -297,6 +299,7 @@ def test_every_token_is_priced_once(usage, given, output, cached):
     cost, clean = price_usage(usage, price), checked(usage)
     tokens = sum(part.tokens for part in cost.parts)
     assert tokens == clean.input_tokens + clean.output_tokens
+    assert cost.nano_usd is not None
     assert cost.nano_usd >= 0
     exact = sum(part.cost_usd for part in cost.parts)
     assert abs(usd(cost.nano_usd) - exact) <= Decimal("0.0000000005")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from bot.card import Attachment, Card, Chart, Visibility, text
-from bot.errors import ChatError
+from bot.errors import ChartError, ChatError
 from bot.ports import MessageRef
 from tests.fakes_slack import FakeCore, button, private, public
 from tests.servers.slack import Channel, Fault, SlackServer
@@ -22,7 +23,7 @@ async def draw(chart: Chart) -> bytes:
 
 
 async def no_pencil(chart: Chart) -> bytes:
-    raise ValueError("cannot draw")
+    raise ChartError("cannot draw")
 
 
 async def test_a_dead_response_url_is_made_up_for_by_a_post(
@@ -181,6 +182,24 @@ async def test_a_channel_that_cannot_be_posted_to_is_told_with_a_way_out(
     with pytest.raises(ChatError) as caught:
         await surface.chat.post(public("alert"))
     assert says in f"{caught.value.message} {caught.value.hint}"
+
+
+async def test_a_message_is_found_again_by_its_words(slack: SlackServer, start: Start) -> None:
+    surface = await start(FakeCore())
+    cards = [replace(public("down"), footer=text(f"<incident> {n}")) for n in range(5)]
+    posted = [await surface.chat.post(card) for card in cards]
+    since = datetime(2023, 1, 1, tzinfo=UTC)
+    assert await surface.chat.find("<incident> 1", since) == posted[1]
+    assert await surface.chat.find("incident 7", since) is None
+    assert await surface.chat.find("<incident> 1", datetime(2033, 1, 1, tzinfo=UTC)) is None
+    assert slack.channels["C0OPS"].member
+
+
+async def test_a_history_that_may_not_be_read_is_told(slack: SlackServer, start: Start) -> None:
+    slack.scopes = tuple(s for s in slack.scopes if s != "channels:history")
+    surface = await start(FakeCore())
+    with pytest.raises(ChatError, match="channels:history"):
+        await surface.chat.find("incident 1", datetime(2023, 1, 1, tzinfo=UTC))
 
 
 # --- pictures and files -----------------------------------------------------------------------

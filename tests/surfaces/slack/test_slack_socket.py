@@ -365,3 +365,17 @@ async def test_a_bug_in_the_core_is_logged_and_nothing_else_breaks(
     await slack.command("/model", "status")
     await slack.message(2)
     assert "could not be carried out" in caplog.text
+
+
+async def test_an_envelope_is_acknowledged_on_a_later_socket_if_need_be(
+    slack: SlackServer, start: Start
+) -> None:
+    core = FakeCore(lines={"model status": public("fast")})
+    await start(core)
+    first = slack.sockets[-1]
+    deliveries = [await slack.command("/model", "status") for _ in range(20)]
+    await slack.disconnect("warning")
+    for delivery in deliveries:
+        await delivery.acked()
+    await slack.until(lambda: slack.sockets and slack.sockets[-1] is not first)
+    assert (await slack.message(20)).text == "fast"

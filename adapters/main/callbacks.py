@@ -1,0 +1,48 @@
+"""`changeover bot` without a gateway: the little server that Slack calls in HTTP mode."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from adapters.main.chats import Chats
+from adapters.main.wiring import Wired
+from bot.errors import SettingsError
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+_log = logging.getLogger("changeover")
+
+
+class CallbackServer:
+    """Listens only where a chat wants to be called."""
+
+    def __init__(self, wired: Wired, chats: Chats) -> None:
+        self._settings = wired.service.gateway
+        self._chats = chats
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Listen on the gateway's port, if a chat is called there. Raises SettingsError."""
+        from aiohttp import web
+
+        application = web.Application()
+        if not self._chats.mount(application):
+            return
+        self._runner = web.AppRunner(application, access_log=None)
+        await self._runner.setup()
+        host, port = self._settings.host, self._settings.port
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError as error:
+            raise SettingsError(
+                f"Cannot listen on {host}:{port} for Slack: {error.strerror}.",
+                "Set PORT to a free one, or stop what listens there.",
+            ) from error
+        _log.info("Slack may call http://%s:%d", host, port)
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()

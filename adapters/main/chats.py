@@ -1,0 +1,97 @@
+"""Slack and Discord, as far as the environment configures them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+from adapters.charts import ResvgCharts
+from adapters.main.wiring import Wired
+from adapters.storage.sync_memory import LazyMemory
+from bot.card import Card, Chart, plain
+from bot.errors import ChangeoverError
+from bot.ports import Chat
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from adapters.discord.service import DiscordSurface
+    from adapters.slack.app import SlackSurface
+
+_log = logging.getLogger("changeover")
+
+
+class ChatSurface(Protocol):
+    """A chat that connects by itself and goes on trying."""
+
+    async def start(self) -> None:
+        """Begin to connect; returns at once."""
+        ...
+
+    async def stop(self) -> None:
+        """Bring what has begun to its end and close."""
+        ...
+
+
+class Chats:
+    """Every configured chat surface; one that cannot log in does not disturb the other."""
+
+    def __init__(self, wired: Wired) -> None:
+        service = wired.service
+        self.slack: SlackSurface | None = None
+        self.discord: DiscordSurface | None = None
+        self.channels: dict[str, Chat] = {}
+        if service.slack is not None:
+            from adapters.slack.app import SlackSurface
+
+            self.slack = SlackSurface(wired.app, service.slack, _draw)
+            if service.slack.channel:
+                self.channels["slack"] = self.slack.chat
+        if service.discord is not None:
+            from adapters.discord.service import DiscordSurface
+
+            memory = LazyMemory(wired.database)
+            self.discord = DiscordSurface(wired.app, service.discord, memory, _draw)
+            if service.discord.channel_id:
+                self.channels["discord"] = self.discord.chat
+        self._app = wired.app
+
+    @property
+    def surfaces(self) -> list[ChatSurface]:
+        """Those that are configured."""
+        return [surface for surface in (self.slack, self.discord) if surface is not None]
+
+    def mount(self, application: web.Application) -> bool:
+        """Add the route Slack calls in HTTP mode; False when there is none to add."""
+        if self.slack is None or self.slack.mode != "http":
+            return False
+        self.slack.mount(application)
+        return True
+
+    async def start(self) -> None:
+        """Begin to connect everywhere. Raises SettingsError."""
+        for surface in self.surfaces:
+            await surface.start()
+
+    async def stop(self) -> None:
+        """Drain and close everywhere at once."""
+        await asyncio.gather(*(surface.stop() for surface in self.surfaces))
+
+    async def announce(self, card: Card) -> None:
+        """Tell every alert channel; what cannot be told there goes to the log."""
+        words = " | ".join([plain(card.title), *(plain(line) for line in card.body)])
+        if not self.channels:
+            _log.info("%s", words)
+            return
+        armed = await self._app.arm(card)
+        for name, chat in self.channels.items():
+            try:
+                await chat.post(armed)
+            except ChangeoverError as error:
+                _log.warning("%s could not be told (%s): %s", name, error.message, words)
+
+
+async def _draw(chart: Chart) -> bytes:
+    """Draw a chart off the loop: it takes some tens of milliseconds."""
+    return await asyncio.to_thread(ResvgCharts().png, chart.svg)
