@@ -4,7 +4,7 @@ Discord gives 3 seconds from INTERACTION_CREATE to the callback. The simulated D
 process of its own and measures from the event it sends to the callback it receives; beside it,
 in the same run, the bound: a client that does nothing but send the callback, on bare aiohttp.
 
-Run it as `python -m benchmarks.discord_ack`.
+    scripts/bench discord_ack
 """
 
 from __future__ import annotations
@@ -16,14 +16,19 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import aiohttp
 import uvloop
 
-from tests.fakes_core import Bench
-from tests.fakes_discord import running
-from tests.servers.discord import DEFERRED, TOKEN, DiscordServer
-from tests.servers.discord_state import Exchange
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.fakes_core import Bench  # noqa: E402
+from tests.fakes_discord import running  # noqa: E402
+from tests.servers.discord import DEFERRED, TOKEN, DiscordServer  # noqa: E402
+from tests.servers.discord_state import Exchange  # noqa: E402
 
 AT_ONCE, ROUNDS, STORE_S, AIM_MS = 50, 20, 0.5, 50.0
 STATUS = {"name": "status", "type": 1, "options": []}
@@ -51,22 +56,24 @@ async def serve() -> None:
     await server.start()
     print(server.port, flush=True)
     for answered in (False, True):
-        while (session := server.gateway.session) is None:
-            await asyncio.sleep(0.01)
+        await server.connected()
+        session = server.gateway.session
+        assert session is not None
         await asyncio.sleep(0.3)
         asked: list[Exchange] = []
         for _ in range(ROUNDS):
             batch = [await server.send(COMMAND) for _ in range(AT_ONCE)]
-            while not all(exchange.callback for exchange in batch):
-                await asyncio.sleep(0.001)
-            while answered and not all(exchange.done for exchange in batch):
-                await asyncio.sleep(0.01)
+            await server.until(partial(all_of, batch, answered))
             asked += batch
         assert all(exchange.callback == DEFERRED for exchange in asked)
         print(json.dumps([(e.acked_after_s or 0.0) * 1000 for e in asked]), flush=True)
-        while session.socket is not None:
-            await asyncio.sleep(0.01)
+        await server.until(lambda gone=session: gone.socket is None)
     await server.stop()
+
+
+def all_of(batch: list[Exchange], answered: bool) -> bool:
+    """Whether every command is acknowledged, and answered too where that is awaited."""
+    return all(exchange.callback and (exchange.done or not answered) for exchange in batch)
 
 
 async def ours(discord: Elsewhere, done: Callable[[], Awaitable[list[float]]]) -> list[float]:
@@ -122,7 +129,7 @@ def figures(name: str, milliseconds: list[float]) -> tuple[float, float]:
 async def main() -> None:
     """Run both, one after the other, and print what came out."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.discord_ack", "--serve", stdout=asyncio.subprocess.PIPE
+        sys.executable, __file__, "--serve", stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     lines = process.stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import time, tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -27,6 +27,7 @@ class Settings:
 
     `env` holds the environment (real over `.env`, empty values left out); keys are read from it
     at the moment of use. `prefix` stands before every command (`llm-` gives `/llm-model`).
+    `quiet_hours` are from when to when of the clock in `timezone`.
     """
 
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -35,3 +36,4 @@ class Settings:
     timezone: tzinfo = field(default_factory=lambda: ZoneInfo("UTC"))
     prefix: str = ""
     timeouts: Timeouts = field(default_factory=Timeouts)
+    quiet_hours: tuple[time, time] | None = None

@@ -14,6 +14,7 @@ from bot.app import App
 from bot.card import Action, Card
 from bot.catalog import shipped
 from bot.commands.context import Ports
+from bot.errors import StorageError
 from bot.models import FailureReason, ModelRef, Price, Provider, Secret
 from bot.ports import Claim, HttpAnswer, HttpRequest
 from bot.settings import Settings
@@ -119,8 +120,11 @@ class FakeButtons:
     def __init__(self) -> None:
         self.actions: dict[str, Action] = {}
         self.claims: dict[str, Claim] = {}
+        self.fail: StorageError | None = None
 
     async def remember(self, action: Action, at: datetime) -> str:
+        if self.fail is not None:
+            raise self.fail
         self.actions[f"b{len(self.actions)}"] = action
         return f"b{len(self.actions) - 1}"
 

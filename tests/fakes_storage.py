@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from adapters.storage.codec import event_key
 from bot.access import Actor
 from bot.errors import (
     ChangeoverError,
@@ -342,7 +343,11 @@ class FakeFallbackLog:
 
     async def add_events(self, events: Sequence[FallbackEvent]) -> None:
         self._check()
-        self._events.extend(events)
+        known = {event_key(event) for event in self._events}
+        for event in events:
+            if event_key(event) not in known:
+                known.add(event_key(event))
+                self._events.append(event)
 
     async def incidents(self, *, open_only: bool, limit: int) -> Sequence[IncidentRow]:
         self._check()

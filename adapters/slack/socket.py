@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -23,6 +24,7 @@ from adapters.slack.seen import Seen
 
 HEARTBEAT_S = 10.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
+LINGER_S = 3.0
 LASTING_S = 5.0
 """A socket that ends sooner is not dialled again at once."""
 
@@ -47,6 +49,7 @@ class SocketLine:
         self._first_wait_s = first_wait_s
         self._seen = Seen()
         self._acks: set[asyncio.Task[None]] = set()
+        self._leaving: set[asyncio.Task[None]] = set()
         self._socket: aiohttp.ClientWebSocketResponse | None = None
 
     async def run(self) -> None:
@@ -70,17 +73,38 @@ class SocketLine:
                     await asyncio.sleep(wait_s)
         finally:
             self._told(False, "stopped")
-            await asyncio.gather(*self._acks, return_exceptions=True)
+            for task in self._leaving:
+                task.cancel()
+            await asyncio.gather(*self._leaving, *self._acks, return_exceptions=True)
 
     async def _session(self) -> float:
-        """Stay on one socket to its end and return how long that was."""
+        """Stay on one socket until it ends or Slack asks for another; return how long that was."""
         loop = asyncio.get_running_loop()
-        async with await self._dial() as socket:
-            started_at = loop.time()
-            self._told(True, "")
-            await self._read(socket)
+        socket = await self._dial()
+        started_at = loop.time()
+        self._told(True, "")
+        asked = False
+        try:
+            asked = await self._read(socket)
+        finally:
+            if not asked:
+                self._told(False, "the socket has ended")
+                await socket.close()
+        if asked:
+            # Slack may send a little more down the old socket before it knows of the new one.
+            task = asyncio.create_task(self._leave(socket))
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
         log.info("the socket to Slack has ended; connecting again")
         return loop.time() - started_at
+
+    async def _leave(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_S):
+                    await self._read(socket)
+        finally:
+            await socket.close()
 
     async def _dial(self) -> aiohttp.ClientWebSocketResponse:
         app_token = self._api.setup.app_token
@@ -96,8 +120,8 @@ class SocketLine:
             )
         return self._socket
 
-    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        """Read until Slack closes the socket, says that it will, or the line drops."""
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> bool:
+        """Read until the socket ends; True when Slack asked for another one before."""
         async for message in socket:
             if message.type is not aiohttp.WSMsgType.TEXT:
                 continue
@@ -109,12 +133,13 @@ class SocketLine:
                 continue
             if envelope.get("type") == "disconnect":
                 log.info("Slack asks for a new socket: %s", envelope.get("reason"))
-                return
+                return True
             if envelope.get("envelope_id"):
                 # Not awaited: reading goes on while one is on its way through bolt.
                 task = asyncio.create_task(self._take(envelope))
                 self._acks.add(task)
                 task.add_done_callback(self._acks.discard)
+        return False
 
     async def _take(self, envelope: dict[str, Any]) -> None:
         """Hand an envelope to bolt, which answers at once, and acknowledge it."""

@@ -33,6 +33,7 @@ from bot.ports import (
     Prices,
     Upstream,
 )
+from bot.ports.alerts import AlertDesk, NoAlerts
 from bot.settings import Settings
 
 
@@ -55,6 +56,7 @@ class Ports:
     bill_log: BillLog = field(default_factory=NoBillLog)
     bills: Sequence[BillSource] = ()
     corrections: Corrections = field(default_factory=NoCorrections)
+    alerts: AlertDesk = field(default_factory=NoAlerts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from bot.commands.cost_figures import (
     Figures,
     Sources,
     bill_days_of,
+    config_of,
     providers_in,
     take_billed,
     take_figures,
@@ -90,7 +91,8 @@ async def _show(ctx: Context, args: Args, stretch: Stretch) -> Card:
     figures = await take_figures(ctx, stretch.span, by, stretch.previous)
     billed = await take_billed(ctx, bill_days_of(stretch.span))
     reads = await ctx.ports.bill_log.reads()
-    sources = await take_sources(ctx, stretch.span, figures.by_model)
+    config = await config_of(ctx)
+    sources = await take_sources(ctx, config, stretch.span, figures.by_model)
     previous = priced_nano(figures.previous) if figures.previous else None
     words = SpendWords(
         when=stretch.when,
@@ -105,7 +107,7 @@ async def _show(ctx: Context, args: Args, stretch: Stretch) -> Card:
         billed=billed,
         bill_reads=reads,
         sources=sources,
-        providers=await providers_in(ctx, figures.by_model),
+        providers=providers_in(ctx, config, figures.by_model),
         words=stretch.words,
         now=ctx.now,
     )

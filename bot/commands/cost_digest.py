@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import date
@@ -58,21 +59,22 @@ async def weekly_card(ctx: Context, period: Span) -> Card:
 
 async def _card(ctx: Context, span: Span, when: str, before: str, extra: str | None) -> Card:
     zone = ctx.settings.timezone
-    worked = work_out(await gather(ctx, span, whole_days=extra is None))
+    config = await config_of(ctx)
+    worked = work_out(await gather(ctx, config, span, whole_days=extra is None))
     words = DigestWords(
         digest=worked,
         when=when,
         before=before,
         mark=digest_mark(span, zone) if extra is None else period_name(span, zone),
         zone=zone_name(zone),
-        providers=await providers_in(ctx, worked.by_model),
+        providers=providers_in(ctx, config, worked.by_model),
         extra=extra,
     )
     card = digest_card(words, {})
     return replace(card, data=digest_data(worked, extra is not None, card))
 
 
-async def gather(ctx: Context, span: Span, *, whole_days: bool) -> Gathered:
+async def gather(ctx: Context, config: ConfigView, span: Span, *, whole_days: bool) -> Gathered:
     """Ask every port for its part; what cannot be had is named, and the rest still comes.
 
     `whole_days` compares bills with the UTC days of the same dates as the span's local days.
@@ -82,14 +84,10 @@ async def gather(ctx: Context, span: Span, *, whole_days: bool) -> Gathered:
     """
     ledger, log, zone = ctx.ports.ledger, ctx.ports.log, ctx.settings.timezone
     parts = _Parts()
-    by_day = [
-        (day, await ledger.spend(part.start, part.end, GroupBy.MODEL, zone=zone_name(zone)))
-        for day, part in day_spans(span, zone)
-    ]
+    by_day = await _by_day(ctx, span)
     previous = earlier(span, zone)
     first_at = await ledger.first_at()
     compared = first_at is not None and first_at <= previous.start
-    config = await config_of(ctx)
     days = _utc_days(ctx, span) if whole_days else bill_days_of(span)
     month = calendar(BudgetPeriod.MONTH, ctx.now, zone)
     nothing: tuple[Billed, ...] = ()
@@ -125,6 +123,14 @@ async def gather(ctx: Context, span: Span, *, whole_days: bool) -> Gathered:
         first_hop=config.default.primary,
         missing=parts.missing,
     )
+
+
+async def _by_day(ctx: Context, span: Span) -> list[tuple[date, Sequence[Spend]]]:
+    ledger, zone = ctx.ports.ledger, ctx.settings.timezone
+    parts = day_spans(span, zone)
+    asked = (ledger.spend(part.start, part.end, GroupBy.MODEL) for _, part in parts)
+    found = await asyncio.gather(*asked)
+    return [(day, groups) for (day, _), groups in zip(parts, found, strict=True)]
 
 
 class _Parts:

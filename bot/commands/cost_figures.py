@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -19,8 +20,8 @@ from bot.models import ModelRef, Provider
 from bot.ports import Attempt, GroupBy, Spend
 from bot.routing.chain import provider_of
 
-SAMPLE = 500
-"""How many of the newest attempts tell where prices came from."""
+SAMPLE = 200
+"""How many of the newest attempts tell where prices came from, and how large calls are."""
 
 Sources = dict[tuple[str, date | None], list[str]]
 
@@ -47,19 +48,29 @@ async def take_figures(
 ) -> Figures:
     """Ask the ledger for a stretch of time and for the one to compare with."""
     ledger, zone = ctx.ports.ledger, zone_name(ctx.settings.timezone)
+
+    async def before() -> Spend | None:
+        # Half a stretch is no fair comparison.
+        if previous is None or first_at is None or first_at > previous.start:
+            return None
+        rows = await ledger.spend(previous.start, previous.end, GroupBy.PROVIDER, zone=zone)
+        return total_of(rows)
+
+    async def split() -> Sequence[Spend]:
+        return await ledger.spend(span.start, span.end, by, zone=zone)
+
+    async def models() -> Sequence[Spend]:
+        return await ledger.spend(span.start, span.end, GroupBy.MODEL, zone=zone)
+
     first_at = await ledger.first_at()
-    by_model = await ledger.spend(span.start, span.end, GroupBy.MODEL, zone=zone)
-    groups = by_model
-    if by is not GroupBy.MODEL:
-        groups = await ledger.spend(span.start, span.end, by, zone=zone)
+    if by is GroupBy.MODEL:
+        by_model, earlier = await asyncio.gather(models(), before())
+        groups = by_model
+    else:
+        by_model, earlier, groups = await asyncio.gather(models(), before(), split())
     if by is GroupBy.DAY:
         groups = sorted(groups, key=lambda group: group.key)
-    before = None
-    # Half a stretch is no fair comparison.
-    if previous is not None and first_at is not None and first_at <= previous.start:
-        rows = await ledger.spend(previous.start, previous.end, GroupBy.PROVIDER, zone=zone)
-        before = total_of(rows)
-    return Figures(span, by_model, groups, total_of(by_model), first_at, before)
+    return Figures(span, by_model, groups, total_of(by_model), first_at, earlier)
 
 
 async def take_billed(ctx: Context, days: tuple[date, date]) -> tuple[Billed, ...]:
@@ -84,13 +95,14 @@ def bill_days_of(span: Span) -> tuple[date, date]:
     return whole_utc_days(span)
 
 
-async def take_sources(ctx: Context, span: Span, by_model: Sequence[Spend]) -> Sources:
+async def take_sources(
+    ctx: Context, config: ConfigView, span: Span, by_model: Sequence[Spend]
+) -> Sources:
     """Tell where the prices of a stretch came from: as booked, else as they would be now."""
     sample = await ctx.ports.ledger.attempts(span.start, span.end, SAMPLE)
     booked: dict[str, tuple[str, date | None]] = {}
     for attempt in sample:
         booked.setdefault(str(attempt.model), source_of(attempt))
-    config = await config_of(ctx)
     sources: Sources = {}
     for group in by_model:
         key = booked.get(group.key)
@@ -121,9 +133,8 @@ async def config_of(ctx: Context) -> ConfigView:
         return view({})
 
 
-async def providers_in(ctx: Context, by_model: Sequence[Spend]) -> list[Provider]:
+def providers_in(ctx: Context, config: ConfigView, by_model: Sequence[Spend]) -> list[Provider]:
     """Return the providers that spent something, the dearest first."""
-    config = await config_of(ctx)
     found: dict[str, Provider] = {}
     for group in by_model:
         ref = ModelRef.parse(group.key)

@@ -87,6 +87,7 @@ def incident_data(row: IncidentRow) -> dict[str, Any]:
         "resolved_at": row.resolved_at,
         "requests": row.requests,
         "served_by": row.served_by,
+        "acknowledged_by": row.acknowledged_by,
     }
 
 

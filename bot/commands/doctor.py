@@ -11,7 +11,8 @@ from bot.commands.context import Context
 from bot.commands.model_read import status_warnings
 from bot.commands.picture import Picture, take_picture
 from bot.config.plan import in_models
-from bot.errors import ChangeoverError
+from bot.errors import ChangeoverError, StorageError
+from bot.messages.cautions import deaf_channels
 from bot.messages.doctor import doctor_card
 from bot.routing.chain import AllowRule, allow_rule
 
@@ -37,7 +38,7 @@ class Check:
 
 async def examine(ctx: Context, others: Sequence[Check]) -> Card:
     """Look at config, chain, keys and database, and add what the adapters looked at."""
-    checks = [*await _config(ctx), *others]
+    checks = [*await _config(ctx), *await _channels(ctx), *others]
     return doctor_card(
         [(c.name, c.ok, str(c.level), c.detail, c.resolution) for c in checks],
         {
@@ -75,6 +76,18 @@ async def _config(ctx: Context) -> list[Check]:
         count = len(picture.hops)
         checks.append(Check("chain", True, Level.INFO, f"All {count} hops would be asked."))
     return checks
+
+
+async def _channels(ctx: Context) -> list[Check]:
+    try:
+        troubles = await ctx.ports.alerts.troubles()
+    except StorageError:
+        # The check of the database says it.
+        return []
+    return [
+        Check("alerts", False, Level.ERROR, caution.text, caution.hint)
+        for caution in deaf_channels(troubles)
+    ]
 
 
 def _release(picture: Picture, location: str) -> Check:

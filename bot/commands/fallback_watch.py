@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from bot.messages import cautions
 from bot.messages.fallback import (
     TestRow,
     TestWords,
+    acknowledged_card,
     chain_card,
     events_card,
     hint_for,
@@ -31,6 +33,7 @@ from bot.messages.fallback import (
 )
 from bot.models import ModelRef
 from bot.ports import ChainTest
+from bot.ports.alerts import ChannelTrouble
 from bot.routing.chain import AllowRule, Hop, allow_rule, lone_hop
 from bot.routing.probe import HopVerdict, ProbeTarget, probe
 
@@ -41,22 +44,30 @@ MOST_EVENTS = 50
 async def status(ctx: Context, args: Args) -> Card:
     """Show the chain as it will really be walked, cool-downs, open incidents and the mute."""
     picture = await take_picture(ctx)
-    warnings = status_warnings(ctx, picture)
+    known = picture.known
+    troubles = await _troubles(ctx)
+    warnings = [*status_warnings(ctx, picture), *cautions.deaf_channels(troubles)]
+    muted = known.muted_until if known.muted_until and known.muted_until > ctx.now else None
+    quiet = ctx.settings.quiet_hours
     data = {
         "chain": chain_data(picture),
-        "muted_until": picture.known.muted_until,
-        "incidents": [incident_data(row) for row in picture.known.incidents],
+        "muted_until": muted,
+        "quiet_hours": f"{quiet[0]:%H:%M}-{quiet[1]:%H:%M}" if quiet else None,
+        "incidents": [incident_data(row) for row in known.incidents],
+        "channels_in_trouble": [
+            {"surface": one.surface, "since": one.since, "message": one.message} for one in troubles
+        ],
         "warnings": warnings_data(warnings),
     }
-    known = picture.known
     return chain_card(
         picture.hops,
         picture.prices,
         known.incidents,
-        known.muted_until,
+        muted,
         tuple(warnings),
         ctx.now,
         data,
+        quiet,
     )
 
 
@@ -88,8 +99,10 @@ async def test(ctx: Context, args: Args) -> Card:
 async def events(ctx: Context, args: Args) -> Card:
     """Show what fell back, when, why and to whom."""
     span = parse_duration(args.need("duration")) if args.text("duration") else DEFAULT_EVENTS
-    rows = await ctx.ports.log.events(ctx.now - span, MOST_EVENTS)
-    return events_card(rows, span, {"events": [event_data(row) for row in rows]})
+    found = await ctx.ports.log.events(ctx.now - span, MOST_EVENTS + 1)
+    rows, more = found[:MOST_EVENTS], len(found) > MOST_EVENTS
+    data = {"events": [event_data(row) for row in rows], "more": more}
+    return events_card(rows, span, data, more=more)
 
 
 async def mute(ctx: Context, args: Args) -> Card:
@@ -117,6 +130,26 @@ async def _remember(ctx: Context, words: TestWords) -> None:
     # The verdict is worth telling while the database is away.
     with suppress(StorageError):
         await ctx.ports.chain_tests.record(kept)
+
+
+async def acknowledge(ctx: Context, args: Args) -> Card:
+    """Note who looks after an incident, so that it is not said again."""
+    incident = args.count("id") or 0
+    if not await ctx.ports.alerts.acknowledge(incident, ctx.actor.name, ctx.now):
+        raise NothingToDoError(
+            f"Incident {incident} is over, or somebody looks after it already.",
+            "/fallback status shows what is open, and who looks after it.",
+        )
+    data = {"incident": incident, "acknowledged_by": ctx.actor.name}
+    return acknowledged_card(incident, ctx.actor, data)
+
+
+async def _troubles(ctx: Context) -> Sequence[ChannelTrouble]:
+    try:
+        return await ctx.ports.alerts.troubles()
+    except StorageError:
+        # The warnings say already that the database is away.
+        return ()
 
 
 def _asked(ctx: Context, picture: Picture, words: tuple[str, ...]) -> list[Hop]:

@@ -250,5 +250,16 @@ _FALLBACK = (
         danger=Danger.CHANGES,
         examples=("/fallback unmute",),
     ),
+    # The button below an alert: it works where it is typed too, and is offered nowhere.
+    Command(
+        "fallback",
+        "ack",
+        "Look after an open incident",
+        CHANGE,
+        fallback_watch.acknowledge,
+        (Param("id", Kind.COUNT, "The incident's number", required=True),),
+        Danger.CHANGES,
+        hidden=True,
+    ),
     _help("fallback"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -27,7 +27,7 @@ from bot.durations import say_duration
 from bot.messages.words import counted, listed, money
 from bot.ports.alerts import AlertReason
 
-FAILS = {
+FAILS: Mapping[str, str] = {
     AlertReason.RATE_LIMIT: "is rate limited",
     AlertReason.SERVER_ERROR: "answers with server errors",
     AlertReason.TIMEOUT: "does not answer in time",

@@ -12,6 +12,7 @@ from bot.config.schema import ConfigView, ModelShape
 from bot.errors import StorageError
 from bot.messages.words import listed
 from bot.models import ModelRef
+from bot.ports.alerts import ChannelTrouble
 from bot.routing.chain import AllowRule, Hop, SkipReason, lost_on_the_way
 
 
@@ -146,6 +147,18 @@ def journal_away(trouble: StorageError | None) -> list[Caution]:
     if trouble is None:
         return []
     return [Caution("database", f"No history: {trouble.message}", trouble.hint)]
+
+
+def deaf_channels(troubles: Sequence[ChannelTrouble]) -> list[Caution]:
+    """Say which surfaces take no alerts."""
+    return [
+        Caution(
+            "alert_channel",
+            f"{one.surface.capitalize()} takes no alerts: {one.message}",
+            one.hint,
+        )
+        for one in troubles
+    ]
 
 
 def unrecorded(trouble: StorageError | None) -> list[Caution]:

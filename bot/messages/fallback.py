@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ from bot.card import (
     Table,
     Text,
     Tone,
+    Visibility,
     When,
     WhenStyle,
     text,
@@ -85,6 +86,7 @@ def chain_card(
     warnings: tuple[Caution, ...],
     now: datetime,
     data: dict[str, Any],
+    quiet: tuple[time, time] | None = None,
 ) -> Card:
     """Show the chain as it will be walked."""
     walked = sum(hop.walked for hop in hops)
@@ -101,6 +103,9 @@ def chain_card(
                 Code("/fallback unmute"),
             )
         )
+    if quiet:
+        hours = f"{quiet[0]:%H:%M} to {quiet[1]:%H:%M}"
+        body.append(text(f"Quiet hours from {hours}; what is urgent comes all the same."))
     return Card(
         title=text(Strong("Chain"), f": {walked} of {counted(len(hops), 'hop')} would be asked"),
         tone=Tone.WARNING if troubled(warnings) else Tone.NEUTRAL,
@@ -264,8 +269,10 @@ def _replacement(hop: Hop, near: str | None, hops: Sequence[Hop], view: ConfigVi
     return f"/fallback set {' '.join(chain)}"
 
 
-def events_card(rows: Sequence[FallbackEvent], span: timedelta, data: dict[str, Any]) -> Card:
-    """List fallback events, newest first."""
+def events_card(
+    rows: Sequence[FallbackEvent], span: timedelta, data: dict[str, Any], *, more: bool = False
+) -> Card:
+    """List fallback events, newest first; `more` when there are others before them."""
     period = say_duration(span)
     if not rows:
         return Card(
@@ -274,7 +281,11 @@ def events_card(rows: Sequence[FallbackEvent], span: timedelta, data: dict[str, 
             data=data,
         )
     return Card(
-        title=text(Strong(counted(len(rows), "fallback")), f" in the last {period}"),
+        title=text(
+            "The newest " if more else "",
+            Strong(counted(len(rows), "fallback")),
+            f" in the last {period}",
+        ),
         table=Table(
             (Column("when"), Column("from"), Column("to"), Column("why")),
             tuple(
@@ -301,6 +312,20 @@ def muted_card(until: datetime, actor: Actor, data: dict[str, Any]) -> Card:
             text(f"By {actor.name}."),
         ),
         buttons=(Button("Unmute", Action("fallback unmute")),),
+        data=data,
+    )
+
+
+def acknowledged_card(incident_id: int, actor: Actor, data: dict[str, Any]) -> Card:
+    """Confirm to whoever looks after an incident; its own message tells the others."""
+    return Card(
+        title=text(Strong("Yours"), f": incident {incident_id}"),
+        tone=Tone.CHANGE,
+        body=(
+            text(f"{actor.name} looks after it: no reminders, nobody is called again."),
+            text("Its message goes on until the end."),
+        ),
+        visibility=Visibility.PRIVATE,
         data=data,
     )
 

@@ -27,6 +27,7 @@ from bot.card import (
     text,
 )
 from bot.durations import say_duration
+from bot.messages.alerts import FAILS
 from bot.messages.chain import headline, line
 from bot.messages.words import (
     change_in_price,
@@ -91,12 +92,15 @@ def pending_line(due_at: datetime, to: str, now: datetime) -> Text:
 
 
 def incident_line(row: IncidentRow) -> Text:
-    """Say that an incident is open."""
+    """Say that an incident is open, and who looks after it."""
+    head = "Open incident" if row.state != "pending" else "Incident not told yet,"
+    fails = FAILS.get(row.reason, f"fails ({row.reason})")
     served = f", answered by {row.served_by}" if row.served_by else ""
+    looks = f" {row.acknowledged_by} looks after it." if row.acknowledged_by else ""
     return text(
-        f"Open incident {row.id}: {row.primary} ({row.reason}) since ",
+        f"{head} {row.id}: {row.primary} {fails} since ",
         When(row.opened_at),
-        f", {counted(row.requests, 'request')}{served}.",
+        f", {counted(row.requests, 'request')}{served}.{looks}",
     )
 
 

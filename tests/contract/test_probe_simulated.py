@@ -11,10 +11,11 @@ from adapters.demo.simulated import SimulatedProviders
 from adapters.gateway.upstream import AiohttpUpstream
 from adapters.providers.model_lists import HttpxModelLists
 from bot.catalog import shipped
-from bot.models import Dialect, FailureReason, ModelRef, Provider, Secret
+from bot.models import Dialect, Endpoint, FailureReason, ModelRef, Provider, Secret
 from bot.routing.probe import HopVerdict, ProbeTarget, probe
 
 PROVIDERS = shipped().providers
+NATIVE = frozenset({Dialect.GEMINI, Dialect.OLLAMA})
 MODELS = {
     "anthropic": "claude-haiku-4-5",
     "openrouter": "anthropic/claude-sonnet-4.5",
@@ -39,8 +40,9 @@ def in_every_dialect() -> Iterator[Provider]:
         for dialect in provider.endpoints:
             rest = {d: e for d, e in provider.endpoints.items() if d is not dialect}
             # No other native format to turn to: this dialect is what is tested.
-            kept = {d: e for d, e in rest.items() if d not in (Dialect.GEMINI, Dialect.OLLAMA)}
-            yield replace(provider, endpoints={dialect: provider.endpoints[dialect], **kept})
+            first: dict[Dialect, Endpoint] = {dialect: provider.endpoints[dialect]}
+            kept = {d: e for d, e in rest.items() if d not in NATIVE}
+            yield replace(provider, endpoints={**first, **kept})
 
 
 async def ask(

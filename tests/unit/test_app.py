@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bot.access import Permission
-from bot.card import Action, Link, Person, When, WhenStyle, plain, text
+from bot.card import Link, Person, When, WhenStyle, plain, text
 from bot.commands.doctor import Check, Level, examine
 from bot.commands.registry import Command
 from bot.errors import ExitCode, StorageError
@@ -66,10 +66,7 @@ async def test_without_a_database_conditional_buttons_are_left_out():
     bench = Bench(operators="*")
     card = await bench.say("/model local", ANA)
 
-    async def away(action: Action, at: object) -> str:
-        raise StorageError("away", "")
-
-    bench.buttons.remember = away
+    bench.buttons.fail = StorageError("away", "")
     assert (await bench.app.arm(card)).buttons == ()
 
 
@@ -168,14 +165,15 @@ async def test_a_held_lock_leaves_the_return_for_later():
 async def test_an_edit_from_outside_is_told_once():
     bench = Bench()
     await bench.app.begin()
-    bench.store.edit_outside(
-        bench.store.raw.replace(b"anthropic/claude-opus-4-5", b"openai/gpt-5", 1)
-    )
+    assert bench.store.raw is not None
+    other = bench.store.raw.replace(b"anthropic/claude-opus-4-5", b"openai/gpt-5", 1)
+    bench.store.edit_outside(other)
     document = await bench.store.read()
     card = await bench.app.noticed(document)
+    assert card is not None
     assert "openai/gpt-5" in plain(card.body[0])
     assert await bench.app.noticed(document) is None
-    bench.store.edit_outside(bench.store.raw + b"\n")
+    bench.store.edit_outside(other + b"\n")
     assert await bench.app.noticed(await bench.store.read()) is None
 
 

@@ -134,3 +134,10 @@ def test_the_picture_is_a_png_of_twice_the_size_with_its_own_font():
 def test_what_is_no_drawing_is_a_chart_error():
     with pytest.raises(ChartError):
         ResvgCharts().png("not svg")
+
+
+def test_a_long_name_is_cut_in_the_middle():
+    name = "openrouter/anthropic/claude-sonnet-4.5-with-a-long-tail"
+    words = texts(drawn(WEEK, {name: [DOLLAR] * 7}))
+    assert "openrouter/ant…th-a-long-tail" in words
+    assert name in alt_text(charted(WEEK, {name: [DOLLAR] * 7}))

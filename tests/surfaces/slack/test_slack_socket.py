@@ -379,3 +379,16 @@ async def test_an_envelope_is_acknowledged_on_a_later_socket_if_need_be(
         await delivery.acked()
     await slack.until(lambda: slack.sockets and slack.sockets[-1] is not first)
     assert (await slack.message(20)).text == "fast"
+
+
+async def test_what_still_comes_down_the_old_socket_is_taken_too(
+    slack: SlackServer, start: Start
+) -> None:
+    core = FakeCore(lines={"model status": public("fast")})
+    await start(core)
+    old = slack.sockets[-1]
+    await slack.disconnect("warning")
+    await slack.until(lambda: len(slack.sockets) == 2)
+    slack.sockets.sort(key=lambda socket: socket is old)
+    await (await slack.command("/model", "status")).acked()
+    assert (await slack.message()).text == "fast"
