@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 from tests.fakes_core import Bench  # noqa: E402
 from tests.fakes_discord import running  # noqa: E402
 from tests.servers.discord import DEFERRED, TOKEN, DiscordServer  # noqa: E402
+from tests.servers.discord_gateway import Session  # noqa: E402
 from tests.servers.discord_state import Exchange  # noqa: E402
 
 AT_ONCE, ROUNDS, STORE_S, AIM_MS = 50, 20, 0.5, 50.0
@@ -67,8 +68,13 @@ async def serve() -> None:
             asked += batch
         assert all(exchange.callback == DEFERRED for exchange in asked)
         print(json.dumps([(e.acked_after_s or 0.0) * 1000 for e in asked]), flush=True)
-        await server.until(lambda gone=session: gone.socket is None)
+        await server.until(partial(is_gone, session))
     await server.stop()
+
+
+def is_gone(session: Session) -> bool:
+    """Whether a client has left."""
+    return session.socket is None
 
 
 def all_of(batch: list[Exchange], answered: bool) -> bool:

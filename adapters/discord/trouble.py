@@ -8,8 +8,6 @@ import aiohttp
 import discord
 from discord import app_commands
 
-from bot.errors import ChangeoverError
-
 DEVELOPERS = "https://discord.com/developers/applications"
 _UNAUTHORIZED, _BAD_TOKEN, _INTENTS = 401, 4004, (4013, 4014)
 
@@ -41,8 +39,6 @@ def invite(application_id: int | str) -> str:
 
 def explain(error: BaseException, guild_id: int | None, application_id: int | None) -> Trouble:
     """Put what ended a login or a connection in words."""
-    if isinstance(error, ChangeoverError):
-        return Trouble(error.message, error.hint)
     if isinstance(error, discord.DiscordException):
         outside = isinstance(error, discord.Forbidden | discord.NotFound)
         if outside and guild_id and application_id:
@@ -53,7 +49,7 @@ def explain(error: BaseException, guild_id: int | None, application_id: int | No
         return _refusal(error)
     if isinstance(error, aiohttp.ClientError | OSError):
         return Trouble(f"Discord cannot be reached ({type(error).__name__}).")
-    if error.__context__ is not None:
+    if isinstance(error, AttributeError) and error.__context__ is not None:
         # discord.py stumbles over its own missing socket when the first connection fails.
         return explain(error.__context__, guild_id, application_id)
     return Trouble(f"The connection broke off ({type(error).__name__}).", strange=True)
@@ -75,4 +71,4 @@ def _refusal(error: discord.DiscordException) -> Trouble:
         return Trouble("Discord refuses the commands.", " ".join(str(error).split()))
     if code is not None:
         return Trouble(f"Discord closed the connection (code {code}).")
-    return Trouble(f"Discord answers HTTP {status}." if status else f"Discord: {error}.")
+    return Trouble(f"Discord answers HTTP {status}." if status else f"{type(error).__name__}.")

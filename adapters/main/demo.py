@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 
 from adapters.demo.clock import DemoClock
 from adapters.demo.config import DEMO_CONFIG
 from adapters.demo.simulated import SimulatedProviders
+from adapters.demo.traffic import MOST_SENT, send, sent_card
+from adapters.main.gateway import GatewayService
 from adapters.main.terminal import person
 from adapters.main.wiring import Wired, run, wire
 from adapters.terminal.cli import Invocation
 from adapters.terminal.console import Console
 from adapters.terminal.local import LocalCommand, LocalWords
 from bot.access import Surface
-from bot.card import Card, Strong, Tone, text
+from bot.card import Card, Strong, Tone, When, WhenStyle, text
+from bot.durations import parse_duration
 from bot.errors import UsageError
 from bot.models import FailureReason
 
 INTRO = """Changeover demo. The models are simulated: no provider is asked and nothing costs money.
-Try /model status, /model cheap, /fallback test, :break anthropic rate_limit, :heal anthropic.
+Try /model status, /model cheap, /fallback test, :break anthropic rate_limit, :send 20, :wait 1m.
 :help lists everything, :quit leaves.
 """
 HELPS = {
     ":break": "PROVIDER REASON lets a simulated provider fail",
     ":heal": "PROVIDER lets it answer again",
+    ":send": "N [MODEL] sends N requests through the gateway",
+    ":wait": "DURATION lets the demo's clock jump ahead",
 }
+_STEP = timedelta(minutes=1)
+_MOST_STEPS = 30
 
 
 def run_demo(invocation: Invocation) -> int:
@@ -35,13 +45,18 @@ def run_demo(invocation: Invocation) -> int:
 
 
 async def _demo(invocation: Invocation) -> int:
+    # The log would drown the conversation; what matters of it is told as cards.
+    logging.getLogger().addHandler(logging.NullHandler())
     with tempfile.TemporaryDirectory(prefix="changeover-demo-") as folder:
         clock = DemoClock()
         async with SimulatedProviders(clock=clock) as providers:
             wired = _wire(Path(folder), providers, clock)
+            gateway = GatewayService(wired)
+            await gateway.start()
             try:
-                return await _talk(invocation, wired, Demo(providers))
+                return await _talk(invocation, wired, Demo(providers, wired, gateway, clock))
             finally:
+                await gateway.stop()
                 await wired.close()
 
 
@@ -52,6 +67,10 @@ def _wire(folder: Path, providers: SimulatedProviders, clock: DemoClock) -> Wire
         **providers.env(),
         "CHANGEOVER_CONFIG": str(config),
         "DATABASE_URL": f"sqlite:///{folder / 'changeover.db'}",
+        "CHANGEOVER_TIMEOUT_S": "2",
+        "CHANGEOVER_FIRST_TOKEN_TIMEOUT_S": "2",
+        "CHANGEOVER_PROBE_TIMEOUT_S": "2",
+        "PORT": "0",
     }
     return wire(env, clock=clock, cwd=folder)
 
@@ -66,6 +85,8 @@ async def _talk(invocation: Invocation, wired: Wired, demo: Demo) -> int:
         refresh=wired.app.refresh_names,
         yes=invocation.yes,
     )
+    demo.announce = console.announce
+    await demo.look()
     if invocation.say:
         if not invocation.json:
             sys.stdout.write(INTRO.splitlines()[0] + "\n\n")
@@ -76,13 +97,58 @@ async def _talk(invocation: Invocation, wired: Wired, demo: Demo) -> int:
 class Demo:
     """The demo's own words."""
 
-    def __init__(self, providers: SimulatedProviders) -> None:
+    def __init__(
+        self,
+        providers: SimulatedProviders,
+        wired: Wired,
+        gateway: GatewayService,
+        clock: DemoClock,
+    ) -> None:
         self._providers = providers
+        self._wired = wired
+        self._gateway = gateway
+        self._clock = clock
+        self.announce: Callable[[Card], Awaitable[None]] | None = None
 
     @property
     def words(self) -> dict[str, LocalCommand]:
         """What the console answers besides commands."""
-        return {":break": self.break_, ":heal": self.heal}
+        return {
+            ":break": self.break_,
+            ":heal": self.heal,
+            ":send": self.send,
+            ":wait": self.wait,
+        }
+
+    async def send(self, rest: str) -> Card:
+        """Send requests through the gateway, as a team's programs would."""
+        words = rest.split()
+        if not words or not words[0].isdigit() or not 0 < int(words[0]) <= MOST_SENT:
+            raise UsageError(
+                f":send takes a number up to {MOST_SENT}, and a model if you like.",
+                "For example :send 20 or :send 5 cheap",
+            )
+        base_url = f"http://127.0.0.1:{self._gateway.port}"
+        sent = await send(base_url, int(words[0]), words[1] if len(words) > 1 else "auto")
+        await self._gateway.flush()
+        await self.look()
+        return sent_card(sent)
+
+    async def wait(self, rest: str) -> Card:
+        """Let the clock jump ahead in steps, so that whatever falls due does so in order."""
+        span = parse_duration(rest)
+        steps = max(1, min(_MOST_STEPS, span // _STEP))
+        for _ in range(steps):
+            self._clock.jump(span / steps)
+            await self.look()
+        return Card(title=text("It is ", When(self._clock.now(), WhenStyle.DATE_TIME), " now."))
+
+    async def look(self) -> None:
+        """Do what is due, as a running service would, and show what a channel would be told."""
+        await self._wired.app.ports.journal.beat("bot", self._clock.now())
+        for card in await self._wired.app.run_due():
+            if self.announce is not None:
+                await self.announce(card)
 
     async def break_(self, rest: str) -> Card:
         """Let a provider fail."""

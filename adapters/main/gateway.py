@@ -94,6 +94,13 @@ class GatewayService:
         if self._session is not None:
             await self._session.close()
 
+    async def flush(self) -> None:
+        """Wait until what was put is written, for two seconds at most."""
+        for _ in range(100):
+            if not self._queue.waiting:
+                return
+            await asyncio.sleep(0.02)
+
     def _pool(self) -> aiohttp.ClientSession:
         assert self._session is not None
         return self._session

@@ -24,6 +24,7 @@ from bot.errors import ChatError
 from bot.settings import Settings
 
 log = logging.getLogger("changeover.slack")
+HEAD_START_S = 0.02
 ANY = re.compile(r".*", re.DOTALL)
 
 
@@ -169,6 +170,7 @@ class Inbox:
 
     async def _carefully(self, work: Coroutine[Any, Any, None]) -> None:
         try:
+            await asyncio.sleep(HEAD_START_S)
             await work
         except ChatError as error:
             log.warning("an answer did not get through: %s %s", error.message, error.hint)

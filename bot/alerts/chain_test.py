@@ -10,8 +10,9 @@ from enum import StrEnum
 from typing import Any
 
 from bot.alerts.notices import test_notice
+from bot.card import Card
 from bot.messages.alert_notes import TestedHop
-from bot.ports.alerts import AlertStore
+from bot.ports.alerts import AlertStore, Notice
 
 LAST_TEST = "alerts.chain_test"
 
@@ -28,11 +29,15 @@ class News(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TestResult:
-    """What a test of the whole chain found: each hop's verdict, in order, and what mends it."""
+    """What a test of the whole chain found: each hop's verdict, in order, and what mends it.
+
+    `trouble` says why it could not be made at all, and what helps.
+    """
 
     verdicts: tuple[tuple[str, str], ...]
     would_serve: str | None
     hints: tuple[str, ...] = ()
+    trouble: tuple[str, str] | None = None
 
     @property
     def chain_ok(self) -> bool:
@@ -40,13 +45,15 @@ class TestResult:
         return bool(self.verdicts) and all(verdict == "ok" for _, verdict in self.verdicts)
 
     @classmethod
-    def of(cls, data: Mapping[str, Any]) -> TestResult:
-        """Read the data of a `/fallback test` card; one that could not be made has no hops."""
-        hops: Sequence[Mapping[str, Any]] = data.get("hops") or ()
+    def of(cls, card: Card) -> TestResult:
+        """Read the answer to `/fallback test`."""
+        if card.error is not None:
+            return cls((), None, trouble=(card.error.message, card.error.hint))
+        hops: Sequence[Mapping[str, Any]] = card.data["hops"]
         return cls(
             tuple((str(hop["model"]), str(hop["verdict"])) for hop in hops),
-            data.get("would_serve"),
-            tuple(hop.get("hint") or "" for hop in hops),
+            card.data["would_serve"],
+            tuple(hop["hint"] or "" for hop in hops),
         )
 
 
@@ -73,18 +80,21 @@ async def report(
     before = _read(kept) if kept else None
     news = compare(before, result)
     if news not in (News.SAME, News.FIRST):
-        known = dict(before.verdicts) if before else {}
-        hints = (*result.hints, *[""] * len(result.verdicts))
-        hops = [
-            TestedHop(model, verdict, known.get(model) if before else verdict, hint)
-            for (model, verdict), hint in zip(result.verdicts, hints, strict=False)
-        ]
-        present = {model for model, _ in result.verdicts}
-        gone = [model for model in known if model not in present]
-        notice = test_notice(hops, result.would_serve, gone, now, first=before is None)
-        await store.add_notice(notice, surfaces)
-    await store.remember(LAST_TEST, _write(result))
+        await store.add_notice(_notice(before, result, now), surfaces)
+    if result.trouble is None:
+        await store.remember(LAST_TEST, _write(result))
     return news
+
+
+def _notice(before: TestResult | None, result: TestResult, now: datetime) -> Notice:
+    known = dict(before.verdicts) if before else {}
+    hops = [
+        TestedHop(model, verdict, known.get(model) if before else verdict, hint)
+        for (model, verdict), hint in zip(result.verdicts, result.hints, strict=True)
+    ]
+    present = {model for model, _ in result.verdicts}
+    gone = [] if result.trouble else [model for model in known if model not in present]
+    return test_notice(hops, result.would_serve, gone, result.trouble, now)
 
 
 def _write(result: TestResult) -> str:

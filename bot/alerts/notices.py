@@ -19,6 +19,7 @@ from bot.messages.alert_notes import (
     night_marker,
     outside_note,
     trouble_card,
+    untested_card,
 )
 from bot.ports import Change, Json
 from bot.ports.alerts import AlertReason, ChannelTrouble, Notice, NoticeKind
@@ -80,16 +81,15 @@ def test_notice(
     hops: Sequence[TestedHop],
     would_serve: str | None,
     gone: Sequence[str],
+    trouble: tuple[str, str] | None,
     now: datetime,
-    *,
-    first: bool,
 ) -> Notice:
     """Make the notice of a scheduled chain test."""
     data = {
         "hops": [[hop.model, hop.verdict, hop.before, hop.hint] for hop in hops],
         "would_serve": would_serve,
         "gone": list(gone),
-        "first": first,
+        "trouble": list(trouble) if trouble else None,
     }
     return Notice(f"test:{now.isoformat()}", NoticeKind.CHAIN_TEST, now, data)
 
@@ -110,10 +110,10 @@ def draft_of(notice: Notice) -> Draft:
             card = morning_card(data["night"], [_night_row(row) for row in data["rows"]])
             return Draft(card, night_marker(data["night"]))
         case NoticeKind.CHAIN_TEST:
+            if data["trouble"]:
+                return Draft(untested_card(data["trouble"][0], data["trouble"][1]))
             hops = [TestedHop(*row) for row in data["hops"]]
-            return Draft(
-                chain_test_card(hops, data["would_serve"], data["gone"], first=data["first"])
-            )
+            return Draft(chain_test_card(hops, data["would_serve"], data["gone"]))
 
 
 def _night_row(row: Json) -> NightRow:

@@ -210,7 +210,7 @@ class TestedHop:
 
 
 def chain_test_card(
-    hops: Sequence[TestedHop], would_serve: str | None, gone: Sequence[str], *, first: bool
+    hops: Sequence[TestedHop], would_serve: str | None, gone: Sequence[str]
 ) -> Card:
     """Tell how a scheduled test of the chain differs from the last one."""
     good = sum(hop.verdict == "ok" for hop in hops)
@@ -231,7 +231,7 @@ def chain_test_card(
     return Card(
         title=text(Strong("Scheduled chain test"), f": {head}"),
         tone=tone,
-        body=(*(lines if not (first and good == len(hops)) else ()), serves),
+        body=(*lines, serves),
         buttons=(Button("Test again", Action("fallback test")),),
         command="alert",
         data={
@@ -242,6 +242,17 @@ def chain_test_card(
             ],
             "gone": list(gone),
         },
+    )
+
+
+def untested_card(why: str, hint: str) -> Card:
+    """Tell that a scheduled test could not be made."""
+    return Card(
+        title=text(Strong("Scheduled chain test"), ": could not be made"),
+        tone=Tone.BAD,
+        body=tuple(text(words) for words in (why, hint) if words),
+        command="alert",
+        data={"chain_ok": False, "would_serve": None, "hops": [], "gone": []},
     )
 
 

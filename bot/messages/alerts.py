@@ -208,12 +208,12 @@ def _count_line(words: IncidentWords) -> Text:
     head: tuple[Span, ...] = (f"{counted(total, 'request')} since ", since)
     if words.reason is AlertReason.CHAIN_EXHAUSTED:
         began = f" {words.primary} {FAILS[words.began_with]}." if words.began_with else ""
-        refused = "was refused" if total == 1 else "were refused"
-        return text(*head, f" {refused}.{began}")
+        return text(*head, f" {'was' if total == 1 else 'were'} refused.{began}")
     if len(words.served) != 1:
         return text(*head, ": ", *_shares(words.served), ".")
     place = f", {_nth(words.place[0])} of {words.place[1]}" if words.place else ""
-    return text(*head, " answered by ", Code(words.served[0][0]), f"{place}.")
+    was = "was" if total == 1 else "were"
+    return text(*head, f" {was} answered by ", Code(words.served[0][0]), f"{place}.")
 
 
 def _shares(served: Sequence[tuple[str, int]]) -> list[Span]:

@@ -105,11 +105,11 @@ async def read(request: web.Request) -> tuple[dict[str, Any], dict[str, bytes]]:
     payload: dict[str, Any] = {}
     files: dict[str, bytes] = {}
     async for part in await request.multipart():
-        content = bytes(await part.read())  # type: ignore[union-attr]
-        if part.name == "payload_json":  # type: ignore[union-attr]
+        content = bytes(await part.read())
+        if part.name == "payload_json":
             payload = json.loads(content)
         else:
-            files[str(part.filename)] = content  # type: ignore[union-attr]
+            files[str(part.filename)] = content
     data = payload.get("data") if "type" in payload else payload
     named = {str(a["filename"]) for a in (data or {}).get("attachments") or []}
     assert named == set(files)

@@ -50,6 +50,15 @@ EVERY_SUBCOMMAND = [
     ("fallback mute", {"duration": "1h"}, "Muted"),
     ("fallback unmute", {}, "not muted"),
     ("fallback help", {}, "/fallback test"),
+    ("cost today", {"by": "key"}, "Nothing is counted"),
+    ("cost week", {"by": "day"}, "Nothing is counted"),
+    ("cost month", {}, "Nothing is counted"),
+    ("cost since", {"duration": "3d", "by": "model"}, "Nothing is counted"),
+    ("cost digest", {}, ""),
+    ("cost compare", {"models": "cheap fast", "duration": "7d"}, ""),
+    ("cost budget", {"amount": "50", "period": "day", "then": "cheap"}, ""),
+    ("cost export", {"duration": "7d"}, ""),
+    ("cost help", {}, "/cost since"),
 ]
 
 
@@ -78,7 +87,7 @@ async def test_discord_has_every_command_of_the_core(server: DiscordServer):
             assert names == [c.name for c in bench.app.registry.of(command["name"])]
         tried = {name for name, _, _ in EVERY_SUBCOMMAND}
         commands = [c for g in bench.app.registry.groups for c in bench.app.registry.of(g)]
-        assert tried >= {c.full_name for c in commands if c.group in ("model", "fallback")}
+        assert tried == {c.full_name for c in commands}
 
 
 async def test_a_change_says_who_and_what_and_how_to_undo_it(server: DiscordServer):
@@ -161,6 +170,20 @@ async def test_a_change_asked_in_private_is_told_to_the_channel(server: DiscordS
         [told] = server.seen(CHANNEL)
         assert "quietly" in told.words
         assert list(told.buttons) == ["Undo"]
+
+
+async def test_a_change_in_private_without_a_channel_is_only_logged(server: DiscordServer, caplog):
+    async with running(server, Bench(operators=OPERATOR), channel_id=None):
+        asked = await server.command("model cheap", channel=DM)
+        await server.until(lambda: "DISCORD_CHANNEL_ID is not set" in caplog.text)
+        assert "best → cheap" in asked.answer.words
+
+
+async def test_somebody_may_be_faster_in_deleting_the_notice(server: DiscordServer):
+    async with running(server, Bench(operators=OPERATOR)):
+        server.fail("DELETE", "/messages/@original", 404, {"message": "gone", "code": 10008})
+        asked = await server.command("model use", {"model": "gtp-5"}, wait=False)
+        await server.until(lambda: "gtp-5" in (asked.original.words if asked.original else ""))
 
 
 async def test_what_changes_nothing_stays_where_it_was_asked(server: DiscordServer):

@@ -208,6 +208,23 @@ async def test_a_gateway_that_is_down_is_one_line(server: DiscordServer, caplog)
     assert not any(r.exc_info for r in caplog.records)
 
 
+async def test_a_connection_that_is_closed_for_good_is_begun_anew(server: DiscordServer, caplog):
+    server.gateway.refuse_close_code = 4010
+    async with running(server, Bench(), wait=False):
+        await server.until(lambda: len(server.gateway.identifies) > 1)
+        server.gateway.refuse_close_code = None
+        await server.connected()
+    assert "closed the connection (code 4010)" in caplog.text
+
+
+async def test_what_nobody_foresaw_is_tried_again_and_kept_in_the_log(server, caplog):
+    server.fail("GET", "/users/@me", 200, {"id": "1"})
+    async with running(server, Bench()):
+        pass
+    assert "in a way nobody foresaw" in caplog.text
+    assert "KeyError" in caplog.text
+
+
 @pytest.mark.parametrize("status", [403, 400])
 async def test_any_other_refusal_is_told_by_its_number(server: DiscordServer, status, caplog):
     server.fail("GET", "/oauth2", status)
