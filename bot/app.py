@@ -101,8 +101,9 @@ class App:
         """
         armed = []
         for button in card.buttons:
-            if button.action == Action(button.action.words):
-                armed.append(replace(button, id=f"w:{button.action.words}"[:MOST_ID]))
+            plain_id = f"w:{button.action.words}"
+            if button.action == Action(button.action.words) and len(plain_id) <= MOST_ID:
+                armed.append(replace(button, id=plain_id))
                 continue
             try:
                 kept = await self.ports.buttons.remember(button.action, self.ports.clock.now())

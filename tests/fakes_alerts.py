@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -322,7 +323,8 @@ class Shown:
 class FakeChat:
     """A channel in memory, which can also be asked for its history.
 
-    An error in `fail_post`, `fail_update` or `fail_find` is raised until it is taken out.
+    An error in `fail_post`, `fail_update` or `fail_find` is raised until it is taken out. A `slow`
+    one lets others work while it posts.
     """
 
     def __init__(self, surface: str, clock: FakeClock) -> None:
@@ -334,11 +336,16 @@ class FakeChat:
         self.fail_find: ChatError | None = None
         self.calls = 0
         self.made = 0
+        self.slow = False
 
     async def post(self, card: Card) -> MessageRef:
+        if self.slow:
+            await asyncio.sleep(0)
         return self._say(card, None)
 
     async def reply(self, message: MessageRef, card: Card) -> MessageRef:
+        if self.slow:
+            await asyncio.sleep(0)
         return self._say(card, message.id)
 
     async def update(self, message: MessageRef, card: Card) -> None:

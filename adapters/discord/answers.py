@@ -62,9 +62,9 @@ class Answers:
                 return
             actor = actor_of(interaction)
             private = not self._app.settings.access.allows(actor, command.permission)
-            private = private or getattr(command, "private", False)
+            private = private or command.private
             defer = interaction.response.defer
-            if not await _acknowledged(lambda: defer(ephemeral=private, thinking=True)):
+            if not await _taken(lambda: defer(ephemeral=private, thinking=True)):
                 return
             line = line_of(command, call.args.values)
             card = await self._app.call(actor, call, line)
@@ -78,7 +78,7 @@ class Answers:
             except ChangeoverError as error:
                 await self._at_once(interaction, error_card(error, ""))
                 return
-            if not await _acknowledged(interaction.response.defer):
+            if not await _taken(interaction.response.defer):
                 return
             data: Mapping[str, Any] = interaction.data or {}
             custom_id = str(data.get("custom_id", ""))
@@ -181,19 +181,19 @@ class Answers:
     async def _at_once(self, interaction: Interaction, card: Card) -> None:
         """Answer privately without asking the core anything."""
         message = await self._press.message(card)
-        if interaction.response.is_done():
-            await patiently(lambda: interaction.followup.send(ephemeral=True, **fresh(message)))
-            return
-        respond = interaction.response.send_message
-        await _acknowledged(lambda: respond(ephemeral=True, **fresh(message)))
+        done = interaction.response.is_done()
+        send = interaction.followup.send if done else interaction.response.send_message
+        await _taken(lambda: send(ephemeral=True, **fresh(message)))
 
 
-async def _acknowledged(acknowledge: Callable[[], Awaitable[Any]]) -> bool:
-    """Acknowledge, and say whether Discord took it; if it did not, nothing must be done."""
+async def _taken(send: Callable[[], Awaitable[Any]]) -> bool:
+    """Send, and say whether Discord took it; after an acknowledgement that it did not take,
+    nothing must be done: the person was told that it failed.
+    """
     try:
-        await patiently(acknowledge)
+        await patiently(send)
     except TROUBLE as error:
-        _log.warning("Discord did not take an acknowledgement, so nothing was done: %s", error)
+        _log.warning("Discord did not take an answer, so nothing was done: %s", error)
         return False
     return True
 

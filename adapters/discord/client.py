@@ -129,11 +129,11 @@ async def sync(
     key = f"discord.commands.{application_id}"
     place = str(guild_id or EVERYWHERE)
     mark = f"{place} {fingerprint(tree)}"
+    if guild_id:
+        tree.copy_global_to(guild=discord.Object(guild_id))
     known = await _recall(memory, key)
     if known == mark:
         return False
-    if guild_id:
-        tree.copy_global_to(guild=discord.Object(guild_id))
     await _tell(tree, place)
     before = known.partition(" ")[0] if known else EVERYWHERE
     if before != place:

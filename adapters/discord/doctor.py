@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import discord
 
-from adapters.discord.endpoints import point_at
+from adapters.discord.endpoints import keep_log_short, point_at
 from adapters.discord.outgoing import TROUBLE, patiently
 from adapters.discord.settings import DiscordSetup
 from adapters.discord.trouble import explain, invite
@@ -22,7 +22,8 @@ _NEEDED = {
 async def examine_discord(setup: DiscordSetup) -> list[Check]:
     """Look at everything over the web API; no connection to the gateway is made."""
     point_at(setup.api_url, setup.gateway_url)
-    async with discord.Client(intents=discord.Intents.none()) as client:
+    keep_log_short()
+    async with discord.Client(intents=discord.Intents(guilds=True)) as client:
         try:
             await client.login(setup.bot_token.reveal())
         except TROUBLE as error:

@@ -45,15 +45,19 @@ def role_ids(user: discord.User | discord.Member) -> frozenset[int]:
     return frozenset(user._roles)
 
 
-def one_line_each() -> None:
-    """Keep discord.py from logging a traceback for each attempt to reconnect."""
+def keep_log_short() -> None:
+    """Take out of discord.py's log what helps nobody here.
+
+    That is: its notices that voice is not supported, and a traceback for each reconnect.
+    """
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
     logger = logging.getLogger("discord.client")
-    if _without_traceback not in logger.filters:
-        logger.addFilter(_without_traceback)
+    if _reconnects_without_traceback not in logger.filters:
+        logger.addFilter(_reconnects_without_traceback)
 
 
-def _without_traceback(record: logging.LogRecord) -> bool:
-    if record.exc_info and record.exc_info[1] is not None:
+def _reconnects_without_traceback(record: logging.LogRecord) -> bool:
+    if record.exc_info and str(record.msg).startswith("Attempting a reconnect"):
         record.msg = f"{record.getMessage()} ({type(record.exc_info[1]).__name__})"
         record.args = ()
         record.exc_info = record.exc_text = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from adapters.discord.answers import Answers
 from adapters.discord.chat import DiscordChat
 from adapters.discord.client import DiscordClient, Names
-from adapters.discord.endpoints import one_line_each, point_at
+from adapters.discord.endpoints import keep_log_short, point_at
 from adapters.discord.outgoing import Draw, Press
 from adapters.discord.settings import DiscordSetup, Pace
 from adapters.discord.tree import SyncMemory
@@ -69,7 +69,7 @@ class DiscordSurface:
             SettingsError: the command prefix makes a name that Discord does not take.
         """
         point_at(self._setup.api_url, self._setup.gateway_url)
-        one_line_each()
+        keep_log_short()
         self._client = self._new_client()
         self._life = asyncio.create_task(self._stay_alive(self._client))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,13 @@ import orjson
 
 from bot.models import Dialect
 
-_MODEL = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
+_MODEL = b'"model"'
+_ITS_NAME = re.compile(rb'\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")')
+# Strings, or what opens, closes and parts: enough to know where a top-level value begins and ends.
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:]')
+_ESCAPED_ASCII = b"\\u00"
+_TEXT_BYTES_A_TOKEN = 4
+_LONGEST_WORD = 1000
 
 
 class BadBody(ValueError):
@@ -57,17 +64,79 @@ class Body:
     def for_model(self, name: str, dialect: Dialect) -> bytes:
         """Return the body with another model, and asking for usage where that must be asked for.
 
-        The bytes stay as they came where the model's place in them is plain.
+        Every other byte stays as it came.
         """
+        changes: dict[str, bytes] = {}
+        if self.document.get("model") != name:
+            changes["model"] = orjson.dumps(name)
         if dialect is Dialect.OPENAI and self.stream and not self.wants_usage:
             options = self.document.get("stream_options")
             known = options if isinstance(options, dict) else {}
-            return orjson.dumps(
-                self.document | {"model": name, "stream_options": known | {"include_usage": True}}
-            )
-        found = _MODEL.finditer(self.raw)
-        only = next(found, None)
-        if only is None or next(found, None) is not None:
-            return orjson.dumps(self.document | {"model": name})
-        start, end = only.span(1)
-        return self.raw[:start] + orjson.dumps(name) + self.raw[end:]
+            changes["stream_options"] = orjson.dumps(known | {"include_usage": True})
+        return self._with(changes) if changes else self.raw
+
+    def input_tokens(self) -> int:
+        """Guess how many tokens went in; pictures and other long words are left out."""
+        parts = [self.document.get(key) for key in ("system", "messages", "tools")]
+        return sum(len(text) for text in _strings(parts)) // _TEXT_BYTES_A_TOKEN
+
+    def _with(self, changes: dict[str, bytes]) -> bytes:
+        """Put values in the place of those at the top level, or before the first."""
+        added = b"".join(
+            b'"%s":%s,' % (key.encode(), value)
+            for key, value in changes.items()
+            if key not in self.document
+        )
+        old = [key for key in changes if key in self.document]
+        spots = self._model_spot() if old == ["model"] else None
+        if old and spots is None:
+            spots = [spot for spot in _top_level(self.raw) if spot[0] in old]
+        raw = self.raw
+        for key, start, end in sorted(spots or (), key=lambda spot: spot[1], reverse=True):
+            raw = raw[:start] + changes[key] + raw[end:]
+        if not added:
+            return raw
+        begin = raw.index(b"{") + 1
+        return raw[:begin] + added + raw[begin:]
+
+    def _model_spot(self) -> list[tuple[str, int, int]] | None:
+        """Return where the model stands, if one look is enough to be sure."""
+        if self.raw.count(_MODEL) != 1 or _ESCAPED_ASCII in self.raw:
+            return None
+        name = _ITS_NAME.match(self.raw, self.raw.index(_MODEL) + len(_MODEL))
+        return [("model", *name.span(1))] if name else None
+
+
+def _top_level(raw: bytes) -> Iterator[tuple[str, int, int]]:
+    """Yield the keys of a JSON object with where their values begin and end."""
+    depth, key, start = 0, "", -1
+    last_string = b""
+    for token in _TOKEN.finditer(raw):
+        sign = raw[token.start()]
+        if sign == 0x22:
+            last_string = token[0] if depth == 1 else b""
+        elif sign == 0x3A and depth == 1:
+            key, start = orjson.loads(last_string), token.end()
+        elif sign in b"{[":
+            depth += 1
+        elif sign in b"}]":
+            depth -= 1
+        if start >= 0 and ((sign == 0x2C and depth == 1) or (sign == 0x7D and depth == 0)):
+            value = raw[start : token.start()]
+            begin = start + len(value) - len(value.lstrip())
+            yield key, begin, start + len(value.rstrip())
+            start = -1
+
+
+def _strings(value: Any) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, str) and (
+            len(value) <= _LONGEST_WORD or " " in value[:_LONGEST_WORD]
+        ):
+            yield value

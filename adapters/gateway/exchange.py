@@ -1,4 +1,4 @@
-"""One caller's request, from its body to its answer: ask, fall back, hand on, write down."""
+"""One caller's request, from its body to its answer: whom to ask, what was tried, what to say."""
 
 from __future__ import annotations
 
@@ -11,29 +11,47 @@ import aiohttp
 
 from adapters.gateway.body import Body
 from adapters.gateway.live import LiveConfig
+from adapters.gateway.transport import Outgoing
 from bot.models import Dialect, FailureReason, Secret, Usage
-from bot.ports import Clock, Cooldown
+from bot.ports import Clock
+from bot.routing.failure import Verdict
 from bot.routing.redact import redact
 from bot.routing.router import Candidate, Fate, Lane, Walk
 from bot.settings import Timeouts
 
-_PASSED_ON = ("anthropic-beta", "anthropic-version", "user-agent")
-CooldownNews = Callable[[Cooldown | None, list[str]], None]
+GONE = 499
+"""The status, as nginx writes it, of a request whose caller went away before its answer."""
+
+_PASSED_ON = {
+    Dialect.OPENAI: ("User-Agent",),
+    Dialect.ANTHROPIC: ("User-Agent", "anthropic-version", "anthropic-beta"),
+}
 
 
 class Refusal(Exception):
     """An answer that the gateway gives itself."""
 
-    def __init__(self, message: str, status: int, code: str) -> None:
+    def __init__(
+        self, message: str, status: int, code: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.status = status
         self.code = code
+        self.headers = dict(headers or {})
+
+
+class CallerGone(Exception):
+    """The caller went away, or takes nothing more, in the middle of its answer."""
 
 
 @dataclass(slots=True)
 class Tried:
-    """One attempt under way or over."""
+    """One attempt under way or over.
+
+    `answered` is True when the caller got something of it; `estimated` when its tokens are
+    guessed.
+    """
 
     candidate: Candidate
     at: datetime
@@ -43,7 +61,7 @@ class Tried:
     detail: str = ""
     usage: Usage | None = None
     served: str | None = None
-    latency_ms: float = 0.0
+    latency_ms: float | None = None
     first_token_ms: float | None = None
     answered: bool = False
     estimated: bool = False
@@ -51,13 +69,14 @@ class Tried:
 
 @dataclass(slots=True)
 class Tools:
-    """What every exchange works with."""
+    """What every exchange works with; `stopping` is set while the gateway drains."""
 
     live: LiveConfig
     session: Callable[[], aiohttp.ClientSession]
     timeouts: Timeouts
     clock: Clock
-    news: CooldownNews
+    cooldowns_changed: Callable[[], None]
+    stopping: bool = False
 
 
 @dataclass(slots=True)
@@ -71,7 +90,12 @@ class Exchange:
     walk: Walk
     tools: Tools
     caller_headers: Mapping[str, str]
+    query: str = ""
+    at: datetime = field(init=False)
     tried: list[Tried] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.at = self.now()
 
     def next(self) -> Candidate | None:
         """Return the next candidate to ask."""
@@ -83,59 +107,81 @@ class Exchange:
         self.tried.append(one)
         return one
 
-    def request(self, candidate: Candidate) -> tuple[str, dict[str, str], bytes]:
-        """Return URL, headers and body for a candidate. Raises SettingsError."""
+    def outgoing(self, candidate: Candidate, tail: str = "") -> Outgoing:
+        """Return the request for a candidate; `tail` goes behind the path. Raises SettingsError."""
         route = self.tools.live.route(candidate, self.dialect)
         headers = dict(route.headers)
-        for name in _PASSED_ON:
+        for name in _PASSED_ON[self.dialect]:
             value = self.caller_headers.get(name)
             if value is not None:
                 headers[name] = value
-        headers["content-type"] = "application/json"
-        headers["accept"] = "text/event-stream" if self.body.stream else "application/json"
-        assert candidate.hop.ref is not None
-        return route.url, headers, self.body.for_model(candidate.hop.ref.name, self.dialect)
+        headers["Content-Type"] = "application/json"
+        headers["Accept"] = "text/event-stream" if self.body.stream else "application/json"
+        ref = candidate.hop.ref
+        assert ref is not None
+        url = _url(route.url, tail, beta=self._beta)
+        body = self.body.for_model(ref.name, self.dialect)
+        return Outgoing(url, headers, body, route.proxy)
 
     def failed(
         self,
         one: Tried,
-        reason: FailureReason,
+        verdict: Verdict,
         *,
         status: int = 0,
-        retry_after_s: float | None = None,
         usage: Usage | None = None,
-        detail: str = "",
+        served: str | None = None,
     ) -> None:
-        """Note that a candidate failed, and tell of the cool-down that starts."""
-        one.reason, one.status, one.usage, one.detail = reason, status, usage, detail
-        one.latency_ms = (time.perf_counter() - one.started_s) * 1000
-        row = self.walk.failed(one.candidate, reason, retry_after_s, self.now())
+        """Note that a candidate failed; a cool-down may start."""
+        reason = verdict.reason or FailureReason.BAD_RESPONSE
+        one.reason, one.detail = reason, verdict.detail
+        self._over(one, status, usage, served)
+        row = self.walk.failed(
+            one.candidate,
+            reason,
+            verdict.retry_after_s,
+            self.now(),
+            retry_same=verdict.retry_same,
+        )
         if row is not None:
-            self.tools.news(row, [])
+            self.tools.cooldowns_changed()
 
     def answered(self, one: Tried, *, status: int, usage: Usage | None, served: str | None) -> None:
         """Note that a candidate answered."""
-        one.answered, one.status, one.usage, one.served = True, status, usage, served
-        one.latency_ms = (time.perf_counter() - one.started_s) * 1000
-        ended = self.walk.answered(one.candidate)
-        if ended:
-            self.tools.news(None, ended)
+        one.answered = True
+        self._over(one, status, usage, served)
+        if self.walk.answered(one.candidate):
+            self.tools.cooldowns_changed()
+
+    def refused(self, one: Tried, verdict: Verdict, *, status: int, usage: Usage | None) -> None:
+        """Note that a fallback finds fault with a request which was not meant for it."""
+        one.reason, one.detail = FailureReason.BAD_RESPONSE, verdict.detail
+        self._over(one, status, usage, None)
+        if self.walk.refused(one.candidate):
+            self.tools.cooldowns_changed()
 
     def hung_up(self, one: Tried, *, usage: Usage | None = None, served: str | None = None) -> None:
         """Note that the caller went away, which says nothing of the candidate."""
-        one.answered, one.status, one.usage, one.served = True, 499, usage, served
-        one.latency_ms = (time.perf_counter() - one.started_s) * 1000
+        one.answered = True
+        self._over(one, GONE, usage, served)
         self.walk.given_up(one.candidate)
 
-    def headers(self, one: Tried) -> dict[str, str]:
-        """Return the headers that say who served and why."""
-        headers = {
-            "x-changeover-model": one.candidate.name,
-            "x-changeover-attempts": str(len(self.tried)),
-            "x-request-id": self.request_id,
-        }
+    def close(self) -> None:
+        """Note of an attempt that was broken off, by the caller or by a mistake of ours."""
+        if self.tried and self.tried[-1].latency_ms is None:
+            self.hung_up(self.tried[-1])
+
+    def meant_for(self, one: Tried) -> bool:
+        """Decide whether a candidate is the one the caller asked for, and no fallback."""
+        return one.candidate.name == self.lane.first
+
+    def headers(self, one: Tried | None) -> dict[str, str]:
+        """Return the headers that say who served and why; None when nobody did."""
+        headers = {"x-request-id": self.request_id, "x-changeover-attempts": str(len(self.tried))}
+        if one is not None:
+            headers["x-changeover-model"] = one.candidate.name
         first = self.lane.first
-        if first is not None and one.candidate.name != first:
+        if first is not None and (one is None or one.candidate.name != first):
             headers["x-changeover-fallback-from"] = first
             reason = self.walk.reason()
             if reason is not None:
@@ -144,19 +190,17 @@ class Exchange:
 
     def refusal(self) -> Refusal:
         """Say for each hop why it did not answer."""
+        said = {one.candidate.name: one.detail for one in self.tried}
         words = []
-        details = {t.candidate.name: t.detail for t in self.tried}
-        for candidate, fate, reason in self.walk.fates:
-            if fate is Fate.COOLING:
-                words.append(f"{candidate.name}: cooling down ({reason})")
-                continue
-            said = details.get(candidate.name)
-            words.append(f"{candidate.name}: {reason}" + (f" ({said})" if said else ""))
+        for candidate, fate, reason in self.walk.ends():
+            why = f"cooling down ({reason})" if fate is Fate.COOLING else str(reason)
+            detail = said.get(candidate.name)
+            words.append(f"{candidate.name}: {why}" + (f" ({detail})" if detail else ""))
         words += [f"{hop.ref or hop.written}: {why}" for hop, why in self.lane.skipped]
         hops = "; ".join(words) or "the chain is empty"
         keys = [key for c in self.lane.candidates for key in self.secrets(c)]
         message = redact(f"No model of the chain answered. {hops}.", keys)
-        return Refusal(message, 503, "chain_exhausted")
+        return Refusal(message, 503, "chain_exhausted", self.headers(None))
 
     def secrets(self, candidate: Candidate) -> list[Secret]:
         """Return what must not be handed on or stored; a local server's key is any word."""
@@ -166,3 +210,20 @@ class Exchange:
     def now(self) -> datetime:
         """Return the present."""
         return self.tools.clock.now()
+
+    def _over(self, one: Tried, status: int, usage: Usage | None, served: str | None) -> None:
+        one.status, one.usage, one.served = status, usage, served
+        one.latency_ms = (time.perf_counter() - one.started_s) * 1000
+
+    @property
+    def _beta(self) -> bool:
+        # The Anthropic SDK's beta calls say so in the query, and only there.
+        return self.query == "beta=true" and self.dialect is Dialect.ANTHROPIC
+
+
+def _url(url: str, tail: str, *, beta: bool) -> str:
+    if not tail and not beta:
+        return url
+    address, _, query = url.partition("?")
+    query = "&".join(part for part in (query, "beta=true" if beta else "") if part)
+    return f"{address}{tail}?{query}" if query else f"{address}{tail}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from adapters.gateway.upstream import proxy_for
 from bot.catalog import Catalog
 from bot.config.commit import present_of
 from bot.config.schema import ConfigView
@@ -14,15 +15,16 @@ from bot.ports import Document
 from bot.routing.chain import Surroundings
 from bot.routing.router import Candidate, Lane, lane_of
 
-_MOST_LANES = 500
+_MOST_KEPT = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a candidate is asked, and with which headers."""
+    """Where a candidate is asked, with which headers, and through which proxy."""
 
     url: str
     headers: Mapping[str, str] = field(repr=False)
+    proxy: str | None
 
 
 class LiveConfig:
@@ -66,7 +68,7 @@ class LiveConfig:
         lane = self._lanes.get(key)
         if lane is None:
             lane = lane_of(asked, self.view, self._around, dialect, fallbacks=fallbacks)
-            if len(self._lanes) >= _MOST_LANES:
+            if len(self._lanes) >= _MOST_KEPT:
                 self._lanes.clear()
             self._lanes[key] = lane
         return lane
@@ -76,7 +78,10 @@ class LiveConfig:
         key = (candidate.name, dialect)
         route = self._routes.get(key)
         if route is None:
-            route = self._routes[key] = self._make_route(candidate, dialect)
+            route = self._make_route(candidate, dialect)
+            if len(self._routes) >= _MOST_KEPT:
+                self._routes.clear()
+            self._routes[key] = route
         return route
 
     def _make_route(self, candidate: Candidate, dialect: Dialect) -> Route:
@@ -85,4 +90,4 @@ class LiveConfig:
         assert hop.ref is not None
         base = self._around.env.get(hop.provider.base_url_env or "") or hop.provider.config_base_url
         url = endpoint_url(hop.provider, dialect, base, hop.ref.name)
-        return Route(url, auth_headers(hop.provider, dialect, hop.key))
+        return Route(url, auth_headers(hop.provider, dialect, hop.key), proxy_for(url))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from adapters.gateway.live import LiveConfig
-from bot.config.naming import chain_words, written
+from bot.config.naming import chain_words, resolve, written
+from bot.routing.router import AUTO
 
 _LONG_AGO = "2026-01-01T00:00:00Z"
 _LONG_AGO_S = 1767225600
@@ -25,6 +26,13 @@ def model_list(live: LiveConfig) -> dict[str, Any]:
         "first_id": rows[0]["id"],
         "last_id": rows[-1]["id"],
     }
+
+
+def model_row(live: LiveConfig, name: str) -> dict[str, Any]:
+    """Describe one name that a caller may ask for. Raises UnknownModelError."""
+    if name.lower() not in AUTO:
+        resolve(name, live.view, live.around.catalog)
+    return _row(name)
 
 
 def _row(name: str) -> dict[str, Any]:

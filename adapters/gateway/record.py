@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from adapters.gateway.exchange import Exchange, Tried
-from bot.config.schema import ConfigView
-from bot.costs.pricing import cost_usd, unit_price
+from bot.costs.pricing import Cost, price_usage, served_price
 from bot.models import Dialect, FailureReason, Usage
 from bot.ports import Attempt, FallbackEvent, Prices
-from bot.routing.router import Fate, Walk
 
 _log = logging.getLogger("gateway")
-_NANO = 1_000_000_000
+_MOST_ASKED = 200
 
 
 class Queue(Protocol):
@@ -55,66 +53,69 @@ class Recorder:
 
     def finished(self, exchange: Exchange, caller: str) -> None:
         """Book a request that is over: every attempt, and the fallback if it was one."""
-        tried, walk = exchange.tried, exchange.walk
+        tried = exchange.tried
         served = next((one for one in tried if one.answered), None)
         served_by = served.candidate.name if served else None
-        fallback = bool(tried) and served_by != walk.lane.first
+        fallback = served_by != exchange.lane.first
         for number, one in enumerate(tried, 1):
-            attempt = replace(
-                self._attempt(one, exchange.tools.live.view),
-                request_id=exchange.request_id,
-                number=number,
-                asked=exchange.body.model[:200],
-                dialect=str(exchange.dialect),
-                caller=caller or None,
-                stream=exchange.body.stream,
-                last=one is tried[-1],
-                fallback=fallback,
-            )
+            attempt = self._attempt(exchange, one, number, caller, fallback=fallback)
             self.queue.put(attempt)
             self.meter.attempt(attempt)
         if fallback:
-            self._fallback(walk, tried, served_by, exchange.request_id)
+            self._fallback(exchange, served_by)
 
-    def _fallback(
-        self, walk: Walk, tried: list[Tried], served_by: str | None, request_id: str
-    ) -> None:
-        reason = walk.reason()
-        first = walk.lane.first
+    def _fallback(self, exchange: Exchange, served_by: str | None) -> None:
+        tried, walk = exchange.tried, exchange.walk
+        reason, first = walk.reason(), exchange.lane.first
         if reason is None or first is None:
             return
+        at = tried[-1].at if tried else exchange.at
+        detail = next((one.detail for one in tried if one.reason), "")
         self.meter.fallback(first, served_by, reason)
-        self.queue.put_event(FallbackEvent(tried[-1].at, request_id, first, served_by, reason))
-        failed = next((f for f in walk.fates if f[1] is Fate.FAILED), None)
+        self.queue.put_event(
+            FallbackEvent(at, exchange.request_id, first, served_by, reason, detail=detail)
+        )
+        failed = walk.first_failure
         if failed is not None:
             _log.warning(
                 "[gateway] Fallback triggered: %s → %s (%s)",
                 failed[0].name,
                 served_by or "none",
-                failed[2],
+                failed[1],
             )
 
-    def _attempt(self, one: Tried, view: ConfigView) -> Attempt:
+    def _attempt(
+        self, exchange: Exchange, one: Tried, number: int, caller: str, *, fallback: bool
+    ) -> Attempt:
         hop = one.candidate.hop
         assert hop.ref is not None
         assert hop.provider is not None
-        price = unit_price(hop.ref, hop.provider, view, self.prices, one.at)
-        usage = one.usage or Usage()
-        cost = cost_usd(usage, price) if one.usage is not None else None
+        price = served_price(
+            hop.ref, one.served, hop.provider, exchange.tools.live.view, self.prices, one.at
+        )
+        cost = Cost(None)
+        if one.usage is not None:
+            cost = price_usage(one.usage, price, estimated=one.estimated)
         return Attempt(
             at=one.at,
-            request_id="",
-            number=0,
+            request_id=exchange.request_id,
+            number=number,
             model=hop.ref,
             provider=hop.provider.id,
-            usage=usage,
+            usage=one.usage or Usage(),
+            asked=exchange.body.model[:_MOST_ASKED],
             served=one.served,
+            dialect=str(exchange.dialect),
+            caller=caller or None,
+            stream=exchange.body.stream,
             status=one.status,
             reason=one.reason,
             answered=one.answered,
-            cost_nano_usd=None if cost is None else round(cost * _NANO),
+            last=number == len(exchange.tried),
+            fallback=fallback,
+            cost_nano_usd=cost.nano_usd,
             estimated=one.estimated,
-            price=price,
+            price=cost.price,
             latency_ms=one.latency_ms,
             first_token_ms=one.first_token_ms,
         )

@@ -1,34 +1,35 @@
-"""The gateway's HTTP face: routes, limits, tokens, health, and a graceful end."""
+"""The gateway's HTTP face: paths, limits, tokens, health, and a graceful end."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from random import SystemRandom
+from urllib.parse import unquote
 
-import orjson
 from aiohttp import web
 
 from adapters.gateway.body import BadBody, Body
 from adapters.gateway.callers import Callers
-from adapters.gateway.exchange import Exchange, Refusal, Tools
+from adapters.gateway.counting import count_tokens
+from adapters.gateway.exchange import GONE, CallerGone, Exchange, Refusal, Tools
 from adapters.gateway.faults import fault
-from adapters.gateway.models import model_list
+from adapters.gateway.http import Handler, Limits, Server, as_json, dialect_of
+from adapters.gateway.models import model_list, model_row
 from adapters.gateway.record import Recorder
-from adapters.gateway.streamed import answer_streamed
-from adapters.gateway.whole import answer_whole
+from adapters.gateway.reply import reply
 from bot.errors import UnknownModelError
 from bot.models import Dialect
 from bot.routing.cooldown import CooldownBook
 from bot.routing.router import Walk
 
 _log = logging.getLogger("gateway")
-MOST_BODY_BYTES = 32 * 1024 * 1024
-READ_WITHIN_S = 30.0
-DRAIN_S = 30.0
+_LAST_WORDS_S = 1.0
+_MODELS = "/v1/models"
+_dice = SystemRandom()
 
 
 @dataclass(slots=True)
@@ -40,26 +41,29 @@ class Parts:
     recorder: Recorder
     book: CooldownBook
     metrics: Callable[[], tuple[bytes, str]]
-    ready: Callable[[], str]
+    trouble: Callable[[], str]
+    limits: Limits = field(default_factory=Limits)
 
 
 class Gateway:
-    """An aiohttp application that answers both dialects."""
+    """An HTTP server that answers both dialects."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._runner: web.AppRunner | None = None
-        self.app = web.Application(client_max_size=MOST_BODY_BYTES)
-        self.app.add_routes(
-            [
-                web.post("/v1/chat/completions", self._openai),
-                web.post("/v1/messages", self._anthropic),
-                web.get("/v1/models", self._models),
-                web.get("/healthz", self._healthz),
-                web.get("/readyz", self._readyz),
-                web.get("/metrics", self._metrics),
-            ]
-        )
+        self._runner: web.ServerRunner | None = None
+        self._busy: set[asyncio.Task[object]] = set()
+        self._run = _dice.getrandbits(24)
+        self._count = 0
+        self._paths: dict[str, dict[str, Handler]] = {
+            "/v1/chat/completions": {"POST": self._openai},
+            "/v1/messages": {"POST": self._anthropic},
+            "/v1/messages/count_tokens": {"POST": self._count_tokens},
+            _MODELS: _readable(self._models),
+            "/healthz": _readable(self._healthz),
+            "/readyz": _readable(self._readyz),
+            "/metrics": _readable(self._metrics),
+            "/": _readable(self._hello),
+        }
 
     async def start(self, host: str, port: int) -> int:
         """Listen, and return the port (which is chosen when 0 is asked for).
@@ -67,142 +71,235 @@ class Gateway:
         Raises:
             OSError: the address cannot be listened on.
         """
-        self._runner = web.AppRunner(
-            self.app,
-            handler_cancellation=True,
-            access_log=None,
-            shutdown_timeout=DRAIN_S,
-            keepalive_timeout=75,
-            max_line_size=8190,
-            max_field_size=16380,
-        )
+        server = Server(self._handle, self._parts.limits)
+        self._runner = web.ServerRunner(server, shutdown_timeout=_LAST_WORDS_S)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, backlog=1024)
-        await site.start()
+        try:
+            await web.TCPSite(self._runner, host, port, backlog=1024).start()
+        except OSError:
+            await self.stop()
+            raise
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
-        """Stop listening, let requests under way end, then close."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        """Stop listening, let requests under way end, tell those that last too long, close."""
+        runner, self._runner = self._runner, None
+        if runner is None:
+            return
+        self._parts.tools.stopping = True
+        for site in list(runner.sites):
+            await site.stop()
+        if runner.server is not None:
+            runner.server.pre_shutdown()
+        if self._busy:
+            _, late = await asyncio.wait(self._busy, timeout=self._parts.limits.drain_s)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=_LAST_WORDS_S)
+        await runner.cleanup()
 
-    async def _openai(self, request: web.Request) -> web.StreamResponse:
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.raw_path.partition("?")[0]
+        if not path.startswith("/"):
+            # A proxy's caller names the host here too.
+            path = request.path
+        methods = self._paths.get(path)
+        if methods is None and path.startswith(f"{_MODELS}/"):
+            methods = _readable(self._model)
+        if methods is None:
+            return self._refuse(
+                dialect_of(request),
+                Refusal(
+                    f"There is nothing at {path[:200]}. This gateway answers "
+                    "POST /v1/chat/completions, POST /v1/messages and GET /v1/models.",
+                    404,
+                    "unknown_path",
+                ),
+            )
+        handler = methods.get(request.method)
+        if handler is None:
+            allowed = ", ".join(methods)
+            refusal = Refusal(
+                f"{path} takes {allowed}.", 405, "wrong_method", {"Allow": allowed}
+            )
+            return self._refuse(dialect_of(request), refusal)
+        return await handler(request)
+
+    async def _openai(self, request: web.BaseRequest) -> web.StreamResponse:
         return await self._answer(request, Dialect.OPENAI)
 
-    async def _anthropic(self, request: web.Request) -> web.StreamResponse:
+    async def _anthropic(self, request: web.BaseRequest) -> web.StreamResponse:
         return await self._answer(request, Dialect.ANTHROPIC)
 
-    async def _answer(self, request: web.Request, dialect: Dialect) -> web.StreamResponse:
-        request_id = f"req_{uuid.uuid4().hex}"
+    async def _answer(self, request: web.BaseRequest, dialect: Dialect) -> web.StreamResponse:
+        """Answer a chat, whatever happens, and count it."""
+        request_id = self._new_id()
         started = time.perf_counter()
-        response: web.StreamResponse | None = None
+        task = asyncio.current_task()
+        assert task is not None
+        self._busy.add(task)
+        status = 500
         try:
             response = await self._guarded(request, dialect, request_id)
+            status = response.status
         except Refusal as refusal:
-            response = _refuse(dialect, refusal.status, refusal.message, refusal.code, request_id)
+            response = self._refuse(dialect, refusal, request_id)
+            status = response.status
+        except CallerGone:
+            response, status = _nobody(request), GONE
+        except asyncio.CancelledError:
+            status = GONE
+            if not self._parts.tools.stopping:
+                raise
+            refusal = Refusal("The gateway is being stopped; ask again.", 503, "stopping")
+            response = self._refuse(dialect, refusal, request_id)
         finally:
-            # 499, as nginx writes it: the caller went away before there was an answer.
-            status = response.status if response is not None else 499
+            self._busy.discard(task)
             seconds = time.perf_counter() - started
             self._parts.recorder.meter.request(dialect, status, seconds)
         return response
 
     async def _guarded(
-        self, request: web.Request, dialect: Dialect, request_id: str
+        self, request: web.BaseRequest, dialect: Dialect, request_id: str
     ) -> web.StreamResponse:
-        caller = self._parts.callers.name_of(request.headers)
-        if caller is None:
-            raise Refusal(
-                "The gateway's token is missing or wrong; send it as Authorization: Bearer "
-                "or x-api-key.",
-                401,
-                "invalid_api_key",
-            )
-        body = await _read(request)
+        caller = self._caller(request)
+        body = await self._read(request)
         exchange = self._exchange(request, dialect, request_id, body)
         try:
-            if body.stream:
-                return await answer_streamed(exchange, request)
-            return await answer_whole(exchange)
+            return await reply(exchange, request)
         finally:
+            exchange.close()
             self._parts.recorder.finished(exchange, caller)
 
-    def _exchange(
-        self, request: web.Request, dialect: Dialect, request_id: str, body: Body
-    ) -> Exchange:
-        alone = request.headers.get("x-changeover-fallback", "").strip().lower() == "none"
+    async def _count_tokens(self, request: web.BaseRequest) -> web.StreamResponse:
+        dialect, request_id = Dialect.ANTHROPIC, self._new_id()
         try:
-            lane = self._parts.tools.live.lane(body.model, dialect, fallbacks=not alone)
+            self._caller(request)
+            body = await self._read(request)
+            return await count_tokens(self._exchange(request, dialect, request_id, body))
+        except Refusal as refusal:
+            return self._refuse(dialect, refusal, request_id)
+
+    def _caller(self, request: web.BaseRequest) -> str:
+        """Return the caller's label. Raises Refusal."""
+        caller = self._parts.callers.name_of(request.headers)
+        if caller is not None:
+            return caller
+        if self._parts.callers.open:
+            raise Refusal(
+                "A web page from elsewhere may not call a gateway that asks for no token. "
+                "Set GATEWAY_TOKEN.",
+                403,
+                "forbidden_origin",
+            )
+        raise Refusal(
+            "The gateway's token is missing or wrong. Send it as Authorization: Bearer, "
+            "or as x-api-key.",
+            401,
+            "invalid_api_key",
+        )
+
+    async def _read(self, request: web.BaseRequest) -> Body:
+        """Read the body within bounds. Raises Refusal."""
+        limits = self._parts.limits
+        too_large = Refusal(
+            f"The body is larger than {limits.body_bytes >> 20} MiB.", 413, "too_large"
+        )
+        if (request.content_length or 0) > limits.body_bytes:
+            raise too_large
+        try:
+            if request.content.is_eof():
+                raw = await request.read()
+            else:
+                async with asyncio.timeout(limits.body_s):
+                    raw = await request.read()
+            return Body.read(raw)
+        except web.HTTPRequestEntityTooLarge:
+            raise too_large from None
+        except TimeoutError:
+            words = f"The body did not arrive within {limits.body_s:g} s."
+            raise Refusal(words, 408, "timeout") from None
+        except web.RequestPayloadError:
+            raise Refusal("The body cannot be decoded.", 400, "invalid_request") from None
+        except BadBody as error:
+            raise Refusal(str(error), 400, "invalid_request") from error
+
+    def _exchange(
+        self, request: web.BaseRequest, dialect: Dialect, request_id: str, body: Body
+    ) -> Exchange:
+        """Lay out who may answer. Raises Refusal."""
+        headers, tools = request.headers, self._parts.tools
+        alone = headers.get("x-changeover-fallback", "").strip().lower() == "none"
+        try:
+            lane = tools.live.lane(body.model, dialect, fallbacks=not alone)
         except UnknownModelError as error:
             raise Refusal(f"{error.message} {error.hint}", 404, "model_not_found") from error
         walk = Walk(lane, self._parts.book)
-        return Exchange(request_id, dialect, body, lane, walk, self._parts.tools, request.headers)
+        query = request.raw_path.partition("?")[2]
+        return Exchange(request_id, dialect, body, lane, walk, tools, headers, query)
 
-    async def _models(self, request: web.Request) -> web.Response:
-        if self._parts.callers.name_of(request.headers) is None:
-            return _refuse(
-                Dialect.OPENAI,
-                401,
-                "The gateway's token is missing or wrong.",
-                "invalid_api_key",
-                f"req_{uuid.uuid4().hex}",
-            )
-        return _json(model_list(self._parts.tools.live))
+    async def _models(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            self._caller(request)
+        except Refusal as refusal:
+            return self._refuse(dialect_of(request), refusal)
+        return as_json(model_list(self._parts.tools.live))
 
-    async def _healthz(self, request: web.Request) -> web.Response:
-        return _json({"status": "ok"})
+    async def _model(self, request: web.BaseRequest) -> web.StreamResponse:
+        name = unquote(request.raw_path.partition("?")[0].removeprefix(f"{_MODELS}/"))
+        live, dialect = self._parts.tools.live, dialect_of(request)
+        try:
+            self._caller(request)
+            return as_json(model_row(live, name))
+        except UnknownModelError as error:
+            refusal = Refusal(f"{error.message} {error.hint}", 404, "model_not_found")
+            return self._refuse(dialect, refusal)
+        except Refusal as refusal:
+            return self._refuse(dialect, refusal)
 
-    async def _readyz(self, request: web.Request) -> web.Response:
-        trouble = self._parts.ready()
+    async def _hello(self, request: web.BaseRequest) -> web.StreamResponse:
+        return as_json({"service": "changeover", "chat": ["/v1/chat/completions", "/v1/messages"]})
+
+    async def _healthz(self, request: web.BaseRequest) -> web.StreamResponse:
+        return as_json({"status": "ok"})
+
+    async def _readyz(self, request: web.BaseRequest) -> web.StreamResponse:
+        trouble = self._parts.trouble()
         document = {"status": "not ready", "why": trouble} if trouble else {"status": "ready"}
-        return _json(document, 503 if trouble else 200)
+        return as_json(document, 503 if trouble else 200)
 
-    async def _metrics(self, request: web.Request) -> web.Response:
+    async def _metrics(self, request: web.BaseRequest) -> web.StreamResponse:
         if not _from_loopback(request) and self._parts.callers.name_of(request.headers) is None:
             return web.Response(status=401, text="The gateway's token is missing or wrong.\n")
         content, content_type = self._parts.metrics()
-        return web.Response(body=content, headers={"content-type": content_type})
+        return web.Response(body=content, headers={"Content-Type": content_type})
+
+    def _refuse(self, dialect: Dialect, refusal: Refusal, request_id: str = "") -> web.Response:
+        request_id = request_id or self._new_id()
+        body = fault(dialect, refusal.status, refusal.message, refusal.code, request_id)
+        # Each dialect's SDK looks for the id under another name.
+        ids = {"x-request-id": request_id, "request-id": request_id}
+        return as_json(body, refusal.status, **(ids | refusal.headers))
+
+    def _new_id(self) -> str:
+        """Return an id that sorts by time and that no other run gives out."""
+        self._count += 1
+        return f"req_{time.time_ns() // 1000:014x}{self._run:06x}{self._count & 0xFFFFFF:06x}"
 
 
-async def _read(request: web.Request) -> Body:
-    """Read the body within bounds. Raises Refusal."""
-    try:
-        async with asyncio.timeout(READ_WITHIN_S):
-            raw = await request.read()
-    except web.HTTPRequestEntityTooLarge as error:
-        raise Refusal(
-            f"The body is larger than {MOST_BODY_BYTES // 1024 // 1024} MiB.", 413, "too_large"
-        ) from error
-    except TimeoutError as error:
-        raise Refusal(
-            f"The body did not arrive within {READ_WITHIN_S:.0f} s.", 408, "timeout"
-        ) from error
-    try:
-        return Body.read(raw)
-    except BadBody as error:
-        raise Refusal(str(error), 400, "invalid_request") from error
+def _readable(handler: Handler) -> dict[str, Handler]:
+    return {"GET": handler, "HEAD": handler}
 
 
-def _refuse(
-    dialect: Dialect, status: int, message: str, code: str, request_id: str
-) -> web.Response:
-    return web.Response(
-        status=status,
-        body=fault(dialect, status, message, code, request_id),
-        headers={"content-type": "application/json", "x-request-id": request_id},
-    )
+def _nobody(request: web.BaseRequest) -> web.Response:
+    """Drop the connection of a caller who takes nothing more."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=GONE)
 
 
-def _json(document: object, status: int = 200) -> web.Response:
-    return web.Response(
-        status=status,
-        body=orjson.dumps(document),
-        headers={"content-type": "application/json"},
-    )
-
-
-def _from_loopback(request: web.Request) -> bool:
+def _from_loopback(request: web.BaseRequest) -> bool:
     peer = request.transport.get_extra_info("peername") if request.transport else None
     host = str(peer[0]) if peer else ""
     return host.startswith("127.") or host in ("::1", "::ffff:127.0.0.1")

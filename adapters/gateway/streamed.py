@@ -8,133 +8,94 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import replace
 
-import aiohttp
 from aiohttp import web
 
-from adapters.gateway.exchange import Exchange, Tried
+from adapters.gateway.exchange import CallerGone, Exchange, Tried
 from adapters.gateway.faults import fault, stream_fault
-from adapters.gateway.transport import MOST_ANSWER_BYTES, Broken, Whole, opened
-from adapters.gateway.upstream import read_bounded
-from adapters.gateway.whole import handed_on, judge
+from adapters.gateway.transport import Broken, Incoming, Whole, begin
+from adapters.gateway.whole import conclude, judge
 from bot.dialects.events import Kind
 from bot.dialects.stream import Ending, StreamEvent, StreamParser
-from bot.errors import SettingsError
 from bot.models import Dialect, FailureReason, Usage
 from bot.routing.failure import Outcome, Verdict, classify_stream
-from bot.routing.router import Candidate
 
-_ERROR_BODY_S = 10.0
+_MOST_HELD_BYTES = 1 << 20
+_MOST_SILENCE_BYTES = 1 << 16
 _HEADERS = {
-    "content-type": "text/event-stream; charset=utf-8",
-    "cache-control": "no-cache",
-    "x-accel-buffering": "no",
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache",
+    "X-Accel-Buffering": "no",
 }
+_DONE = b"data: [DONE]\n\n"
+_NO_STREAM = Verdict(
+    Outcome.FAILED, FailureReason.BAD_RESPONSE, detail="a whole answer instead of a stream"
+)
 
 
-async def answer_streamed(exchange: Exchange, request: web.Request) -> web.StreamResponse:
-    """Stream the first answer that begins well, or hand the caller's own fault back.
+async def ask_streamed(
+    exchange: Exchange, one: Tried, request: web.BaseRequest
+) -> web.StreamResponse | None:
+    """Ask one candidate; None when it failed before its first content.
 
     Raises:
-        Refusal: nobody answered.
+        Broken, SettingsError: it failed, and nobody has noted it yet.
+        CallerGone: the caller takes nothing more.
     """
-    while (candidate := exchange.next()) is not None:
-        response = await _ask(exchange, candidate, request)
-        if response is not None:
-            return response
-    raise exchange.refusal()
-
-
-async def _ask(
-    exchange: Exchange, candidate: Candidate, request: web.Request
-) -> web.StreamResponse | None:
-    """Ask one candidate; None when it failed before its first content."""
-    one = exchange.begin(candidate)
+    tools = exchange.tools
+    outgoing = exchange.outgoing(one.candidate)
+    incoming = await begin(tools.session(), outgoing, tools.timeouts.first_token_s)
     try:
-        url, headers, body = exchange.request(candidate)
-        within_s = exchange.tools.timeouts.first_token_s
-        async with opened(exchange.tools.session(), url, headers, body, within_s) as upstream:
-            return await _follow(exchange, one, upstream, request)
-    except SettingsError as error:
-        exchange.failed(one, FailureReason.NETWORK, detail=error.message)
-    except Broken as broken:
-        exchange.failed(one, broken.reason, detail=broken.detail)
-    except asyncio.CancelledError:
-        exchange.hung_up(one)
-        raise
-    return None
+        if incoming.status != 200 or "json" in incoming.kind:
+            return _no_stream(exchange, one, await incoming.error())
+        relay = _Relay(exchange, one, incoming)
+        verdict = await relay.until_content()
+        if verdict is None:
+            return await relay.hand_on(request)
+        return relay.give_up(verdict)
+    finally:
+        incoming.close()
 
 
-async def _follow(
-    exchange: Exchange, one: Tried, upstream: aiohttp.ClientResponse, request: web.Request
-) -> web.StreamResponse | None:
-    provider = one.candidate.hop.provider
-    assert provider is not None
-    if upstream.status != 200 or "json" in upstream.headers.get("content-type", ""):
-        return await _not_a_stream(exchange, one, upstream)
-    relay = _Relay(exchange, one, StreamParser(exchange.dialect, provider.id), upstream)
-    verdict = await relay.until_content()
-    if verdict is not None and verdict.outcome is Outcome.CALLER:
-        return relay.hand_back(verdict)
-    if verdict is not None:
-        exchange.failed(
-            one,
-            verdict.reason or FailureReason.BAD_RESPONSE,
-            status=upstream.status,
-            retry_after_s=verdict.retry_after_s,
-            detail=verdict.detail,
-        )
-        return None
-    return await relay.hand_on(request)
-
-
-async def _not_a_stream(
-    exchange: Exchange, one: Tried, upstream: aiohttp.ClientResponse
-) -> web.StreamResponse | None:
-    try:
-        async with asyncio.timeout(_ERROR_BODY_S):
-            body = await read_bounded(upstream, MOST_ANSWER_BYTES)
-    except TimeoutError as error:
-        raise Broken(FailureReason.TIMEOUT, "the error's body did not arrive") from error
-    answer = Whole(upstream.status, upstream.headers, body)
-    verdict = judge(exchange, one, answer)
-    if verdict.outcome is Outcome.CALLER:
-        return handed_on(exchange, answer, verdict)
+def _no_stream(exchange: Exchange, one: Tried, answer: Whole) -> web.Response | None:
+    verdict, document = judge(exchange, one, answer)
     if verdict.outcome is Outcome.OK:
-        exchange.failed(one, FailureReason.BAD_RESPONSE, detail="the answer is no stream")
-    return None
+        verdict = _NO_STREAM
+    return conclude(exchange, one, answer, verdict, document)
 
 
 class _Relay:
     """One upstream stream on its way to the caller."""
 
-    def __init__(
-        self,
-        exchange: Exchange,
-        one: Tried,
-        parser: StreamParser,
-        upstream: aiohttp.ClientResponse,
-    ) -> None:
+    def __init__(self, exchange: Exchange, one: Tried, incoming: Incoming) -> None:
+        provider = one.candidate.hop.provider
+        assert provider is not None
+        self._provider_id = provider.id
         self._exchange = exchange
         self._one = one
-        self._parser = parser
-        self._chunks = upstream.content.iter_any()
+        self._incoming = incoming
+        self._parser = StreamParser(exchange.dialect, provider.id)
         self._held: list[StreamEvent] = []
+        self._held_bytes = 0
+        self._silence = b""
         self._error: StreamEvent | None = None
-        self._tokens = 0
+        self._contents = 0
+        self._ended = False
+        self._writing = False
 
     async def until_content(self) -> Verdict | None:
-        """Read up to the first content; return why there will be none."""
+        """Read up to the first content; return why there will be none. Raises Broken."""
         limit_s = self._exchange.tools.timeouts.first_token_s
         spent_s = time.perf_counter() - self._one.started_s
         try:
             async with asyncio.timeout(max(limit_s - spent_s, 0)):
-                async for events in self._events():
-                    self._held += events
-                    self._error = next((e for e in events if e.kind is Kind.ERROR), None)
-                    if self._parser.started or self._parser.over:
+                while not (self._parser.started or self._parser.over):
+                    events = await self._read()
+                    if events is None:
                         break
+                    self._hold(events)
         except TimeoutError:
             words = f"no first token within {limit_s:g} s"
             return Verdict(Outcome.FAILED, FailureReason.TIMEOUT, detail=words)
@@ -144,115 +105,167 @@ class _Relay:
         verdict = self._judged()
         return None if verdict.ok else verdict
 
+    def give_up(self, verdict: Verdict) -> web.Response | None:
+        """Note why there is no content; answer with it where that is the caller's own fault."""
+        body = self._silence.strip()
+        if verdict.reason is FailureReason.BAD_RESPONSE and body[:1] in (b"{", b"[", b"<"):
+            # What came is no stream at all, whatever it says it is.
+            answer = Whole(200, {}, body)
+            return _no_stream(self._exchange, self._one, answer)
+        exchange, usage = self._exchange, self._parser.usage
+        if verdict.outcome is not Outcome.CALLER:
+            exchange.failed(self._one, verdict, status=200, usage=usage, served=self._served)
+            return None
+        if exchange.meant_for(self._one):
+            exchange.answered(self._one, status=400, usage=usage, served=self._served)
+        else:
+            exchange.refused(self._one, verdict, status=400, usage=usage)
+        content = fault(exchange.dialect, 400, verdict.detail, "refused", exchange.request_id)
+        headers = {"Content-Type": "application/json"} | exchange.headers(self._one)
+        return web.Response(status=400, body=content, headers=headers)
+
+    async def hand_on(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Write what was held and what follows to the caller. Raises CallerGone."""
+        exchange, one = self._exchange, self._one
+        response = web.StreamResponse(headers=_HEADERS | exchange.headers(one))
+        try:
+            last_words = self._note(await self._rest(response, request))
+            if last_words:
+                await response.write(last_words)
+            await response.write_eof()
+            if self._parser.ended:
+                await self._incoming.settle()
+        except asyncio.CancelledError:
+            self._note_gone()
+            if not (exchange.tools.stopping and response.prepared):
+                raise
+            with suppress(ConnectionError):
+                words = "The gateway is being stopped in mid-answer; ask again."
+                await response.write(self._fault("stopping", words))
+        except (ConnectionError, TimeoutError) as error:
+            self._note_gone()
+            raise CallerGone from error
+        return response
+
+    def _note(self, trouble: Verdict | None) -> bytes:
+        """Note how the stream ended; return what is still to be said of it."""
+        exchange, one, usage = self._exchange, self._one, self._usage()
+        if trouble is None:
+            exchange.answered(one, status=200, usage=usage, served=self._served)
+            unsaid = exchange.dialect is Dialect.OPENAI and not self._parser.ended
+            return _DONE if unsaid else b""
+        one.answered = True
+        exchange.failed(one, trouble, status=200, usage=usage, served=self._served)
+        words = (
+            f"{one.candidate.name} broke off in mid-answer ({trouble.reason}): {trouble.detail}. "
+            "Nothing of another model follows; ask again."
+        )
+        return self._fault(str(trouble.reason), words)
+
+    def _note_gone(self) -> None:
+        # Who hangs up after the last word has had a whole answer.
+        if self._one.latency_ms is None:
+            self._exchange.hung_up(self._one, usage=self._usage(), served=self._served)
+
+    async def _rest(
+        self, response: web.StreamResponse, request: web.BaseRequest
+    ) -> Verdict | None:
+        """Hand on what was held and what follows; return what broke.
+
+        Raises TimeoutError when it is the caller who does not read.
+        """
+        idle_s = self._exchange.tools.timeouts.idle_s
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(idle_s) as idle:
+                self._writing = True
+                await response.prepare(request)
+                await self._show(response, self._held)
+                while not self._parser.over:
+                    events = await self._read()
+                    if events is None:
+                        break
+                    await self._show(response, events)
+                    if any(event.kind is not Kind.SILENCE for event in events):
+                        idle.reschedule(loop.time() + idle_s)
+        except TimeoutError:
+            if self._writing:
+                raise
+            broken = Broken(FailureReason.TIMEOUT, f"nothing for {idle_s:g} s")
+        except Broken as error:
+            broken = error
+        else:
+            verdict = self._judged()
+            return None if verdict.ok else verdict
+        # With the reason for the end said, only the last formality is missing.
+        return None if self._parser.ending is Ending.WHOLE else broken.verdict
+
+    async def _read(self) -> list[StreamEvent] | None:
+        """Return the next events, None at the stream's end. Raises Broken."""
+        while not self._ended:
+            chunk = await self._incoming.chunk()
+            self._ended = not chunk
+            events = self._parser.feed(chunk) if chunk else self._parser.close()
+            if events:
+                return events
+        return None
+
+    def _hold(self, events: list[StreamEvent]) -> None:
+        for event in events:
+            if event.kind is Kind.SILENCE:
+                if len(self._silence) < _MOST_SILENCE_BYTES:
+                    self._silence += event.raw
+                continue
+            if event.kind is Kind.ERROR:
+                self._error = event
+            self._held.append(event)
+            self._held_bytes += len(event.raw)
+        if self._held_bytes > _MOST_HELD_BYTES:
+            raise Broken(FailureReason.BAD_RESPONSE, "too much before the first content")
+
+    async def _show(self, response: web.StreamResponse, events: list[StreamEvent]) -> None:
+        """Write what a caller sees: no error of the provider, no usage unless asked for."""
+        hides = self._exchange.dialect is Dialect.OPENAI and not self._exchange.body.wants_usage
+        parts = []
+        for event in events:
+            if event.kind is Kind.CONTENT:
+                self._contents += 1
+            elif event.kind is Kind.ERROR:
+                self._error = event
+                continue
+            elif event.kind is Kind.USAGE and hides:
+                continue
+            parts.append(event.raw)
+        if parts:
+            self._writing = True
+            await response.write(b"".join(parts) if len(parts) > 1 else parts[0])
+        self._writing = False
+
     def _judged(self) -> Verdict:
         """Judge the stream as it stands, by the error it held if there was one."""
-        provider = self._one.candidate.hop.provider
-        assert provider is not None
         return classify_stream(
-            provider.id,
+            self._provider_id,
             self._exchange.dialect,
             self._parser.ending,
             self._error,
             secrets=self._exchange.secrets(self._one.candidate),
         )
 
-    def hand_back(self, verdict: Verdict) -> web.Response:
-        """Tell the caller that the provider refused the request itself."""
-        self._exchange.answered(self._one, status=400, usage=self._parser.usage, served=None)
-        exchange = self._exchange
-        body = fault(exchange.dialect, 400, verdict.detail, "refused", exchange.request_id)
-        headers = {"content-type": "application/json"} | exchange.headers(self._one)
-        return web.Response(status=400, body=body, headers=headers)
-
-    async def hand_on(self, request: web.Request) -> web.StreamResponse:
-        """Write what was held and what follows to the caller."""
-        exchange, one = self._exchange, self._one
-        response = web.StreamResponse(headers=_HEADERS | exchange.headers(one))
-        try:
-            await response.prepare(request)
-            await response.write(self._shown(self._held))
-            self._held.clear()
-            trouble = await self._rest(response)
-            if trouble is None:
-                exchange.answered(one, status=200, usage=self._usage(), served=self._served())
-            else:
-                reason, words = trouble
-                await response.write(
-                    stream_fault(
-                        exchange.dialect,
-                        f"{one.candidate.name} broke off in mid-answer ({reason}): {words}. "
-                        "Nothing of another model follows; ask again.",
-                        str(reason),
-                        exchange.request_id,
-                    )
-                )
-                exchange.failed(one, reason, status=200, usage=self._usage(), detail=words)
-                one.answered = True
-            await response.write_eof()
-        except (ConnectionError, asyncio.CancelledError):
-            exchange.hung_up(one, usage=self._usage(), served=self._served())
-            raise
-        return response
-
-    async def _rest(self, response: web.StreamResponse) -> tuple[FailureReason, str] | None:
-        """Pass everything on; return what broke, if anything did."""
-        idle_s = self._exchange.tools.timeouts.idle_s
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(idle_s) as idle:
-                async for events in self._events():
-                    if any(event.kind is not Kind.SILENCE for event in events):
-                        idle.reschedule(loop.time() + idle_s)
-                    shown = self._shown(events)
-                    if shown:
-                        await response.write(shown)
-                    if self._parser.over:
-                        break
-        except TimeoutError:
-            return FailureReason.TIMEOUT, f"nothing for {idle_s:g} s"
-        except aiohttp.ClientError:
-            return FailureReason.BAD_RESPONSE, "the connection broke"
-        if self._parser.ending is Ending.WHOLE:
-            return None
-        verdict = self._judged()
-        return verdict.reason or FailureReason.BAD_RESPONSE, verdict.detail
-
-    async def _events(self) -> AsyncIterator[list[StreamEvent]]:
-        async for chunk in self._chunks:
-            events = self._parser.feed(chunk)
-            if events:
-                yield events
-        events = self._parser.close()
-        if events:
-            yield events
-
-    def _shown(self, events: list[StreamEvent]) -> bytes:
-        """Return the bytes a caller sees: no error of the provider, no usage unless asked."""
-        wants_usage = self._exchange.body.wants_usage or (
-            self._exchange.dialect is not Dialect.OPENAI
-        )
-        parts = []
-        for event in events:
-            if event.kind is Kind.CONTENT:
-                self._tokens += 1
-            if event.kind is Kind.ERROR:
-                self._error = event
-            if event.kind is Kind.ERROR or (event.kind is Kind.USAGE and not wants_usage):
-                continue
-            parts.append(event.raw)
-        return b"".join(parts)
+    def _fault(self, code: str, words: str) -> bytes:
+        return stream_fault(self._exchange.dialect, words, code, self._exchange.request_id)
 
     def _usage(self) -> Usage:
-        """Return the counted tokens; of a stream that never said, an estimate."""
+        """Return the counted tokens; of a stream that never said them all, an estimate."""
         usage = self._parser.usage
-        if usage is not None and (self._parser.over or usage.output_tokens):
+        whole = self._parser.ending is Ending.WHOLE
+        if usage is not None and whole:
             return usage
         self._one.estimated = True
-        known = usage.input_tokens if usage else 0
-        # Four bytes a token and one token an event are the usual rules of thumb.
-        return Usage(
-            input_tokens=known or len(self._exchange.body.raw) // 4, output_tokens=self._tokens
-        )
+        if usage is None:
+            usage = Usage(input_tokens=self._exchange.body.input_tokens())
+        # One token an event is the usual rule of thumb.
+        return replace(usage, output_tokens=max(usage.output_tokens, self._contents))
 
+    @property
     def _served(self) -> str | None:
         return self._parser.served_model

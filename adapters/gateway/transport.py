@@ -1,28 +1,43 @@
-"""The gateway's requests to providers: answers held open, idle connections that died replaced."""
+"""The gateway's requests to providers: answers as they arrive, dead idle connections replaced."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+import io
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import aiohttp
 
-from adapters.gateway.upstream import FAULTS, named, open_session, proxy_for, read_bounded
+from adapters.gateway.upstream import FAULTS, named, open_session, read_bounded
 from bot.models import FailureReason
+from bot.routing.failure import Outcome, Verdict
 
 MOST_ANSWER_BYTES = 64 * 1024 * 1024
+_ERROR_BODY_S = 10.0
+_LAST_BYTES_S = 0.02
+# Beyond this the library would hold the loop up while it sends the body in one piece.
+_ONE_PIECE_BYTES = 1 << 20
 
 
 class Broken(Exception):
-    """An attempt that got no usable answer; `detail` names no secret."""
+    """An attempt that got no usable answer; its verdict's words name no secret."""
 
     def __init__(self, reason: FailureReason, detail: str) -> None:
         super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
+        self.verdict = Verdict(Outcome.FAILED, reason, detail=detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request to a provider; `headers` and `body` hold what nobody may log."""
+
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    proxy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,87 +49,131 @@ class Whole:
     body: bytes
 
 
+class Incoming:
+    """An answer that has begun. Close it in any case."""
+
+    __slots__ = ("_response", "_url")
+
+    def __init__(self, response: aiohttp.ClientResponse, url: str) -> None:
+        self._response = response
+        self._url = url
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self._response.status
+
+    @property
+    def kind(self) -> str:
+        """What the answer says it is."""
+        return self._response.headers.get("Content-Type", "").lower()
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The answer's headers, whatever their case."""
+        return self._response.headers
+
+    async def chunk(self) -> bytes:
+        """Return what has arrived, nothing at the end. Raises Broken."""
+        try:
+            return await self._response.content.readany()
+        except FAULTS as error:
+            raise self._broken(error) from error
+
+    async def whole(self) -> Whole:
+        """Read what is left, for which there is no time limit here. Raises Broken."""
+        try:
+            body = await read_bounded(self._response, MOST_ANSWER_BYTES)
+        except FAULTS as error:
+            raise self._broken(error) from error
+        return Whole(self.status, self.headers, body)
+
+    async def error(self) -> Whole:
+        """Read an error's body, which is not waited for as long as for an answer. Raises Broken."""
+        try:
+            async with asyncio.timeout(_ERROR_BODY_S):
+                return await self.whole()
+        except TimeoutError as error:
+            words = f"HTTP {self.status}, and the rest did not arrive within {_ERROR_BODY_S:g} s"
+            raise Broken(FailureReason.TIMEOUT, words) from error
+
+    async def settle(self) -> None:
+        """Read what may follow a stream's last word, so that the connection can be used again."""
+        with suppress(TimeoutError, *FAULTS):
+            async with asyncio.timeout(_LAST_BYTES_S):
+                while await self._response.content.readany():
+                    pass
+
+    def close(self) -> None:
+        """Give the connection back; one that has not been read to its end is closed."""
+        if self._response.content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()
+
+    def _broken(self, error: Exception) -> Broken:
+        return Broken(*named(error, self._url, answered=True))
+
+
 def open_pool() -> aiohttp.ClientSession:
     """Make the gateway's pool, which knows a connection that was used before."""
     return open_session(trace=_reuse_trace())
 
 
 async def fetch_whole(
-    session: aiohttp.ClientSession,
-    url: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    timeout_s: float,
+    session: aiohttp.ClientSession, outgoing: Outgoing, timeout_s: float
 ) -> Whole:
     """Ask and read the whole answer within `timeout_s`. Raises Broken."""
     try:
-        async with (
-            asyncio.timeout(timeout_s),
-            opened(session, url, headers, body, timeout_s) as response,
-        ):
-            body = await read_bounded(response, MOST_ANSWER_BYTES)
-            return Whole(response.status, response.headers, body)
+        async with asyncio.timeout(timeout_s):
+            incoming = await _ask(session, outgoing)
+            try:
+                return await incoming.whole()
+            finally:
+                incoming.close()
     except TimeoutError as error:
         raise Broken(FailureReason.TIMEOUT, f"no whole answer within {timeout_s:g} s") from error
 
 
-@asynccontextmanager
-async def opened(
-    session: aiohttp.ClientSession,
-    url: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    within_s: float,
-) -> AsyncIterator[aiohttp.ClientResponse]:
-    """Ask, wait so long for the answer to begin, and hold it open.
-
-    Raises:
-        Broken: the network failed, before or while the answer is read inside the block.
-    """
-    answered = False
-    try:
-        response = await _post(session, url, headers, body, within_s)
-        answered = True
-        try:
-            yield response
-        finally:
-            # What is not read to its end must not go back to the pool.
-            if response.content.at_eof():
-                response.release()
-            else:
-                response.close()
-    except FAULTS as error:
-        raise Broken(*named(error, url, within_s, answered=answered)) from error
-
-
-async def _post(
-    session: aiohttp.ClientSession,
-    url: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    within_s: float,
-) -> aiohttp.ClientResponse:
-    """Send the request; where an idle connection of the pool had died, once more on a new one."""
+async def begin(session: aiohttp.ClientSession, outgoing: Outgoing, within_s: float) -> Incoming:
+    """Ask, and wait so long for the answer to begin. Raises Broken."""
     try:
         async with asyncio.timeout(within_s):
-            seen = _Seen()
-            try:
-                return await session.post(
-                    url,
-                    headers=headers,
-                    data=body,
-                    allow_redirects=False,
-                    proxy=proxy_for(url),
-                    trace_request_ctx=seen,
-                )
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-                if not seen.reused:
-                    raise
-            return await session.post(
-                url, headers=headers, data=body, allow_redirects=False, proxy=proxy_for(url)
-            )
+            return await _ask(session, outgoing)
     except TimeoutError as error:
         raise Broken(FailureReason.TIMEOUT, f"no answer began within {within_s:g} s") from error
+
+
+async def _ask(session: aiohttp.ClientSession, outgoing: Outgoing) -> Incoming:
+    try:
+        return Incoming(await _post(session, outgoing), outgoing.url)
+    except FAULTS as error:
+        raise Broken(*named(error, outgoing.url, answered=False)) from error
+
+
+async def _post(session: aiohttp.ClientSession, outgoing: Outgoing) -> aiohttp.ClientResponse:
+    """Send the request; where an idle connection of the pool had died, once more on a new one."""
+    seen = _Seen()
+    try:
+        return await _send(session, outgoing, seen)
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+        if not seen.reused:
+            raise
+    return await _send(session, outgoing, None)
+
+
+async def _send(
+    session: aiohttp.ClientSession, outgoing: Outgoing, seen: _Seen | None
+) -> aiohttp.ClientResponse:
+    body = outgoing.body
+    return await session.post(
+        outgoing.url,
+        headers=outgoing.headers,
+        data=body if len(body) <= _ONE_PIECE_BYTES else io.BytesIO(body),
+        allow_redirects=False,
+        proxy=outgoing.proxy,
+        trace_request_ctx=seen,
+    )
 
 
 class _Seen:

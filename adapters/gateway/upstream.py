@@ -132,6 +132,8 @@ def named(
     place = place_of(url)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return FailureReason.TIMEOUT, f"no connection to {place} within {connect_s:g} s"
+    if isinstance(error, TimeoutError) and timeout_s is None:
+        return FailureReason.TIMEOUT, f"the connection to {place} timed out"
     if isinstance(error, TimeoutError):
         what = "the answer was not complete" if answered else "no answer"
         return FailureReason.TIMEOUT, f"{what} within {timeout_s:g} s"

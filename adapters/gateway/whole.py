@@ -1,62 +1,39 @@
-"""Whole answers: ask down the lane until one is good, and hand its bytes on."""
+"""Whole answers: ask, judge, and hand the provider's bytes on."""
 
 from __future__ import annotations
-
-import asyncio
 
 import orjson
 from aiohttp import web
 
 from adapters.gateway.exchange import Exchange, Tried
-from adapters.gateway.transport import Broken, Whole, fetch_whole
+from adapters.gateway.transport import Whole, fetch_whole
 from bot.dialects.answer import served_model
 from bot.dialects.usage import read_usage
-from bot.errors import SettingsError
-from bot.models import FailureReason
+from bot.dialects.wire import load_json
+from bot.models import Usage
 from bot.ports import Json
 from bot.routing.failure import Outcome, Verdict, classify
 from bot.routing.redact import redact_body
-from bot.routing.router import Candidate
 
-_PASSED_BACK = ("retry-after", "request-id", "content-type")
-
-
-async def answer_whole(exchange: Exchange) -> web.Response:
-    """Return the first good answer, or the caller's own fault as the provider put it.
-
-    Raises:
-        Refusal: nobody answered.
-    """
-    while (candidate := exchange.next()) is not None:
-        answer, verdict = await _ask(exchange, candidate)
-        if verdict.outcome is Outcome.FAILED and verdict.retry_same and not exchange.walk.has_more:
-            # With nobody behind it, one more try is better than none.
-            answer, verdict = await _ask(exchange, candidate)
-        if answer is not None and verdict.outcome is not Outcome.FAILED:
-            return handed_on(exchange, answer, verdict)
-    raise exchange.refusal()
+_PASSED_BACK = ("Content-Type", "retry-after", "retry-after-ms", "request-id")
 
 
-async def _ask(exchange: Exchange, candidate: Candidate) -> tuple[Whole | None, Verdict]:
-    one = exchange.begin(candidate)
-    try:
-        answer = await _fetch(exchange, candidate)
-    except Broken as broken:
-        exchange.failed(one, broken.reason, detail=broken.detail)
-        return None, Verdict(Outcome.FAILED, broken.reason, detail=broken.detail)
-    except asyncio.CancelledError:
-        exchange.hung_up(one)
-        raise
-    return answer, judge(exchange, one, answer)
+async def ask_whole(exchange: Exchange, one: Tried) -> web.Response | None:
+    """Ask one candidate; None when it failed. Raises Broken, SettingsError."""
+    tools = exchange.tools
+    outgoing = exchange.outgoing(one.candidate)
+    answer = await fetch_whole(tools.session(), outgoing, tools.timeouts.total_s)
+    verdict, document = judge(exchange, one, answer)
+    return conclude(exchange, one, answer, verdict, document)
 
 
-def judge(exchange: Exchange, one: Tried, answer: Whole) -> Verdict:
-    """Decide what an answer is, and note it."""
-    assert one.candidate.hop.provider is not None
-    provider = one.candidate.hop.provider.id
+def judge(exchange: Exchange, one: Tried, answer: Whole) -> tuple[Verdict, Json]:
+    """Decide what an answer is; its JSON comes along, None where it is none."""
+    provider = one.candidate.hop.provider
+    assert provider is not None
     document = _document(answer.body)
     verdict = classify(
-        provider,
+        provider.id,
         exchange.dialect,
         answer.status,
         answer.headers,
@@ -65,44 +42,54 @@ def judge(exchange: Exchange, one: Tried, answer: Whole) -> Verdict:
         parsed=document,
         secrets=exchange.secrets(one.candidate),
     )
-    usage = read_usage(exchange.dialect, provider, document)
+    return verdict, document
+
+
+def conclude(
+    exchange: Exchange, one: Tried, answer: Whole, verdict: Verdict, document: Json
+) -> web.Response | None:
+    """Note what an answer was and make the caller's response of it; None for a failure."""
+    provider = one.candidate.hop.provider
+    assert provider is not None
+    usage = read_usage(exchange.dialect, provider.id, document)
+    served = served_model(exchange.dialect, document)
     if verdict.outcome is Outcome.FAILED:
-        exchange.failed(
-            one,
-            verdict.reason or FailureReason.BAD_RESPONSE,
-            status=answer.status,
-            retry_after_s=verdict.retry_after_s,
-            usage=usage,
-            detail=verdict.detail,
-        )
-    else:
-        served = served_model(exchange.dialect, document)
-        exchange.answered(one, status=answer.status, usage=usage, served=served)
-    return verdict
+        exchange.failed(one, verdict, status=answer.status, usage=usage, served=served)
+        return None
+    if verdict.outcome is Outcome.CALLER and not exchange.meant_for(one):
+        exchange.refused(one, verdict, status=answer.status, usage=usage)
+        return handed_on(exchange, one, answer, clean=False)
+    good = verdict.outcome is Outcome.OK
+    if good and usage is None:
+        usage = _guess(exchange, one, answer)
+    exchange.answered(one, status=answer.status, usage=usage, served=served)
+    return handed_on(exchange, one, answer, clean=good)
 
 
-async def _fetch(exchange: Exchange, candidate: Candidate) -> Whole:
-    try:
-        url, headers, body = exchange.request(candidate)
-    except SettingsError as error:
-        raise Broken(FailureReason.NETWORK, error.message) from error
-    return await fetch_whole(
-        exchange.tools.session(), url, headers, body, exchange.tools.timeouts.total_s
-    )
+def handed_on(exchange: Exchange, one: Tried, answer: Whole, *, clean: bool) -> web.Response:
+    """Give the provider's answer back as it is, what an error echoes of a key blacked out."""
+    headers = exchange.headers(one)
+    for name in _PASSED_BACK:
+        value = answer.headers.get(name)
+        if value is not None:
+            headers[name] = value
+    body = answer.body if clean else redact_body(answer.body, exchange.secrets(one.candidate))
+    return web.Response(status=answer.status, body=body, headers=headers)
 
 
-def handed_on(exchange: Exchange, answer: Whole, verdict: Verdict) -> web.Response:
-    """Give the provider's answer back as it is, what it echoes of a key blacked out."""
-    one = exchange.tried[-1]
-    headers = {k: v for k in _PASSED_BACK if (v := answer.headers.get(k)) is not None}
-    body = answer.body
-    if verdict.outcome is not Outcome.OK:
-        body = redact_body(body, exchange.secrets(one.candidate))
-    return web.Response(status=answer.status, body=body, headers=headers | exchange.headers(one))
+def _guess(exchange: Exchange, one: Tried, answer: Whole) -> Usage:
+    one.estimated = True
+    # The rule of thumb for text, framing included.
+    return Usage(exchange.body.input_tokens(), len(answer.body) // 4)
 
 
 def _document(raw: bytes) -> Json:
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
+        pass
+    try:
+        # What the fast reader is too strict for: a byte-order mark, NaN, half a surrogate pair.
+        return load_json(raw)
+    except ValueError:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from adapters.charts import ResvgCharts
@@ -11,7 +12,7 @@ from adapters.main.wiring import Wired
 from adapters.storage.sync_memory import LazyMemory
 from bot.card import Card, Chart, plain
 from bot.errors import ChangeoverError
-from bot.ports import Chat
+from bot.ports import Chat, MessageRef
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -32,6 +33,29 @@ class ChatSurface(Protocol):
     async def stop(self) -> None:
         """Bring what has begun to its end and close."""
         ...
+
+
+class SpokenChat:
+    """A channel that only speaks: the log of a service without chat, or the demo's console."""
+
+    def __init__(self, say: Callable[[Card], Awaitable[None]], surface: str = "log") -> None:
+        self._say = say
+        self._surface = surface
+        self._count = 0
+
+    async def post(self, card: Card) -> MessageRef:
+        """Say a card."""
+        await self._say(card)
+        self._count += 1
+        return MessageRef(self._surface, self._surface, str(self._count))
+
+    async def update(self, message: MessageRef, card: Card) -> None:
+        """Say it again as it is now: what was said cannot be edited."""
+        await self._say(card)
+
+    async def reply(self, message: MessageRef, card: Card) -> MessageRef:
+        """Say an answer."""
+        return await self.post(card)
 
 
 class Chats:
@@ -58,6 +82,11 @@ class Chats:
         self._app = wired.app
 
     @property
+    def posts(self) -> dict[str, Chat]:
+        """The channels to post to, by name; without any, the log."""
+        return self.channels or {"log": SpokenChat(_to_log)}
+
+    @property
     def surfaces(self) -> list[ChatSurface]:
         """Those that are configured."""
         return [surface for surface in (self.slack, self.discord) if surface is not None]
@@ -80,16 +109,21 @@ class Chats:
 
     async def announce(self, card: Card) -> None:
         """Tell every alert channel; what cannot be told there goes to the log."""
-        words = " | ".join([plain(card.title), *(plain(line) for line in card.body)])
-        if not self.channels:
-            _log.info("%s", words)
-            return
         armed = await self._app.arm(card)
-        for name, chat in self.channels.items():
+        for name, chat in self.posts.items():
             try:
                 await chat.post(armed)
             except ChangeoverError as error:
-                _log.warning("%s could not be told (%s): %s", name, error.message, words)
+                _log.warning("%s could not be told (%s): %s", name, error.message, words_of(card))
+
+
+def words_of(card: Card) -> str:
+    """Write a card as one line."""
+    return " | ".join([plain(card.title), *(plain(line) for line in card.body)])
+
+
+async def _to_log(card: Card) -> None:
+    _log.info("%s", words_of(card))
 
 
 async def _draw(chart: Chart) -> bytes:

@@ -16,7 +16,22 @@ from bot.errors import SettingsError
 async def examine_all(wired: Wired, actor: Actor) -> Card:
     """Look at everything and return the card."""
     context = wired.app.context(actor)
-    return await examine(context, [*_files(wired), *_gateway(wired), *_chat(wired)])
+    others = [*_files(wired), *_gateway(wired), *_chat(wired), *await _live(wired)]
+    return await examine(context, others)
+
+
+async def _live(wired: Wired) -> list[Check]:
+    """Ask the chats themselves: tokens, scopes, channel, posting rights."""
+    checks: list[Check] = []
+    if wired.service.slack is not None:
+        from adapters.slack.login import examine_slack
+
+        checks += await examine_slack(wired.service.slack)
+    if wired.service.discord is not None:
+        from adapters.discord.doctor import examine_discord
+
+        checks += await examine_discord(wired.service.discord)
+    return checks
 
 
 def _files(wired: Wired) -> list[Check]:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from adapters.logs import setup_logging
 from adapters.main.chats import Chats
+from adapters.main.jobs import Jobs, with_bills
 from adapters.main.wiring import Wired, environment, run, wire
 from adapters.schedule import Schedule
 from adapters.terminal.cli import Invocation
@@ -18,6 +19,9 @@ from bot.errors import ChangeoverError
 _log = logging.getLogger("changeover")
 REVERTS_EVERY_S = 2.0
 BEAT_EVERY_S = 15.0
+BUDGET_EVERY_S = 60.0
+DIGEST_EVERY_S = 120.0
+BILLS_EVERY_S = 3600.0
 
 
 def run_service(invocation: Invocation) -> int:
@@ -85,7 +89,9 @@ class Bot:
     def __init__(self, wired: Wired) -> None:
         self._wired = wired
         self._schedule = Schedule(wired.settings.timezone)
+        with_bills(wired)
         self.chats = Chats(wired)
+        self._jobs = Jobs(wired, self.chats)
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -98,6 +104,9 @@ class Bot:
         await self._beat()
         self._schedule.every(REVERTS_EVERY_S, "timed switches", self._reverts)
         self._schedule.every(BEAT_EVERY_S, "heartbeat", self._beat)
+        self._schedule.every(BUDGET_EVERY_S, "budget", self._jobs.budget)
+        self._schedule.every(DIGEST_EVERY_S, "digest", self._jobs.digest)
+        self._schedule.every(BILLS_EVERY_S, "bills", self._jobs.bills)
         self._schedule.start()
         self._watching = asyncio.create_task(self._watch())
         await self.chats.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
@@ -25,6 +25,7 @@ from bot.settings import Settings
 
 log = logging.getLogger("changeover.slack")
 HEAD_START_S = 0.02
+"""Work waits this long, so that of many at once all are acknowledged before one is worked on."""
 ANY = re.compile(r".*", re.DOTALL)
 
 
@@ -79,12 +80,12 @@ class Inbox:
     async def on_command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Take a slash command."""
         await ack()
-        self._spawn(self._command(body))
+        self._spawn(self._command, body)
 
     async def on_click(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Take a click on a button."""
         await ack()
-        self._spawn(self._click(body))
+        self._spawn(self._click, body)
 
     async def on_home(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Take the opening of the Home tab; Slack may tell it more than once."""
@@ -92,7 +93,7 @@ class Inbox:
         event = body.get("event") or {}
         again = "event_id" in body and not self._events.first(str(body["event_id"]))
         if event.get("tab", "home") == "home" and not again:
-            self._spawn(self._home(str(event.get("user", ""))))
+            self._spawn(self._home, str(event.get("user", "")))
 
     async def on_other(self, ack: AsyncAck) -> None:
         """Take any other event, so that Slack does not send it again."""
@@ -163,15 +164,15 @@ class Inbox:
             )
             await self._outbox.answer(place, note)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(self._carefully(work))
+    def _spawn(self, work: Callable[[Any], Awaitable[None]], about: Any) -> None:
+        task = asyncio.create_task(self._carefully(work, about))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _carefully(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _carefully(self, work: Callable[[Any], Awaitable[None]], about: Any) -> None:
         try:
             await asyncio.sleep(HEAD_START_S)
-            await work
+            await work(about)
         except ChatError as error:
             log.warning("an answer did not get through: %s %s", error.message, error.hint)
         except Exception:

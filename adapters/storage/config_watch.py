@@ -101,8 +101,7 @@ class _Listener:
 
         async with await connect(self._url) as connection:
             await connection.execute(f"LISTEN {CHANNEL}".encode())
+            # What happened before, the look that is due already will find.
             self._live = True
-            # What happened before it listened.
-            self._wake.set()
             async for _ in connection.notifies():
                 self._wake.set()

@@ -44,8 +44,8 @@ class Done(Enum):
 class Draft:
     """What a message is to show.
 
-    `marker` are words that no other message has. `lives` is True for a message that is posted
-    afresh when it is gone.
+    `marker` are words that no other message has, None for an answer. `lives` is True for a message
+    that is posted afresh when it is gone.
     """
 
     card: Card
@@ -69,13 +69,14 @@ class Delivery:
     history: ChatHistory | None = None
 
     async def run(self, now: datetime) -> bool:
-        """Say and edit what is due; return True when something was said.
+        """Say and edit what is due; return False when the surface takes nothing.
 
         A refusal is remembered as the surface's trouble, unless another message went through.
         """
-        posts = [post for post in await self.store.behind(self.surface) if self._due(post, now)]
-        # What is new comes before the edit that points to it.
-        posts.sort(key=lambda post: post.message is not None)
+        behind = await self.store.behind(self.surface)
+        posts = [post for post in behind if self._due(post, now)]
+        # What is new comes before the edit that points to it, a summary before what it sums up.
+        posts.sort(key=lambda post: (post.message is not None, read_key(post.key) is not None))
         said, trouble = False, None
         for post in posts:
             try:
@@ -90,10 +91,10 @@ class Delivery:
                 _log.exception("the message %s to %s failed unexpectedly", post.key, post.surface)
                 await self._put_off(post, now)
         if trouble is not None and not said:
-            await self.store.set_trouble(
-                ChannelTrouble(self.surface, now, trouble.message, trouble.hint)
-            )
-        return said
+            refusal = ChannelTrouble(self.surface, now, trouble.message, trouble.hint)
+            await self.store.set_trouble(refusal)
+            return False
+        return said or not any(post.failures for post in behind)
 
     async def _put_off(self, post: Post, now: datetime) -> None:
         wait = min(FIRST_WAIT * 2 ** min(post.failures, 9), LONGEST_WAIT)

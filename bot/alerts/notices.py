@@ -10,6 +10,7 @@ from bot.access import Surface
 from bot.alerts.delivery import Draft
 from bot.alerts.incident import Incident
 from bot.alerts.mute import QuietHours
+from bot.card import Card
 from bot.messages.alert_notes import (
     NightRow,
     TestedHop,
@@ -17,6 +18,7 @@ from bot.messages.alert_notes import (
     change_marker,
     morning_card,
     night_marker,
+    notice_marker,
     outside_note,
     trouble_card,
     untested_card,
@@ -105,15 +107,20 @@ def draft_of(notice: Notice) -> Draft:
             says = (data["says"][0], data["says"][1])
             since = _time(data["since"])
             assert since is not None
-            return Draft(trouble_card(data["surface"], since, says, _time(data["until"])))
+            card = trouble_card(notice.key, data["surface"], since, says, _time(data["until"]))
+            return Draft(card, notice_marker(notice.key))
         case NoticeKind.MORNING:
             card = morning_card(data["night"], [_night_row(row) for row in data["rows"]])
             return Draft(card, night_marker(data["night"]))
         case NoticeKind.CHAIN_TEST:
-            if data["trouble"]:
-                return Draft(untested_card(data["trouble"][0], data["trouble"][1]))
-            hops = [TestedHop(*row) for row in data["hops"]]
-            return Draft(chain_test_card(hops, data["would_serve"], data["gone"]))
+            return Draft(_test_card(notice.key, data), notice_marker(notice.key))
+
+
+def _test_card(key: str, data: Any) -> Card:
+    if data["trouble"]:
+        return untested_card(key, data["trouble"][0], data["trouble"][1])
+    hops = [TestedHop(*row) for row in data["hops"]]
+    return chain_test_card(key, hops, data["would_serve"], data["gone"])
 
 
 def _night_row(row: Json) -> NightRow:

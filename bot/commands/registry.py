@@ -96,7 +96,8 @@ class Command:
 
     `default` marks the one that the bare slash command means. `bare` lets its first argument stand
     right after the slash command, its name left out (`/cost 3d`). `hidden` ones work where they
-    are typed in full and are offered nowhere. `examples` are complete lines.
+    are typed in full and are offered nowhere. `private` ones answer the asker alone. `examples`
+    are complete lines.
     """
 
     group: str
@@ -111,6 +112,7 @@ class Command:
     discord_names: tuple[str, ...] = ()
     bare: bool = False
     hidden: bool = False
+    private: bool = False
 
     @property
     def full_name(self) -> str:

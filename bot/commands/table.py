@@ -154,7 +154,13 @@ def _help(group: str) -> Command:
         return await show_help(ctx, group)
 
     return Command(
-        group, "help", f"Show every form of /{group}", READ, handler, examples=(f"/{group} help",)
+        group,
+        "help",
+        f"Show every form of /{group}",
+        READ,
+        handler,
+        examples=(f"/{group} help",),
+        private=True,
     )
 
 

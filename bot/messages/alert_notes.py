@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -143,11 +144,17 @@ def morning_card(night: str, rows: Sequence[NightRow]) -> Card:
     )
 
 
+def notice_marker(key: str) -> str:
+    """Return words that stand in the message of one notice alone."""
+    return f"Notice {hashlib.sha256(key.encode()).hexdigest()[:8]} ·"
+
+
 def trouble_card(
-    surface: str, since: datetime, says: tuple[str, str], until: datetime | None
+    key: str, surface: str, since: datetime, says: tuple[str, str], until: datetime | None
 ) -> Card:
     """Tell on one surface that another takes no alerts, or takes them again."""
     name = surface.capitalize()
+    foot = text(f"{notice_marker(key)} ", Code("changeover doctor"))
     if until is not None:
         return Card(
             title=text(Strong(name), " takes alerts again"),
@@ -158,6 +165,7 @@ def trouble_card(
                     When(since, WhenStyle.DATE_TIME),
                     " on. What it missed and still matters is posted there now.",
                 ),
+                foot,
             ),
             command="alert",
             data={"surface": surface, "since": since, "until": until},
@@ -171,6 +179,7 @@ def trouble_card(
                 text("Since ", When(since, WhenStyle.DATE_TIME), f": {says[0]}"),
                 text(says[1]) if says[1] else (),
                 text("Until then they stand here alone."),
+                foot,
             )
             if line
         ),
@@ -210,7 +219,7 @@ class TestedHop:
 
 
 def chain_test_card(
-    hops: Sequence[TestedHop], would_serve: str | None, gone: Sequence[str]
+    key: str, hops: Sequence[TestedHop], would_serve: str | None, gone: Sequence[str]
 ) -> Card:
     """Tell how a scheduled test of the chain differs from the last one."""
     good = sum(hop.verdict == "ok" for hop in hops)
@@ -231,7 +240,7 @@ def chain_test_card(
     return Card(
         title=text(Strong("Scheduled chain test"), f": {head}"),
         tone=tone,
-        body=(*lines, serves),
+        body=(*lines, serves, _test_foot(key)),
         buttons=(Button("Test again", Action("fallback test")),),
         command="alert",
         data={
@@ -245,15 +254,19 @@ def chain_test_card(
     )
 
 
-def untested_card(why: str, hint: str) -> Card:
+def untested_card(key: str, why: str, hint: str) -> Card:
     """Tell that a scheduled test could not be made."""
     return Card(
         title=text(Strong("Scheduled chain test"), ": could not be made"),
         tone=Tone.BAD,
-        body=tuple(text(words) for words in (why, hint) if words),
+        body=(*(text(words) for words in (why, hint) if words), _test_foot(key)),
         command="alert",
         data={"chain_ok": False, "would_serve": None, "hops": [], "gone": []},
     )
+
+
+def _test_foot(key: str) -> Text:
+    return text(f"{notice_marker(key)} ", Code("/fallback test"))
 
 
 def _hop_line(hop: TestedHop) -> Text:

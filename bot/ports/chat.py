@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bot.access import Actor
 from bot.card import Action, Card
@@ -59,6 +59,7 @@ class Chat(Protocol):
         ...
 
 
+@runtime_checkable
 class ChatHistory(Protocol):
     """Looks back into the channel that a Chat posts to. Raises ChatError when it may not."""
 

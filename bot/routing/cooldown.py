@@ -77,21 +77,21 @@ def how_long(reason: FailureReason, failures: int, retry_after_s: float | None) 
 class CooldownBook:
     """One process's picture of the cool-downs; the rows of all processes are merged into it.
 
-    `stamp` grows with every cool-down that begins or ends here. Not thread-safe: it lives in the
-    gateway's event loop.
+    What begins or ends here is `untold` until it is written where the others see it. Not
+    thread-safe: it lives in the gateway's event loop.
     """
 
     _rows: dict[str, Cooldown] = field(default_factory=dict)
     _failures: dict[str, int] = field(default_factory=dict)
     _trials: set[str] = field(default_factory=set)
-    stamp: int = 0
+    _untold: dict[str, Cooldown | None] = field(default_factory=dict)
 
     def rows(self) -> list[Cooldown]:
         """Return every cool-down, those that are over included."""
         return list(self._rows.values())
 
     def gate(self, scope: Scope, now: datetime) -> Gate:
-        """Decide whether a hop may be asked; TRIAL must be settled by `failed` or `answered`."""
+        """Decide whether a hop may be asked; a trial must be settled by what becomes of it."""
         gate = Gate.OPEN
         for name in (scope.key, scope.model):
             row = self._rows.get(name)
@@ -118,51 +118,79 @@ class CooldownBook:
         self._trials.difference_update((scope.key, scope.model))
 
     def failed(
-        self, scope: Scope, reason: FailureReason, retry_after_s: float | None, now: datetime
+        self,
+        scope: Scope,
+        reason: FailureReason,
+        retry_after_s: float | None,
+        now: datetime,
+        *,
+        trial: bool = False,
     ) -> Cooldown | None:
         """Count a failure; return the new cool-down when it starts or grows one."""
-        self.end_trial(scope)
+        if trial:
+            self.end_trial(scope)
         name = scope.model if reason is FailureReason.MODEL_NOT_FOUND else scope.key
         known = self._rows.get(name)
         if known is not None and known.until > now:
             # Requests that were under way when it began are no further evidence.
             return None
-        failures = self._failures.get(name, known.failures if known else 0) + 1
+        failures = max(self._failures.get(name, 0), known.failures if known else 0) + 1
         self._failures[name] = failures
         span = how_long(reason, failures, retry_after_s)
         if span is None:
             return None
-        row = Cooldown(name, reason, now + span, failures)
-        self._rows[name] = row
-        self.stamp += 1
+        row = self._rows[name] = self._untold[name] = Cooldown(name, reason, now + span, failures)
         return row
 
-    def answered(self, scope: Scope) -> list[str]:
-        """Note a good answer; return the scopes whose cool-down it ended."""
-        self.end_trial(scope)
-        self._failures.pop(scope.key, None)
-        self._failures.pop(scope.model, None)
-        ended = [name for name in (scope.key, scope.model) if self._rows.pop(name, None)]
-        self.stamp += len(ended)
-        return ended
+    def answered(self, scope: Scope, *, trial: bool = False) -> list[str]:
+        """Note a good answer; return the scopes whose cool-down it ended.
+
+        Only a trial ends one: other answers were asked for before it began.
+        """
+        if trial:
+            self.end_trial(scope)
+            return [name for name in (scope.key, scope.model) if self._end(name)]
+        for name in (scope.key, scope.model):
+            if name in self._failures and name not in self._rows:
+                del self._failures[name]
+        return []
+
+    def untold(self) -> list[tuple[str, Cooldown | None]]:
+        """Return what the other processes do not know yet; None is an end."""
+        return list(self._untold.items())
+
+    def told(self, scope: str, row: Cooldown | None) -> None:
+        """Note that the others can see it, unless it has moved on meanwhile."""
+        if scope in self._untold and self._untold[scope] is row:
+            del self._untold[scope]
 
     def merge(self, rows: Sequence[Cooldown], now: datetime) -> None:
-        """Take over the rows in force that every process knows.
+        """Take over the rows in force that every process knows; what is untold stays as it is.
 
         One of ours that is in force but gone there was ended by another process; one that is
-        over is kept, since it stands for the trial that is still to come.
+        over is kept for a day, since it stands for the trial that is still to come.
         """
-        over = {name: row for name, row in self._rows.items() if row.until <= now}
-        self._rows = over | {row.scope: row for row in rows}
+        theirs = {row.scope: row for row in rows if row.scope not in self._untold}
+        for name, row in list(self._rows.items()):
+            if name in theirs or name in self._untold:
+                continue
+            if row.until > now or now - row.until > LONGEST:
+                del self._rows[name]
+                self._failures.pop(name, None)
+        self._rows.update(theirs)
 
-    def forget_models(self) -> list[str]:
-        """End what only holds until the config changes; return those scopes."""
-        names = [
-            name for name, row in self._rows.items() if row.reason is FailureReason.MODEL_NOT_FOUND
-        ]
-        for name in names:
-            del self._rows[name]
-        return names
+    def forget_models(self) -> None:
+        """End what only holds until the config changes."""
+        for name, row in list(self._rows.items()):
+            if row.reason is FailureReason.MODEL_NOT_FOUND:
+                self._end(name)
+
+    def _end(self, name: str) -> bool:
+        self._failures.pop(name, None)
+        if self._rows.pop(name, None) is None:
+            return False
+        self._untold[name] = None
+        return True
 
 
 def first_due(scopes: Iterable[tuple[int, Scope]], book: CooldownBook) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -22,8 +21,8 @@ class Fate(StrEnum):
     """What became of a candidate that did not answer."""
 
     FAILED = "failed"
+    REFUSED = "refused"
     COOLING = "cooling"
-    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,8 @@ class Lane:
 
     @property
     def begins_behind(self) -> bool:
-        """True when the first hop is passed over for good, say for want of a key."""
-        return bool(self.candidates) and self.candidates[0].name != self.first
+        """True when the first hop cannot be asked at all: it wants a key."""
+        return self.first is not None and self.first not in [c.name for c in self.candidates[:1]]
 
 
 def lane_of(
@@ -75,7 +74,7 @@ def lane_of(
         (hop, "speaks another dialect") for hop in hops if hop.provider and hop not in speaking
     ]
     skipped += [
-        (hop, str(hop.skip).replace("_", " "))
+        (hop, _why(hop))
         for hop in hops
         if hop.skip not in (None, SkipReason.REPEATED) and (hop in speaking or not hop.provider)
     ]
@@ -88,6 +87,12 @@ def lane_of(
     return Lane(candidates, tuple(skipped), first)
 
 
+def _why(hop: Hop) -> str:
+    if hop.skip is SkipReason.NO_KEY:
+        return f"no key: {hop.key_name} is not set"
+    return str(hop.skip).replace("_", " ")
+
+
 def _speaks(hop: Hop, dialect: Dialect) -> bool:
     return hop.provider is not None and dialect in hop.provider.endpoints
 
@@ -96,8 +101,10 @@ def _speaks(hop: Hop, dialect: Dialect) -> bool:
 class Walk:
     """One request's way down its lane.
 
-    Ask `next` until it returns None; tell it of each candidate's end with `failed` or `answered`.
-    A candidate that is cooling down is passed over; when all are, the one due first is tried.
+    Ask `next` until it returns None; tell it of each candidate's end with `failed`, `refused`,
+    `answered` or `given_up`. A candidate that is cooling down is passed over; when all are, the
+    one due first is tried. When the last one asked had trouble that passes, and nobody is behind
+    it, it is asked once more.
     """
 
     lane: Lane
@@ -105,7 +112,9 @@ class Walk:
     attempts: int = 0
     fates: list[tuple[Candidate, Fate, FailureReason]] = field(default_factory=list)
     _at: int = 0
-    _last_resort: bool = False
+    _trial: bool = False
+    _last_chance: bool = False
+    _again: Candidate | None = None
 
     def next(self, now: datetime) -> Candidate | None:
         """Return the next candidate to ask, or None when there is nobody left."""
@@ -118,16 +127,13 @@ class Walk:
             row = self.book.row(candidate.scope)
             reason = row.reason if row else FailureReason.SERVER_ERROR
             self.fates.append((candidate, Fate.COOLING, reason))
-        if self.attempts or self._last_resort:
+        if self._last_chance:
             return None
-        self._last_resort = True
+        self._last_chance = True
+        if self.attempts:
+            return self._ask(self._again, trial=False) if self._again else None
         due = first_due([(i, c.scope) for i, c in enumerate(self.lane.candidates)], self.book)
         return None if due is None else self._ask(self.lane.candidates[due], trial=True)
-
-    @property
-    def has_more(self) -> bool:
-        """True when somebody else could still be asked."""
-        return self._at < len(self.lane.candidates)
 
     def failed(
         self,
@@ -135,33 +141,63 @@ class Walk:
         reason: FailureReason,
         retry_after_s: float | None,
         now: datetime,
+        *,
+        retry_same: bool = False,
     ) -> Cooldown | None:
-        """Note a failure; return the cool-down it starts."""
+        """Note a failure; return the cool-down it starts.
+
+        `retry_same` says that asking the same candidate once more may help.
+        """
         self.fates.append((candidate, Fate.FAILED, reason))
-        return self.book.failed(candidate.scope, reason, retry_after_s, now)
+        row = self.book.failed(candidate.scope, reason, retry_after_s, now, trial=self._trial)
+        if retry_same and row is None:
+            self._again = candidate
+        return row
+
+    def refused(self, candidate: Candidate) -> list[str]:
+        """Note that a fallback finds fault with the request; return what that ends.
+
+        The request may suit the hop it was meant for, so the next one is asked. Nothing is held
+        against the candidate: it answers.
+        """
+        self.fates.append((candidate, Fate.REFUSED, FailureReason.BAD_RESPONSE))
+        return self.book.answered(candidate.scope, trial=self._trial)
 
     def answered(self, candidate: Candidate) -> list[str]:
         """Note a good answer; return the scopes whose cool-down it ends."""
-        return self.book.answered(candidate.scope)
+        return self.book.answered(candidate.scope, trial=self._trial)
 
     def given_up(self, candidate: Candidate) -> None:
         """Note that the caller hung up, which says nothing of the candidate."""
-        self.book.end_trial(candidate.scope)
+        if self._trial:
+            self.book.end_trial(candidate.scope)
+
+    @property
+    def all_refused(self) -> bool:
+        """True when everybody who was asked found fault with the request."""
+        asked = [fate for _, fate, _ in self.fates if fate is not Fate.COOLING]
+        return bool(asked) and all(fate is Fate.REFUSED for fate in asked)
+
+    @property
+    def first_failure(self) -> tuple[Candidate, FailureReason] | None:
+        """The first candidate that was really asked and failed, and why."""
+        return next(((c, why) for c, fate, why in self.fates if fate is not Fate.COOLING), None)
 
     def reason(self) -> FailureReason | None:
-        """Return what failed, or what started the cool-down, at the first hop passed over."""
-        real = [f for f in self.fates if f[1] is Fate.FAILED]
-        first = (self.fates or real)[:1]
-        if first:
-            return first[0][2]
-        return FailureReason.AUTH if self.lane.begins_behind else None
+        """Return what failed, or what started the cool-down, at the chain's first hop."""
+        if self.lane.begins_behind:
+            return FailureReason.AUTH
+        return self.fates[0][2] if self.fates else None
 
-    def failures(self) -> Sequence[tuple[Candidate, Fate, FailureReason]]:
-        """Return the candidates that were really asked and failed."""
-        return [fate for fate in self.fates if fate[1] is Fate.FAILED]
+    def ends(self) -> list[tuple[Candidate, Fate, FailureReason]]:
+        """Return what became of each candidate in the end, in the order of the lane."""
+        last = {candidate.name: (candidate, fate, why) for candidate, fate, why in self.fates}
+        return [last[c.name] for c in self.lane.candidates if c.name in last]
 
     def _ask(self, candidate: Candidate, *, trial: bool) -> Candidate:
         self.attempts += 1
+        self._again = None
+        self._trial = trial
         if trial:
             self.book.begin_trial(candidate.scope)
         return candidate

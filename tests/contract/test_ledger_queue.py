@@ -24,7 +24,13 @@ from tests.fakes_ledger import NOON, FakeLedger, attempt
 from tests.fakes_storage import FakeClock, FakeFallbackLog, FakeJournal
 
 AWAY = StorageError("The database is not there.", "Look for it.")
-EVENT = FallbackEvent(NOON, "req-1", "a/one", "b/two", FailureReason.TIMEOUT)
+
+
+def event(number: int) -> FallbackEvent:
+    return FallbackEvent(NOON, f"req-{number}", "a/one", "b/two", FailureReason.TIMEOUT)
+
+
+EVENT = event(1)
 SERVICE = "gateway host:8787"
 
 
@@ -154,7 +160,7 @@ async def test_a_database_that_is_away_for_a_while(
     ground.fail(AWAY)
     for number in range(2, 700):
         queue.put(attempt(number))
-        queue.put_event(EVENT)
+        queue.put_event(event(number))
     await until(lambda: said(caplog, "wait in memory") > 0)
     await asyncio.sleep(0.1)
     assert queue.waiting == 698 * 2
@@ -267,6 +273,8 @@ async def test_a_first_run_and_a_clean_stop_say_nothing(
 async def test_a_crash_is_told_by_the_next_start_and_only_by_that(
     ground: Ground, caplog: pytest.LogCaptureFixture
 ) -> None:
+    await ground.queue().stop()
+    ground.clock.advance(timedelta(seconds=1))
     first = ground.queue()
     first.put(attempt(1))
     await until(lambda: first.waiting == 0)
@@ -275,7 +283,7 @@ async def test_a_crash_is_told_by_the_next_start_and_only_by_that(
     second = ground.queue()
     await until(lambda: said(caplog, UNCLEAN) == 1)
     assert said(caplog, "gateway host:8787") == 1
-    assert said(caplog, "after 2026-03-02T09:00:00+00:00") == 1
+    assert said(caplog, "after 2026-03-02T09:00:01+00:00") == 1
     await second.stop()
     await ground.queue().stop()
     assert said(caplog, UNCLEAN) == 1

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import Connection, delete
 
+from adapters.storage import schema
 from adapters.storage.database import Database
 from adapters.storage.ledger import SqlLedger
 from bot.models import FailureReason, ModelRef, Usage
@@ -34,16 +37,27 @@ ZONES = (
     "Africa/Cairo",
 )
 
-_MICROS = DAYS * 24 * 3600 * 10**6
-_MINUTES = [n * 60 * 10**6 for n in (0, 15, 30, 45, 60 * 22, 60 * 23, 60 * 24)]
-instants = st.one_of(
-    st.integers(0, _MICROS),
-    st.builds(
-        lambda day, at: day * 24 * 3600 * 10**6 + at,
-        st.integers(0, DAYS),
-        st.sampled_from(_MINUTES),
-    ),
-).map(lambda micros: BEGIN + timedelta(microseconds=micros))
+_QUARTERS = [n * timedelta(minutes=15) for n in range(-5, 6)]
+_EDGES = [timedelta(microseconds=n) for n in (-1, 0, 1)]
+
+
+def instants(zone: str) -> st.SearchStrategy[datetime]:
+    """Times around the zone's midnights, where days and hours are cut, and any others."""
+    first = BEGIN.date()
+    midnights = [
+        datetime.combine(first + timedelta(days=n), time(), ZoneInfo(zone)).astimezone(UTC)
+        for n in range(DAYS + 1)
+    ]
+    near = st.tuples(
+        st.sampled_from(midnights), st.sampled_from(_QUARTERS), st.sampled_from(_EDGES)
+    )
+    anywhere = st.timedeltas(timedelta(0), timedelta(days=DAYS))
+    return st.one_of(
+        near.map(lambda found: found[0] + found[1] + found[2]),
+        anywhere.map(lambda after: BEGIN + after),
+    )
+
+
 tokens = st.integers(0, 10**9)
 usages = st.builds(
     Usage,
@@ -55,8 +69,8 @@ usages = st.builds(
 )
 attempts = st.builds(
     Attempt,
-    at=instants,
-    request_id=st.integers(0, 20).map(str),
+    at=st.just(BEGIN),
+    request_id=st.integers(0, 60).map(str),
     number=st.integers(1, 3),
     model=st.builds(ModelRef, st.sampled_from(["a", "b"]), st.sampled_from(["x", "y/z"])),
     provider=st.sampled_from(["a", "b", "c"]),
@@ -71,6 +85,27 @@ attempts = st.builds(
 )
 
 
+@dataclass(frozen=True)
+class Case:
+    """What is added, and what is asked for."""
+
+    zone: str
+    start: datetime
+    end: datetime
+    batches: list[list[Attempt]]
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    zone = draw(st.sampled_from(ZONES))
+    at = instants(zone)
+    rows = st.builds(lambda one, when: replace(one, at=when), attempts, at)
+    batches = draw(st.lists(st.lists(rows, max_size=20), min_size=1, max_size=4))
+    whole = (BEGIN, BEGIN + timedelta(days=DAYS))
+    start, end = draw(st.one_of(st.just(whole), st.tuples(at, at).map(sorted)))
+    return Case(zone, start, end, batches)
+
+
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder: Path = tmp_path_factory.mktemp("ledger")
@@ -78,28 +113,18 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    batches=st.lists(st.lists(attempts, max_size=12), min_size=1, max_size=4),
-    one=instants,
-    other=instants,
-    zone=st.sampled_from(ZONES),
-)
-def test_rollups_equal_a_full_scan(
-    url: str, batches: list[list[Attempt]], one: datetime, other: datetime, zone: str
-) -> None:
-    start, end = sorted((one, other))
-    asyncio.run(_compare(url, batches, start, end, zone))
+@given(case=cases())
+def test_rollups_equal_a_full_scan(url: str, case: Case) -> None:
+    asyncio.run(_compare(url, case))
 
 
-async def _compare(
-    url: str, batches: list[list[Attempt]], start: datetime, end: datetime, zone: str
-) -> None:
+async def _compare(url: str, case: Case) -> None:
     database, simple = Database(url), FakeLedger()
     ledger = SqlLedger(database)
+    start, end, zone = case.start, case.end, case.zone
     try:
-        for table in ("attempts", "spend_hourly"):
-            await database.write(lambda c, t=table: c.execute(text(f"DELETE FROM {t}")))  # type: ignore[misc]
-        for batch in batches:
+        await database.write(_empty)
+        for batch in case.batches:
             await ledger.add(batch)
             await simple.add(batch)
         for by in GroupBy:
@@ -109,3 +134,8 @@ async def _compare(
                 assert found == await full_scan(database, start, end, by)
     finally:
         await database.close()
+
+
+def _empty(connection: Connection) -> None:
+    for table in (schema.attempts, schema.spend_hourly):
+        connection.execute(delete(table))

@@ -158,7 +158,7 @@ async def test_a_timed_switch_goes_back_though_the_service_restarts(program: Pro
     await program("model", "cheap", "for", "3s")
     service = await program.start("bot")
     try:
-        for _ in range(150):
+        for _ in range(600):
             if program.primary == "anthropic/claude-opus-4-5":
                 break
             await asyncio.sleep(0.1)

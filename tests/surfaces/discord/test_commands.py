@@ -338,6 +338,15 @@ async def test_a_card_that_cannot_be_drawn_is_still_answered(server: DiscordServ
         assert "no ink" in caplog.text
 
 
+async def test_a_command_of_an_older_version_that_comes_late_is_only_logged(server, caplog):
+    async with running(server, Bench()):
+        data = {"id": "1", "name": "gone", "type": 1, "options": []}
+        server.fail("POST", "/callback", 404, {"message": "Unknown interaction", "code": 10062})
+        await server.send(data)
+        await server.until(lambda: "did not take an answer" in caplog.text)
+        assert (await server.command("model status")).answer.words
+
+
 async def test_the_memory_may_be_away(server: DiscordServer):
     async with running(server, Bench(), memory=FakeMemory(away=True)):
         asked = await server.command("model status")

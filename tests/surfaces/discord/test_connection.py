@@ -30,7 +30,8 @@ async def test_the_commands_are_told_once(server: DiscordServer, groups):
     memory = FakeMemory()
     for _ in range(3):
         async with running(server, Bench(), memory=memory):
-            pass
+            asked = await server.command("model status")
+            assert "anthropic/claude-opus-4-5" in asked.answer.words
     assert server.syncs == [f"{GUILD}: {groups}", "global: 0"]
 
 

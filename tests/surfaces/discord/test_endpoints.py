@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 
 import discord
-import pytest
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from adapters.discord.endpoints import one_line_each, point_at, pointed_at, role_ids
+from adapters.discord.endpoints import keep_log_short, point_at, pointed_at, role_ids
 
 
 def test_discord_py_has_the_names_that_are_set():
@@ -36,13 +35,20 @@ def test_somebody_outside_a_guild_has_no_roles():
     assert role_ids(discord.Object(1)) == frozenset()  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("error", [OSError("no route"), None])
-def test_a_reconnect_is_logged_on_one_line(error, caplog):
-    one_line_each()
-    one_line_each()
+def test_a_reconnect_is_logged_on_one_line_and_a_fault_whole(caplog):
+    keep_log_short()
+    keep_log_short()
     logger = logging.getLogger("discord.client")
     assert len(logger.filters) == 1
-    logger.error("Attempting a reconnect in %.2fs", 1.5, exc_info=error)
-    record = caplog.records[-1]
-    assert record.exc_info is None or record.exc_info == (None, None, None)
-    assert record.getMessage().startswith("Attempting a reconnect in 1.50s")
+    logger.error("Attempting a reconnect in %.2fs", 1.5, exc_info=OSError("no route"))
+    logger.error("Ignoring exception in %s", "on_ready", exc_info=OSError("no route"))
+    reconnect, fault = caplog.records[-2:]
+    assert reconnect.getMessage() == "Attempting a reconnect in 1.50s (OSError)"
+    assert reconnect.exc_info is None
+    assert fault.exc_info is not None
+
+
+def test_that_voice_is_not_supported_is_no_news(caplog):
+    keep_log_short()
+    discord.Client(intents=discord.Intents(guilds=True))
+    assert caplog.records == []

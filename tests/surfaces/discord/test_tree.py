@@ -73,7 +73,7 @@ class Heard:
 
 async def tree_of(commands: Registry, prefix: str = "", heard: Heard | None = None) -> Tree:
     heard = heard or Heard()
-    tree = Tree(discord.Client(intents=discord.Intents.none()), heard.error)
+    tree = Tree(discord.Client(intents=discord.Intents(guilds=True)), heard.error)
     fill(tree, commands, prefix, heard.run, lambda: ["best"])
     return tree
 

@@ -1,0 +1,36 @@
+"""`POST /v1/messages/count_tokens`: asked of the model the caller means, and of no other."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from adapters.gateway.exchange import Exchange, Refusal
+from adapters.gateway.transport import Broken, fetch_whole
+from bot.errors import SettingsError
+from bot.routing.redact import redact_body
+
+_WITHIN_S = 10.0
+
+
+async def count_tokens(exchange: Exchange) -> web.Response:
+    """Hand the question to the first hop; others would count by another tokeniser.
+
+    Raises:
+        Refusal: the first hop cannot be asked, or counts no tokens.
+    """
+    lane = exchange.lane
+    if lane.begins_behind or not lane.candidates:
+        raise Refusal("No model that counts tokens can be asked.", 404, "not_found")
+    candidate = lane.candidates[0]
+    try:
+        outgoing = exchange.outgoing(candidate, "/count_tokens")
+        answer = await fetch_whole(exchange.tools.session(), outgoing, _WITHIN_S)
+    except (Broken, SettingsError) as error:
+        raise Refusal(f"{candidate.name} did not count the tokens.", 503, "no_count") from error
+    if answer.status in (404, 405, 501):
+        raise Refusal(f"{candidate.name} counts no tokens.", 404, "not_found")
+    secrets = exchange.secrets(candidate)
+    body = answer.body if answer.status == 200 else redact_body(answer.body, secrets)
+    kind = answer.headers.get("Content-Type", "application/json")
+    headers = {"Content-Type": kind, "x-request-id": exchange.request_id}
+    return web.Response(status=answer.status, body=body, headers=headers)

@@ -1,0 +1,97 @@
+"""aiohttp's low-level server, with our own words for what is not even a request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from adapters.gateway.faults import fault
+from bot.models import Dialect
+
+_log = logging.getLogger("gateway")
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one caller may take of the gateway.
+
+    `idle_s` also bounds how long a request line and its headers may take to arrive; `drain_s` is
+    how long requests under way may go on when the gateway stops.
+    """
+
+    body_bytes: int = 32 * 1024 * 1024
+    body_s: float = 30.0
+    idle_s: float = 75.0
+    drain_s: float = 25.0
+    line_bytes: int = 8190
+    header_bytes: int = 16380
+
+
+class Server(web.Server):
+    """Makes a connection for each caller."""
+
+    def __init__(self, handler: Handler, limits: Limits) -> None:
+        super().__init__(
+            handler,
+            request_factory=self._request,
+            handler_cancellation=True,
+            access_log=None,
+            keepalive_timeout=limits.idle_s,
+            max_line_size=limits.line_bytes,
+            max_field_size=limits.header_bytes,
+        )
+        self._most = limits.body_bytes
+
+    def __call__(self) -> RequestHandler:
+        """Make the protocol of one connection."""
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+    def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Any:
+        return web.BaseRequest(
+            message, payload, protocol, writer, task, self._loop, client_max_size=self._most
+        )
+
+
+class _Connection(RequestHandler):
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP, or what a mistake of ours has stopped."""
+        if status >= 500:
+            _log.error("a request could not be answered", exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun already")
+        words = "The gateway made a mistake." if status >= 500 else "This is no HTTP request."
+        response = as_json(fault(dialect_of(request), status, words, "bad_http", ""), status)
+        response.force_close()
+        return response
+
+
+def as_json(document: object, status: int = 200, **headers: str) -> web.Response:
+    """Answer with JSON; bytes are taken as JSON already."""
+    return web.Response(
+        status=status,
+        body=document if isinstance(document, bytes) else orjson.dumps(document),
+        headers={"Content-Type": "application/json", **headers},
+    )
+
+
+def dialect_of(request: web.BaseRequest) -> Dialect:
+    """Guess in which dialect an error is understood where the path does not say."""
+    anthropic = request.raw_path.startswith("/v1/messages") or any(
+        name in request.headers for name in ("anthropic-version", "x-api-key")
+    )
+    return Dialect.ANTHROPIC if anthropic else Dialect.OPENAI

@@ -1,0 +1,75 @@
+"""What a running service does by the clock: bills, budgets, the digest, the chain test."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from adapters.cron import last_fire
+from adapters.main.chats import Chats
+from adapters.main.wiring import Wired
+from bot.app import SERVICE
+from bot.commands.cost_bills import read_bills
+from bot.commands.cost_budget import check_budget
+from bot.commands.cost_posting import DigestChannel, post_due_digests
+from bot.ports import Chat, ChatHistory
+
+_log = logging.getLogger("changeover")
+
+
+class Jobs:
+    """The scheduled work of one service; each job may be run again at any time."""
+
+    def __init__(self, wired: Wired, chats: Chats) -> None:
+        self._wired = wired
+        self._chats = chats
+        self._started_at: datetime = wired.clock.now()
+
+    async def bills(self) -> None:
+        """Ask providers what they billed, those whose turn it is."""
+        for answer in await read_bills(self._wired.app.context(SERVICE)):
+            if answer.trouble:
+                _log.warning("%s's bill: %s %s", answer.provider, answer.trouble, answer.hint)
+
+    async def budget(self) -> None:
+        """Tell when a budget's share is used up, and switch where that was asked for."""
+        for card in await check_budget(self._wired.app.context(SERVICE)):
+            await self._chats.announce(card)
+
+    async def digest(self) -> None:
+        """Post the digest that is due, wherever it does not stand yet."""
+        line = self._wired.service.schedule.digest_cron
+        if line is None:
+            return
+        zone, now = self._wired.settings.timezone, self._wired.clock.now()
+        due_at = last_fire("CHANGEOVER_DIGEST", line, zone, now)
+        if due_at is None:
+            return
+        outcomes = await post_due_digests(
+            self._wired.app.context(SERVICE),
+            digest_channels(self._chats.posts),
+            due_at,
+            started_at=self._started_at,
+            arm=self._wired.app.arm,
+        )
+        for outcome in outcomes:
+            if outcome.trouble is not None:
+                _log.warning("the digest for %s: %s", outcome.channel, outcome.trouble.message)
+
+
+def digest_channels(chats: Mapping[str, Chat]) -> list[DigestChannel]:
+    """Name each channel for good, and say which can be looked back into."""
+    return [
+        DigestChannel(name, chat, chat if isinstance(chat, ChatHistory) else None)
+        for name, chat in chats.items()
+    ]
+
+
+def with_bills(wired: Wired) -> None:
+    """Let a service read bills; one-shot commands do without that library."""
+    from adapters.providers.bills import bill_sources
+
+    app = wired.app
+    app.ports = replace(app.ports, bills=bill_sources(wired.settings.env, app.catalog))
