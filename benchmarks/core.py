@@ -1,6 +1,6 @@
 """The core walks, beside a bound in the same run: edits, the chain test, a cold command.
 
-    scripts/bench core
+    PYTHONPATH=. .venv/bin/python benchmarks/core.py
 
 An edit is compared with a bare write + fsync + rename of the same bytes, `/fallback test` with
 its slowest hop alone, `changeover model status` with `python -c pass`. Ratios are what counts:

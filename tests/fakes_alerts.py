@@ -202,7 +202,7 @@ class FakeAlertStore:
     async def claim(self, post: Post, at: datetime) -> bool:
         self._check()
         known = self._posts[post.key, post.surface]
-        if known.message is not None or known.claimed_at != post.claimed_at:
+        if known.claimed_at != post.claimed_at:
             return False
         self._set(post, claimed_at=at)
         return True
@@ -223,10 +223,6 @@ class FakeAlertStore:
         self._check()
         freed: dict[str, Any] = {"claimed_at": None} if unclaim else {}
         self._set(post, retry_at=retry_at, failures=post.failures + 1, **freed)
-
-    async def forget(self, post: Post) -> None:
-        self._check()
-        self._set(post, message=None, claimed_at=None, shown=0, shown_at=None, failures=0)
 
     async def give_up(self, post: Post) -> None:
         self._check()

@@ -56,12 +56,13 @@ class Recorder:
         tried = exchange.tried
         served = next((one for one in tried if one.answered), None)
         served_by = served.candidate.name if served else None
-        fallback = served_by != exchange.lane.first
+        behind = served_by != exchange.lane.first
+        fallback = behind and served_by is not None
         for number, one in enumerate(tried, 1):
             attempt = self._attempt(exchange, one, number, caller, fallback=fallback)
             self.queue.put(attempt)
             self.meter.attempt(attempt)
-        if fallback:
+        if behind:
             self._fallback(exchange, served_by)
 
     def _fallback(self, exchange: Exchange, served_by: str | None) -> None:

@@ -120,9 +120,7 @@ class Gateway:
         handler = methods.get(request.method)
         if handler is None:
             allowed = ", ".join(methods)
-            refusal = Refusal(
-                f"{path} takes {allowed}.", 405, "wrong_method", {"Allow": allowed}
-            )
+            refusal = Refusal(f"{path} takes {allowed}.", 405, "wrong_method", {"Allow": allowed})
             return self._refuse(dialect_of(request), refusal)
         return await handler(request)
 

@@ -167,9 +167,7 @@ class _Relay:
         if self._one.latency_ms is None:
             self._exchange.hung_up(self._one, usage=self._usage(), served=self._served)
 
-    async def _rest(
-        self, response: web.StreamResponse, request: web.BaseRequest
-    ) -> Verdict | None:
+    async def _rest(self, response: web.StreamResponse, request: web.BaseRequest) -> Verdict | None:
         """Hand on what was held and what follows; return what broke.
 
         Raises TimeoutError when it is the caller who does not read.

@@ -12,6 +12,7 @@ import aiohttp
 
 from adapters.gateway.callers import Callers
 from adapters.gateway.exchange import Tools
+from adapters.gateway.http import Limits
 from adapters.gateway.live import LiveConfig
 from adapters.gateway.record import Recorder
 from adapters.gateway.server import Gateway, Parts
@@ -22,7 +23,6 @@ from adapters.storage.lazy_ledger import LazyLedger
 from adapters.storage.ledger_queue import LedgerQueue
 from bot.errors import ChangeoverError, ConfigError, SettingsError, StorageError
 from bot.models import Secret
-from bot.ports import Cooldown
 from bot.routing.cooldown import CooldownBook
 
 _log = logging.getLogger("gateway")
@@ -32,12 +32,13 @@ COOLDOWNS_EVERY_S = 1.0
 class GatewayService:
     """Starts, follows and stops a gateway."""
 
-    def __init__(self, wired: Wired) -> None:
+    def __init__(self, wired: Wired, limits: Limits | None = None) -> None:
         self._wired = wired
         ports, settings = wired.app.ports, wired.settings
         self._session: aiohttp.ClientSession | None = None
         self._background: set[asyncio.Task[None]] = set()
         self._book = CooldownBook()
+        self._news = asyncio.Event()
         self._live = LiveConfig(wired.app.catalog, settings.env, ports.store.location)
         self.metrics = Metrics()
         self._queue = LedgerQueue(
@@ -53,10 +54,18 @@ class GatewayService:
         self.metrics.gauge(
             "changeover_ledger_dropped", "Rows lost for good.", lambda: self._queue.dropped
         )
-        tools = Tools(self._live, self._pool, settings.timeouts, wired.clock, self._news)
+        self._tools = Tools(self._live, self._pool, settings.timeouts, wired.clock, self._news.set)
         recorder = Recorder(self._queue, self.metrics, ports.prices)
         self.gateway = Gateway(
-            Parts(tools, Callers(_tokens(wired)), recorder, self._book, self._page, self._trouble)
+            Parts(
+                self._tools,
+                Callers(_tokens(wired)),
+                recorder,
+                self._book,
+                self._page,
+                self._trouble,
+                limits or Limits(),
+            )
         )
         self.port = 0
 
@@ -111,19 +120,9 @@ class GatewayService:
         return self.metrics.write()
 
     def _trouble(self) -> str:
+        if self._tools.stopping:
+            return "the gateway is being stopped"
         return "" if self._live.revision else "the config could not be read yet"
-
-    def _news(self, row: Cooldown | None, ended: list[str]) -> None:
-        """Make a cool-down known to every process, off the request's path."""
-        self._spawn(self._tell(row, ended))
-
-    async def _tell(self, row: Cooldown | None, ended: list[str]) -> None:
-        log = self._wired.app.ports.log
-        with contextlib.suppress(StorageError):
-            if row is not None:
-                await log.set_cooldown(row)
-            for scope in ended:
-                await log.clear_cooldown(scope)
 
     async def _follow(self) -> None:
         async for document in self._wired.app.ports.store.watch():
@@ -133,24 +132,32 @@ class GatewayService:
                 _log.error("%s The last good config stays in force. %s", error.message, error.hint)
                 continue
             if changed:
-                self._news(None, self._book.forget_models())
+                self._book.forget_models()
+                self._news.set()
                 _log.info("the config is followed at revision %s", self._live.revision[:12])
 
     async def _keep_sharing(self) -> None:
         while True:
-            await asyncio.sleep(COOLDOWNS_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(COOLDOWNS_EVERY_S):
+                    await self._news.wait()
+            self._news.clear()
             await self._share_cooldowns()
 
     async def _share_cooldowns(self) -> None:
-        now = self._wired.clock.now()
-        pending = self._book.stamp
-        try:
-            rows = await self._wired.app.ports.log.cooldowns(now)
-        except StorageError:
-            return
-        # A cool-down that began while the rows were read is not among them yet.
-        if self._book.stamp == pending:
-            self._book.merge(rows, now)
+        """Tell the other processes of our cool-downs, and hear of theirs.
+
+        While the database is away ours are kept, and told when it is back.
+        """
+        log, now = self._wired.app.ports.log, self._wired.clock.now()
+        with contextlib.suppress(StorageError):
+            for scope, row in self._book.untold():
+                if row is None:
+                    await log.clear_cooldown(scope)
+                else:
+                    await log.set_cooldown(row)
+                self._book.told(scope, row)
+            self._book.merge(await log.cooldowns(now), now)
 
     async def _warm(self) -> None:
         """Look prices up before the first request: the library takes a while to import."""

@@ -39,14 +39,10 @@ class SqlPosts:
         return None if row is None else _post(row)
 
     async def claim(self, post: Post, at: datetime) -> bool:
-        """Take the right to post; False when the row is not as it was read."""
+        """Take the right to post; False when another process took it since the row was read."""
         claimed = _posts.c.claimed_at
         same = claimed.is_(None) if post.claimed_at is None else claimed == post.claimed_at
-        change = (
-            update(_posts)
-            .where(_is(post), same, _posts.c.message_id.is_(None))
-            .values(claimed_at=at)
-        )
+        change = update(_posts).where(_is(post), same).values(claimed_at=at)
         return await self._database.write(lambda c: c.execute(change).rowcount == 1)
 
     async def posted(self, post: Post, message: MessageRef, shown: int, at: datetime) -> None:
@@ -66,11 +62,6 @@ class SqlPosts:
         """Count a failure and try again later."""
         freed = {"claimed_at": None} if unclaim else {}
         await self._set(post, retry_at=retry_at, failures=post.failures + 1, **freed)
-
-    async def forget(self, post: Post) -> None:
-        """The message is no longer there: post afresh next time."""
-        gone = {"channel": None, "message_id": None, "claimed_at": None}
-        await self._set(post, **gone, shown=0, shown_at=None, failures=0)
 
     async def give_up(self, post: Post) -> None:
         """Leave the message as it is, shown or not."""

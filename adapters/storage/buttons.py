@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from base64 import urlsafe_b64encode
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from adapters.storage import schema
 from adapters.storage.codec import micros_of, time_of
@@ -19,6 +19,7 @@ from bot.ports import Claim, Json
 
 _buttons = schema.buttons
 _ID_BYTES = 15
+_KEPT_FOR = timedelta(days=30)
 
 
 class SqlButtons:
@@ -28,10 +29,9 @@ class SqlButtons:
         self._database = database
 
     async def remember(self, action: Action, at: datetime) -> str:
-        """Keep an action and return an id that nobody can guess."""
+        """Keep an action and return an id that nobody can guess; very old ones are forgotten."""
         button_id = urlsafe_b64encode(os.urandom(_ID_BYTES)).decode()
-        insert = _buttons.insert().values(id=button_id, made_at=at, action=_action_out(action))
-        await self._database.write(lambda c: c.execute(insert))
+        await self._database.write(lambda c: _remember(c, button_id, action, at))
         return button_id
 
     async def recall(self, button_id: str) -> Action | None:
@@ -43,6 +43,13 @@ class SqlButtons:
     async def claim(self, button_id: str, actor: Actor, at: datetime) -> Claim | None:
         """Take the one click a button has: None for the first, else who was first."""
         return await self._database.write(lambda c: _claim(c, button_id, actor.name, at))
+
+
+def _remember(connection: Connection, button_id: str, action: Action, at: datetime) -> None:
+    connection.execute(delete(_buttons).where(_buttons.c.made_at < at - _KEPT_FOR))
+    connection.execute(
+        insert(_buttons).values(id=button_id, made_at=at, action=_action_out(action))
+    )
 
 
 def _claim(connection: Connection, button_id: str, name: str, at: datetime) -> Claim | None:

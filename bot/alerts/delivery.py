@@ -112,18 +112,17 @@ class Delivery:
         if draft is None:
             await self.store.give_up(post)
             return Done.LEFT
-        if _details(post.key):
-            return await self._answer(post, draft, now)
-        if post.message is not None:
-            return await self._edit(post, post.message, draft, now)
         if _at_work(post, now):
             return Done.LATER
-        found = await self._find(post, draft)
-        if found is not None:
-            since = post.claimed_at or now
-            await self.store.posted(post, found, 0, since)
-            return await self._edit(replace(post, message=found, shown=0), found, draft, now)
-        return await self._post(post, draft, now)
+        if _details(post.key):
+            return await self._answer(post, draft, now)
+        message = await self._find(post, draft) or post.message
+        if message is None:
+            return await self._post(post, draft, now)
+        if message != post.message:
+            await self.store.posted(post, message, 0, post.claimed_at or now)
+            post = replace(post, message=message, claimed_at=None, failures=0)
+        return await self._edit(post, message, draft, now)
 
     async def _post(self, post: Post, draft: Draft, now: datetime) -> Done:
         if not await self.store.claim(post, now):
@@ -143,8 +142,8 @@ class Delivery:
                 return Done.LEFT
             if not error.gone and post.failures + 1 < MOST_EDITS:
                 raise
-            await self.store.forget(post)
-            return await self._post(replace(post, message=None, claimed_at=None), draft, now)
+            # The old message is kept in mind until there is a new one: it may come back.
+            return await self._post(post, draft, now)
         await self.store.posted(post, message, post.wanted, now)
         return Done.SAID
 
@@ -153,8 +152,6 @@ class Delivery:
         assert named is not None
         above = await self.store.post(message_key(named[0], 1), self.surface)
         never = above is not None and above.message is None and above.shown >= above.wanted
-        if _at_work(post, now):
-            return Done.LATER
         if never or post.claimed_at is not None:
             await self.store.give_up(post)
             return Done.LEFT

@@ -88,7 +88,8 @@ class Want:
 class Post:
     """A message on a surface: which version is wanted, which is shown, and what came between.
 
-    `claimed_at` without `message` is a post that was begun and whose end nobody knows.
+    While `claimed_at` stands, a post was begun and its end is not known; `message` is then the
+    one before, if there was one.
     """
 
     key: str
@@ -211,7 +212,7 @@ class AlertStore(AlertDesk, Protocol):
         ...
 
     async def claim(self, post: Post, at: datetime) -> bool:
-        """Take the right to post; False when the row is not as it was read."""
+        """Take the right to post; False when another process took it since the row was read."""
         ...
 
     async def posted(self, post: Post, message: MessageRef, shown: int, at: datetime) -> None:
@@ -220,10 +221,6 @@ class AlertStore(AlertDesk, Protocol):
 
     async def put_off(self, post: Post, retry_at: datetime, *, unclaim: bool = False) -> None:
         """Count a failure and try again later; `unclaim` when surely nothing was posted."""
-        ...
-
-    async def forget(self, post: Post) -> None:
-        """The message is no longer there: post afresh next time."""
         ...
 
     async def give_up(self, post: Post) -> None:

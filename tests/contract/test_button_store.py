@@ -104,3 +104,17 @@ async def test_a_click_on_what_nobody_knows_does_not_count(
     with pytest.raises(StorageError):
         await SqlButtons(database).claim("no-such-button", ANA, NOW)
     await database.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_buttons_of_long_ago_are_forgotten(
+    kind: str, new_database: Callable[[str], str]
+) -> None:
+    database = Database(new_database(kind))
+    store = SqlButtons(database)
+    old = await store.remember(FULL, NOW - timedelta(days=30, seconds=1))
+    young = await store.remember(FULL, NOW - timedelta(days=30))
+    assert await store.recall(old) == FULL
+    await store.remember(FULL, NOW)
+    assert (await store.recall(old), await store.recall(young)) == (None, FULL)
+    await database.close()

@@ -18,7 +18,6 @@ EFFECTS = {
     "claim",
     "posted",
     "put_off",
-    "forget",
     "give_up",
     "add_notice",
     "amend_notice",
