@@ -202,7 +202,7 @@ class FakeAlertStore:
     async def claim(self, post: Post, at: datetime) -> bool:
         self._check()
         known = self._posts[post.key, post.surface]
-        if known.claimed_at != post.claimed_at:
+        if (known.claimed_at, known.message) != (post.claimed_at, post.message):
             return False
         self._set(post, claimed_at=at)
         return True

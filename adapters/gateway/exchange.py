@@ -177,7 +177,11 @@ class Exchange:
 
     def headers(self, one: Tried | None) -> dict[str, str]:
         """Return the headers that say who served and why; None when nobody did."""
-        headers = {"x-request-id": self.request_id, "x-changeover-attempts": str(len(self.tried))}
+        headers = {
+            "Server": "changeover",
+            "x-request-id": self.request_id,
+            "x-changeover-attempts": str(len(self.tried)),
+        }
         if one is not None:
             headers["x-changeover-model"] = one.candidate.name
         first = self.lane.first

@@ -5,17 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 
 from adapters.gateway.faults import fault
 from bot.models import Dialect
 
 _log = logging.getLogger("gateway")
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,8 @@ class Server(web.Server):
 
     def __init__(self, handler: Handler, limits: Limits) -> None:
         super().__init__(
-            handler,
+            # What `_request` makes is the larger kind.
+            cast(Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], handler),
             request_factory=self._request,
             handler_cancellation=True,
             access_log=None,
@@ -49,17 +49,17 @@ class Server(web.Server):
         )
         self._most = limits.body_bytes
 
-    def __call__(self) -> RequestHandler:
+    def __call__(self) -> web.RequestHandler:
         """Make the protocol of one connection."""
         return _Connection(self, loop=self._loop, **self._kwargs)
 
     def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Any:
-        return web.BaseRequest(
+        return web.Request(
             message, payload, protocol, writer, task, self._loop, client_max_size=self._most
         )
 
 
-class _Connection(RequestHandler):
+class _Connection(web.RequestHandler):
     __slots__ = ()
 
     def handle_error(
@@ -85,7 +85,7 @@ def as_json(document: object, status: int = 200, **headers: str) -> web.Response
     return web.Response(
         status=status,
         body=document if isinstance(document, bytes) else orjson.dumps(document),
-        headers={"Content-Type": "application/json", **headers},
+        headers={"Content-Type": "application/json", "Server": "changeover", **headers},
     )
 
 

@@ -14,7 +14,7 @@ from bot.routing.failure import Outcome, Verdict
 from bot.routing.router import Candidate
 
 
-async def reply(exchange: Exchange, request: web.BaseRequest) -> web.StreamResponse:
+async def reply(exchange: Exchange, request: web.Request) -> web.StreamResponse:
     """Return the first good answer, or what a provider says of a request that is wrong.
 
     Fault that a fallback finds with the request counts only when everybody who was asked finds
@@ -39,7 +39,7 @@ async def reply(exchange: Exchange, request: web.BaseRequest) -> web.StreamRespo
 
 
 async def _ask(
-    exchange: Exchange, candidate: Candidate, request: web.BaseRequest
+    exchange: Exchange, candidate: Candidate, request: web.Request
 ) -> web.StreamResponse | None:
     """Ask one candidate; None when it failed, an unanswered attempt's response when it refused."""
     one = exchange.begin(candidate)

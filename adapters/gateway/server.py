@@ -46,7 +46,10 @@ class Parts:
 
 
 class Gateway:
-    """An HTTP server that answers both dialects."""
+    """An HTTP server that answers both dialects.
+
+    `app` takes the routes of others, which come after the gateway's own.
+    """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -54,6 +57,7 @@ class Gateway:
         self._busy: set[asyncio.Task[object]] = set()
         self._run = _dice.getrandbits(24)
         self._count = 0
+        self.app = web.Application()
         self._paths: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": self._openai},
             "/v1/messages": {"POST": self._anthropic},
@@ -99,7 +103,7 @@ class Gateway:
                 await asyncio.wait(late, timeout=_LAST_WORDS_S)
         await runner.cleanup()
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
         path = request.raw_path.partition("?")[0]
         if not path.startswith("/"):
             # A proxy's caller names the host here too.
@@ -108,29 +112,31 @@ class Gateway:
         if methods is None and path.startswith(f"{_MODELS}/"):
             methods = _readable(self._model)
         if methods is None:
-            return self._refuse(
-                dialect_of(request),
-                Refusal(
-                    f"There is nothing at {path[:200]}. This gateway answers "
-                    "POST /v1/chat/completions, POST /v1/messages and GET /v1/models.",
-                    404,
-                    "unknown_path",
-                ),
-            )
+            return await self._elsewhere(request, path)
         handler = methods.get(request.method)
-        if handler is None:
-            allowed = ", ".join(methods)
-            refusal = Refusal(f"{path} takes {allowed}.", 405, "wrong_method", {"Allow": allowed})
-            return self._refuse(dialect_of(request), refusal)
-        return await handler(request)
+        if handler is not None:
+            return await handler(request)
+        allowed = ", ".join(methods)
+        refusal = Refusal(f"{path} takes {allowed}.", 405, "wrong_method", {"Allow": allowed})
+        return self._refuse(dialect_of(request), refusal)
 
-    async def _openai(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _elsewhere(self, request: web.Request, path: str) -> web.StreamResponse:
+        match = await self.app.router.resolve(request)
+        if match.http_exception is None:
+            return await match.handler(request)
+        words = (
+            f"There is nothing at {path[:200]}. This gateway answers POST /v1/chat/completions, "
+            "POST /v1/messages and GET /v1/models."
+        )
+        return self._refuse(dialect_of(request), Refusal(words, 404, "unknown_path"))
+
+    async def _openai(self, request: web.Request) -> web.StreamResponse:
         return await self._answer(request, Dialect.OPENAI)
 
-    async def _anthropic(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _anthropic(self, request: web.Request) -> web.StreamResponse:
         return await self._answer(request, Dialect.ANTHROPIC)
 
-    async def _answer(self, request: web.BaseRequest, dialect: Dialect) -> web.StreamResponse:
+    async def _answer(self, request: web.Request, dialect: Dialect) -> web.StreamResponse:
         """Answer a chat, whatever happens, and count it."""
         request_id = self._new_id()
         started = time.perf_counter()
@@ -150,8 +156,8 @@ class Gateway:
             status = GONE
             if not self._parts.tools.stopping:
                 raise
-            refusal = Refusal("The gateway is being stopped; ask again.", 503, "stopping")
-            response = self._refuse(dialect, refusal, request_id)
+            over = Refusal("The gateway is being stopped; ask again.", 503, "stopping")
+            response = self._refuse(dialect, over, request_id)
         finally:
             self._busy.discard(task)
             seconds = time.perf_counter() - started
@@ -159,7 +165,7 @@ class Gateway:
         return response
 
     async def _guarded(
-        self, request: web.BaseRequest, dialect: Dialect, request_id: str
+        self, request: web.Request, dialect: Dialect, request_id: str
     ) -> web.StreamResponse:
         caller = self._caller(request)
         body = await self._read(request)
@@ -170,7 +176,7 @@ class Gateway:
             exchange.close()
             self._parts.recorder.finished(exchange, caller)
 
-    async def _count_tokens(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _count_tokens(self, request: web.Request) -> web.StreamResponse:
         dialect, request_id = Dialect.ANTHROPIC, self._new_id()
         try:
             self._caller(request)
@@ -179,7 +185,7 @@ class Gateway:
         except Refusal as refusal:
             return self._refuse(dialect, refusal, request_id)
 
-    def _caller(self, request: web.BaseRequest) -> str:
+    def _caller(self, request: web.Request) -> str:
         """Return the caller's label. Raises Refusal."""
         caller = self._parts.callers.name_of(request.headers)
         if caller is not None:
@@ -198,7 +204,7 @@ class Gateway:
             "invalid_api_key",
         )
 
-    async def _read(self, request: web.BaseRequest) -> Body:
+    async def _read(self, request: web.Request) -> Body:
         """Read the body within bounds. Raises Refusal."""
         limits = self._parts.limits
         too_large = Refusal(
@@ -224,7 +230,7 @@ class Gateway:
             raise Refusal(str(error), 400, "invalid_request") from error
 
     def _exchange(
-        self, request: web.BaseRequest, dialect: Dialect, request_id: str, body: Body
+        self, request: web.Request, dialect: Dialect, request_id: str, body: Body
     ) -> Exchange:
         """Lay out who may answer. Raises Refusal."""
         headers, tools = request.headers, self._parts.tools
@@ -237,14 +243,14 @@ class Gateway:
         query = request.raw_path.partition("?")[2]
         return Exchange(request_id, dialect, body, lane, walk, tools, headers, query)
 
-    async def _models(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _models(self, request: web.Request) -> web.StreamResponse:
         try:
             self._caller(request)
         except Refusal as refusal:
             return self._refuse(dialect_of(request), refusal)
         return as_json(model_list(self._parts.tools.live))
 
-    async def _model(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _model(self, request: web.Request) -> web.StreamResponse:
         name = unquote(request.raw_path.partition("?")[0].removeprefix(f"{_MODELS}/"))
         live, dialect = self._parts.tools.live, dialect_of(request)
         try:
@@ -256,18 +262,18 @@ class Gateway:
         except Refusal as refusal:
             return self._refuse(dialect, refusal)
 
-    async def _hello(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _hello(self, request: web.Request) -> web.StreamResponse:
         return as_json({"service": "changeover", "chat": ["/v1/chat/completions", "/v1/messages"]})
 
-    async def _healthz(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _healthz(self, request: web.Request) -> web.StreamResponse:
         return as_json({"status": "ok"})
 
-    async def _readyz(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _readyz(self, request: web.Request) -> web.StreamResponse:
         trouble = self._parts.trouble()
         document = {"status": "not ready", "why": trouble} if trouble else {"status": "ready"}
         return as_json(document, 503 if trouble else 200)
 
-    async def _metrics(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _metrics(self, request: web.Request) -> web.StreamResponse:
         if not _from_loopback(request) and self._parts.callers.name_of(request.headers) is None:
             return web.Response(status=401, text="The gateway's token is missing or wrong.\n")
         content, content_type = self._parts.metrics()
@@ -290,14 +296,14 @@ def _readable(handler: Handler) -> dict[str, Handler]:
     return {"GET": handler, "HEAD": handler}
 
 
-def _nobody(request: web.BaseRequest) -> web.Response:
+def _nobody(request: web.Request) -> web.Response:
     """Drop the connection of a caller who takes nothing more."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=GONE)
 
 
-def _from_loopback(request: web.BaseRequest) -> bool:
+def _from_loopback(request: web.Request) -> bool:
     peer = request.transport.get_extra_info("peername") if request.transport else None
     host = str(peer[0]) if peer else ""
     return host.startswith("127.") or host in ("::1", "::ffff:127.0.0.1")

@@ -36,7 +36,7 @@ _NO_STREAM = Verdict(
 
 
 async def ask_streamed(
-    exchange: Exchange, one: Tried, request: web.BaseRequest
+    exchange: Exchange, one: Tried, request: web.Request
 ) -> web.StreamResponse | None:
     """Ask one candidate; None when it failed before its first content.
 
@@ -124,7 +124,7 @@ class _Relay:
         headers = {"Content-Type": "application/json"} | exchange.headers(self._one)
         return web.Response(status=400, body=content, headers=headers)
 
-    async def hand_on(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def hand_on(self, request: web.Request) -> web.StreamResponse:
         """Write what was held and what follows to the caller. Raises CallerGone."""
         exchange, one = self._exchange, self._one
         response = web.StreamResponse(headers=_HEADERS | exchange.headers(one))
@@ -167,7 +167,7 @@ class _Relay:
         if self._one.latency_ms is None:
             self._exchange.hung_up(self._one, usage=self._usage(), served=self._served)
 
-    async def _rest(self, response: web.StreamResponse, request: web.BaseRequest) -> Verdict | None:
+    async def _rest(self, response: web.StreamResponse, request: web.Request) -> Verdict | None:
         """Hand on what was held and what follows; return what broke.
 
         Raises TimeoutError when it is the caller who does not read.

@@ -120,14 +120,15 @@ async def read_bounded(response: aiohttp.ClientResponse, most_bytes: int) -> byt
 def named(
     error: Exception,
     url: str,
-    timeout_s: float,
+    timeout_s: float | None = None,
     *,
     answered: bool,
     connect_s: float = CONNECT_S,
 ) -> tuple[FailureReason, str]:
     """Say in a reason and a few words what went wrong, with no more of the URL than its host.
 
-    `answered` is True once the headers had arrived.
+    `answered` is True once the headers had arrived. Without a limit of ours, `timeout_s`, it was
+    the network that gave up waiting.
     """
     place = place_of(url)
     if isinstance(error, aiohttp.ConnectionTimeoutError):

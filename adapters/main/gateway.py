@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import platform
 from collections.abc import Coroutine
 from typing import Any
 
@@ -32,7 +33,9 @@ COOLDOWNS_EVERY_S = 1.0
 class GatewayService:
     """Starts, follows and stops a gateway."""
 
-    def __init__(self, wired: Wired, limits: Limits | None = None) -> None:
+    def __init__(
+        self, wired: Wired, limits: Limits | None = None, *, flush_s: float = 1.0
+    ) -> None:
         self._wired = wired
         ports, settings = wired.app.ports, wired.settings
         self._session: aiohttp.ClientSession | None = None
@@ -46,7 +49,7 @@ class GatewayService:
             ports.log,
             ports.journal,
             wired.clock,
-            service=f"gateway {wired.service.gateway.host}:{wired.service.gateway.port}",
+            service=f"gateway {platform.node()} {wired.service.gateway.port}"[:60],
         )
         self.metrics.gauge(
             "changeover_ledger_queue", "Rows not yet in the database.", lambda: self._queue.waiting

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.openclaw.turns import NOTHING, Found
+from bot.openclaw.turns import Found
+from bot.ports import Attempt, FallbackEvent
 
 MOST_ROWS = 1000
 
@@ -15,7 +16,8 @@ MOST_ROWS = 1000
 class Batch:
     """Attempts and events, what was passed over, and whether there is more at once."""
 
-    found: Found = NOTHING
+    attempts: list[Attempt] = field(default_factory=list)
+    events: list[FallbackEvent] = field(default_factory=list)
     read_bytes: int = 0
     skipped: int = 0
     rewritten: int = 0
@@ -24,14 +26,14 @@ class Batch:
     moved: set[str] = field(default_factory=set)
 
     def add(self, found: Found) -> None:
-        """Take in what was found; lists would be copied again and again, so it is rare."""
-        if found is not NOTHING:
-            self.found = self.found + found
+        """Take in what was found."""
+        self.attempts += found.attempts
+        self.events += found.events
 
     @property
     def full(self) -> bool:
         """True when enough was read for one go."""
-        return len(self.found.attempts) >= MOST_ROWS
+        return len(self.attempts) >= MOST_ROWS
 
 
 def agents_in(state: Path) -> Iterator[Path]:

@@ -40,9 +40,11 @@ class SqlPosts:
 
     async def claim(self, post: Post, at: datetime) -> bool:
         """Take the right to post; False when another process took it since the row was read."""
-        claimed = _posts.c.claimed_at
-        same = claimed.is_(None) if post.claimed_at is None else claimed == post.claimed_at
-        change = update(_posts).where(_is(post), same).values(claimed_at=at)
+        as_read = (
+            _posts.c.claimed_at.is_not_distinct_from(post.claimed_at),
+            _posts.c.message_id.is_not_distinct_from(post.message.id if post.message else None),
+        )
+        change = update(_posts).where(_is(post), *as_read).values(claimed_at=at)
         return await self._database.write(lambda c: c.execute(change).rowcount == 1)
 
     async def posted(self, post: Post, message: MessageRef, shown: int, at: datetime) -> None:
@@ -74,7 +76,8 @@ class SqlPosts:
 
         def work(connection: Connection) -> bool:
             new = upsert(connection, _notices).values(_values(notice)).on_conflict_do_nothing()
-            if connection.execute(new).rowcount != 1:
+            made = connection.execute(new.returning(_notices.c.key)).one_or_none()
+            if made is None:
                 return False
             for surface in surfaces:
                 want(connection, Want(notice.key, surface, 1), notice.at)

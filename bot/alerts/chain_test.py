@@ -9,9 +9,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from bot.alerts.notices import test_notice
+from bot.alerts.notices import chain_test_notice
 from bot.card import Card
-from bot.messages.alert_notes import TestedHop
+from bot.messages.alert_notes import HopNews
 from bot.ports.alerts import AlertStore, Notice
 
 LAST_TEST = "alerts.chain_test"
@@ -28,7 +28,7 @@ class News(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class TestResult:
+class ChainResult:
     """What a test of the whole chain found: each hop's verdict, in order, and what mends it.
 
     `trouble` says why it could not be made at all, and what helps.
@@ -45,7 +45,7 @@ class TestResult:
         return bool(self.verdicts) and all(verdict == "ok" for _, verdict in self.verdicts)
 
     @classmethod
-    def of(cls, card: Card) -> TestResult:
+    def of(cls, card: Card) -> ChainResult:
         """Read the answer to `/fallback test`."""
         if card.error is not None:
             return cls((), None, trouble=(card.error.message, card.error.hint))
@@ -57,7 +57,7 @@ class TestResult:
         )
 
 
-def compare(before: TestResult | None, after: TestResult) -> News:
+def compare(before: ChainResult | None, after: ChainResult) -> News:
     """Decide what is new in a test."""
     if not after.chain_ok:
         return News.FAILED
@@ -69,7 +69,7 @@ def compare(before: TestResult | None, after: TestResult) -> News:
 
 
 async def report(
-    store: AlertStore, result: TestResult, surfaces: Sequence[str], now: datetime
+    store: AlertStore, result: ChainResult, surfaces: Sequence[str], now: datetime
 ) -> News:
     """Ask for a message about a test unless nothing is new in it, and keep it for the next.
 
@@ -86,23 +86,23 @@ async def report(
     return news
 
 
-def _notice(before: TestResult | None, result: TestResult, now: datetime) -> Notice:
+def _notice(before: ChainResult | None, result: ChainResult, now: datetime) -> Notice:
     known = dict(before.verdicts) if before else {}
     hops = [
-        TestedHop(model, verdict, known.get(model) if before else verdict, hint)
+        HopNews(model, verdict, known.get(model) if before else verdict, hint)
         for (model, verdict), hint in zip(result.verdicts, result.hints, strict=True)
     ]
     present = {model for model, _ in result.verdicts}
     gone = [] if result.trouble else [model for model in known if model not in present]
-    return test_notice(hops, result.would_serve, gone, result.trouble, now)
+    return chain_test_notice(hops, result.would_serve, gone, result.trouble, now)
 
 
-def _write(result: TestResult) -> str:
+def _write(result: ChainResult) -> str:
     return json.dumps(
         {"verdicts": [list(pair) for pair in result.verdicts], "would_serve": result.would_serve}
     )
 
 
-def _read(kept: str) -> TestResult:
+def _read(kept: str) -> ChainResult:
     data = json.loads(kept)
-    return TestResult(tuple((m, v) for m, v in data["verdicts"]), data["would_serve"])
+    return ChainResult(tuple((m, v) for m, v in data["verdicts"]), data["would_serve"])

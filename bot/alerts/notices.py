@@ -12,8 +12,8 @@ from bot.alerts.incident import Incident
 from bot.alerts.mute import QuietHours
 from bot.card import Card
 from bot.messages.alert_notes import (
+    HopNews,
     NightRow,
-    TestedHop,
     chain_test_card,
     change_marker,
     morning_card,
@@ -79,8 +79,8 @@ def morning_notice(
     return Notice(f"morning:{night.name}", NoticeKind.MORNING, now, data)
 
 
-def test_notice(
-    hops: Sequence[TestedHop],
+def chain_test_notice(
+    hops: Sequence[HopNews],
     would_serve: str | None,
     gone: Sequence[str],
     trouble: tuple[str, str] | None,
@@ -119,7 +119,7 @@ def draft_of(notice: Notice) -> Draft:
 def _test_card(key: str, data: Any) -> Card:
     if data["trouble"]:
         return untested_card(key, data["trouble"][0], data["trouble"][1])
-    hops = [TestedHop(*row) for row in data["hops"]]
+    hops = [HopNews(*row) for row in data["hops"]]
     return chain_test_card(key, hops, data["would_serve"], data["gone"])
 
 

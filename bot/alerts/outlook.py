@@ -10,6 +10,7 @@ from bot.alerts.incident import Incident
 from bot.card import Code, Link, Text, text
 from bot.catalog import Catalog
 from bot.config.commit import present_of
+from bot.config.naming import resolve
 from bot.config.schema import ConfigView
 from bot.costs.pricing import unit_price
 from bot.errors import ConfigError, StorageError
@@ -18,7 +19,7 @@ from bot.messages.words import change_in_price, tokens
 from bot.models import FailureReason, ModelRef, Price
 from bot.ports import ConfigStore, Cooldown, FallbackLog, Prices
 from bot.ports.alerts import AlertReason
-from bot.routing.chain import Hop, Surroundings, chain_of, lost_on_the_way
+from bot.routing.chain import Hop, Surroundings, chain_of, lone_hop, lost_on_the_way
 
 MOST_COMMAND = 88
 """Longer commands do not fit into a button."""
@@ -72,7 +73,10 @@ class Outlooks:
         hops = await self.chain(view, incident.primary, now)
         first = hops[0] if hops else None
         serving = next((hop for hop in hops if str(hop.ref) == incident.served_by), None)
-        switch = _switch(serving)
+        switch = None
+        if incident.was_primary is not False:
+            dead = incident.reason is AlertReason.CHAIN_EXHAUSTED
+            switch = _switch(self._spare(view, hops, now) if dead else serving)
         return Outlook(
             place=(serving.position + 1, len(hops)) if serving else None,
             lost=_lost(hops, serving),
@@ -104,6 +108,17 @@ class Outlooks:
         """Return a model's unit prices as the config stands; None when nobody knows them."""
         view = await self._view()
         return None if view is None else self.unit_price(model, view, at)
+
+    def _spare(self, view: ConfigView, hops: Sequence[Hop], now: datetime) -> Hop | None:
+        """Return the first preset that stands outside a dead chain and could be asked."""
+        taken = {hop.provider.id for hop in hops if hop.provider}
+        cooldowns = [hop.cooldown for hop in hops if hop.cooldown and hop.cooldown.until > now]
+        around = self._around(cooldowns)
+        for preset in self.catalog.presets.values():
+            hop = lone_hop(1, resolve(preset.name, view, self.catalog).ref, view, around)
+            if hop.walked and hop.provider and hop.provider.id not in taken:
+                return hop
+        return None
 
     def _prices(
         self, view: ConfigView, first: Hop | None, serving: Hop | None, now: datetime

@@ -62,7 +62,7 @@ def details_card(incident_id: int, primary: str, events: Sequence[FirstEvent]) -
         )
         if event.said:
             said[event.said] = None
-    lines += [text("It said: ", Code(shorten(words, LONGEST_DETAIL))) for words in said]
+    lines += [text("The provider said: ", Code(shorten(words, LONGEST_DETAIL))) for words in said]
     return Card(
         title=text("First events of ", Strong(primary)),
         body=(*lines, text(f"Details of incident {incident_id}. ", Code("/fallback events 1h"))),
@@ -161,9 +161,9 @@ def trouble_card(
             tone=Tone.GOOD,
             body=(
                 text(
-                    f"It did not for {say_duration(until - since)}, from ",
+                    f"It took none for {say_duration(until - since)}, from ",
                     When(since, WhenStyle.DATE_TIME),
-                    " on. What it missed and still matters is posted there now.",
+                    " on. What still matters of them is posted there now.",
                 ),
                 foot,
             ),
@@ -209,7 +209,7 @@ def outside_note(change_id: int, what: str, old: Json, new: Json, place: str) ->
 
 
 @dataclass(frozen=True, slots=True)
-class TestedHop:
+class HopNews:
     """A hop's verdict in a chain test and in the one before (`before` None: it is new)."""
 
     model: str
@@ -219,17 +219,17 @@ class TestedHop:
 
 
 def chain_test_card(
-    key: str, hops: Sequence[TestedHop], would_serve: str | None, gone: Sequence[str]
+    key: str, hops: Sequence[HopNews], would_serve: str | None, gone: Sequence[str]
 ) -> Card:
     """Tell how a scheduled test of the chain differs from the last one."""
     good = sum(hop.verdict == "ok" for hop in hops)
-    of = f"{good} of {counted(len(hops), 'hop')}"
+    of = f"of {counted(len(hops), 'hop')} answered"
     if good == len(hops):
-        head, tone = f"all {counted(len(hops), 'hop')} answer", Tone.GOOD
+        head, tone = f"OK, {good} {of}", Tone.GOOD
     elif would_serve:
-        head, tone = f"damaged, {of} answer" + ("s" if good == 1 else ""), Tone.WARNING
+        head, tone = f"damaged, {good} {of}", Tone.WARNING
     else:
-        head, tone = f"dead, none of {counted(len(hops), 'hop')} answers", Tone.BAD
+        head, tone = f"dead, none {of}", Tone.BAD
     lines = [_hop_line(hop) for hop in hops if hop.verdict != "ok" or hop.before != "ok"]
     lines += [text(Code(model), " is no longer in the chain.") for model in gone]
     serves: Text = (
@@ -269,7 +269,7 @@ def _test_foot(key: str) -> Text:
     return text(f"{notice_marker(key)} ", Code("/fallback test"))
 
 
-def _hop_line(hop: TestedHop) -> Text:
+def _hop_line(hop: HopNews) -> Text:
     now = _verdict(hop.verdict)
     spans: list[Span] = [Code(hop.model), f": {now}"]
     if hop.before is None:

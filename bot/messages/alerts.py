@@ -31,7 +31,7 @@ FAILS: Mapping[str, str] = {
     AlertReason.RATE_LIMIT: "is rate limited",
     AlertReason.SERVER_ERROR: "answers with server errors",
     AlertReason.TIMEOUT: "does not answer in time",
-    AlertReason.AUTH: "refuses its key",
+    AlertReason.AUTH: "refuses the key",
     AlertReason.NETWORK: "cannot be reached",
     AlertReason.BILLING: "is out of credit",
     AlertReason.MODEL_NOT_FOUND: "is unknown to its provider",
@@ -139,15 +139,12 @@ def _title(words: IncidentWords) -> Text:
     if words.opens:
         often = f" for the {_nth(words.opens)} time within an hour"
         return text(Strong("Unstable"), f": {words.subject}{often}")
-    match words.reason:
-        case AlertReason.CHAIN_EXHAUSTED:
-            head = "Nobody answers"
-        case AlertReason.CONFIG_INVALID:
-            head = "Config invalid"
-        case _:
-            head = "Fallback"
-    still = " still" if words.reminder else ""
-    return text(Strong(f"{head}{still}"), f": {words.subject}")
+    if words.reminder:
+        return text(Strong("Still"), f": {words.subject}")
+    if words.reason is AlertReason.CONFIG_INVALID:
+        return text(Strong("The config became invalid"))
+    dead = words.reason is AlertReason.CHAIN_EXHAUSTED
+    return text(Strong("Nobody answers" if dead else "Fallback"), f": {words.subject}")
 
 
 def over_card(words: IncidentWords) -> Card:
@@ -209,7 +206,9 @@ def _count_line(words: IncidentWords) -> Text:
     if words.reason is AlertReason.CHAIN_EXHAUSTED:
         began = f" {words.primary} {FAILS[words.began_with]}." if words.began_with else ""
         return text(*head, f" {'was' if total == 1 else 'were'} refused.{began}")
-    if len(words.served) != 1:
+    if not words.served:
+        return text(*head, f" {'was' if total == 1 else 'were'} rerouted.")
+    if len(words.served) > 1:
         return text(*head, ": ", *_shares(words.served), ".")
     place = f", {_nth(words.place[0])} of {words.place[1]}" if words.place else ""
     was = "was" if total == 1 else "were"
@@ -219,25 +218,28 @@ def _count_line(words: IncidentWords) -> Text:
 def _shares(served: Sequence[tuple[str, int]]) -> list[Span]:
     spans: list[Span] = []
     for model, count in served:
-        spans += [f"{', ' if spans else ''}{count:,} by ", Code(model)]
-    return spans or ["none answered"]
+        head = f", {count:,} by " if spans else f"{count:,} answered by "
+        spans += [head, Code(model)]
+    return spans
 
 
 def _sum_line(words: IncidentWords) -> Text:
     if words.reason is AlertReason.CONFIG_INVALID:
         return ()
+    if words.reason is AlertReason.CHAIN_EXHAUSTED:
+        return text(f"{counted(words.refused, 'request')} refused.")
     refused = f"{words.refused:,}" if words.refused else "none"
     return text(f"{counted(words.rerouted, 'request')} rerouted, {refused} refused.")
 
 
 def _served_line(words: IncidentWords) -> Text:
-    return text("Answered: ", *_shares(words.served), ".") if words.served else ()
+    return text(*_shares(words.served), ".") if words.served else ()
 
 
 def _money_line(words: IncidentWords, *, over: bool = False) -> Text:
     saving = words.saving
     if saving is None:
-        return text(f"By its unit prices: {words.prices}.") if words.prices and not over else ()
+        return text(f"Unit price: {words.prices}.") if words.prices and not over else ()
     if not saving.so_far_usd:
         return text("It cost as much as usual.") if over else ()
     so_far = f"{_difference(saving.so_far_usd)} than usual"
@@ -276,7 +278,9 @@ def _acknowledged_line(words: IncidentWords) -> Text:
     if words.acknowledged is None:
         return ()
     name, at = words.acknowledged
-    return text(f"{name} looks after it since ", _when(at, words), ".")
+    if words.end is not None:
+        return text(f"{name} looked after it.")
+    return text(f"{name} has looked after it since ", _when(at, words), ".")
 
 
 def _calls(people: Sequence[Person]) -> Text:

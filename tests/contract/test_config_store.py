@@ -98,7 +98,7 @@ async def database_ground(url: str, kind: str) -> AsyncIterator[Ground]:
         put_config(url, raw)
 
     # The tables have to be there for an edit from outside.
-    await opened[0].read(lambda _: None)  # type: ignore[union-attr]
+    await opened[0].read(lambda _: None)
     try:
         yield Ground(open_store, put, shared=True)
     finally:

@@ -49,8 +49,8 @@ async def test_both_chats_and_the_gateway_in_one_process(
             tmp_path,
             providers.env()
             | {
-                "SLACK_BOT_TOKEN": "xoxb-1",
-                "SLACK_APP_TOKEN": "xapp-1",
+                "SLACK_BOT_TOKEN": "xoxb-the-bot",
+                "SLACK_APP_TOKEN": "xapp-the-app",
                 "SLACK_API_URL": slack.api_url,
                 "SLACK_CHANNEL": "#llm-ops",
                 "DISCORD_BOT_TOKEN": TOKEN,
@@ -88,7 +88,7 @@ async def test_both_chats_and_the_gateway_in_one_process(
             _, err = await asyncio.wait_for(service.communicate(), 60)
         assert service.returncode == 0
         assert "Traceback" not in err.decode()
-        assert "xoxb-1" not in err.decode()
+        assert "xoxb-the-bot" not in err.decode()
         history = await program.data("model", "history")
         assert [c["surface"] for c in history["data"]["changes"]] == ["slack"]
 
@@ -98,8 +98,8 @@ async def test_a_wrong_token_does_not_stop_the_rest(tmp_path: Path, slack: Slack
     program = Program(
         tmp_path,
         {
-            "SLACK_BOT_TOKEN": "xoxb-1",
-            "SLACK_APP_TOKEN": "xapp-1",
+            "SLACK_BOT_TOKEN": "xoxb-the-bot",
+            "SLACK_APP_TOKEN": "xapp-the-app",
             "SLACK_API_URL": slack.api_url,
             "DISCORD_BOT_TOKEN": "wrong.token.here",
             "DISCORD_API_URL": "http://127.0.0.1:9/api/v10",

@@ -113,7 +113,7 @@ async def test_a_long_outage_is_said_again_and_ends_in_its_newest_message():
         await bench.wait(minutes=15, step_s=30)
     assert bench.slack.titles == [
         "Goes on: anthropic/claude-opus-4-5 is rate limited",
-        "Fallback still: anthropic/claude-opus-4-5 is rate limited",
+        "Still: anthropic/claude-opus-4-5 is rate limited",
     ]
     bench.answers()
     await bench.wait(minutes=20, step_s=30)
@@ -224,7 +224,7 @@ async def test_an_acknowledged_incident_names_who_looks_after_it_and_calls_nobod
     assert await bench.store.acknowledge(1, "Bo", bench.now)
     await bench.wait(seconds=10)
     [message] = bench.slack.main
-    assert "Bo looks after it since 12:00 UTC." in message.text
+    assert "Bo has looked after it since 12:00 UTC." in message.text
     assert "Acknowledge" not in message.text
     assert not any(ANA in line for line in message.card.body)
     for _ in range(6):
@@ -339,7 +339,7 @@ async def test_a_config_that_breaks_is_an_incident_until_it_is_mended():
     await note_config(bench.store, "/srv/moltbot.json", error, bench.now + HOUR)
     await bench.tick()
     [message] = bench.slack.messages
-    assert message.title == "Config invalid: the config cannot be used"
+    assert message.title == "The config became invalid"
     assert "moltbot.json is not JSON5: line 4." in message.text
     assert "Mend line 4." in message.text
     assert "Test chain" not in message.text
@@ -659,7 +659,7 @@ async def test_an_older_message_that_is_gone_is_left_alone():
     await bench.wait(seconds=25)
     bench.slack.messages = []
     await bench.wait(minutes=5)
-    assert bench.slack.titles == ["Fallback still: anthropic/claude-opus-4-5 is rate limited"]
+    assert bench.slack.titles == ["Still: anthropic/claude-opus-4-5 is rate limited"]
 
 
 async def test_an_older_message_that_was_never_said_is_not_said_later():
@@ -670,7 +670,7 @@ async def test_an_older_message_that_was_never_said_is_not_said_later():
         await bench.wait(minutes=15, step_s=30)
     bench.slack.fail_post = None
     await bench.wait(minutes=5)
-    assert bench.slack.titles == ["Fallback still: anthropic/claude-opus-4-5 is rate limited"]
+    assert bench.slack.titles == ["Still: anthropic/claude-opus-4-5 is rate limited"]
     assert len(bench.slack.messages) == 1
     assert list(await bench.store.behind("slack")) == []
 
