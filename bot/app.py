@@ -25,7 +25,6 @@ from bot.errors import (
     StorageError,
 )
 from bot.messages.errors import already_card, error_card, unexpected_card
-from bot.messages.outside import broken_card, outside_card
 from bot.ports import Document
 from bot.settings import Settings
 
@@ -164,19 +163,19 @@ class App:
         """
         await begin_history(self.ports.store, self.ports.journal, self.ports.clock.now())
 
-    async def noticed(self, document: Document) -> Card | None:
-        """Look at a document that has just changed; return a card if it was an edit from outside.
+    async def noticed(self, document: Document) -> ConfigError | None:
+        """Look at a document that has just changed: an edit from outside goes into history.
 
-        A document that cannot be used any more is told too, since a running Moltbot 1.x breaks
-        on it.
+        Returns why the document cannot be used any more, if so.
         """
-        location, now = self.ports.store.location, self.ports.clock.now()
         try:
             present = present_of(document)
         except ConfigError as error:
-            return broken_card(error, location)
-        change = await notice_outside(location, self.ports.journal, present, now)
-        return outside_card(change, location) if change else None
+            return error
+        await notice_outside(
+            self.ports.store.location, self.ports.journal, present, self.ports.clock.now()
+        )
+        return None
 
     async def _refused(self, ctx: Context, command: str, error: PermissionDeniedError) -> None:
         try:

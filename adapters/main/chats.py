@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from adapters.charts import ResvgCharts
 from adapters.main.wiring import Wired
 from adapters.storage.sync_memory import LazyMemory
+from bot.app import App
 from bot.card import Card, Chart, plain
 from bot.errors import ChangeoverError
 from bot.ports import Chat, MessageRef
@@ -79,7 +80,6 @@ class Chats:
             self.discord = DiscordSurface(wired.app, service.discord, memory, _draw)
             if service.discord.channel_id:
                 self.channels["discord"] = self.discord.chat
-        self._app = wired.app
 
     @property
     def posts(self) -> dict[str, Chat]:
@@ -107,14 +107,15 @@ class Chats:
         """Drain and close everywhere at once."""
         await asyncio.gather(*(surface.stop() for surface in self.surfaces))
 
-    async def announce(self, card: Card) -> None:
-        """Tell every alert channel; what cannot be told there goes to the log."""
-        armed = await self._app.arm(card)
-        for name, chat in self.posts.items():
-            try:
-                await chat.post(armed)
-            except ChangeoverError as error:
-                _log.warning("%s could not be told (%s): %s", name, error.message, words_of(card))
+
+async def tell(app: App, channels: Mapping[str, Chat], card: Card) -> None:
+    """Tell every alert channel; what cannot be told there goes to the log."""
+    armed = await app.arm(card)
+    for name, chat in channels.items():
+        try:
+            await chat.post(armed)
+        except ChangeoverError as error:
+            _log.warning("%s could not be told (%s): %s", name, error.message, words_of(card))
 
 
 def words_of(card: Card) -> str:

@@ -13,7 +13,10 @@ from adapters.demo.clock import DemoClock
 from adapters.demo.config import DEMO_CONFIG
 from adapters.demo.simulated import SimulatedProviders
 from adapters.demo.traffic import MOST_SENT, send, sent_card
+from adapters.main.alerts import Alerts
+from adapters.main.chats import SpokenChat
 from adapters.main.gateway import GatewayService
+from adapters.main.jobs import Jobs
 from adapters.main.terminal import person
 from adapters.main.wiring import Wired, run, wire
 from adapters.terminal.cli import Invocation
@@ -35,8 +38,8 @@ HELPS = {
     ":send": "N [MODEL] sends N requests through the gateway",
     ":wait": "DURATION lets the demo's clock jump ahead",
 }
-_STEP = timedelta(minutes=1)
-_MOST_STEPS = 30
+_STEP = timedelta(seconds=20)
+_MOST_STEPS = 60
 
 
 def run_demo(invocation: Invocation) -> int:
@@ -109,6 +112,9 @@ class Demo:
         self._gateway = gateway
         self._clock = clock
         self.announce: Callable[[Card], Awaitable[None]] | None = None
+        channel = {"console": SpokenChat(self._say, "console")}
+        self._alerts = Alerts(wired, channel)
+        self._jobs = Jobs(wired, channel)
 
     @property
     def words(self) -> dict[str, LocalCommand]:
@@ -147,8 +153,14 @@ class Demo:
         """Do what is due, as a running service would, and show what a channel would be told."""
         await self._wired.app.ports.journal.beat("bot", self._clock.now())
         for card in await self._wired.app.run_due():
-            if self.announce is not None:
-                await self.announce(card)
+            await self._say(card)
+        await self._alerts.tick()
+        await self._jobs.budget()
+        await self._jobs.digest()
+
+    async def _say(self, card: Card) -> None:
+        if self.announce is not None:
+            await self.announce(card)
 
     async def break_(self, rest: str) -> Card:
         """Let a provider fail."""

@@ -33,9 +33,7 @@ COOLDOWNS_EVERY_S = 1.0
 class GatewayService:
     """Starts, follows and stops a gateway."""
 
-    def __init__(
-        self, wired: Wired, limits: Limits | None = None, *, flush_s: float = 1.0
-    ) -> None:
+    def __init__(self, wired: Wired, limits: Limits | None = None, *, flush_s: float = 1.0) -> None:
         self._wired = wired
         ports, settings = wired.app.ports, wired.settings
         self._session: aiohttp.ClientSession | None = None

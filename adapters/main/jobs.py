@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from adapters.cron import last_fire
-from adapters.main.chats import Chats
+from adapters.main.chats import tell
 from adapters.main.wiring import Wired
 from bot.app import SERVICE
 from bot.commands.cost_bills import read_bills
@@ -22,9 +22,9 @@ _log = logging.getLogger("changeover")
 class Jobs:
     """The scheduled work of one service; each job may be run again at any time."""
 
-    def __init__(self, wired: Wired, chats: Chats) -> None:
+    def __init__(self, wired: Wired, channels: Mapping[str, Chat]) -> None:
         self._wired = wired
-        self._chats = chats
+        self._channels = channels
         self._started_at: datetime = wired.clock.now()
 
     async def bills(self) -> None:
@@ -36,7 +36,7 @@ class Jobs:
     async def budget(self) -> None:
         """Tell when a budget's share is used up, and switch where that was asked for."""
         for card in await check_budget(self._wired.app.context(SERVICE)):
-            await self._chats.announce(card)
+            await tell(self._wired.app, self._channels, card)
 
     async def digest(self) -> None:
         """Post the digest that is due, wherever it does not stand yet."""
@@ -49,7 +49,7 @@ class Jobs:
             return
         outcomes = await post_due_digests(
             self._wired.app.context(SERVICE),
-            digest_channels(self._chats.posts),
+            digest_channels(self._channels),
             due_at,
             started_at=self._started_at,
             arm=self._wired.app.arm,

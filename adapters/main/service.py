@@ -9,16 +9,18 @@ import signal
 from typing import Protocol
 
 from adapters.logs import setup_logging
-from adapters.main.chats import Chats
+from adapters.main.alerts import Alerts
+from adapters.main.chats import Chats, tell
 from adapters.main.jobs import Jobs, with_bills
 from adapters.main.wiring import Wired, environment, run, wire
 from adapters.schedule import Schedule
 from adapters.terminal.cli import Invocation
-from bot.errors import ChangeoverError
+from bot.errors import ChangeoverError, StorageError
 
 _log = logging.getLogger("changeover")
 REVERTS_EVERY_S = 2.0
 BEAT_EVERY_S = 15.0
+ALERTS_EVERY_S = 1.0
 BUDGET_EVERY_S = 60.0
 DIGEST_EVERY_S = 120.0
 BILLS_EVERY_S = 3600.0
@@ -91,7 +93,8 @@ class Bot:
         self._schedule = Schedule(wired.settings.timezone)
         with_bills(wired)
         self.chats = Chats(wired)
-        self._jobs = Jobs(wired, self.chats)
+        self._jobs = Jobs(wired, self.chats.posts)
+        self._alerts = Alerts(wired, self.chats.posts)
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -104,6 +107,7 @@ class Bot:
         await self._beat()
         self._schedule.every(REVERTS_EVERY_S, "timed switches", self._reverts)
         self._schedule.every(BEAT_EVERY_S, "heartbeat", self._beat)
+        self._schedule.every(ALERTS_EVERY_S, "alerts", self._alerts.tick)
         self._schedule.every(BUDGET_EVERY_S, "budget", self._jobs.budget)
         self._schedule.every(DIGEST_EVERY_S, "digest", self._jobs.digest)
         self._schedule.every(BILLS_EVERY_S, "bills", self._jobs.bills)
@@ -118,11 +122,12 @@ class Bot:
             self._watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watching
+        await self._alerts.stop()
         await self.chats.stop()
 
     async def _reverts(self) -> None:
         for card in await self._wired.app.run_due():
-            await self.chats.announce(card)
+            await tell(self._wired.app, self.chats.posts, card)
 
     async def _beat(self) -> None:
         try:
@@ -133,6 +138,7 @@ class Bot:
 
     async def _watch(self) -> None:
         async for document in self._wired.app.ports.store.watch():
-            card = await self._wired.app.noticed(document)
-            if card is not None:
-                await self.chats.announce(card)
+            try:
+                await self._alerts.config_changed(document)
+            except StorageError as error:
+                _log.warning("%s %s", error.message, error.hint)

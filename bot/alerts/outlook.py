@@ -70,13 +70,14 @@ class Outlooks:
         view = await self._view()
         if view is None or incident.reason is AlertReason.CONFIG_INVALID:
             return Outlook(step=_step(incident, None, None))
-        hops = await self.chain(view, incident.primary, now)
+        around = self._around(await self._cooldowns(now))
+        hops = chain_of(view, replace(view.default, primary=incident.primary), around)
         first = hops[0] if hops else None
         serving = next((hop for hop in hops if str(hop.ref) == incident.served_by), None)
         switch = None
         if incident.was_primary is not False:
             dead = incident.reason is AlertReason.CHAIN_EXHAUSTED
-            switch = _switch(self._spare(view, hops, now) if dead else serving)
+            switch = _switch(self._spare(view, hops, around, now) if dead else serving)
         return Outlook(
             place=(serving.position + 1, len(hops)) if serving else None,
             lost=_lost(hops, serving),
@@ -87,14 +88,11 @@ class Outlooks:
             further=tuple(_further(hops[1:], now)),
         )
 
-    async def chain(self, view: ConfigView, primary: str, now: datetime) -> tuple[Hop, ...]:
-        """Lay out the chain that begins with a model, cool-downs included."""
+    async def _cooldowns(self, now: datetime) -> Sequence[Cooldown]:
         try:
-            cooldowns = await self.log.cooldowns(now)
+            return await self.log.cooldowns(now)
         except StorageError:
-            cooldowns = ()
-        choice = replace(view.default, primary=primary)
-        return chain_of(view, choice, self._around(cooldowns))
+            return ()
 
     def unit_price(self, model: ModelRef, view: ConfigView, at: datetime) -> Price | None:
         """Return a model's unit prices."""
@@ -109,14 +107,15 @@ class Outlooks:
         view = await self._view()
         return None if view is None else self.unit_price(model, view, at)
 
-    def _spare(self, view: ConfigView, hops: Sequence[Hop], now: datetime) -> Hop | None:
+    def _spare(
+        self, view: ConfigView, hops: Sequence[Hop], around: Surroundings, now: datetime
+    ) -> Hop | None:
         """Return the first preset that stands outside a dead chain and could be asked."""
         taken = {hop.provider.id for hop in hops if hop.provider}
-        cooldowns = [hop.cooldown for hop in hops if hop.cooldown and hop.cooldown.until > now]
-        around = self._around(cooldowns)
         for preset in self.catalog.presets.values():
             hop = lone_hop(1, resolve(preset.name, view, self.catalog).ref, view, around)
-            if hop.walked and hop.provider and hop.provider.id not in taken:
+            cooling = hop.cooldown is not None and hop.cooldown.until > now
+            if hop.walked and not cooling and hop.provider and hop.provider.id not in taken:
                 return hop
         return None
 

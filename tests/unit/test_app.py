@@ -162,31 +162,31 @@ async def test_a_held_lock_leaves_the_return_for_later():
     assert len(await bench.app.run_due()) == 1
 
 
-async def test_an_edit_from_outside_is_told_once():
+async def test_an_edit_from_outside_goes_into_history_once():
     bench = Bench()
     await bench.app.begin()
     assert bench.store.raw is not None
     other = bench.store.raw.replace(b"anthropic/claude-opus-4-5", b"openai/gpt-5", 1)
-    bench.store.edit_outside(other)
-    document = await bench.store.read()
-    card = await bench.app.noticed(document)
-    assert card is not None
-    assert "openai/gpt-5" in plain(card.body[0])
-    assert await bench.app.noticed(document) is None
-    bench.store.edit_outside(other + b"\n")
-    assert await bench.app.noticed(await bench.store.read()) is None
+    for raw in (other, other, other + b"\n"):
+        bench.store.edit_outside(raw)
+        assert await bench.app.noticed(await bench.store.read()) is None
+    changes = (await bench.say("/model history")).data["changes"]
+    assert [(c["actor"], c["new"]) for c in changes] == [("outside", "openai/gpt-5")]
 
 
 async def test_our_own_change_is_not_from_outside():
     bench = Bench()
     await bench.app.begin()
     await bench.say("/model local")
-    assert await bench.app.noticed(await bench.store.read()) is None
+    await bench.app.noticed(await bench.store.read())
+    changes = (await bench.say("/model history")).data["changes"]
+    assert [c["actor"] for c in changes] == ["Ana"]
 
 
 async def test_a_file_that_breaks_is_told():
-    card = await Bench().app.noticed(Document.of(b"{"))
-    assert "invalid" in plain(card.title)
+    error = await Bench().app.noticed(Document.of(b"{"))
+    assert error is not None
+    assert error.code == "config_syntax"
 
 
 async def test_names_for_completion_come_from_the_file():

@@ -93,7 +93,7 @@ async def test_a_streamed_row_has_its_first_token(gate: Gate):
     assert row.first_token_ms is not None
     assert row.latency_ms is not None
     assert row.first_token_ms <= row.latency_ms
-    assert row.served == "claude-opus-4-5"
+    assert row.served == "claude-opus-4-5-20251101"
     assert row.usage.output_tokens > 0
 
 

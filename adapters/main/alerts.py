@@ -1,0 +1,57 @@
+"""Alerts as a running service has them: the engine with its ports, looked after every second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from adapters.main.wiring import Wired
+from bot.alerts.engine import Engine, note_config, tick
+from bot.alerts.mute import QuietHours
+from bot.alerts.outlook import Outlooks
+from bot.alerts.policy import AlertSettings
+from bot.ports import Chat, ChatHistory, Document
+
+
+class Alerts:
+    """One process's part in alerting; of several on one database one leads."""
+
+    def __init__(self, wired: Wired, chats: Mapping[str, Chat]) -> None:
+        from adapters.storage.alerts import SqlAlertStore
+        from adapters.storage.leader import leader_of
+
+        self._wired = wired
+        ports = wired.app.ports
+        database = wired.database.open()
+        hours = wired.service.schedule.quiet_hours
+        zone = wired.settings.timezone
+        self._store = SqlAlertStore(database)
+        self._engine = Engine(
+            store=self._store,
+            outlooks=Outlooks(
+                ports.store, ports.log, ports.prices, wired.app.catalog, wired.settings.env
+            ),
+            journal=ports.journal,
+            chats=chats,
+            settings=AlertSettings(quiet=QuietHours(*hours, zone) if hours else None),
+            histories={name: c for name, c in chats.items() if isinstance(c, ChatHistory)},
+            leader=leader_of(database, wired.service.database_url, wired.clock),
+        )
+
+    async def tick(self) -> None:
+        """Read, decide and deliver once. Raises StorageError."""
+        await tick(self._engine, self._wired.clock.now())
+
+    async def config_changed(self, document: Document) -> None:
+        """Look at a document that has just changed: is it usable, and who changed it?
+
+        Raises:
+            StorageError: what was seen could not be kept.
+        """
+        app = self._wired.app
+        error = await app.noticed(document)
+        await note_config(self._store, app.ports.store.location, error, self._wired.clock.now())
+        self._engine.poke()
+
+    async def stop(self) -> None:
+        """Let another process lead."""
+        await self._engine.leader.resign()

@@ -1,0 +1,170 @@
+"""What an incident means for the chain, and the step that mends it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from bot.alerts.incident import Incident, apply, broke
+from bot.alerts.outage_cost import saving_of
+from bot.alerts.outlook import Outlook, Outlooks
+from bot.card import plain
+from bot.catalog import shipped
+from bot.errors import ConfigLockedError, StorageError
+from bot.models import FailureReason, ModelRef, Secret
+from bot.ports import Cooldown
+from bot.routing.cooldown import Scope
+from tests.fakes_alerts import CONFIG, FLASH, NOON, OPUS, event
+from tests.fakes_core import KEYS, FakePrices
+from tests.fakes_storage import FakeConfigStore, FakeFallbackLog
+
+MINUTE = timedelta(minutes=1)
+LONG = "custom/" + "x" * 90
+
+
+def outlooks(config: Any = CONFIG, **env: str) -> Outlooks:
+    store = FakeConfigStore(json.dumps(config).encode())
+    return Outlooks(store, FakeFallbackLog(), FakePrices(), shipped(), {**KEYS, **env})
+
+
+def incident(reason=FailureReason.RATE_LIMIT, to: str | None = FLASH, primary=OPUS) -> Incident:
+    return apply(None, event(1, reason=reason, to=to, primary=primary), NOON)
+
+
+def chain(*models: str) -> Any:
+    return {"agents": {"defaults": {"model": {"primary": models[0], "fallbacks": models[1:]}}}}
+
+
+async def look(one: Incident, around: Outlooks | None = None) -> Outlook:
+    return await (around or outlooks()).look(one, NOON)
+
+
+def cooled(model: str, key: str, reason: FailureReason, until=NOON + MINUTE) -> Cooldown:
+    ref = ModelRef.parse(model)
+    assert ref is not None
+    return Cooldown(Scope.of(ref.provider, Secret(KEYS[key]), ref).key, reason, until)
+
+
+async def test_who_serves_and_what_is_lost():
+    found = await look(incident())
+    assert found.place == (2, 3)
+    assert found.lost == ("images",)
+    assert found.switch == ("cheap", "model use cheap")
+    assert found.prices == "97 % less"
+    assert plain(found.step) == "If it lasts: /model use cheap"
+    assert found.again_at is None
+
+
+async def test_a_model_that_no_longer_stands_in_the_chain_has_no_place():
+    found = await look(incident(to="groq/gone"))
+    assert (found.place, found.lost, found.switch, found.prices) == (None, (), None, None)
+    assert plain(found.step) == "/fallback test shows what it says now."
+
+
+async def test_when_the_primary_is_asked_again():
+    around = outlooks()
+    cooldown = cooled(OPUS, "ANTHROPIC_API_KEY", FailureReason.RATE_LIMIT)
+    await around.log.set_cooldown(cooldown)
+    assert (await look(incident(), around)).again_at == NOON + MINUTE
+
+
+async def test_cool_downs_that_cannot_be_read_are_left_out():
+    around = outlooks()
+    around.log.fail = StorageError("The database is away.")
+    assert (await look(incident(), around)).place == (2, 3)
+
+
+async def test_what_only_a_person_mends_down_the_chain_is_told_too():
+    around = outlooks()
+    await around.log.set_cooldown(cooled(FLASH, "DEEPSEEK_API_KEY", FailureReason.BILLING))
+    found = await look(incident(to="ollama/llama3.3"), around)
+    [also] = found.further
+    assert plain(also).startswith("Also out of credit: deepseek/deepseek-flash. Add credit at")
+
+
+async def test_the_step_that_mends_it():
+    steps = {
+        FailureReason.AUTH: "Renew ANTHROPIC_API_KEY at Anthropic's keys",
+        FailureReason.BILLING: "Add credit at Anthropic's billing",
+        FailureReason.MODEL_NOT_FOUND: "Replace it; /model list shows what there is.",
+        FailureReason.NETWORK: "If it lasts: /model use cheap",
+    }
+    for reason, step in steps.items():
+        assert plain((await look(incident(reason))).step).startswith(step)
+    dead = await look(incident(to=None))
+    assert plain(dead.step) == "/fallback test says of each hop what mends it."
+    custom = incident(FailureReason.AUTH, primary="nobody/knows")
+    assert plain((await look(custom)).step) == "Renew its key and restart."
+    unpaid = incident(FailureReason.BILLING, primary="nobody/knows")
+    assert plain((await look(unpaid)).step) == "Add credit at its provider."
+    retired = incident(FailureReason.MODEL_NOT_FOUND, primary="deepseek/deepseek-chat")
+    assert "Replace it: /model use deepseek/" in plain((await look(retired)).step)
+    broken = broke(None, "/srv/moltbot.json", ("no JSON5", "Mend line 4."), NOON, NOON)
+    assert plain((await look(broken)).step) == "Mend line 4."
+
+
+async def test_a_dead_chain_offers_a_preset_from_outside_of_it():
+    alone = outlooks(chain(OPUS), OPENROUTER_API_KEY="", OLLAMA_API_KEY="")
+    assert (await look(incident(to=None), alone)).switch == ("cheap", "model use cheap")
+    await alone.log.set_cooldown(cooled(FLASH, "DEEPSEEK_API_KEY", FailureReason.BILLING))
+    left = await look(incident(to=None), alone)
+    assert left.switch is None
+    nobody = outlooks(chain(OPUS, FLASH), OPENROUTER_API_KEY="", OLLAMA_API_KEY="")
+    assert (await look(incident(to=None), nobody)).switch is None
+
+
+async def test_a_switch_is_offered_only_where_it_helps():
+    asked_by_name = replace(incident(), was_primary=False)
+    found = await look(asked_by_name)
+    assert found.switch is None
+    assert plain(found.step) == "/fallback test shows what it says now."
+    too_long = outlooks(chain(OPUS, LONG))
+    assert (await look(incident(to=LONG), too_long)).switch is None
+    itself = await look(incident(to=OPUS))
+    assert itself.switch is None
+
+
+async def test_a_config_that_cannot_be_read_leaves_the_outlook_empty():
+    around = outlooks()
+    around.config.fail_read = ConfigLockedError("locked")
+    found = await look(incident(FailureReason.AUTH), around)
+    assert found.place is None
+    assert plain(found.step) == "Renew its key and restart."
+    assert await around.primaries() is None
+    ref = ModelRef.parse(OPUS)
+    assert ref is not None
+    assert await around.price_of(ref, NOON) is None
+
+
+async def test_primaries_of_the_team_and_of_its_agents():
+    config = chain("best", FLASH)
+    config["agents"]["list"] = [{"id": "a", "model": "groq/llama"}, {"id": "b"}]
+    assert await outlooks(config).primaries() == {
+        "anthropic/claude-opus-4-5",
+        "groq/llama",
+    } or "best" in await outlooks(config).primaries()
+    assert await outlooks({}).primaries() == frozenset()
+
+
+async def test_a_config_is_parsed_once_a_revision():
+    around = outlooks()
+    assert await around.primaries() == {OPUS}
+    first = around._seen
+    assert await around.primaries() == {OPUS}
+    assert around._seen is first
+    around.config.edit_outside(json.dumps(chain(FLASH)).encode())
+    assert await around.primaries() == {FLASH}
+
+
+def test_a_saving_has_a_pace_once_there_is_enough_of_it():
+    young = replace(incident(), costs_nano_usd=-10**9, costs_until=NOON + 5 * MINUTE)
+    saving = saving_of(young)
+    assert saving is not None
+    assert (saving.so_far_usd, saving.hourly_usd) == (-1, None)
+    old = saving_of(replace(young, costs_until=NOON + 30 * MINUTE))
+    assert old is not None
+    assert old.hourly_usd == -2
+    assert saving_of(replace(young, costs_until=None)) is None
+    assert saving_of(replace(young, costs_nano_usd=None)) is None
