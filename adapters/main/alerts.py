@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from adapters.main.wiring import Wired
+from bot.alerts.chain_test import ChainResult, report
 from bot.alerts.engine import Engine, note_config, tick
 from bot.alerts.mute import QuietHours
 from bot.alerts.outlook import Outlooks
 from bot.alerts.policy import AlertSettings
+from bot.app import SERVICE
 from bot.ports import Chat, ChatHistory, Document
 
 
@@ -51,6 +53,15 @@ class Alerts:
         error = await app.noticed(document)
         await note_config(self._store, app.ports.store.location, error, self._wired.clock.now())
         self._engine.poke()
+
+    async def chain_test(self) -> None:
+        """Test the chain; tell when it fails or is not as it was. Raises StorageError."""
+        app = self._wired.app
+        if not await self._engine.leader.leads():
+            return
+        card = await app.handle(SERVICE, "fallback test")
+        now = self._wired.clock.now()
+        await report(self._store, ChainResult.of(card), list(self._engine.chats), now)
 
     async def stop(self) -> None:
         """Let another process lead."""

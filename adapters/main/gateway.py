@@ -48,6 +48,7 @@ class GatewayService:
             ports.journal,
             wired.clock,
             service=f"gateway {platform.node()} {wired.service.gateway.port}"[:60],
+            flush_s=flush_s,
         )
         self.metrics.gauge(
             "changeover_ledger_queue", "Rows not yet in the database.", lambda: self._queue.waiting
@@ -82,7 +83,6 @@ class GatewayService:
         self._session = open_pool()
         await self._warm()
         await self._share_cooldowns()
-        self._queue.start()
         try:
             self.port = await self.gateway.start(service.host, service.port)
         except OSError as error:
@@ -90,6 +90,7 @@ class GatewayService:
                 f"The gateway cannot listen on {service.host}:{service.port}: {error.strerror}.",
                 "Set PORT to a free one, or stop what listens there.",
             ) from error
+        self._queue.start()
         self._spawn(self._follow())
         self._spawn(self._keep_sharing())
         _log.info("the gateway listens on http://%s:%d", service.host, self.port)

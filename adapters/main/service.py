@@ -111,6 +111,11 @@ class Bot:
         self._schedule.every(BUDGET_EVERY_S, "budget", self._jobs.budget)
         self._schedule.every(DIGEST_EVERY_S, "digest", self._jobs.digest)
         self._schedule.every(BILLS_EVERY_S, "bills", self._jobs.bills)
+        cron = self._wired.service.schedule.chain_test_cron
+        if cron is not None:
+            self._schedule.cron(
+                "CHANGEOVER_CHAIN_TEST", cron, "chain test", self._alerts.chain_test
+            )
         self._schedule.start()
         self._watching = asyncio.create_task(self._watch())
         await self.chats.start()

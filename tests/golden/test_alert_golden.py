@@ -160,7 +160,7 @@ CARDS: dict[str, Callable[[], Card]] = {
             NightRow(13, FLASH, AlertReason.TIMEOUT, NOON - 3 * HOUR, None, 2),
         ],
     ),
-    "morning, all over": lambda: morning_card(
+    "morning and all over": lambda: morning_card(
         "2026-03-01",
         [NightRow(12, OPUS, AlertReason.NETWORK, NOON - 9 * HOUR, NOON - 8 * HOUR, 1)],
     ),

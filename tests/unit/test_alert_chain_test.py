@@ -1,0 +1,101 @@
+"""The scheduled chain test speaks when it fails or changes, and not otherwise."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.alerts.chain_test import ChainResult, News, compare, report
+from bot.card import Card, Tone, text
+from bot.errors import ExitCode, NothingToDoError
+from bot.messages.errors import error_card
+from tests.fakes_alerts import FLASH, LLAMA, NOON, OPUS, AlertBench
+from tests.fakes_core import Bench
+
+GOOD = ChainResult(((OPUS, "ok"), (FLASH, "ok")), OPUS, ("", ""))
+BAD = ChainResult(((OPUS, "auth"), (FLASH, "ok")), FLASH, ("Renew the key.", ""))
+LONGER = ChainResult(((OPUS, "ok"), (FLASH, "ok"), (LLAMA, "ok")), OPUS, ("", "", ""))
+EMPTY = ChainResult((), None, trouble=("The chain is empty.", "/model best"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "news"),
+    [
+        (None, GOOD, News.FIRST),
+        (None, BAD, News.FAILED),
+        (GOOD, GOOD, News.SAME),
+        (GOOD, BAD, News.FAILED),
+        (BAD, BAD, News.FAILED),
+        (BAD, GOOD, News.MENDED),
+        (GOOD, LONGER, News.CHANGED),
+        (LONGER, GOOD, News.CHANGED),
+        (GOOD, EMPTY, News.FAILED),
+    ],
+)
+def test_what_is_news(before, after, news):
+    assert compare(before, after) is news
+
+
+async def once_more(bench: AlertBench, result: ChainResult) -> News:
+    news = await report(bench.store, result, list(bench.chats), bench.now)
+    await bench.wait(minutes=1)
+    return news
+
+
+async def test_a_chain_that_stays_well_says_nothing():
+    bench = AlertBench()
+    for _ in range(3):
+        await once_more(bench, GOOD)
+    assert bench.slack.calls == 0
+
+
+async def test_a_chain_from_well_to_ill_to_well():
+    bench = AlertBench("slack", "discord")
+    assert await once_more(bench, GOOD) is News.FIRST
+    assert await once_more(bench, BAD) is News.FAILED
+    assert await once_more(bench, BAD) is News.FAILED
+    assert await once_more(bench, GOOD) is News.MENDED
+    assert await once_more(bench, LONGER) is News.CHANGED
+    assert await once_more(bench, GOOD) is News.CHANGED
+    assert bench.slack.titles == [
+        "Scheduled chain test: damaged, 1 of 2 hops answered",
+        "Scheduled chain test: damaged, 1 of 2 hops answered",
+        "Scheduled chain test: OK, 2 of 2 hops answered",
+        "Scheduled chain test: OK, 3 of 3 hops answered",
+        "Scheduled chain test: OK, 2 of 2 hops answered",
+    ]
+    texts = [shown.text for shown in bench.slack.main]
+    assert f"{OPUS}: key refused, answers before. Renew the key." in texts[0]
+    assert f"{OPUS}: key refused. Renew the key." in texts[1]
+    assert f"{OPUS}: answers, key refused before." in texts[2]
+    assert f"{LLAMA}: answers, new in the chain." in texts[3]
+    assert f"{LLAMA} is no longer in the chain." in texts[4]
+    assert bench.discord.titles == bench.slack.titles
+    assert bench.slack.main[0].card.tone is Tone.WARNING
+
+
+async def test_a_first_test_that_fails_is_told():
+    bench = AlertBench()
+    assert await once_more(bench, BAD) is News.FAILED
+    assert f"{OPUS}: key refused. Renew the key." in bench.slack.main[0].text
+
+
+async def test_a_test_that_could_not_be_made_is_told_and_not_compared_with():
+    bench = AlertBench()
+    await once_more(bench, GOOD)
+    assert await once_more(bench, EMPTY) is News.FAILED
+    assert bench.slack.titles == ["Scheduled chain test: could not be made"]
+    assert "The chain is empty." in bench.slack.main[0].text
+    assert await once_more(bench, GOOD) is News.SAME
+
+
+async def test_the_result_is_read_from_the_answer_to_the_command():
+    bench = Bench()
+    result = ChainResult.of(await bench.say("/fallback test"))
+    assert [model for model, _ in result.verdicts][0] == OPUS
+    assert len(result.hints) == len(result.verdicts)
+    assert result.would_serve == OPUS
+    failed = error_card(NothingToDoError("The chain is empty.", "/model best"), "fallback test")
+    assert ChainResult.of(failed) == EMPTY
+    assert not EMPTY.chain_ok
+    damaged = Card(text("x"), data={"hops": [], "would_serve": None}, exit_code=ExitCode.BAD_ANSWER)
+    assert not ChainResult.of(damaged).chain_ok
