@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client import generate_latest as write_out
@@ -11,6 +12,8 @@ from prometheus_client import generate_latest as write_out
 from bot.models import Dialect, FailureReason
 from bot.ports import Attempt, Cooldown
 
+_MOST_NAMES = 500
+_OTHER = "other"
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
 
@@ -19,6 +22,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._names: set[str] = set()
+        self._children: dict[tuple[object, ...], Any] = {}
         self._requests = Counter(
             "changeover_requests",
             "Callers' requests by dialect and status.",
@@ -45,6 +50,13 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._first_token_seconds = Histogram(
+            "changeover_first_token_seconds",
+            "From asking a provider to the first content of its stream.",
+            ["provider"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
         self._fallbacks = Counter(
             "changeover_fallbacks",
             "Requests that another than the first hop answered, or nobody.",
@@ -60,26 +72,31 @@ class Metrics:
 
     def attempt(self, attempt: Attempt) -> None:
         """Count an attempt."""
-        reason = str(attempt.reason or "")
-        self._attempts.labels(attempt.provider, str(attempt.model), reason).inc()
+        model, reason = self._name(str(attempt.model)), str(attempt.reason or "")
+        self._child(self._attempts, attempt.provider, model, reason).inc()
         if attempt.latency_ms is not None:
-            self._attempt_seconds.labels(attempt.provider).observe(attempt.latency_ms / 1000)
+            seconds = attempt.latency_ms / 1000
+            self._child(self._attempt_seconds, attempt.provider).observe(seconds)
+        if attempt.first_token_ms is not None:
+            seconds = attempt.first_token_ms / 1000
+            self._child(self._first_token_seconds, attempt.provider).observe(seconds)
 
     def request(self, dialect: Dialect, status: int, seconds: float) -> None:
         """Count a caller's request."""
-        self._requests.labels(str(dialect), str(status)).inc()
-        self._request_seconds.labels(str(dialect)).observe(seconds)
+        self._child(self._requests, str(dialect), str(status)).inc()
+        self._child(self._request_seconds, str(dialect)).observe(seconds)
 
     def fallback(self, from_model: str, to_model: str | None, reason: FailureReason) -> None:
         """Count a fallback."""
-        self._fallbacks.labels(from_model, to_model or "none", str(reason)).inc()
+        to = "none" if to_model is None else self._name(to_model)
+        self._child(self._fallbacks, self._name(from_model), to, str(reason)).inc()
 
     def cooldowns(self, rows: list[Cooldown], now: datetime) -> None:
         """Show the cool-downs in force, and only those. Digests of keys stay out."""
         self._cooldown.clear()
         for row in rows:
             if row.until > now:
-                scope = row.scope.partition("#")[0]
+                scope = self._name(row.scope.partition("#")[0])
                 self._cooldown.labels(scope, str(row.reason)).set(row.until.timestamp())
 
     def gauge(self, name: str, words: str, read: Callable[[], float]) -> None:
@@ -89,3 +106,19 @@ class Metrics:
     def write(self) -> tuple[bytes, str]:
         """Return the page and its content type."""
         return write_out(self.registry), CONTENT_TYPE_LATEST
+
+    def _child(self, metric: Any, *labels: str) -> Any:
+        """Return the figure for these labels; the library takes a lock to find it."""
+        child = self._children.get((metric, labels))
+        if child is None:
+            child = self._children[metric, labels] = metric.labels(*labels)
+        return child
+
+    def _name(self, name: str) -> str:
+        """Return a model's name, or one for all beyond a limit: callers make up names."""
+        if name in self._names:
+            return name
+        if len(self._names) >= _MOST_NAMES:
+            return _OTHER
+        self._names.add(name)
+        return name

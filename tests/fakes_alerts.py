@@ -52,9 +52,10 @@ def event(
     to: str | None = FLASH,
     reason: FailureReason = FailureReason.RATE_LIMIT,
     detail: str = "",
+    asked: bool = True,
 ) -> FallbackEvent:
     """Make a fallback event; only what a test is about need be said."""
-    return FallbackEvent(at, f"req-{number}", primary, to, reason, "gateway", detail)
+    return FallbackEvent(at, f"req-{number}", primary, to, reason, "gateway", detail, asked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,7 @@ OPUS, ROUTER = "anthropic/claude-opus-4-5", "openrouter/anthropic/claude-sonnet-
 FLASH, LLAMA, GPT = "deepseek/deepseek-flash", "ollama/llama3.3", "openai/gpt-5"
 CHAIN = (OPUS, ROUTER, FLASH, LLAMA)
 CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
-HI = [{"role": "user", "content": "Say hello."}]
+HI: Any = [{"role": "user", "content": "Say hello."}]
 _FOREVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
 
@@ -78,8 +79,10 @@ class Gate:
             if path == MESSAGES:
                 body = {"max_tokens": 64, **body}
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        # In one piece, a large body is no good manners of the library.
+        data = io.BytesIO(raw) if method == "POST" else None
         async with self._session.request(
-            method, self.url + path, data=raw if method == "POST" else None, headers=headers
+            method, self.url + path, data=data, headers=headers
         ) as response:
             return Answer(response.status, response.headers, await response.read())
 
@@ -122,6 +125,7 @@ async def gateway(
     limits: Limits | None = None,
     clock: Any = None,
     database: bytes | None = None,
+    before: Callable[[GatewayService], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Gate]:
     """Run a gateway on a free port of loopback."""
     file, base = folder / "moltbot.json", folder / "changeover.db"
@@ -137,6 +141,8 @@ async def gateway(
     }
     wired = wire(settings, clock=clock, cwd=folder)
     service = GatewayService(wired, limits, flush_s=0.01)
+    if before is not None:
+        await before(service)
     await service.start()
     try:
         async with aiohttp.ClientSession(

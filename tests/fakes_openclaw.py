@@ -69,7 +69,7 @@ def entry(
             message["errorMessage"] = error
     message |= more
     row = {"type": "message", "id": f"{number:08x}", "timestamp": stamp(when), "message": message}
-    return json.dumps(row).encode() + b"\n"
+    return json.dumps(row, separators=(",", ":")).encode() + b"\n"
 
 
 def decision(run: str, *, at: datetime = BEGAN, decided: str = "candidate_succeeded") -> bytes:
@@ -85,7 +85,7 @@ def decision(run: str, *, at: datetime = BEGAN, decided: str = "candidate_succee
         "previousAttempts": [{"reason": "rate_limit", "errorPreview": "429 slow down"}],
     }
     row = {"0": '{"subsystem":"model-fallback/decision"}', "1": fields, "time": stamp(at)}
-    return json.dumps(row).encode() + b"\n"
+    return json.dumps(row, separators=(",", ":")).encode() + b"\n"
 
 
 class FakeMemory:

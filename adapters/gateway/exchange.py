@@ -29,16 +29,23 @@ _PASSED_ON = {
 
 
 class Refusal(Exception):
-    """An answer that the gateway gives itself."""
+    """An answer that the gateway gives itself; `closes` ends the connection with it."""
 
     def __init__(
-        self, message: str, status: int, code: str, headers: Mapping[str, str] | None = None
+        self,
+        message: str,
+        status: int,
+        code: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        closes: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.status = status
         self.code = code
         self.headers = dict(headers or {})
+        self.closes = closes
 
 
 class CallerGone(Exception):

@@ -21,13 +21,15 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Limits:
     """What one caller may take of the gateway.
 
-    `idle_s` also bounds how long a request line and its headers may take to arrive; `drain_s` is
-    how long requests under way may go on when the gateway stops.
+    `idle_s` also bounds how long a request line and its headers may take to arrive, `linger_s` how
+    long what nobody reads is let in, so that its sender sees the refusal. `drain_s` is how long
+    requests under way may go on when the gateway stops.
     """
 
     body_bytes: int = 32 * 1024 * 1024
     body_s: float = 30.0
     idle_s: float = 75.0
+    linger_s: float = 5.0
     drain_s: float = 25.0
     line_bytes: int = 8190
     header_bytes: int = 16380
@@ -44,6 +46,7 @@ class Server(web.Server):
             handler_cancellation=True,
             access_log=None,
             keepalive_timeout=limits.idle_s,
+            lingering_time=limits.linger_s,
             max_line_size=limits.line_bytes,
             max_field_size=limits.header_bytes,
         )
@@ -61,6 +64,11 @@ class Server(web.Server):
 
 class _Connection(web.RequestHandler):
     __slots__ = ()
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Log a mistake of ours; a body that cannot be decoded is the caller's."""
+        quiet = isinstance(kw.get("exc_info"), web.RequestPayloadError)
+        _log.log(logging.DEBUG if quiet else logging.ERROR, *args, **kw)
 
     def handle_error(
         self,

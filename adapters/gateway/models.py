@@ -30,7 +30,7 @@ def model_list(live: LiveConfig) -> dict[str, Any]:
 
 def model_row(live: LiveConfig, name: str) -> dict[str, Any]:
     """Describe one name that a caller may ask for. Raises UnknownModelError."""
-    if name.lower() not in AUTO:
+    if not name or name.lower() not in AUTO:
         resolve(name, live.view, live.around.catalog)
     return _row(name)
 

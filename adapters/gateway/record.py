@@ -72,9 +72,12 @@ class Recorder:
             return
         at = tried[-1].at if tried else exchange.at
         detail = next((one.detail for one in tried if one.reason), "")
+        asked = any(one.candidate.name == first for one in tried)
         self.meter.fallback(first, served_by, reason)
         self.queue.put_event(
-            FallbackEvent(at, exchange.request_id, first, served_by, reason, detail=detail)
+            FallbackEvent(
+                at, exchange.request_id, first, served_by, reason, detail=detail, asked=asked
+            )
         )
         failed = walk.first_failure
         if failed is not None:

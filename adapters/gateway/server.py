@@ -27,6 +27,7 @@ from bot.routing.cooldown import CooldownBook
 from bot.routing.router import Walk
 
 _log = logging.getLogger("gateway")
+_LAST_IN_S = 0.05
 _LAST_WORDS_S = 1.0
 _MODELS = "/v1/models"
 _dice = SystemRandom()
@@ -93,6 +94,8 @@ class Gateway:
         self._parts.tools.stopping = True
         for site in list(runner.sites):
             await site.stop()
+        # What was on its way when the door closed gets in.
+        await asyncio.sleep(_LAST_IN_S)
         if runner.server is not None:
             runner.server.pre_shutdown()
         if self._busy:
@@ -207,9 +210,8 @@ class Gateway:
     async def _read(self, request: web.Request) -> Body:
         """Read the body within bounds. Raises Refusal."""
         limits = self._parts.limits
-        too_large = Refusal(
-            f"The body is larger than {limits.body_bytes >> 20} MiB.", 413, "too_large"
-        )
+        words = f"The body is larger than {limits.body_bytes >> 20} MiB."
+        too_large = Refusal(words, 413, "too_large", closes=True)
         if (request.content_length or 0) > limits.body_bytes:
             raise too_large
         try:
@@ -223,9 +225,10 @@ class Gateway:
             raise too_large from None
         except TimeoutError:
             words = f"The body did not arrive within {limits.body_s:g} s."
-            raise Refusal(words, 408, "timeout") from None
+            raise Refusal(words, 408, "timeout", closes=True) from None
         except web.RequestPayloadError:
-            raise Refusal("The body cannot be decoded.", 400, "invalid_request") from None
+            words = "The body cannot be decoded."
+            raise Refusal(words, 400, "invalid_request", closes=True) from None
         except BadBody as error:
             raise Refusal(str(error), 400, "invalid_request") from error
 
@@ -284,7 +287,10 @@ class Gateway:
         body = fault(dialect, refusal.status, refusal.message, refusal.code, request_id)
         # Each dialect's SDK looks for the id under another name.
         ids = {"x-request-id": request_id, "request-id": request_id}
-        return as_json(body, refusal.status, **(ids | refusal.headers))
+        response = as_json(body, refusal.status, **(ids | refusal.headers))
+        if refusal.closes:
+            response.force_close()
+        return response
 
     def _new_id(self) -> str:
         """Return an id that sorts by time and that no other run gives out."""

@@ -49,7 +49,7 @@ async def ask_streamed(
     incoming = await begin(tools.session(), outgoing, tools.timeouts.first_token_s)
     try:
         if incoming.status != 200 or "json" in incoming.kind:
-            return _no_stream(exchange, one, await incoming.error())
+            return _no_stream(exchange, one, await incoming.error(_left_s(exchange, one)))
         relay = _Relay(exchange, one, incoming)
         verdict = await relay.until_content()
         if verdict is None:
@@ -64,6 +64,12 @@ def _no_stream(exchange: Exchange, one: Tried, answer: Whole) -> web.Response | 
     if verdict.outcome is Outcome.OK:
         verdict = _NO_STREAM
     return conclude(exchange, one, answer, verdict, document)
+
+
+def _left_s(exchange: Exchange, one: Tried) -> float:
+    """Return how long the first content may still take."""
+    spent_s = time.perf_counter() - one.started_s
+    return max(exchange.tools.timeouts.first_token_s - spent_s, 0.0)
 
 
 class _Relay:
@@ -87,17 +93,15 @@ class _Relay:
 
     async def until_content(self) -> Verdict | None:
         """Read up to the first content; return why there will be none. Raises Broken."""
-        limit_s = self._exchange.tools.timeouts.first_token_s
-        spent_s = time.perf_counter() - self._one.started_s
         try:
-            async with asyncio.timeout(max(limit_s - spent_s, 0)):
+            async with asyncio.timeout(_left_s(self._exchange, self._one)):
                 while not (self._parser.started or self._parser.over):
                     events = await self._read()
                     if events is None:
                         break
                     self._hold(events)
         except TimeoutError:
-            words = f"no first token within {limit_s:g} s"
+            words = f"no first token within {self._exchange.tools.timeouts.first_token_s:g} s"
             return Verdict(Outcome.FAILED, FailureReason.TIMEOUT, detail=words)
         if self._parser.started and not self._parser.failed:
             self._one.first_token_ms = (time.perf_counter() - self._one.started_s) * 1000

@@ -16,7 +16,6 @@ from bot.models import FailureReason
 from bot.routing.failure import Outcome, Verdict
 
 MOST_ANSWER_BYTES = 64 * 1024 * 1024
-_ERROR_BODY_S = 10.0
 _LAST_BYTES_S = 0.02
 # Beyond this the library would hold the loop up while it sends the body in one piece.
 _ONE_PIECE_BYTES = 1 << 20
@@ -88,13 +87,13 @@ class Incoming:
             raise self._broken(error) from error
         return Whole(self.status, self.headers, body)
 
-    async def error(self) -> Whole:
-        """Read an error's body, which is not waited for as long as for an answer. Raises Broken."""
+    async def error(self, within_s: float) -> Whole:
+        """Read the body of what is no stream. Raises Broken."""
         try:
-            async with asyncio.timeout(_ERROR_BODY_S):
+            async with asyncio.timeout(within_s):
                 return await self.whole()
         except TimeoutError as error:
-            words = f"HTTP {self.status}, and the rest did not arrive within {_ERROR_BODY_S:g} s"
+            words = f"HTTP {self.status}, and the rest did not arrive in time"
             raise Broken(FailureReason.TIMEOUT, words) from error
 
     async def settle(self) -> None:

@@ -28,6 +28,7 @@ from bot.routing.cooldown import CooldownBook
 
 _log = logging.getLogger("gateway")
 COOLDOWNS_EVERY_S = 1.0
+LAST_TOLD_S = 2.0
 
 
 class GatewayService:
@@ -101,6 +102,9 @@ class GatewayService:
         for task in list(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_TOLD_S):
+                await self._share_cooldowns()
         await self._queue.stop()
         if self._session is not None:
             await self._session.close()

@@ -14,6 +14,7 @@ from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,6 +26,7 @@ SHARDS = 64
 _CHUNK_BYTES = 1024 * 1024
 _LONGEST_LINE_BYTES = 64 * _CHUNK_BYTES
 _TAIL_BYTES = 64
+_TOOL, _TOOL_WITHIN = b'"role":"toolResult"', 300
 _MOST_TURNS = 1000
 
 
@@ -87,7 +89,7 @@ class Sessions:
             if oldest is None:
                 break
             del self._turns[oldest]
-        return {shard: self._shard(shard) for shard in {_shard_of(name) for name in batch.moved}}
+        return self._shards({_shard_of(name) for name in batch.moved})
 
     def reject(self, batch: Batch) -> None:
         """Forget what was read, since it could not be written down: it is read again."""
@@ -98,8 +100,8 @@ class Sessions:
         self._todo.clear()
 
     def _look(self, batch: Batch) -> None:
-        """Queue the files that have changed, the oldest first."""
-        changed: list[tuple[int, str]] = []
+        """Queue the files that have changed, those of one shard together, the oldest first."""
+        changed: list[tuple[str, int, str]] = []
         seen: set[str] = set()
         try:
             for agent in agents_in(self._state):
@@ -109,9 +111,9 @@ class Sessions:
             return
         for name in self._files.keys() - seen:
             self._forget(name, batch)
-        self._todo.extend(name for _, name in sorted(changed))
+        self._todo.extend(name for _, _, name in sorted(changed))
 
-    def _in_agent(self, agent: Path, seen: set[str], batch: Batch) -> list[tuple[int, str]]:
+    def _in_agent(self, agent: Path, seen: set[str], batch: Batch) -> list[tuple[str, int, str]]:
         changed = []
         try:
             with os.scandir(agent / "sessions") as entries:
@@ -126,7 +128,7 @@ class Sessions:
                     file = self._files.get(name)
                     if file and (file.size, file.changed_ns) == (found.st_size, found.st_mtime_ns):
                         continue
-                    changed.append((found.st_mtime_ns, name))
+                    changed.append((_shard_of(name), found.st_mtime_ns, name))
         except FileNotFoundError:
             pass
         except OSError as error:
@@ -167,7 +169,8 @@ class Sessions:
     def _feed(self, turns: Turns, block: bytes, position: int, batch: Batch) -> None:
         for line in block.splitlines(keepends=True):
             # Most of a transcript is tool output: only messages of people and models are parsed.
-            if b'"role"' in line or not line.lstrip().startswith(b"{"):
+            whole = line.startswith(b"{") and line.rstrip().endswith(b"}")
+            if not whole or (b'"role"' in line and line.find(_TOOL, 0, _TOOL_WITHIN) < 0):
                 said = read_entry(line)
                 if isinstance(said, Rubbish):
                     batch.skipped += bool(line.strip())
@@ -187,15 +190,16 @@ class Sessions:
             batch.moved.add(name)
         self._turns.pop(name, None)
 
-    def _shard(self, shard: str) -> str:
-        rows = {
-            name: [f.resume_at, f.resume_tail, f.size, f.changed_ns]
-            if f.resume_at == f.read_to
-            else [f.resume_at, "", -1, -1]
-            for name, f in self._files.items()
-            if _shard_of(name) == shard
-        }
-        return json.dumps(rows, separators=(",", ":"))
+    def _shards(self, wanted: set[str]) -> dict[str, str]:
+        rows: dict[str, dict[str, list[int | str]]] = {shard: {} for shard in wanted}
+        for name, file in self._files.items() if wanted else ():
+            if (shard := _shard_of(name)) in wanted:
+                rows[shard][name] = (
+                    [file.resume_at, file.resume_tail, file.size, file.changed_ns]
+                    if file.resume_at == file.read_to
+                    else [file.resume_at, "", -1, -1]
+                )
+        return {shard: json.dumps(one, separators=(",", ":")) for shard, one in rows.items()}
 
     def _load(self, text: str) -> None:
         try:
@@ -210,6 +214,7 @@ def shard_names() -> list[str]:
     return [f"{number:02x}" for number in range(SHARDS)]
 
 
+@lru_cache(maxsize=65536)
 def _shard_of(name: str) -> str:
     return f"{zlib.crc32(name.encode('utf-8', 'surrogateescape')) % SHARDS:02x}"
 

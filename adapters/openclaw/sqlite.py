@@ -83,7 +83,8 @@ class Databases:
                 batch.troubles[str(agent / FILE)] = str(error)
             except OSError as error:
                 batch.troubles[str(agent / FILE)] = error.strerror or "cannot be read"
-        for (name, _), turns in self._turns.items():
+        # While there is more to read, what an open request waits for may be in it.
+        for (name, _), turns in () if batch.more else self._turns.items():
             found = turns.settle(now)
             if found.attempts:
                 batch.add(found)

@@ -26,7 +26,10 @@ _MOST_FILES = 128
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far a file was read; `inside` is the middle of a line too long to be read."""
+    """How far a file was read; `inside` is the middle of a line too long to be read.
+
+    `changed_ns` is when it was written last, as of the last look.
+    """
 
     name: str
     device: int
@@ -35,6 +38,7 @@ class Mark:
     head_bytes: int = 0
     offset: int = 0
     inside: bool = False
+    changed_ns: int = 0
 
 
 @dataclass(slots=True)
@@ -67,7 +71,7 @@ class LogTail:
     def state(self) -> str:
         """Write down where the files were left."""
         rows = [
-            [m.name, m.device, m.inode, m.head, m.head_bytes, m.offset, m.inside]
+            [m.name, m.device, m.inode, m.head, m.head_bytes, m.offset, m.inside, m.changed_ns]
             for m in self._marks.values()
         ]
         return json.dumps(rows, separators=(",", ":"))
@@ -144,7 +148,9 @@ class LogTail:
     def _read_file(self, path: Path, found: os.stat_result, part: Slice, most: int) -> None:
         key = (found.st_dev, found.st_ino)
         known = part.marks.get(key)
-        if known is not None and known.offset == found.st_size and known.name == path.name:
+        # A file cut off and written anew may have the very same size, so its time counts too.
+        there = (path.name, found.st_size, found.st_mtime_ns)
+        if known is not None and (known.name, known.offset, known.changed_ns) == there:
             return
         with path.open("rb") as file:
             mark = self._mark(file, path, found, part)
@@ -155,7 +161,7 @@ class LogTail:
             else:
                 part.more = True
             part.marks.pop(key, None)
-            part.marks[key] = mark
+            part.marks[key] = replace(mark, changed_ns=found.st_mtime_ns)
 
     def _mark(self, file: BinaryIO, path: Path, found: os.stat_result, part: Slice) -> Mark:
         """Find out how far this file was read, under whatever name."""

@@ -74,6 +74,7 @@ class SqlFallbackLog:
                 "reason": event.reason.value,
                 "source": event.source,
                 "detail": event.detail[:_MOST_DETAIL] or None,
+                "asked": event.asked,
                 "key": event_key(event),
             }
             for event in events
@@ -145,6 +146,7 @@ def event_of(row: Row[Any]) -> FallbackEvent:
         FailureReason(row.reason),
         row.source,
         row.detail or "",
+        row.asked is not False,
     )
 
 

@@ -109,6 +109,7 @@ class QuickReads:
                 FailureReason(r["reason"]),
                 r["source"],
                 r["detail"] or "",
+                r["asked"] != 0,
             ),
         )
 

@@ -114,6 +114,7 @@ fallback_events = Table(
     Column("reason", String(32), nullable=False),
     Column("source", String(32), nullable=False),
     Column("detail", PlainText),
+    Column("asked", Boolean),
     Column("key", String(32)),
     Column("taken_at", UtcMicros),
     Index(None, "key", unique=True),

@@ -57,9 +57,10 @@ class Sample:
 class Incident:
     """What is known of an outage.
 
-    `changed` counts what happened to it, `told` is that count when it was last told, and
-    `version` counts the tellings. `served` is by model, in the models' order. `good` answers are
-    those since the last failure. `messages` counts the messages that were opened for it.
+    `failed_at` is when the primary itself was last asked and failed; later events may only have
+    passed it over. `changed` counts what happened to it, `told` is that count when it was last
+    told, and `version` counts the tellings. `served` is by model, in the models' order. `good` answers are
+    those since `failed_at`. `messages` counts the messages that were opened for it.
     `opens` are the openings within the hour that made it unstable, else 0. `night` names the
     quiet hours in which its first word fell. `costs_nano_usd` is what rerouting cost more (or
     less) until `costs_until`; None once that cannot be known.
@@ -69,6 +70,7 @@ class Incident:
     reason: AlertReason
     opened_at: datetime
     last_event_at: datetime
+    failed_at: datetime | None = None
     id: int = 0
     revision: int = 0
     state: State = State.PENDING
@@ -108,6 +110,11 @@ class Incident:
     def served_by(self) -> str | None:
         """The model that answered most of them."""
         return max(self.served, key=lambda pair: (pair[1], pair[0]))[0] if self.served else None
+
+    @property
+    def bad_at(self) -> datetime:
+        """When it failed last, as far as that is known."""
+        return self.failed_at or self.opened_at
 
     @property
     def unstable(self) -> bool:
@@ -165,12 +172,13 @@ def _counted(incident: Incident, fresh: list[FallbackEvent], now: datetime) -> I
         if event.to_model:
             rerouted += 1
             served[event.to_model] = served.get(event.to_model, 0) + 1
-    last = max(incident.last_event_at, min(max(event.at for event in fresh), now))
-    moved = last > incident.last_event_at
+    failed_at = _latest_failure(incident, fresh, now)
+    moved = failed_at != incident.failed_at
     return replace(
         incident,
         opened_at=min(incident.opened_at, *(event.at for event in fresh)),
-        last_event_at=last,
+        last_event_at=max(incident.last_event_at, min(max(event.at for event in fresh), now)),
+        failed_at=failed_at,
         rerouted=incident.rerouted + rerouted,
         refused=incident.refused + len(fresh) - rerouted,
         served=tuple(sorted(served.items())),
@@ -179,6 +187,15 @@ def _counted(incident: Incident, fresh: list[FallbackEvent], now: datetime) -> I
         good=0 if moved else incident.good,
         good_since=None if moved else incident.good_since,
     )
+
+
+def _latest_failure(
+    incident: Incident, fresh: list[FallbackEvent], now: datetime
+) -> datetime | None:
+    dead = incident.reason is AlertReason.CHAIN_EXHAUSTED
+    times = [min(event.at, now) for event in fresh if event.asked or dead]
+    times += [incident.failed_at] if incident.failed_at else []
+    return max(times, default=None)
 
 
 def _samples(incident: Incident, fresh: list[FallbackEvent]) -> tuple[Sample, ...]:
@@ -231,6 +248,7 @@ def in_step(incident: Incident, now: datetime) -> Incident:
         incident,
         opened_at=min(incident.opened_at, now),
         last_event_at=min(incident.last_event_at, now),
+        failed_at=by_now(incident.failed_at),
         announced_at=by_now(incident.announced_at),
         last_edit_at=by_now(incident.last_edit_at),
         last_repeat_at=by_now(incident.last_repeat_at),

@@ -183,7 +183,7 @@ async def _with_answers(engine: Engine, incident: Incident, now: datetime) -> In
         return incident
     found = await engine.store.good_answers(
         incident.primary,
-        incident.last_event_at,
+        incident.bad_at,
         now,
         engine.settings.recover_answers,
         by_any=incident.reason is AlertReason.CHAIN_EXHAUSTED,

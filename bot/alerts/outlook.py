@@ -158,7 +158,7 @@ def _switch(serving: Hop | None) -> tuple[str, str] | None:
     if serving is None or serving.position == 0:
         return None
     command = f"model use {serving.preset or serving.ref}"
-    label = serving.preset or (serving.ref.name if serving.ref else serving.written)
+    label = serving.preset or serving.written.rpartition("/")[2]
     return (label, command) if len(command) <= MOST_COMMAND else None
 
 

@@ -37,10 +37,11 @@ class Step(StrEnum):
 class AlertSettings:
     """The figures that alerts go by.
 
-    `recover_answers` good answers and `recover_after` without a failure end an incident;
-    `blip_over` without one ends what was not told yet. `unstable_opens` first words of one kind
-    within `unstable_within` make it unstable, which it stays until that span has passed without
-    a failure. After `silent_after` without a request it is over as well.
+    `recover_answers` good answers and `recover_after` without a failure end an incident; where so
+    little is asked that there are fewer, one is enough after `recover_slowly`. `blip_over` without
+    a failure ends what was not told yet. `unstable_opens` first words of one kind within
+    `unstable_within` make it unstable, which it stays until that span has passed without a
+    failure. After `silent_after` without a request it is over as well.
     """
 
     group_wait: timedelta = timedelta(seconds=30)
@@ -48,6 +49,7 @@ class AlertSettings:
     repeat_every: timedelta = timedelta(hours=4)
     recover_answers: int = 3
     recover_after: timedelta = timedelta(minutes=5)
+    recover_slowly: timedelta = timedelta(minutes=10)
     blip_over: timedelta = timedelta(minutes=1)
     unstable_opens: int = 3
     unstable_within: timedelta = timedelta(hours=1)
@@ -96,9 +98,9 @@ def _unsaid(incident: Incident, now: datetime, settings: AlertSettings, scene: S
     end = _over(incident, now, settings, scene)
     if end is not None and (incident.held or incident.reason is AlertReason.CONFIG_INVALID):
         return Decision(Step.CLOSE, end=end)
-    brief = incident.last_event_at - incident.opened_at < settings.group_wait
+    brief = incident.bad_at - incident.opened_at < settings.group_wait
     if not loud and brief and incident.good:
-        over_at = incident.last_event_at + settings.blip_over
+        over_at = incident.bad_at + settings.blip_over
         if now >= over_at:
             return Decision(Step.CLOSE, end=End.BLIP)
         return Decision(Step.BLIP, over_at)
@@ -161,13 +163,15 @@ def _hidden(incident: Incident, scene: Scene) -> bool:
 def _over(incident: Incident, now: datetime, settings: AlertSettings, scene: Scene) -> End | None:
     if incident.reason is AlertReason.CONFIG_INVALID:
         return End.RECOVERED if incident.good else None
-    quiet_for = now - incident.last_event_at
+    quiet_for = now - incident.bad_at
     calm = settings.unstable_within if incident.unstable else settings.recover_after
     if quiet_for < calm:
         return None
-    if incident.good >= settings.recover_answers:
+    few = 1 if quiet_for >= settings.recover_slowly else settings.recover_answers
+    if incident.good >= few:
         return End.RECOVERED
     replaced = scene.primaries is not None and incident.primary not in scene.primaries
     if incident.was_primary and replaced:
         return End.MOVED_ON
-    return End.SILENCE if quiet_for >= settings.silent_after else None
+    silent_for = now - incident.last_event_at
+    return End.SILENCE if silent_for >= settings.silent_after else None

@@ -10,6 +10,7 @@ from bot.ports.alerts import AlertReason, IncidentRecord
 
 _TIMES = (
     "last_event_at",
+    "failed_at",
     "good_since",
     "announced_at",
     "last_edit_at",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from bot.models import Dialect, ModelRef, Usage
@@ -96,9 +97,8 @@ def read_entry(raw: bytes) -> Said | Rubbish | None:
 
 
 def _answer(message: Mapping[str, Any], key: str, at: datetime) -> Said | None:
-    provider, name = _word(message.get("provider")).strip(), _word(message.get("model")).strip()
-    ref = ModelRef.parse(f"{provider}/{name}")
-    if ref is None or name in NOT_MODELS:
+    ref = _ref(_word(message.get("provider")).strip(), _word(message.get("model")).strip())
+    if ref is None or ref.name in NOT_MODELS:
         return None
     stop = {"error": Stop.FAILED, "aborted": Stop.ABORTED}
     began = _instant(message.get("timestamp"))
@@ -115,6 +115,11 @@ def _answer(message: Mapping[str, Any], key: str, at: datetime) -> Said | None:
         run=_run(message.get("__openclaw")),
         latency_ms=taken_ms if 0 <= taken_ms < 3_600_000 else None,
     )
+
+
+@lru_cache(maxsize=512)
+def _ref(provider: str, name: str) -> ModelRef | None:
+    return ModelRef.parse(f"{provider}/{name}")
 
 
 def usage_of(value: object) -> Usage:

@@ -27,7 +27,8 @@ class Cooldown:
 class FallbackEvent:
     """A request that another than the chain's first hop answered, or nobody did (`to` None).
 
-    `detail` is what the first failing provider said, with secrets removed and cut short.
+    `detail` is what the first failing provider said, with secrets removed and cut short. `asked`
+    is False when the first hop was only passed over, as one that is cooling down.
     """
 
     at: datetime
@@ -37,6 +38,7 @@ class FallbackEvent:
     reason: FailureReason
     source: str = "gateway"
     detail: str = ""
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)

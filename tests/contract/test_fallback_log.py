@@ -140,6 +140,20 @@ async def test_events_come_newest_first_and_no_more_than_asked_for(ground: Groun
     assert list(await ground.log.events(NOW - MINUTE, 2)) == [last, three]
 
 
+async def test_an_event_keeps_what_was_said_and_whether_the_first_was_asked(
+    ground: Ground,
+) -> None:
+    said = FallbackEvent(NOW, "r", "a/one", None, LIMIT, "gateway", "HTTP 429: ü", asked=False)
+    await ground.log.add_events([said])
+    assert list(await ground.log.events(NOW, 9)) == [said]
+
+
+async def test_an_event_that_is_told_twice_is_kept_once(ground: Ground) -> None:
+    await ground.log.add_events([event(1), event(1), event(2)])
+    await ground.other.add_events([event(2), event(2, to=None)])
+    assert len(await ground.log.events(NOW, 9)) == 3
+
+
 async def test_every_reason_can_be_kept(ground: Ground) -> None:
     events = [FallbackEvent(NOW, r.value, "a/one", "b/two", r, "openclaw") for r in FailureReason]
     await ground.log.add_events(events)

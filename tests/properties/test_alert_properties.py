@@ -15,15 +15,18 @@ from bot.alerts.intake import sort_in
 from bot.errors import ChatError
 from bot.models import FailureReason
 from bot.ports import FallbackEvent
-from tests.fakes_alerts import FLASH, LLAMA, NOON, OPUS, AlertBench, event
+from tests.fakes_alerts import FLASH, LLAMA, NOON, AlertBench, event
 
 LATER = NOON + timedelta(days=1)
 
 EVENTS = st.builds(
-    lambda number, second, to: event(number, NOON + timedelta(seconds=second), to=to),
+    lambda number, second, to, asked: event(
+        number, NOON + timedelta(seconds=second), to=to, asked=asked
+    ),
     st.integers(0, 40),
     st.integers(0, 3600),
     st.sampled_from([FLASH, LLAMA]),
+    st.booleans(),
 )
 
 

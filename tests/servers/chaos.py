@@ -69,7 +69,7 @@ class Chaos:
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self.url = "http://127.0.0.1:%d" % self._server.sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -104,9 +104,7 @@ async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> C
     return Call(head, body, writer, reader)
 
 
-def http(
-    body: bytes, status: str = "200 OK", kind: str = "application/json", *more: str
-) -> bytes:
+def http(body: bytes, status: str = "200 OK", kind: str = "application/json", *more: str) -> bytes:
     """Write a whole response."""
     lines = [f"HTTP/1.1 {status}", f"content-type: {kind}", f"content-length: {len(body)}", *more]
     return "\r\n".join([*lines, "", ""]).encode() + body
@@ -130,7 +128,11 @@ DONE = b"data: [DONE]\n\n"
 
 def answer(text: str = "Hello.", **more: Any) -> dict[str, Any]:
     """A whole answer in OpenAI's dialect."""
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": text},
+        "finish_reason": "stop",
+    }
     usage = {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15}
     return {
         "id": "chatcmpl-1",
@@ -142,7 +144,7 @@ def answer(text: str = "Hello.", **more: Any) -> dict[str, Any]:
     } | more
 
 
-def good(call: Call) -> bytes:
+def good() -> bytes:
     """Whatever was asked, answer it well."""
     return http(json.dumps(answer()).encode())
 
@@ -192,5 +194,9 @@ BLOCK = sse(
 
 def delta(text: str) -> bytes:
     """One event of content in Anthropic's dialect."""
-    body = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}
+    body = {
+        "type": "content_block_delta",
+        "index": 0,
+        "delta": {"type": "text_delta", "text": text},
+    }
     return sse(body, "content_block_delta")

@@ -8,7 +8,7 @@ from bot.alerts.chain_test import ChainResult, News, compare, report
 from bot.card import Card, Tone, text
 from bot.errors import ExitCode, NothingToDoError
 from bot.messages.errors import error_card
-from tests.fakes_alerts import FLASH, LLAMA, NOON, OPUS, AlertBench
+from tests.fakes_alerts import FLASH, LLAMA, OPUS, AlertBench
 from tests.fakes_core import Bench
 
 GOOD = ChainResult(((OPUS, "ok"), (FLASH, "ok")), OPUS, ("", ""))
@@ -91,7 +91,7 @@ async def test_a_test_that_could_not_be_made_is_told_and_not_compared_with():
 async def test_the_result_is_read_from_the_answer_to_the_command():
     bench = Bench()
     result = ChainResult.of(await bench.say("/fallback test"))
-    assert [model for model, _ in result.verdicts][0] == OPUS
+    assert result.verdicts[0] == (OPUS, "ok")
     assert len(result.hints) == len(result.verdicts)
     assert result.would_serve == OPUS
     failed = error_card(NothingToDoError("The chain is empty.", "/model best"), "fallback test")

@@ -98,6 +98,21 @@ def test_a_failure_takes_the_good_answers_back_unless_it_came_late():
     assert (failed.good, failed.good_since) == (0, None)
 
 
+def test_a_request_that_passed_the_primary_over_says_nothing_of_it():
+    incident = answered(opened(1, 30), 1, NOON + MINUTE)
+    passed = apply(incident, event(8, NOON + 2 * MINUTE, asked=False), NOON + HOUR)
+    assert (passed.requests, passed.last_event_at) == (3, NOON + 2 * MINUTE)
+    assert (passed.good, passed.failed_at, passed.bad_at) == (
+        1,
+        NOON + 30 * SECOND,
+        passed.failed_at,
+    )
+    alone = apply(None, event(1, NOON, asked=False), NOON)
+    assert (alone.failed_at, alone.bad_at) == (None, NOON)
+    dead = apply(None, event(1, NOON, to=None, asked=False), NOON)
+    assert dead.failed_at == NOON
+
+
 def test_only_the_turn_to_good_answers_is_worth_an_edit():
     incident = opened(1)
     turned = answered(incident, 1, NOON + MINUTE)

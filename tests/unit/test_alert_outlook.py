@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from bot.alerts.incident import Incident, apply, broke
@@ -24,7 +25,7 @@ MINUTE = timedelta(minutes=1)
 LONG = "custom/" + "x" * 90
 
 
-def outlooks(config: Any = CONFIG, **env: str) -> Outlooks:
+def outlooks(config: Any = CONFIG, **env: str) -> Any:
     store = FakeConfigStore(json.dumps(config).encode())
     return Outlooks(store, FakeFallbackLog(), FakePrices(), shipped(), {**KEYS, **env})
 
@@ -37,8 +38,9 @@ def chain(*models: str) -> Any:
     return {"agents": {"defaults": {"model": {"primary": models[0], "fallbacks": models[1:]}}}}
 
 
-async def look(one: Incident, around: Outlooks | None = None) -> Outlook:
-    return await (around or outlooks()).look(one, NOON)
+async def look(one: Incident, around: Any = None) -> Outlook:
+    found: Outlook = await (around or outlooks()).look(one, NOON)
+    return found
 
 
 def cooled(model: str, key: str, reason: FailureReason, until=NOON + MINUTE) -> Cooldown:
@@ -157,12 +159,12 @@ async def test_a_config_is_parsed_once_a_revision():
 
 
 def test_a_saving_has_a_pace_once_there_is_enough_of_it():
-    young = replace(incident(), costs_nano_usd=-10**9, costs_until=NOON + 5 * MINUTE)
+    young = replace(incident(), costs_nano_usd=-(10**9), costs_until=NOON + 5 * MINUTE)
     saving = saving_of(young)
     assert saving is not None
-    assert (saving.so_far_usd, saving.hourly_usd) == (-1, None)
+    assert (saving.so_far_usd, saving.hourly_usd) == (Decimal(-1), None)
     old = saving_of(replace(young, costs_until=NOON + 30 * MINUTE))
     assert old is not None
-    assert old.hourly_usd == -2
+    assert old.hourly_usd == Decimal(-2)
     assert saving_of(replace(young, costs_until=None)) is None
     assert saving_of(replace(young, costs_nano_usd=None)) is None

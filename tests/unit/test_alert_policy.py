@@ -187,6 +187,19 @@ def test_it_is_over_after_good_answers_and_minutes_without_a_failure():
     assert decision == Decision(Step.RESOLVE, end=End.RECOVERED)
 
 
+def test_it_is_over_after_one_good_answer_and_a_longer_while():
+    said = good(told(failing(0)), 1)
+    assert step(said, 9 * MINUTE) is not Step.RESOLVE
+    assert step(said, 10 * MINUTE) is Step.RESOLVE
+    assert step(told(failing(0)), 10 * MINUTE) is not Step.RESOLVE
+
+
+def test_requests_that_pass_the_primary_over_do_not_keep_it_from_ending():
+    said = good(told(failing(0)))
+    passed = apply_all(said, [event(9, NOON + 4 * MINUTE, asked=False)], NOON + HOUR)
+    assert step(passed, 5 * MINUTE) is Step.RESOLVE
+
+
 def test_what_is_unstable_has_to_stay_good_for_an_hour():
     shaky = good(told(failing(0, 60), opens=3))
     assert step(shaky, 60 * MINUTE) is not Step.RESOLVE

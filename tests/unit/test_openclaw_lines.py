@@ -65,10 +65,11 @@ def test_the_real_log_of_1x_tells_reloads_and_no_fallback(name: str) -> None:
 
 def test_the_text_form_of_9x_is_told_by_its_own_words() -> None:
     failed = (
-        "2026-11-22T20:55:01.262Z \x1b[33m[model-fallback/decision]\x1b[0m model fallback decision: "
-        "decision=candidate_failed requested=alpha/a candidate=alpha/a reason=server_error "
-        "providerErrorType=api_error next=beta/b detail=500 oops key sk-verysecretkey12345"
-    ).encode()
+        b"2026-11-22T20:55:01.262Z \x1b[33m[model-fallback/decision]\x1b[0m model fallback "
+        b"decision: decision=candidate_failed requested=alpha/a candidate=alpha/a "
+        b"reason=server_error providerErrorType=api_error next=beta/b detail=500 oops key "
+        b"sk-verysecretkey12345"
+    )
     done = failed.replace(b"candidate_failed", b"candidate_succeeded").replace(
         b"candidate=alpha/a reason=server_error", b"candidate=beta/b reason=unknown"
     ).replace(b"next=beta/b", b"next=none")  # fmt: skip
@@ -211,7 +212,9 @@ def test_half_lines_are_counted_when_they_mattered() -> None:
     assert read_line(b"[1, 2] no object, a reload") is None
     assert read_line(b'{"0": ["reload"]}') is None
     assert read_line(b'{"0": "{\\"subsystem\\" rubbish", "1": "reload"}') is None
-    broken = b"model fallback decision: decision=candidate_failed requested=x candidate=y reason=z next=q"
+    broken = (
+        b"model fallback decision: decision=skip_candidate requested=x candidate=y reason=z next=q"
+    )
     assert read_line(broken) is Broken.BROKEN
 
 

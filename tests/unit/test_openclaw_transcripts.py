@@ -213,10 +213,21 @@ _json = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=8,
 )
-_FIELDS = ["provider", "model", "usage", "stopReason", "errorMessage", "timestamp", "api", "content"]
+_FIELDS = [
+    "provider",
+    "model",
+    "usage",
+    "stopReason",
+    "errorMessage",
+    "timestamp",
+    "api",
+    "content",
+]
 
 
-@given(message=st.dictionaries(st.sampled_from([*_FIELDS, "__openclaw"]), _json), error=st.booleans())
+@given(
+    message=st.dictionaries(st.sampled_from([*_FIELDS, "__openclaw"]), _json), error=st.booleans()
+)
 def test_messages_of_any_shape_never_raise(message: dict[str, Any], error: bool) -> None:
     row = json.loads(entry(1, "assistant", error=LIMIT if error else ""))
     row["message"] |= message

@@ -27,6 +27,7 @@ async def providers() -> AsyncIterator[SimulatedProviders]:
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A database with its tables made, so that not every test makes them anew."""
+
     async def make(path: Path) -> None:
         database = Database(f"sqlite:///{path}")
         await database.read(lambda connection: None)

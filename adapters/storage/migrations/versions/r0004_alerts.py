@@ -21,6 +21,7 @@ def upgrade() -> None:
 
 def _events() -> None:
     op.add_column("fallback_events", sa.Column("detail", sa.Text))
+    op.add_column("fallback_events", sa.Column("asked", sa.Boolean))
     op.add_column("fallback_events", sa.Column("key", sa.String(32)))
     op.add_column("fallback_events", sa.Column("taken_at", sa.BigInteger))
     # What happened under an older release is history and no alert.

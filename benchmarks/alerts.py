@@ -1,0 +1,148 @@
+"""Alerts under a flood: what an event costs to count and to decide on, and what people see of it.
+
+    scripts/bench alerts
+
+`apply` and `decide` are compared with the bare copy of an incident, the least that a pure state
+machine has to do. The flood is 100,000 fallback events in one minute, on SQLite, through the
+engine to a channel: messages, edits, the longest time the event loop kept others waiting, and the
+memory that is left over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import sys
+import tempfile
+import time
+import tracemalloc
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from adapters.storage.alerts import SqlAlertStore  # noqa: E402
+from adapters.storage.database import Database  # noqa: E402
+from adapters.storage.fallback_log import SqlFallbackLog  # noqa: E402
+from adapters.storage.journal import SqlJournal  # noqa: E402
+from bot.alerts.engine import Engine, tick  # noqa: E402
+from bot.alerts.incident import Incident, State, apply, apply_all  # noqa: E402
+from bot.alerts.outlook import Outlooks  # noqa: E402
+from bot.alerts.policy import AlertSettings, Scene, decide  # noqa: E402
+from bot.catalog import shipped  # noqa: E402
+from tests.fakes_alerts import CONFIG, FLASH, LLAMA, NOON, FakeChat, event  # noqa: E402
+from tests.fakes_core import KEYS, FakePrices  # noqa: E402
+from tests.fakes_storage import FakeClock, FakeConfigStore  # noqa: E402
+
+EVENTS = 100_000
+A_SECOND = EVENTS // 60
+ROUNDS = 20_000
+
+
+def micros(work, rounds: int = ROUNDS) -> float:
+    """Return the best of five rounds, in microseconds a call."""
+    best = float("inf")
+    for _ in range(5):
+        start = time.perf_counter()
+        for _ in range(rounds):
+            work()
+        best = min(best, (time.perf_counter() - start) / rounds)
+    return best * 1e6
+
+
+def pure() -> None:
+    """Time the state machine beside a bare copy."""
+    rules, scene, now = AlertSettings(), Scene(), NOON + timedelta(minutes=2)
+    events = [event(n, NOON + timedelta(seconds=n / 100)) for n in range(300)]
+    waiting = replace(apply_all(None, events, now), id=1)
+    going_on = replace(waiting, state=State.OPEN, announced_at=NOON, last_edit_at=NOON, messages=1)
+    bare = micros(lambda: replace(going_on, changed=1))
+    fresh = iter(range(10**9))
+
+    def count() -> Incident:
+        return apply(going_on, event(next(fresh), now), now)
+
+    batch = [event(f"b{n}", now) for n in range(2000)]
+    whole = micros(lambda: apply_all(going_on, batch, now), 20) / len(batch)
+    made = micros(lambda: event(next(fresh), now))
+    print(f"bare copy of an incident    {bare:8.2f} µs  (the bound)")
+    for name, spent in (
+        ("decide, not told yet", micros(lambda: decide(waiting, now, rules, scene))),
+        ("decide, going on", micros(lambda: decide(going_on, now, rules, scene))),
+        ("apply, one by one", micros(count) - made),
+        ("apply, in batches of 2000", whole),
+    ):
+        print(f"{name:27} {spent:8.2f} µs  {spent / bare:5.2f} x")
+
+
+async def flood(*, traced: bool) -> None:
+    """Send a minute's flood through the engine; `traced` looks at memory and not at time."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/bench.db")
+        log, clock = SqlFallbackLog(database), FakeClock(NOON)
+        chat = FakeChat("slack", clock)
+        config = FakeConfigStore(json.dumps(CONFIG).encode())
+        engine = Engine(
+            SqlAlertStore(database),
+            Outlooks(config, log, FakePrices(), shipped(), KEYS),
+            SqlJournal(database),
+            {"slack": chat},
+        )
+        await tick(engine, clock.now())
+        marks: list[int] = []
+        stalls, done = [0.0], asyncio.Event()
+        watching = asyncio.create_task(watch(stalls, done))
+        writing = spent = 0.0
+        for second in range(60):
+            batch = [
+                event(f"{second}-{n}", clock.now(), to=FLASH if n % 9 else LLAMA)
+                for n in range(A_SECOND)
+            ]
+            start = time.perf_counter()
+            await log.add_events(batch)
+            written = time.perf_counter()
+            clock.advance(timedelta(seconds=1))
+            await tick(engine, clock.now())
+            spent += time.perf_counter() - written
+            writing += written - start
+            if traced and second in (9, 59):
+                del batch
+                gc.collect()
+                marks.append(tracemalloc.get_traced_memory()[0])
+        done.set()
+        await watching
+        [row] = await log.incidents(open_only=True, limit=9)
+        await database.close()
+    if traced:
+        grown = (marks[1] - marks[0]) / 1024
+        print(f"  memory grown by {grown:.0f} KiB between 17,000 events and {EVENTS:,}")
+        return
+    total = A_SECOND * 60
+    assert row.requests == total
+    print(f"\n{total:,} events in one minute of the clock, SQLite:")
+    print(f"  written in {writing:.1f} s, alerts took {spent:.1f} s of the minute's 60")
+    print(f"  per event, alerts / writing it  {spent / writing:.2f} x")
+    print(
+        f"  messages {len(chat.main)}, answers below {len(chat.messages) - len(chat.main)}, ",
+        end="",
+    )
+    print(f"edits {chat.edits}, all {row.requests:,} requests counted")
+    print(f"  the event loop kept others waiting for {max(stalls) * 1000:.0f} ms at most")
+
+
+async def watch(stalls: list[float], done: asyncio.Event) -> None:
+    """Measure how late a task is that wants to run every 5 ms."""
+    while not done.is_set():
+        start = time.perf_counter()
+        await asyncio.sleep(0.005)
+        stalls.append(time.perf_counter() - start - 0.005)
+
+
+if __name__ == "__main__":
+    pure()
+    asyncio.run(flood(traced=False))
+    tracemalloc.start()
+    asyncio.run(flood(traced=True))

@@ -1,0 +1,289 @@
+"""Who is asked: names, the config as it changes, cool-downs, and what two gateways share."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from adapters.demo.simulated import SimulatedProviders
+from bot.access import Actor, Surface
+from bot.models import FailureReason
+from tests.fakes_gateway import (
+    CHAIN,
+    FLASH,
+    GPT,
+    LLAMA,
+    MESSAGES,
+    OPUS,
+    ROUTER,
+    Gate,
+    HandClock,
+    config_of,
+    gateway,
+)
+from tests.surfaces.gateway.conftest import Start
+
+R = FailureReason
+OWNER = Actor(Surface.CLI, "owner", "Ana", owner=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "served"),
+    [
+        ("auto", OPUS),
+        ("", OPUS),
+        ("changeover", OPUS),
+        ("best", OPUS),
+        ("cheap", FLASH),
+        ("CHEAP", FLASH),
+        ("local", LLAMA),
+        ("nightly", GPT),
+        (FLASH, FLASH),
+        (GPT, GPT),
+        ("groq/llama-3.3-70b-versatile", "groq/llama-3.3-70b-versatile"),
+        ("gemini/gemini-2.5-flash", "gemini/gemini-2.5-flash"),
+    ],
+)
+async def test_names(start: Start, asked: str, served: str):
+    gate = await start(config_of(*CHAIN, **{GPT: {"alias": "nightly"}, OPUS: {}}))
+    answer = await gate.ask(model=asked)
+    assert answer.headers["x-changeover-model"] == served
+    assert answer.headers["x-changeover-attempts"] == "1"
+    assert "x-changeover-fallback-from" not in answer.headers
+    assert await gate.events() == []
+
+
+async def test_what_is_asked_for_falls_back_to_the_chain(gate: Gate, providers: SimulatedProviders):
+    providers.break_provider("groq", "rate_limit")
+    answer = await gate.ask(model="groq/llama-3.3-70b-versatile")
+    assert answer.headers["x-changeover-model"] == ROUTER
+    assert answer.headers["x-changeover-fallback-from"] == "groq/llama-3.3-70b-versatile"
+
+
+async def test_custom_providers_by_their_api(start: Start, providers: SimulatedProviders):
+    mine = {
+        "gpt": {
+            "baseUrl": f"{providers.base_url('openai')}/v1",
+            "apiKey": "${TEAM_KEY}",
+            "api": "openai-completions",
+            "models": [{"id": "gpt-5", "cost": {"input": 100, "output": 200}}],
+        },
+        "claude": {
+            "baseUrl": providers.base_url("anthropic"),
+            "apiKey": providers.key("anthropic"),
+            "api": "anthropic-messages",
+            "models": [{"id": "claude-haiku-4-5"}],
+        },
+    }
+    config = config_of("gpt/gpt-5", "claude/claude-haiku-4-5", providers=mine)
+    gate = await start(config, TEAM_KEY=providers.key("openai"))
+    answer = await gate.ask()
+    assert answer.headers["x-changeover-model"] == "gpt/gpt-5"
+    message = await gate.ask(MESSAGES)
+    # The first that speaks the dialect is the first of this chain.
+    assert message.headers["x-changeover-model"] == "claude/claude-haiku-4-5"
+    assert "x-changeover-fallback-from" not in message.headers
+    first, _ = await gate.attempts()
+    assert first.price.source == "config"
+    tokens = first.usage.input_tokens * 100 + first.usage.output_tokens * 200
+    assert first.cost_nano_usd == tokens * 1000
+
+
+async def until_served(gate: Gate, model: str, asked: str = "auto") -> None:
+    """Ask until a model answers, for the second that it may take at most, and some."""
+    for _ in range(200):
+        if (await gate.ask(model=asked)).headers.get("x-changeover-model") == model:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"{model} is not asked")
+
+
+async def test_a_switch_is_in_force_for_the_next_request(gate: Gate):
+    assert (await gate.ask()).headers["x-changeover-model"] == OPUS
+    card = await gate.wired.app.handle(OWNER, "model cheap")
+    assert card.error is None
+    await until_served(gate, FLASH)
+    # And what is asked for by name is what the name means now.
+    await gate.wired.app.handle(OWNER, f"model preset best {LLAMA}")
+    await until_served(gate, LLAMA, "best")
+
+
+async def test_a_broken_edit_leaves_the_last_good_config(
+    gate: Gate, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    file = tmp_path / "moltbot.json"
+    for broken in ("{ oops", '{"agents": {"defaults": {"model": 5}}}', ""):
+        file.write_text(broken)
+        for _ in range(100):
+            if "stays in force" in caplog.text:
+                break
+            await asyncio.sleep(0.01)
+        assert "The last good config stays in force" in caplog.text
+        caplog.clear()
+        assert (await gate.ask()).headers["x-changeover-model"] == OPUS
+    file.unlink()
+    await asyncio.sleep(0.05)
+    assert (await gate.ask()).headers["x-changeover-model"] == OPUS
+    assert (await gate.ask("/readyz", method="GET")).status == 200
+    file.write_text(config_of(LLAMA))
+    await until_served(gate, LLAMA)
+
+
+# --- cool-downs --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reason", "reach"),
+    [
+        (R.RATE_LIMIT, 1),
+        (R.BILLING, 1),
+        (R.AUTH, 1),
+        (R.MODEL_NOT_FOUND, 1),
+        (R.SERVER_ERROR, 2),
+        (R.NETWORK, 2),
+        (R.BAD_RESPONSE, 2),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_how_many_of_25_reach_a_dead_primary(
+    gate: Gate, providers: SimulatedProviders, reason: FailureReason, reach: int, stream: bool
+):
+    # Connections that were used before must not make it more.
+    for _ in range(3):
+        await gate.ask(stream=stream)
+    providers.break_provider("anthropic", reason)
+    answers = [await gate.ask(stream=stream) for _ in range(25)]
+    assert {answer.headers["x-changeover-model"] for answer in answers} == {ROUTER}
+    assert {answer.headers["x-changeover-reason"] for answer in answers} == {reason}
+    reached = providers.counts("anthropic").failed
+    assert reach <= reached <= 3
+    attempts = [answer.headers["x-changeover-attempts"] for answer in answers]
+    assert attempts == ["2"] * reach + ["1"] * (25 - reach)
+    assert len(await gate.events()) == 25
+    if reason is not R.MODEL_NOT_FOUND:
+        assert await gate.figure("changeover_cooldown_until_seconds", scope="anthropic") > 0
+
+
+async def test_half_open_after_a_cooldown(start: Start, providers: SimulatedProviders):
+    clock = HandClock()
+    gate = await start(more={"clock": clock})
+    providers.break_provider("anthropic", "rate_limit", retry_after_s=30)
+    await gate.ask()
+    clock.jump(seconds=29)
+    assert (await gate.ask()).headers["x-changeover-attempts"] == "1"
+    clock.jump(seconds=2)
+    tries = await asyncio.gather(*(gate.ask() for _ in range(8)))
+    assert sorted(a.headers["x-changeover-attempts"] for a in tries) == ["1"] * 7 + ["2"]
+    assert providers.counts("anthropic").failed == 2
+    providers.heal("anthropic")
+    clock.jump(minutes=10)
+    assert (await gate.ask()).headers["x-changeover-model"] == OPUS
+    assert (await gate.ask()).headers["x-changeover-model"] == OPUS
+    for _ in range(200):
+        if not await gate.wired.app.ports.log.cooldowns(clock.now()):
+            break
+        await asyncio.sleep(0.01)
+    assert await gate.wired.app.ports.log.cooldowns(clock.now()) == []
+
+
+async def test_when_all_are_cooling_one_is_tried_all_the_same(
+    gate: Gate, providers: SimulatedProviders
+):
+    for provider in ("anthropic", "openrouter", "deepseek", "ollama"):
+        providers.break_provider(provider, "rate_limit", retry_after_s=99)
+    assert (await gate.ask()).status == 503
+    providers.heal("deepseek")
+    providers.break_provider("deepseek", "rate_limit", retry_after_s=5)
+    dead = await gate.ask()
+    assert dead.status == 503
+    assert dead.headers["x-changeover-attempts"] == "1"
+    assert "cooling down (rate_limit)" in dead.json["error"]["message"]
+    for provider in ("anthropic", "openrouter", "deepseek", "ollama"):
+        providers.heal(provider)
+    assert (await gate.ask()).status == 200
+
+
+async def test_a_missing_model_is_asked_again_when_the_config_changes(
+    gate: Gate, providers: SimulatedProviders, tmp_path: Path
+):
+    providers.break_provider("anthropic", "model_not_found")
+    await gate.ask()
+    providers.heal("anthropic")
+    assert (await gate.ask()).headers["x-changeover-model"] == ROUTER
+    file = tmp_path / "moltbot.json"
+    file.write_text(file.read_text() + "\n")
+    await until_served(gate, OPUS)
+
+
+async def test_two_gateways_know_each_others_cooldowns(
+    gate: Gate, start: Start, providers: SimulatedProviders
+):
+    other = await start()
+    providers.break_provider("anthropic", "auth")
+    assert (await gate.ask()).headers["x-changeover-attempts"] == "2"
+    for _ in range(300):
+        if await other.figure("changeover_cooldown_until_seconds", scope="anthropic"):
+            break
+        await asyncio.sleep(0.01)
+    answer = await other.ask()
+    assert answer.headers["x-changeover-attempts"] == "1"
+    assert answer.headers["x-changeover-reason"] == "auth"
+    assert providers.counts("anthropic").failed == 1
+
+
+async def test_a_cooldown_outlives_the_process(
+    tmp_path: Path, providers: SimulatedProviders, empty_database: bytes
+):
+    providers.break_provider("anthropic", "billing")
+    config = config_of(*CHAIN)
+    async with gateway(tmp_path, providers.env(), config, database=empty_database) as first:
+        await first.ask()
+    async with gateway(tmp_path, providers.env(), config) as second:
+        assert (await second.ask()).headers["x-changeover-attempts"] == "1"
+    # Another key is another matter.
+    env = {**providers.env(), "ANTHROPIC_API_KEY": "a-new-key"}
+    async with gateway(tmp_path, env, config) as third:
+        assert (await third.ask()).headers["x-changeover-attempts"] == "2"
+
+
+async def test_while_the_database_is_away_it_answers_and_remembers(
+    tmp_path: Path, providers: SimulatedProviders, caplog: pytest.LogCaptureFixture
+):
+    folder = tmp_path / "away"
+    nowhere = {**providers.env(), "DATABASE_URL": f"sqlite:///{folder}/x.db"}
+    providers.break_provider("anthropic", "rate_limit", retry_after_s=99)
+    async with gateway(tmp_path, nowhere, config_of(*CHAIN)) as gate:
+        answers = [await gate.ask() for _ in range(3)]
+        assert [a.headers["x-changeover-attempts"] for a in answers] == ["2", "1", "1"]
+        assert await gate.figure("changeover_ledger_queue") == 7
+        assert "wait in memory" in caplog.text
+        folder.mkdir()
+        for _ in range(300):
+            if "database is back" in caplog.text:
+                break
+            await asyncio.sleep(0.01)
+        assert len(await gate.attempts()) == 4
+        assert len(await gate.events()) == 3
+        log = gate.wired.app.ports.log
+        for _ in range(300):
+            if await log.cooldowns(gate.wired.clock.now()):
+                break
+            await asyncio.sleep(0.01)
+        assert await log.cooldowns(gate.wired.clock.now())
+        assert (await gate.ask()).headers["x-changeover-attempts"] == "1"
+
+
+async def test_the_models_list_follows_the_config(gate: Gate, tmp_path: Path):
+    listed = (await gate.ask("/v1/models", method="GET")).json
+    ids = [row["id"] for row in listed["data"]]
+    assert ids[0] == "auto"
+    assert listed["object"] == "list"
+    assert set(CHAIN) <= set(ids)
+    (tmp_path / "moltbot.json").write_text(json.dumps({"agents": {"defaults": {"model": GPT}}}))
+    await until_served(gate, GPT)
+    ids = [row["id"] for row in (await gate.ask("/v1/models", method="GET")).json["data"]]
+    assert GPT in ids
+    assert ROUTER not in ids
