@@ -11,6 +11,7 @@ from bot.alerts.mute import QuietHours
 from bot.alerts.outlook import Outlooks
 from bot.alerts.policy import AlertSettings
 from bot.app import SERVICE
+from bot.card import Person
 from bot.ports import Chat, ChatHistory, Document
 
 
@@ -36,6 +37,7 @@ class Alerts:
             chats=chats,
             settings=AlertSettings(quiet=QuietHours(*hours, zone) if hours else None),
             histories={name: c for name, c in chats.items() if isinstance(c, ChatHistory)},
+            calls=_people(wired.settings.access.operators),
             leader=leader_of(database, wired.service.database_url, wired.clock),
         )
 
@@ -66,3 +68,13 @@ class Alerts:
     async def stop(self) -> None:
         """Let another process lead."""
         await self._engine.leader.resign()
+
+
+def _people(rules: frozenset[str]) -> list[Person]:
+    """Return the operators that loud alerts call; groups and roles cannot be called."""
+    pairs = [rule.partition(":") for rule in sorted(rules)]
+    return [
+        Person(surface, id_, id_, ping=True)
+        for surface, _, id_ in pairs
+        if surface in ("slack", "discord")
+    ]

@@ -101,7 +101,8 @@ class GatewayService:
         await self.gateway.stop()
         for task in list(self._background):
             task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        if self._background:
+            await asyncio.wait(list(self._background), timeout=LAST_TOLD_S)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_TOLD_S):
                 await self._share_cooldowns()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import signal
 from typing import Protocol
@@ -99,9 +98,10 @@ class Bot:
 
     async def start(self) -> None:
         """Begin; refuse when the config cannot be read. Raises ChangeoverError."""
-        await self._wired.app.ports.store.read()
+        document = await self._wired.app.ports.store.read()
         try:
             await self._wired.app.begin()
+            await self._alerts.config_changed(document)
         except ChangeoverError as error:
             _log.warning("%s %s", error.message, error.hint)
         await self._beat()
@@ -125,8 +125,7 @@ class Bot:
         self._schedule.stop()
         if self._watching is not None:
             self._watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watching
+            await asyncio.wait([self._watching], timeout=5)
         await self._alerts.stop()
         await self.chats.stop()
 

@@ -23,6 +23,7 @@ from adapters.prices import ListedPrices, read_operator_prices
 from adapters.providers.lazy import LazyModelLists
 from adapters.storage.config_file import FileConfigStore
 from adapters.storage.lazy import LazyButtons, LazyDatabase, LazyFallbackLog, LazyJournal
+from adapters.storage.lazy_alerts import LazyAlertDesk
 from adapters.storage.lazy_config import LazyConfigStore
 from adapters.storage.lazy_costs import LazyBillLog, LazyBudgets, LazyChainTests, LazyDigestLog
 from adapters.storage.lazy_ledger import LazyCorrections, LazyLedger
@@ -96,6 +97,7 @@ def wire(
         chain_tests=LazyChainTests(database),
         bill_log=LazyBillLog(database),
         corrections=LazyCorrections(database),
+        alerts=LazyAlertDesk(database),
     )
     return Wired(App(ports, settings), settings, service, database, upstream, ticking)
 

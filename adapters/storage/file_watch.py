@@ -30,8 +30,10 @@ async def watch_file(
     pause_s = min(_FIRST_LOOK_S, poll_s)
     try:
         while True:
+            # Not wait_for: before Python 3.12 it may swallow a cancellation that comes with a wake.
             with suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), pause_s)
+                async with asyncio.timeout(pause_s):
+                    await wake.wait()
             wake.clear()
             pause_s = min(pause_s * 3, poll_s)
             document = await asyncio.to_thread(_try, read)
@@ -59,9 +61,9 @@ async def _listen(folders: Iterable[str], wake: asyncio.Event) -> None:
 
 
 async def _stop(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=1.0)
 
 
 def _folders(path: str) -> tuple[str, ...]:

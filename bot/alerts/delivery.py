@@ -28,7 +28,9 @@ MOST_EDITS = 3
 AT_WORK = timedelta(seconds=30)
 """For so long whoever claimed a post is believed to be at it."""
 
-LOOK_BACK = timedelta(minutes=1)
+LOOK_BACK = timedelta(hours=2)
+"""A clock may have jumped since the claim; reminders are further apart than this."""
+
 _log = logging.getLogger("changeover.alerts")
 
 

@@ -59,11 +59,12 @@ class Incident:
 
     `failed_at` is when the primary itself was last asked and failed; later events may only have
     passed it over. `changed` counts what happened to it, `told` is that count when it was last
-    told, and `version` counts the tellings. `served` is by model, in the models' order. `good` answers are
-    those since `failed_at`. `messages` counts the messages that were opened for it.
+    told, and `version` counts the tellings. `served` is by model, in the models' order. `good`
+    answers are those since `failed_at`. `messages` counts the messages that were opened for it.
     `opens` are the openings within the hour that made it unstable, else 0. `night` names the
     quiet hours in which its first word fell. `costs_nano_usd` is what rerouting cost more (or
-    less) until `costs_until`; None once that cannot be known.
+    less) until `costs_until`; None once that cannot be known. `says` is why a config cannot be
+    used, and the step that mends it.
     """
 
     primary: str

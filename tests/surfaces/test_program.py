@@ -231,4 +231,4 @@ async def test_the_headless_demo(tmp_path: Path):
     assert (code, err) == (0, "")
     assert "simulated" in out.splitlines()[0]
     assert "> /model cheap" in out
-    assert list(tmp_path.iterdir()) == []
+    assert os.listdir(tmp_path) == []

@@ -185,7 +185,9 @@ async def drained(gate: Gate, chaos: Chaos, stream: bool) -> tuple[int, str]:
             return response.status, (await response.read()).decode()
 
     request = asyncio.create_task(ask())
-    while not chaos.calls:
+    for _ in range(500):
+        if chaos.calls:
+            break
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)
     await gate.service.stop()
