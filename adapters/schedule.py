@@ -6,6 +6,7 @@ tick changes nothing. APScheduler drops a job that is a second late by default, 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import tzinfo
@@ -67,6 +68,9 @@ def _guarded(name: str, job: Job) -> Job:
         nonlocal failing
         try:
             await job()
+        except asyncio.CancelledError:
+            # Stopped in mid-job, which can be run again at any time; APScheduler would log it.
+            return
         except ChangeoverError as error:
             if not failing:
                 _log.warning("%s: %s %s", name, error.message, error.hint)

@@ -73,18 +73,16 @@ class Target:
 def main() -> None:
     """Measure and print."""
     options = _options()
-    with (
-        tempfile.TemporaryDirectory(prefix="changeover-bench-") as name,
-        contextlib.ExitStack() as s,
-    ):
-        folder = Path(name)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         upstream = Target("direct", _free_port(), "ok")
-        upstream.process = s.enter_context(_running(_upstream(upstream.port), folder, {}))
+        command = _upstream(upstream.port)
+        upstream.process = stack.enter_context(_running(command, folder, {}))
         _until_answered(upstream)
-        targets = [upstream, s.enter_context(_changeover(folder / "us", upstream.port))]
+        targets = [upstream, stack.enter_context(_changeover(folder / "us", upstream.port))]
         if not options.no_litellm:
             binary = options.litellm or _install_litellm()
-            targets.append(s.enter_context(_litellm(folder / "litellm", binary, upstream.port)))
+            targets.append(stack.enter_context(_litellm(folder / "litellm", binary, upstream.port)))
         for _ in range(options.rounds):
             _round(targets, options.seconds)
         for target in targets[1:]:

@@ -16,6 +16,7 @@ import re
 import sys
 import time
 from collections import Counter
+from typing import ClassVar, cast
 from urllib.parse import urlsplit
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
@@ -75,11 +76,10 @@ EVENTS += [_event({}, "stop"), b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"]
 
 
 class _Upstream(asyncio.Protocol):
-    asked: Counter[str] = Counter()
+    asked: ClassVar[Counter[str]] = Counter()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self._came = b""
 
     def data_received(self, data: bytes) -> None:
@@ -130,10 +130,10 @@ class _Load(asyncio.Protocol):
         self._run = run
         self._came = bytearray()
         self._whole = 0
+        self._began_s = self._first_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self._ask()
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -29,6 +29,7 @@ from bot.routing.cooldown import CooldownBook
 _log = logging.getLogger("gateway")
 COOLDOWNS_EVERY_S = 1.0
 LAST_TOLD_S = 2.0
+TOLD_AFTER_S = 0.05
 
 
 class GatewayService:
@@ -148,6 +149,8 @@ class GatewayService:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(COOLDOWNS_EVERY_S):
                     await self._news.wait()
+                # The request that fell back is answered first, and others may have more to tell.
+                await asyncio.sleep(TOLD_AFTER_S)
             self._news.clear()
             await self._share_cooldowns()
 

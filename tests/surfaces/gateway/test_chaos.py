@@ -202,7 +202,9 @@ async def test_streams_that_fail_before_their_first_content(
     response = await gate.ask(stream=True)
     assert response.status == 200
     assert response.headers["x-changeover-model"] == FLASH
-    assert response.headers["x-changeover-reason"] == reason
+    # On a slow machine the first-token time is over before an endless stream grows too large.
+    allowed = {reason, R.TIMEOUT} if script is endless_roles else {reason}
+    assert response.headers["x-changeover-reason"] in allowed
     assert response.text.rstrip().endswith("[DONE]")
     assert "chaos-1" not in response.text
     failed, served = await gate.attempts()
