@@ -52,6 +52,10 @@ class FakeClock:
         return self.at
 
 
+# How long one waits for the lock, real time; contended tests hold it for a moment only.
+LOCK_TIMEOUT_S = 0.2
+
+
 class FakeConfigStore:
     """A config document in memory.
 
@@ -101,12 +105,17 @@ class FakeConfigStore:
     async def exclusive(self) -> AsyncIterator[_FakeSession]:
         if self.locked:
             raise ConfigLockedError(f"{self._location} is locked by process 4711.", "Try again.")
-        async with self._lock:
-            session = _FakeSession(self)
-            try:
-                yield session
-            finally:
-                session.closed = True
+        try:
+            async with asyncio.timeout(LOCK_TIMEOUT_S):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise ConfigLockedError(f"{self._location} is locked.", "Try again.") from None
+        session = _FakeSession(self)
+        try:
+            yield session
+        finally:
+            session.closed = True
+            self._lock.release()
 
     async def watch(self) -> AsyncIterator[Document]:
         seen = self._revision()

@@ -210,8 +210,6 @@ async def test_tasks_of_one_process_wait_for_each_other(ground: Ground) -> None:
 
 
 async def test_a_lock_that_stays_taken_is_told(ground: Ground) -> None:
-    if not ground.shared:
-        pytest.skip("the fake's lock is told to be taken by a flag")
     ground.put(FIRST)
     async with ground.open_store().exclusive():
         with pytest.raises(ConfigLockedError) as caught:

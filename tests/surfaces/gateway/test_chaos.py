@@ -208,7 +208,8 @@ async def test_streams_that_fail_before_their_first_content(
     assert response.text.rstrip().endswith("[DONE]")
     assert "chaos-1" not in response.text
     failed, served = await gate.attempts()
-    assert (failed.reason, served.reason) == (reason, None)
+    assert failed.reason in allowed
+    assert served.reason is None
     assert len(chaos.calls) == 1
 
 
