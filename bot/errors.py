@@ -133,6 +133,12 @@ class ConfigWriteError(ConfigError):
     code = "config_write"
 
 
+class ConfigRefusedError(ConfigError):
+    """The program that runs on the config calls it invalid."""
+
+    code = "config_refused"
+
+
 class ConfigLockedError(ConfigError):
     """Somebody else holds the lock and did not let go of it in time."""
 

@@ -44,6 +44,7 @@ def entry(
     words: str = "hi",
     tokens: tuple[int, int, int, int] = (800, 50, 200, 0),
     cost: float = 0.0,
+    stop: str = "stop",
     **more: Any,
 ) -> bytes:
     """Write one message of a transcript, with its line break."""
@@ -63,7 +64,7 @@ def entry(
                 "cacheWrite": written,
                 "cost": {"total": cost},
             },
-            "stopReason": "error" if error else "stop",
+            "stopReason": "error" if error else stop,
         }
         if error:
             message["errorMessage"] = error

@@ -10,13 +10,15 @@ from adapters.main.wiring import Wired
 from bot.access import Actor
 from bot.card import Card
 from bot.commands.doctor import Check, Level, examine
-from bot.errors import SettingsError
+from bot.config.include import resolve_includes
+from bot.errors import ChangeoverError, SettingsError
 
 
 async def examine_all(wired: Wired, actor: Actor) -> Card:
     """Look at everything and return the card."""
     context = wired.app.context(actor)
     others = [*_files(wired), *_gateway(wired), *_chat(wired), *await _live(wired)]
+    others += await _openclaw(wired)
     return await examine(context, others)
 
 
@@ -32,6 +34,24 @@ async def _live(wired: Wired) -> list[Check]:
 
         checks += await examine_discord(wired.service.discord)
     return checks
+
+
+async def _openclaw(wired: Wired) -> list[Check]:
+    """Say which Moltbot or OpenClaw was found, and what the service read of it."""
+    from adapters.openclaw.health import HEALTH_KEY, checks, look
+    from adapters.storage.sync_memory import LazyMemory
+
+    store = wired.app.ports.store
+    try:
+        config = resolve_includes(await store.read())
+    except ChangeoverError:
+        config = {}
+    place, release = look(wired.service.openclaw, store.location, config)
+    try:
+        summary = await LazyMemory(wired.database).get(HEALTH_KEY)
+    except ChangeoverError:
+        summary = None
+    return checks(place, release, summary)
 
 
 def _files(wired: Wired) -> list[Check]:

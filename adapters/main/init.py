@@ -9,17 +9,20 @@ import sys
 from pathlib import Path
 
 from adapters.environment import find_config, read_service_settings
-from adapters.main.wiring import environment
+from adapters.main.terminal import person
+from adapters.main.wiring import environment, run, wire
 from adapters.storage.config_file import FileConfigStore
 from adapters.storage.lazy import LazyDatabase
 from adapters.storage.lazy_config import LazyConfigStore
 from adapters.terminal.cli import Invocation
 from adapters.terminal.render import Look, deliver
-from bot.card import Card, Code, Strong, Text, Tone, text
+from bot.access import Surface
+from bot.card import Action, Card, Code, Strong, Text, Tone, text
 from bot.catalog import shipped
 from bot.errors import ConfigMissingError, ConfigWriteError
 
 _PACKAGED = Path(__file__).with_name("env.example")
+_EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104
 _IN_THE_CLONE = Path(__file__).parents[2] / ".env.example"
 
 
@@ -27,9 +30,29 @@ def run_init(invocation: Invocation) -> int:
     """Write what is missing and say what is there. Raises ChangeoverError."""
     from datetime import UTC, datetime
 
+    if invocation.openclaw:
+        return run(lambda: _serve(invocation))
+
     look = Look(UTC, lambda: datetime.now(UTC), os.environ, json=invocation.json)
     card = asyncio.run(_init(invocation))
     return deliver(card, sys.stdout, sys.stderr, look)
+
+
+async def _serve(invocation: Invocation) -> int:
+    """Show or make the edit that points a running OpenClaw at our gateway."""
+    from bot.commands.serve import serve
+    from bot.openclaw.serve import Door
+
+    wired = wire(environment(invocation), config=invocation.config)
+    gateway = wired.service.gateway
+    host = gateway.host if gateway.host not in _EVERYWHERE else "127.0.0.1"
+    door = Door(gateway.port, host, token=bool(gateway.token or gateway.callers))
+    action = Action("init --openclaw", confirmed=invocation.yes)
+    try:
+        card = await serve(wired.app.context(person(Surface.CLI), action), door)
+    finally:
+        await wired.close()
+    return deliver(card, sys.stdout, sys.stderr, wired.look(json=invocation.json))
 
 
 async def _init(invocation: Invocation) -> Card:

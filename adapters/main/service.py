@@ -11,6 +11,7 @@ from adapters.logs import setup_logging
 from adapters.main.alerts import Alerts
 from adapters.main.chats import Chats, tell
 from adapters.main.jobs import Jobs, with_bills
+from adapters.main.openclaw import OpenClaw
 from adapters.main.wiring import Wired, environment, run, wire
 from adapters.schedule import Schedule
 from adapters.terminal.cli import Invocation
@@ -94,11 +95,13 @@ class Bot:
         self.chats = Chats(wired)
         self._jobs = Jobs(wired, self.chats.posts)
         self._alerts = Alerts(wired, self.chats.posts)
+        self._openclaw = OpenClaw(wired)
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin; refuse when the config cannot be read. Raises ChangeoverError."""
         document = await self._wired.app.ports.store.read()
+        self._openclaw.config_changed(document)
         try:
             await self._wired.app.begin()
             await self._alerts.config_changed(document)
@@ -118,11 +121,13 @@ class Bot:
             )
         self._schedule.start()
         self._watching = asyncio.create_task(self._watch())
+        await self._openclaw.start()
         await self.chats.start()
 
     async def stop(self) -> None:
         """Stop what was begun."""
         self._schedule.stop()
+        await self._openclaw.stop()
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait([self._watching], timeout=5)
@@ -142,6 +147,7 @@ class Bot:
 
     async def _watch(self) -> None:
         async for document in self._wired.app.ports.store.watch():
+            self._openclaw.config_changed(document)
             try:
                 await self._alerts.config_changed(document)
             except StorageError as error:

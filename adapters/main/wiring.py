@@ -19,6 +19,7 @@ from adapters.environment import (
     read_settings,
 )
 from adapters.gateway.lazy import LazyUpstream
+from adapters.openclaw.lazy import LazyReloads
 from adapters.prices import ListedPrices, read_operator_prices
 from adapters.providers.lazy import LazyModelLists
 from adapters.storage.config_file import FileConfigStore
@@ -80,9 +81,10 @@ def wire(
     database = LazyDatabase(service.database_url)
     upstream = LazyUpstream()
     ticking = clock or SystemClock()
+    store = _store(env, config, cwd or Path.cwd(), database)
     ports = Ports(
         clock=ticking,
-        store=_store(env, config, cwd or Path.cwd(), database),
+        store=store,
         journal=LazyJournal(database),
         log=LazyFallbackLog(database),
         upstream=upstream,
@@ -98,6 +100,7 @@ def wire(
         bill_log=LazyBillLog(database),
         corrections=LazyCorrections(database),
         alerts=LazyAlertDesk(database),
+        reloads=LazyReloads(service.openclaw, store),
     )
     return Wired(App(ports, settings), settings, service, database, upstream, ticking)
 

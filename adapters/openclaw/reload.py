@@ -3,49 +3,75 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
+from adapters.openclaw.find import Attachable, gather
+from adapters.openclaw.pinned import pinned_in
 from adapters.openclaw.tail import LogTail
-from bot.card import Caution
+from bot.config.include import resolve_includes
+from bot.errors import ChangeoverError
 from bot.openclaw.log_lines import Reload, ReloadNote, read_line
+from bot.openclaw.place import Place, decide
+from bot.ports import ConfigStore
+from bot.ports.reloads import Confirmation, Pinned, Taken
 
 _POLL_S = 0.1
+# A running gateway writes something far more often; one that is stopped is not waited for.
+_SILENT_S = 24 * 3600.0
 
 
-class Taken(StrEnum):
-    """What became of a change."""
+class OpenClawReloads:
+    """The Moltbot or OpenClaw that runs on the config, if one does."""
 
-    IN_FORCE = "in_force"
-    NOT_SEEN = "not_seen"
-    REJECTED = "rejected"
-    NEEDS_RESTART = "needs_restart"
+    def __init__(self, settings: Attachable, store: ConfigStore, timeout_s: float = 5.0) -> None:
+        self._settings = settings
+        self._store = store
+        self._timeout_s = timeout_s
 
+    async def begin(self) -> ReloadWatch | None:
+        """Look at where its log stands before a write; None when there is nothing to follow."""
+        place = await self._place()
+        if not place.attached:
+            return None
+        watch = ReloadWatch([Path(path) for path in place.logs], self._timeout_s)
+        await watch.mark()
+        return watch
 
-@dataclass(frozen=True, slots=True)
-class Confirmation:
-    """The verdict, and what the gateway said with it."""
+    async def pinned(self) -> Sequence[Pinned]:
+        """Return the sessions that do not follow the config."""
+        state = (await self._place()).state
+        return await asyncio.to_thread(pinned_in, Path(state)) if state else ()
 
-    taken: Taken
-    detail: str = ""
+    async def _place(self) -> Place:
+        try:
+            config = resolve_includes(await self._store.read())
+        except ChangeoverError:
+            config = {}
+        return await asyncio.to_thread(
+            lambda: decide(gather(self._settings, self._store.location, config))
+        )
 
 
 class ReloadWatch:
-    """Begins at the end of the log: make it before the write, ask it after."""
+    """Begins at the end of the log: mark it before the write, ask it after."""
 
-    def __init__(self, logs: Sequence[Path]) -> None:
+    def __init__(self, logs: Sequence[Path], timeout_s: float = 5.0) -> None:
         self._tail = LogTail(logs)
+        self._timeout_s = timeout_s
 
     async def mark(self) -> None:
         """Pass over what the log says already."""
         await asyncio.to_thread(self._tail.to_end)
+        silent_s = time.time() - await asyncio.to_thread(self._tail.last_written)
+        if silent_s > _SILENT_S:
+            self._timeout_s = 0.0
 
-    async def confirm(self, timeout_s: float = 5.0) -> Confirmation:
+    async def confirm(self) -> Confirmation:
         """Wait for the log to tell; NOT_SEEN when it does not in time."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout_s
+        deadline = loop.time() + self._timeout_s
         while True:
             part = await asyncio.to_thread(self._tail.read)
             self._tail.accept(part)
@@ -70,28 +96,3 @@ def verdict_of(lines: Sequence[bytes]) -> Confirmation | None:
         if isinstance(note, ReloadNote):
             return Confirmation(verdicts[note.reload], note.detail)
     return None
-
-
-def caution_of(confirmation: Confirmation) -> Caution | None:
-    """Say what is to be done; None when the change is in force."""
-    match confirmation.taken:
-        case Taken.IN_FORCE:
-            return None
-        case Taken.NOT_SEEN:
-            return Caution(
-                "reload_not_seen",
-                "Written, not yet seen by the gateway: its log says nothing about it so far.",
-                "If it is not running it reads the file when it starts; else: changeover doctor",
-            )
-        case Taken.REJECTED:
-            return Caution(
-                "reload_rejected",
-                f"The gateway refused the new config: {confirmation.detail or 'no reason given'}.",
-                "/model undo",
-            )
-        case Taken.NEEDS_RESTART:
-            return Caution(
-                "reload_needs_restart",
-                "Written; the gateway takes it up only when it is restarted.",
-                "Restart the gateway, for example: docker restart CONTAINER",
-            )

@@ -87,6 +87,11 @@ class LogTail:
                 continue
             self._marks[found.st_dev, found.st_ino] = replace(mark, offset=size)
 
+    def last_written(self) -> float:
+        """Return when the newest file was written, in seconds since the epoch; 0 without one."""
+        files = self._files({})
+        return files[-1][1].st_mtime if files else 0.0
+
     def read(self, most_bytes: int = 4 * CHUNK_BYTES) -> Slice:
         """Read what is new, at most so much; marks stay until `accept`."""
         part = Slice(marks=dict(self._marks))

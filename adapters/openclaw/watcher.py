@@ -25,11 +25,11 @@ from adapters.openclaw.jsonl import Sessions, shard_names
 from adapters.openclaw.sqlite import Databases
 from adapters.openclaw.tail import LogTail, Slice
 from bot.config.include import resolve_includes
+from bot.config.schema import OWN_PROVIDER
 from bot.errors import ChangeoverError, StorageError
 from bot.openclaw.decisions import Runs
 from bot.openclaw.log_lines import Broken, Decision, ReloadNote, Told, read_line
 from bot.openclaw.place import Place, decide
-from bot.openclaw.serve import PROVIDER
 from bot.ports import Attempt, Clock, ConfigStore, FallbackEvent, Json
 
 _log = logging.getLogger("openclaw")
@@ -79,7 +79,7 @@ class OpenClawWatcher:
         sinks: Sinks,
         clock: Clock,
         *,
-        own_providers: frozenset[str] = frozenset({PROVIDER}),
+        own_providers: frozenset[str] = frozenset({OWN_PROVIDER}),
         home: Path | None = None,
         temporary: Sequence[Path] | None = None,
         poll_s: float = POLL_S,

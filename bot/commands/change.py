@@ -18,7 +18,8 @@ from bot.commands.picture import (
     remember,
     surroundings,
 )
-from bot.config.commit import Applied, Plan, Planner, Present, Wish, carry_out
+from bot.commands.reload import carry_out_watched
+from bot.config.commit import Applied, Plan, Planner, Present, Wish
 from bot.config.history import owner
 from bot.config.naming import alias_of, near, written
 from bot.config.plan import choice_for
@@ -31,12 +32,14 @@ from bot.messages.model import (
     ChangeWords,
     change_card,
     confirm_card,
+    in_force,
     names_of,
     unchanged_card,
     value,
 )
 from bot.models import ModelRef, Price
 from bot.ports import Json, RevertState
+from bot.ports.reloads import Confirmation
 from bot.routing.chain import allow_rule, lone_hop
 
 CONFIRM_FOR = timedelta(minutes=5)
@@ -81,10 +84,10 @@ async def change(ctx: Context, request: Request) -> Card:
 
     wish = Wish(ctx.actor, request.action, request.reason, plan)
     try:
-        applied = await carry_out(ctx.ports.store, ctx.ports.journal, wish, ctx.now)
+        applied, told = await carry_out_watched(ctx, wish)
     except ConfirmationNeededError:
         return _question(ctx, request, seen[0])
-    return await _tell(ctx, request, seen[0], applied, back_at)
+    return await _tell(ctx, request, seen[0], (applied, told), back_at)
 
 
 def _ask(ctx: Context, request: Request, present: Present, planned: Plan) -> None:
@@ -132,8 +135,13 @@ def _question(ctx: Context, request: Request, present: Present) -> Card:
 
 
 async def _tell(
-    ctx: Context, request: Request, before: Present, applied: Applied, back_at: datetime | None
+    ctx: Context,
+    request: Request,
+    before: Present,
+    outcome: tuple[Applied, Confirmation | None],
+    back_at: datetime | None,
 ) -> Card:
+    applied, told = outcome
     planned = applied.plan
     words = _words(ctx, request, applied.before, applied.after, planned)
     back, dropped = await _time(ctx, request, applied, back_at)
@@ -142,17 +150,19 @@ async def _tell(
     picture = picture_of(ctx, after, known, request.agent)
     warnings = [
         *cautions.unrecorded(applied.unrecorded),
+        *cautions.reload(told),
         *request.warn(picture),
         *(cautions.overdue(back[0], known.service_seen_at, ctx.now) if back else []),
+        *(cautions.pinned(await ctx.ports.reloads.pinned()) if told and request.priced else []),
     ]
     words = replace(
         words,
         change_id=applied.change_id,
         back=back,
-        notes=(*request.notes(before), *dropped),
+        notes=(*request.notes(before), *dropped, *in_force(told)),
         warnings=tuple(warnings),
     )
-    data = _data(ctx, request, words, applied)
+    data = _data(ctx, request, words, applied) | {"reload": told.taken if told else None}
     return change_card(words, data) if applied.changed else unchanged_card(words, data)
 
 

@@ -34,6 +34,7 @@ from bot.ports import (
     Upstream,
 )
 from bot.ports.alerts import AlertDesk, NoAlerts
+from bot.ports.reloads import NoReloads, Reloads
 from bot.settings import Settings
 
 
@@ -57,6 +58,7 @@ class Ports:
     bills: Sequence[BillSource] = ()
     corrections: Corrections = field(default_factory=NoCorrections)
     alerts: AlertDesk = field(default_factory=NoAlerts)
+    reloads: Reloads = field(default_factory=NoReloads)
 
 
 @dataclass(frozen=True, slots=True)

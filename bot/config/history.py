@@ -15,13 +15,16 @@ from bot.config.values import dotted, same
 from bot.errors import MovedOnError, NothingToDoError
 from bot.ports import ABSENT, Absent, Change, Json, Path, Touched
 
+# Where our own gateway stands first in the file, what it asks first is the list's first.
+_BEHIND: Path = ("fallbacks", 0)
+
 
 def moves_primary(change: Change, model: Path) -> bool:
     """Decide whether a change made the primary of the `model` value at a path another one."""
     return any(
         not same(_primary(one.before, one.path, model), _primary(one.after, one.path, model))
         for one in change.touched
-        if _overlap(one.path, (*model, "primary")) or one.path == model
+        if _overlap(one.path, (*model, "primary")) or one.path == (*model, *_BEHIND)
     )
 
 
@@ -44,6 +47,8 @@ def model_path(change: Change) -> Path | None:
         for path in ((*one.path, *rest) for rest in _leaves(one.after)):
             if path[-1] == "primary" and path[-2:-1] == ("model",):
                 return path[:-1]
+            if path[-2:] == _BEHIND and path[-3:-2] == ("model",):
+                return path[:-2]
             if path[-1] == "model":
                 return path
     return None
@@ -118,7 +123,7 @@ def go_back(change: Change, changes: Sequence[Change]) -> Planner:
         model = model_path(change)
         standing = owner(changes, model) if model else None
         choice = get(present.parsed, model) if model else ABSENT
-        now = choice.get("primary") if isinstance(choice, dict) else choice
+        now = next((c.primary for c in present.view.choices if c.path == model), None)
         if model is None or standing is None or standing.id != change.id or now != change.new:
             raise MovedOnError("The primary was changed since.", "/model history shows by whom.")
         back = [t for t in change.touched if _stands(present, t)]

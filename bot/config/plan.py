@@ -35,11 +35,13 @@ def choice_for(view: ConfigView, agent: str | None) -> ModelChoice:
 def plan_primary(view: ConfigView, ref: ModelRef, agent: str | None = None) -> list[Edit]:
     """Plan a switch of the primary; the chain stays as it is."""
     choice = choice_for(view, agent)
-    path = choice.primary_path
+    edits: list[Edit] = [SetValue(choice.primary_path, str(ref))]
     if agent is not None and choice.shape is ModelShape.ABSENT:
         # Both generations take a string for an agent, and a string inherits the chain.
-        path = choice.path
-    return [SetValue(path, str(ref)), *allow(view, [ref])]
+        edits = [SetValue(choice.path, str(ref))]
+    elif choice.front is not None and choice.primary is None:
+        edits = _behind(choice, [str(ref)])
+    return [*edits, *allow(view, [ref])]
 
 
 def plan_chain(view: ConfigView, words: Sequence[str], new: Iterable[ModelRef]) -> list[Edit]:
@@ -49,7 +51,9 @@ def plan_chain(view: ConfigView, words: Sequence[str], new: Iterable[ModelRef]) 
     """
     choice = view.default
     edits: list[Edit] = [SetValue(choice.fallbacks_path, list(words))]
-    if choice.shape is ModelShape.STRING:
+    if choice.front is not None:
+        edits = _behind(choice, [*([choice.primary] if choice.primary else []), *words])
+    elif choice.shape is ModelShape.STRING:
         edits = [SetValue(choice.path, {"primary": choice.primary, "fallbacks": list(words)})]
     return [*edits, *allow(view, new)]
 
@@ -58,14 +62,23 @@ def plan_strategy(view: ConfigView, primary: ModelRef, chain: Sequence[ModelRef]
     """Plan primary and chain in one edit."""
     names = [str(ref) for ref in chain]
     choice = view.default
-    if choice.shape is ModelShape.OBJECT:
-        edits: list[Edit] = [
+    if choice.front is not None:
+        edits: list[Edit] = _behind(choice, [str(primary), *names])
+    elif choice.shape is ModelShape.OBJECT:
+        edits = [
             SetValue(choice.primary_path, str(primary)),
             SetValue(choice.fallbacks_path, names),
         ]
     else:
         edits = [SetValue(choice.path, {"primary": str(primary), "fallbacks": names})]
     return [*edits, *allow(view, [primary, *chain])]
+
+
+def _behind(choice: ModelChoice, chain: Sequence[str]) -> list[Edit]:
+    """Plan the whole chain of a file in which our gateway stands first."""
+    if choice.shape is ModelShape.STRING:
+        return [SetValue(choice.path, {"primary": choice.front, "fallbacks": list(chain)})]
+    return [SetValue(choice.fallbacks_path, list(chain))]
 
 
 def plan_alias(view: ConfigView, name: str, ref: ModelRef) -> list[Edit]:

@@ -8,7 +8,7 @@ too since 2026.3; an agent's own model stands in `agents.list[].model` before an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -22,6 +22,8 @@ DEFAULTS: Path = ("agents", "defaults")
 MODEL_PATH: Path = (*DEFAULTS, "model")
 MODELS_PATH: Path = (*DEFAULTS, "models")
 ALLOW_PATH: Path = (*DEFAULTS, "modelPolicy", "allow")
+OWN_PROVIDER = "changeover"
+"""The provider under which our gateway stands in a Moltbot's or OpenClaw's config."""
 
 
 class ModelShape(StrEnum):
@@ -38,22 +40,40 @@ class ModelChoice:
 
     `primary` and `fallbacks` are as written: names, aliases, or `${VAR}`. `fallbacks` None means
     that the key is absent, which for an agent inherits the defaults' chain.
+
+    `front` is our own gateway where it stands first in the file. What the gateway asks first is
+    then the first of the file's fallbacks: that is `primary` here, and `fallbacks` the rest.
     """
 
     path: Path
     shape: ModelShape
     primary: str | None = None
     fallbacks: tuple[str, ...] | None = None
+    front: str | None = None
 
     @property
     def primary_path(self) -> Path:
         """Where the primary's string stands or would stand."""
+        if self.front is not None:
+            return (*self.fallbacks_path, 0)
         return self.path if self.shape is ModelShape.STRING else (*self.path, "primary")
 
     @property
     def fallbacks_path(self) -> Path:
         """Where the chain's list stands or would stand."""
         return (*self.path, "fallbacks")
+
+    @property
+    def written(self) -> tuple[str | None, list[str]]:
+        """What the file says: its own first model and its list."""
+        if self.front is None:
+            return self.primary, list(self.fallbacks or ())
+        return self.front, [word for word in (self.primary, *(self.fallbacks or ())) if word]
+
+    def served(self) -> ModelChoice:
+        """Return the choice as our gateway walks it, which stands first in the file."""
+        primary, *rest = self.fallbacks or (None,)
+        return replace(self, front=self.primary, primary=primary, fallbacks=tuple(rest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +95,16 @@ class ConfigView:
         """Return the defaults' model, or an agent's own; None for an unknown agent."""
         return self.default if agent is None else self.agents.get(agent)
 
+    @property
+    def choices(self) -> tuple[ModelChoice, ...]:
+        """The defaults' model and every agent's own."""
+        return (self.default, *self.agents.values())
+
     def snapshot(self) -> Json:
         """Return the part whose edits from outside are history, as plain JSON."""
         return {
-            "primary": self.default.primary,
-            "fallbacks": list(self.default.fallbacks or ()),
+            "primary": self.default.written[0],
+            "fallbacks": self.default.written[1],
             "models": dict(self.aliases),
             "allow": list(self.allow),
             "agents": {
@@ -157,14 +182,22 @@ def view(parsed: Json) -> ConfigView:
     agents = root.agents or _Agents()
     defaults = agents.defaults or _Defaults()
     models = defaults.models or {}
+    aliases = {key: entry.alias if entry else None for key, entry in models.items()}
+    default = _choice(MODEL_PATH, defaults.model)
     return ConfigView(
-        default=_choice(MODEL_PATH, defaults.model),
-        aliases={key: entry.alias if entry else None for key, entry in models.items()},
+        default=default.served() if _ours(default.primary, aliases) else default,
+        aliases=aliases,
         allow=tuple(defaults.policy.allow or ()) if defaults.policy else (),
         agents=_agents(agents),
         providers=(root.models.providers if root.models else None) or {},
         version=root.meta.version if root.meta else None,
     )
+
+
+def _ours(primary: str | None, aliases: Mapping[str, str | None]) -> bool:
+    """Decide whether a model is our own gateway, by its name or an alias."""
+    named = [key for key, alias in aliases.items() if alias and alias == primary]
+    return any(word.startswith(f"{OWN_PROVIDER}/") for word in (primary or "", *named))
 
 
 def _choice(path: Path, model: str | _Model | None) -> ModelChoice:

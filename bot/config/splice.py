@@ -66,7 +66,7 @@ def plan_splice(text: str, root: Json, edit: Edit) -> Splice:
     """
     place = locate(text, root, edit.path)
     if isinstance(edit, Remove):
-        splice = _remove(text, place, edit.path)
+        splice = _remove(text, place, edit)
     elif place.value is ABSENT:
         splice = _insert(text, place, edit.path, edit.value)
     else:
@@ -75,12 +75,13 @@ def plan_splice(text: str, root: Json, edit: Edit) -> Splice:
     return splice.narrowed(text)
 
 
-def _remove(text: str, place: Place, path: Path) -> Splice:
-    if not path:
+def _remove(text: str, place: Place, edit: Remove) -> Splice:
+    if not edit.path:
         raise ConfigUneditableError(
             "The whole config cannot be taken away.", "Name the part that should go."
         )
-    refuse_lost_variables(text, place.start, path, place.value)
+    if not edit.own:
+        refuse_lost_variables(text, place.start, edit.path, place.value)
     container = place.containers[-1]
     layout = take_apart(text, container)
     frame = _frame(text, place.containers, layout)

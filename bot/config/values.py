@@ -24,9 +24,13 @@ class SetValue:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Take a member or an element away; nothing happens where there is none."""
+    """Take a member or an element away; nothing happens where there is none.
+
+    `own` says that this program put it there, so that a `${VAR}` in it may go too.
+    """
 
     path: Path
+    own: bool = False
 
 
 Edit = SetValue | Remove
@@ -205,7 +209,7 @@ def _outermost(before: Json, path: Path, after: Json) -> Touched | None:
 
 def restore(changes: Sequence[Touched]) -> list[Edit]:
     """Return the edits that take changes back, the last one first where order matters."""
-    removed = [Remove(one.path) for one in reversed(changes) if one.before is ABSENT]
+    removed = [Remove(one.path, own=True) for one in reversed(changes) if one.before is ABSENT]
     return [
         *removed,
         *(SetValue(one.path, one.before) for one in changes if one.before is not ABSENT),

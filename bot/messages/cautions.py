@@ -10,9 +10,10 @@ from bot.catalog import Catalog
 from bot.config.naming import variable_in
 from bot.config.schema import ConfigView, ModelShape
 from bot.errors import StorageError
-from bot.messages.words import listed
+from bot.messages.words import counted, listed
 from bot.models import ModelRef
 from bot.ports.alerts import ChannelTrouble
+from bot.ports.reloads import Confirmation, Pinned, Taken
 from bot.routing.chain import AllowRule, Hop, SkipReason, lost_on_the_way
 
 
@@ -53,6 +54,14 @@ def of_hop(hop: Hop, hops: Sequence[Hop], rule: AllowRule) -> list[Caution]:
                     "unsupported_api",
                     f"{name} is behind an api that Changeover cannot speak.",
                     "Use openai-completions or anthropic-messages in models.providers.",
+                )
+            )
+        case SkipReason.OURSELVES:
+            found.append(
+                Caution(
+                    "ourselves",
+                    f"{name} is Changeover's own gateway, which cannot ask itself.",
+                    f"/fallback remove {name}" if hop.position else "/model use MODEL",
                 )
             )
         case SkipReason.NOT_A_MODEL:
@@ -171,6 +180,46 @@ def unrecorded(trouble: StorageError | None) -> list[Caution]:
             f"The change is made, but not in history, so /model undo cannot find it: "
             f"{trouble.message}",
             trouble.hint,
+        )
+    ]
+
+
+def reload(told: Confirmation | None) -> list[Caution]:
+    """Say what became of a change where the program that owns the config has not taken it up."""
+    match told.taken if told else None:
+        case Taken.NOT_SEEN:
+            return [
+                Caution(
+                    "reload_not_seen",
+                    "Written, not yet seen by OpenClaw: its log says nothing about it so far.",
+                    "When it starts it reads the file anyway; if it is running: changeover doctor",
+                )
+            ]
+        case Taken.NEEDS_RESTART:
+            return [
+                Caution(
+                    "reload_needs_restart",
+                    "Written; OpenClaw takes it up only when it is restarted.",
+                    "Restart it, for example: docker restart CONTAINER",
+                )
+            ]
+        case _:
+            return []
+
+
+def pinned(found: Sequence[Pinned]) -> list[Caution]:
+    """Say which sessions of OpenClaw do not follow the config."""
+    if not found:
+        return []
+    total = sum(one.sessions for one in found)
+    agents = listed([one.agent for one in found])
+    models = listed(sorted({model for one in found for model in one.models}))
+    return [
+        Caution(
+            "pinned_sessions",
+            f"{counted(total, 'session')} of {agents} {'does' if total == 1 else 'do'} not follow: "
+            f"somebody chose {models} there.",
+            "In that conversation, to OpenClaw: /model default",
         )
     ]
 

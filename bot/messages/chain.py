@@ -26,6 +26,7 @@ SKIPS = {
     SkipReason.UNSUPPORTED: "skipped: its api is not supported",
     SkipReason.NOT_A_MODEL: "skipped: not a model",
     SkipReason.REPEATED: "skipped: stands above already",
+    SkipReason.OURSELVES: "skipped: this gateway itself",
 }
 
 

@@ -38,6 +38,7 @@ from bot.messages.words import (
 )
 from bot.models import ModelRef, Price
 from bot.ports import Change, IncidentRow
+from bot.ports.reloads import Confirmation, Taken
 from bot.routing.chain import Hop
 
 ACTIONS = {
@@ -207,6 +208,13 @@ def change_card(words: ChangeWords, data: dict[str, Any]) -> Card:
         footer=text(words.place),
         data=data,
     )
+
+
+def in_force(told: Confirmation | None) -> tuple[Text, ...]:
+    """Say that the program which owns the config has taken a change up."""
+    if told is None or told.taken is not Taken.IN_FORCE:
+        return ()
+    return (text("In force: OpenClaw has taken it up."),)
 
 
 def unchanged_card(words: ChangeWords, data: dict[str, Any]) -> Card:

@@ -7,34 +7,49 @@ becomes the first fallback, so that OpenClaw still answers when our gateway is a
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from bot.card import Card, Caution, Code, Fact, Strong, Tone, Visibility, text
 from bot.config.edit import Edit, SetValue
 from bot.config.naming import written
 from bot.config.plan import allow
-from bot.config.schema import ConfigView, ModelShape
+from bot.config.schema import OWN_PROVIDER, ConfigView, ModelShape
 from bot.models import ModelRef
 
-PROVIDER = "changeover"
-SERVED = ModelRef(PROVIDER, "auto")
+SERVED = ModelRef(OWN_PROVIDER, "auto")
 TOKEN = "${GATEWAY_TOKEN}"  # noqa: S105
 _NO_TOKEN = "not-needed"  # noqa: S105
-_PROVIDERS = ("models", "providers", PROVIDER)
+_PROVIDERS = ("models", "providers", OWN_PROVIDER)
 
 
-def is_served(view: ConfigView) -> bool:
-    """Decide whether the config's primary is our gateway already."""
-    return written(view.default.primary, view) == SERVED
-
-
-def plan_serve(view: ConfigView, port: int, *, token: bool = True) -> list[Edit]:
-    """Plan the edits; none where all of it stands so already.
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where OpenClaw finds our gateway.
 
     `token` False writes no `${GATEWAY_TOKEN}`: a variable that is missing in OpenClaw's own
     environment makes its whole config invalid.
     """
-    edits: list[Edit] = [SetValue(_PROVIDERS, provider_entry(port, token=token))]
+
+    port: int
+    host: str = "127.0.0.1"
+    token: bool = True
+
+    @property
+    def url(self) -> str:
+        """The base URL of the OpenAI dialect."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/v1"
+
+
+def is_served(view: ConfigView) -> bool:
+    """Decide whether the config's primary is our gateway already."""
+    return view.default.front is not None
+
+
+def plan_serve(view: ConfigView, door: Door) -> list[Edit]:
+    """Plan the edits; none where all of it stands so already."""
+    edits: list[Edit] = [SetValue(_PROVIDERS, provider_entry(door))]
     choice = view.default
     if is_served(view):
         return edits
@@ -53,14 +68,14 @@ def plan_serve(view: ConfigView, port: int, *, token: bool = True) -> list[Edit]
     return [*edits, *allow(view, [SERVED, *named])]
 
 
-def provider_entry(port: int, *, token: bool = True) -> dict[str, Any]:
+def provider_entry(door: Door) -> dict[str, Any]:
     """Return the gateway as an entry of `models.providers`, valid to every release.
 
     The cost is 0 there, because the gateway's own ledger has the real one.
     """
     return {
-        "baseUrl": f"http://127.0.0.1:{port}/v1",
-        "apiKey": TOKEN if token else _NO_TOKEN,
+        "baseUrl": door.url,
+        "apiKey": TOKEN if door.token else _NO_TOKEN,
         "api": "openai-completions",
         "models": [
             {
@@ -76,16 +91,14 @@ def provider_entry(port: int, *, token: bool = True) -> dict[str, Any]:
     }
 
 
-def serve_card(
-    view: ConfigView, port: int, diff: str, *, place: str, made: bool, token: bool = True
-) -> Card:
+def serve_card(view: ConfigView, door: Door, diff: str, *, place: str, made: bool) -> Card:
     """Show the edit, or say that it was made, with what it needs and how it is taken back."""
     changes = bool(diff)
     title = "OpenClaw asks our gateway now" if made else "This would point OpenClaw at our gateway"
     if not changes:
         title = "OpenClaw asks our gateway already"
     warnings = []
-    if token and changes:
+    if door.token and changes:
         warnings.append(
             Caution(
                 "token_in_openclaw",
@@ -93,14 +106,23 @@ def serve_card(
                 "Put GATEWAY_TOKEN into OpenClaw's environment (its .env) before.",
             )
         )
-    old = view.default.primary
+    own = [id_ for id_, choice in view.agents.items() if choice.primary]
+    if own and changes:
+        warnings.append(
+            Caution(
+                "agent_models",
+                f"With models of their own, these agents go on asking providers: {', '.join(own)}.",
+                f"changeover model use {SERVED} agent {own[0]}",
+            )
+        )
+    old = view.default.written[0]
     return Card(
         title=text(Strong(title)),
         tone=Tone.CHANGE if made and changes else Tone.NEUTRAL,
         body=(text(Code(diff.rstrip("\n"))),) if changes else (),
         facts=(
             Fact("Primary", text(Code(str(old)), " → ", Code(str(SERVED)))),
-            Fact("Gateway", text(Code(f"http://127.0.0.1:{port}/v1"))),
+            Fact("Gateway", text(Code(door.url))),
         )
         if changes
         else (),
@@ -111,7 +133,7 @@ def serve_card(
         data={
             "changed": made and changes,
             "config_path": place,
-            "provider": json.loads(json.dumps(provider_entry(port, token=token))),
+            "provider": json.loads(json.dumps(provider_entry(door))),
             "old": old,
             "new": str(SERVED),
             "diff": diff,

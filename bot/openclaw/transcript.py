@@ -38,9 +38,10 @@ class Role(StrEnum):
 
 
 class Stop(StrEnum):
-    """How an answer ended."""
+    """How an answer ended; after TOOLS more is to come to the same question."""
 
     GOOD = "good"
+    TOOLS = "tools"
     FAILED = "failed"
     ABORTED = "aborted"
 
@@ -100,7 +101,7 @@ def _answer(message: Mapping[str, Any], key: str, at: datetime) -> Said | None:
     ref = _ref(_word(message.get("provider")).strip(), _word(message.get("model")).strip())
     if ref is None or ref.name in NOT_MODELS:
         return None
-    stop = {"error": Stop.FAILED, "aborted": Stop.ABORTED}
+    stop = {"error": Stop.FAILED, "aborted": Stop.ABORTED, "toolUse": Stop.TOOLS}
     began = _instant(message.get("timestamp"))
     taken_ms = (at - began).total_seconds() * 1000 if began else -1.0
     return Said(

@@ -69,16 +69,20 @@ class Turns:
         self._fell_back = fell_back
         self._open: _Open | None = None
         self._asked: str | None = None
+        self._asked_at: int | None = None
 
     @property
     def resume_at(self) -> int | None:
-        """Where to read again after a restart, so that an open request is not forgotten."""
-        return self._open.position if self._open else None
+        """Where to read again after a restart: at the question that the next message may be to.
+
+        Answers in between are read twice then, and named as the first time.
+        """
+        return self._open.position if self._open else self._asked_at
 
     def feed(self, said: Said, position: int) -> Found:
         """Take the next message, which stands at `position`."""
         if said.role is Role.USER:
-            return self._question(said)
+            return self._question(said, position)
         if said.stop is Stop.FAILED:
             return self._failed(said, position)
         if said.stop is Stop.ABORTED:
@@ -92,8 +96,9 @@ class Turns:
             return NOTHING
         return self._give_up()
 
-    def _question(self, said: Said) -> Found:
+    def _question(self, said: Said, position: int) -> Found:
         asked, self._asked = self._asked, said.words
+        self._asked_at = position
         if self._open is None:
             return NOTHING
         again = asked is None or asked == said.words
@@ -113,7 +118,8 @@ class Turns:
             self._attempt(said), reason=reason, answered=False, status=status_in(said.error)
         )
         if self._open is None:
-            self._open = _Open(said, said.model, reason, attempt, position, said.at)
+            begins = position if self._asked_at is None else self._asked_at
+            self._open = _Open(said, said.model, reason, attempt, begins, said.at)
             return found
         before = self._open.held
         self._open.held = replace(attempt, request_id=before.request_id, number=before.number + 1)
@@ -126,6 +132,9 @@ class Turns:
             found = self._give_up()
         attempt = self._attempt(said)
         open_, self._open = self._open, None
+        if open_ is not None or said.stop is not Stop.TOOLS:
+            # The question has its answer: what comes next is another, here and after a restart.
+            self._asked = self._asked_at = None
         if open_ is None:
             return found + Found((attempt,))
         other = said.model != open_.model

@@ -11,7 +11,7 @@ from pathlib import PurePath
 from bot.catalog import Catalog
 from bot.config.naming import alias_of, variable_in, written
 from bot.config.plan import in_models, in_policy
-from bot.config.schema import ConfigView, ModelChoice
+from bot.config.schema import OWN_PROVIDER, ConfigView, ModelChoice
 from bot.dialects.custom import custom_provider
 from bot.models import ModelFacts, ModelRef, Provider, Secret
 from bot.ports import Cooldown
@@ -39,6 +39,7 @@ class SkipReason(StrEnum):
     UNSUPPORTED = "unsupported"
     NOT_A_MODEL = "not_a_model"
     REPEATED = "repeated"
+    OURSELVES = "ourselves"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +134,15 @@ def providers_of(view: ConfigView, catalog: Catalog) -> dict[str, Provider]:
 
 def provider_of(ref: ModelRef, view: ConfigView, catalog: Catalog) -> Provider | None:
     """Return the provider that serves a model."""
-    known = providers_of(view, catalog)
     built_in = catalog.provider(ref.provider)
-    return known.get(built_in.id if built_in else ref.provider)
+    wanted = built_in.id if built_in else ref.provider
+    found = built_in
+    for id_, table in view.providers.items():
+        lowered = id_.lower()
+        own = catalog.provider(lowered)
+        if (own.id if own else lowered) == wanted:
+            found = custom_provider(lowered, table, own)
+    return found
 
 
 def key_of(provider: Provider, env: Mapping[str, str]) -> tuple[Secret | None, str | None]:
@@ -238,6 +245,8 @@ def _skip(
         return SkipReason.NOT_A_MODEL
     if ref in seen:
         return SkipReason.REPEATED
+    if ref.provider == OWN_PROVIDER:
+        return SkipReason.OURSELVES
     if provider is None:
         return SkipReason.UNKNOWN_PROVIDER
     if not provider.endpoints:

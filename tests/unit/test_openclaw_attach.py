@@ -15,17 +15,19 @@ import pytest
 from adapters.openclaw.find import gather
 from adapters.openclaw.health import Health, checks, look, summary_of
 from adapters.openclaw.pricing import OpenClawPricer
-from adapters.openclaw.reload import Confirmation, ReloadWatch, Taken, caution_of
+from adapters.openclaw.reload import ReloadWatch
 from bot.access import Actor, Surface
 from bot.catalog import shipped
 from bot.config.commit import Plan, Present, Wish, carry_out
 from bot.config.edit import apply_edits, load
 from bot.config.history import undo
 from bot.config.schema import view, view_of
+from bot.messages import cautions
 from bot.models import FailureReason, Usage
 from bot.openclaw.place import Facts, Place, Release, Why, decide, release_of
-from bot.openclaw.serve import is_served, plan_serve, serve_card
+from bot.openclaw.serve import Door, is_served, plan_serve, serve_card
 from bot.ports import Document
+from bot.ports.reloads import Confirmation, Taken
 from tests.fakes_core import FakePrices
 from tests.fakes_ledger import attempt
 from tests.fakes_openclaw import Desk, Named, entry
@@ -125,7 +127,7 @@ def test_a_log_that_cannot_be_known_is_not_guessed(named: object, tmp_path: Path
 
 
 def served(raw: bytes, **more: Any) -> dict[str, Any]:
-    edited = apply_edits(raw, plan_serve(view_of(Document.of(raw)), 8787, **more))
+    edited = apply_edits(raw, plan_serve(view_of(Document.of(raw)), Door(8787, **more)))
     parsed = load(edited)
     assert isinstance(parsed, dict)
     return parsed
@@ -164,11 +166,11 @@ def test_every_shape_of_a_model_becomes_one_that_holds_a_chain(
 
 
 def test_serving_twice_changes_nothing_and_a_new_port_only_itself() -> None:
-    once = apply_edits(OLD, plan_serve(view_of(Document.of(OLD)), 8787))
+    once = apply_edits(OLD, plan_serve(view_of(Document.of(OLD)), Door(8787)))
     seen = view_of(Document.of(once))
     assert is_served(seen)
-    assert apply_edits(once, plan_serve(seen, 8787)) == once
-    moved = apply_edits(once, plan_serve(seen, 9999))
+    assert apply_edits(once, plan_serve(seen, Door(8787))) == once
+    moved = apply_edits(once, plan_serve(seen, Door(9999)))
     assert moved == once.replace(b":8787/", b":9999/")
 
 
@@ -177,7 +179,7 @@ async def test_undo_takes_it_back() -> None:
 
     def plan(present: Present) -> Plan:
         old = present.view.default.primary
-        return Plan(plan_serve(present.view, 8787, token=False), old, "changeover/auto")
+        return Plan(plan_serve(present.view, Door(8787, token=False)), old, "changeover/auto")
 
     applied = await carry_out(store, journal, Wish(OWNER, "serve", "", plan), NOW)
     assert applied.changed
@@ -188,13 +190,13 @@ async def test_undo_takes_it_back() -> None:
 
 def test_the_card_shows_the_edit_and_what_it_needs() -> None:
     before = view_of(Document.of(OLD))
-    card = serve_card(before, 8787, "+ a line\n", place="/x.json", made=False)
+    card = serve_card(before, Door(8787), "+ a line\n", place="/x.json", made=False)
     assert not card.data["changed"]
     assert [caution.code for caution in card.warnings] == ["token_in_openclaw"]
-    made = serve_card(before, 8787, "+ a line\n", place="/x.json", made=True, token=False)
+    made = serve_card(before, Door(8787, token=False), "+ a line\n", place="/x.json", made=True)
     assert made.data["changed"]
     assert not made.warnings
-    again = serve_card(before, 8787, "", place="/x.json", made=True)
+    again = serve_card(before, Door(8787), "", place="/x.json", made=True)
     assert not again.data["changed"]
     assert not again.facts
 
@@ -205,16 +207,17 @@ def test_the_card_shows_the_edit_and_what_it_needs() -> None:
 async def test_a_reload_is_waited_for(tmp_path: Path) -> None:
     log = tmp_path / "openclaw.log"
     log.write_bytes(b"[reload] config reload skipped (invalid config): old news\n")
-    watch = ReloadWatch([log])
+    watch = ReloadWatch([log], 60.0)
+    log.touch()
     await watch.mark()
-    asked = asyncio.create_task(watch.confirm(60.0))
+    asked = asyncio.create_task(watch.confirm())
     await asyncio.sleep(0)
     with log.open("ab") as file:
         file.write(b"hi\n[reload] config change applied (dynamic reads: agents.defaults)\n")
     confirmation = await asked
     assert confirmation.taken is Taken.IN_FORCE
     assert "agents.defaults" in confirmation.detail
-    assert caution_of(confirmation) is None
+    assert cautions.reload(confirmation) == []
 
 
 @pytest.mark.parametrize(
@@ -224,7 +227,7 @@ async def test_a_reload_is_waited_for(tmp_path: Path) -> None:
         (
             b"[reload] config reload skipped (invalid config): x\n",
             Taken.REJECTED,
-            "reload_rejected",
+            None,
         ),
         (
             b"[reload] config change requires gateway restart (gateway.port)\n",
@@ -234,24 +237,22 @@ async def test_a_reload_is_waited_for(tmp_path: Path) -> None:
     ],
 )
 async def test_what_is_not_in_force_is_said(
-    tmp_path: Path, line: bytes, taken: Taken, code: str
+    tmp_path: Path, line: bytes, taken: Taken, code: str | None
 ) -> None:
     log = tmp_path / "openclaw.log"
-    watch = ReloadWatch([log])
+    watch = ReloadWatch([log], 0.0)
     await watch.mark()
     log.write_bytes(line)
-    confirmation = await watch.confirm(0.0)
+    confirmation = await watch.confirm()
     assert confirmation.taken is taken
-    caution = caution_of(confirmation)
-    assert caution is not None
-    assert caution.code == code
-    assert caution.hint
+    # What is refused is taken back, and told as an error.
+    assert [c.code for c in cautions.reload(confirmation)] == ([code] if code else [])
 
 
 async def test_a_log_that_is_not_there_is_not_waited_for_in_vain(tmp_path: Path) -> None:
     watch = ReloadWatch([tmp_path / "none.log"])
     await watch.mark()
-    assert await watch.confirm(0.0) == Confirmation(Taken.NOT_SEEN)
+    assert await watch.confirm() == Confirmation(Taken.NOT_SEEN)
 
 
 # ---------------------------------------------------------------- doctor, prices

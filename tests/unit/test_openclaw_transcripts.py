@@ -240,6 +240,7 @@ _steps = st.lists(
         st.sampled_from(["alpha/a", "beta/b"]),
         st.sampled_from(["", LIMIT, "500 no"]),
         st.integers(1, 400),
+        st.sampled_from(["stop", "toolUse", "aborted"]),
     ),
     max_size=12,
 )
@@ -247,13 +248,14 @@ _steps = st.lists(
 
 @given(steps=_steps, cut=st.integers(0, 12))
 def test_reading_again_from_where_it_says_gives_the_same_names(
-    steps: list[tuple[str, str, str, int]], cut: int
+    steps: list[tuple[str, str, str, int, str]], cut: int
 ) -> None:
     lines, at = [], 0
-    for number, (role, model, error, wait) in enumerate(steps):
+    for number, (role, model, error, wait, stop) in enumerate(steps):
         at += wait
         when = BEGAN + timedelta(seconds=at)
-        lines.append(entry(number, role, at=when, model=model, error=error, words=str(number % 2)))
+        more = {"model": model, "error": error, "words": str(number % 2), "stop": stop}
+        lines.append(entry(number, role, at=when, **more))
     whole = play(*lines, then=timedelta(days=1))
     turns = Turns("main", "s1")
     first = play(*lines[:cut], turns=turns)

@@ -1,0 +1,52 @@
+"""Follows a running Moltbot or OpenClaw: its fallbacks and its usage go where the gateway's go."""
+
+from __future__ import annotations
+
+import logging
+
+from adapters.main.wiring import Wired
+from adapters.openclaw.pricing import OpenClawPricer
+from adapters.openclaw.watcher import OpenClawWatcher, Sinks
+from adapters.storage.sync_memory import LazyMemory
+from bot.config.schema import ConfigView, view, view_of
+from bot.errors import ChangeoverError
+from bot.ports import Document
+
+_log = logging.getLogger("openclaw")
+
+
+class OpenClaw:
+    """A watcher with its sinks, priced by the config as it stands."""
+
+    def __init__(self, wired: Wired) -> None:
+        ports = wired.app.ports
+        self._view = view({})
+        self._watcher = OpenClawWatcher(
+            wired.service.openclaw,
+            ports.store,
+            Sinks(
+                ports.ledger.add,
+                ports.log.add_events,
+                LazyMemory(wired.database),
+                OpenClawPricer(ports.prices, wired.app.catalog, self._current),
+            ),
+            wired.clock,
+        )
+
+    async def start(self) -> None:
+        """Begin to follow; where nothing is attached, look again now and then."""
+        await self._watcher.start()
+
+    async def stop(self) -> None:
+        """End; what was not taken yet is read again at the next start."""
+        await self._watcher.stop()
+
+    def config_changed(self, document: Document) -> None:
+        """Price by a changed config from now on; by the last good one where it cannot be read."""
+        try:
+            self._view = view_of(document)
+        except ChangeoverError as error:
+            _log.warning("%s %s", error.message, error.hint)
+
+    def _current(self) -> ConfigView:
+        return self._view

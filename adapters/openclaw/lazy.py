@@ -1,0 +1,37 @@
+"""A stand-in until a change asks: commands that only look never load the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bot.ports import ConfigStore
+from bot.ports.reloads import Pinned, Reload
+
+if TYPE_CHECKING:
+    from adapters.openclaw.find import Attachable
+    from adapters.openclaw.reload import OpenClawReloads
+
+
+class LazyReloads:
+    """Follows changes as `OpenClawReloads` does."""
+
+    def __init__(self, settings: Attachable, store: ConfigStore) -> None:
+        self._settings = settings
+        self._store = store
+        self._made: OpenClawReloads | None = None
+
+    async def begin(self) -> Reload | None:
+        """Look at where its log stands before a write; None when there is nothing to follow."""
+        return await self._real().begin()
+
+    async def pinned(self) -> Sequence[Pinned]:
+        """Return the sessions that do not follow the config."""
+        return await self._real().pinned()
+
+    def _real(self) -> OpenClawReloads:
+        if self._made is None:
+            from adapters.openclaw.reload import OpenClawReloads
+
+            self._made = OpenClawReloads(self._settings, self._store)
+        return self._made

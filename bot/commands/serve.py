@@ -1,0 +1,47 @@
+"""`changeover init --openclaw`: point the OpenClaw that runs on the config at our gateway."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.card import Card
+from bot.commands.context import Context
+from bot.commands.reload import carry_out_watched
+from bot.config.commit import Plan, Present, Wish, look
+from bot.config.edit import apply_edits, unified_diff
+from bot.messages import cautions
+from bot.openclaw.serve import SERVED, Door, plan_serve, serve_card
+
+
+async def serve(ctx: Context, door: Door) -> Card:
+    """Show the edit; make it where `--yes` was said.
+
+    Raises:
+        ConfigError: there is no config, or it cannot be edited; it is as it was.
+        ConfigRefusedError: OpenClaw calls the result invalid; it was taken back.
+    """
+    store = ctx.ports.store
+
+    def plan(present: Present) -> Plan:
+        old = present.view.default.written[0]
+        return Plan(plan_serve(present.view, door), old, str(SERVED))
+
+    present = await look(store, ctx.ports.journal, ctx.now)
+    raw = present.document.raw
+    diff = unified_diff(
+        raw, apply_edits(raw, plan(present).edits), store.location.rpartition("/")[2]
+    )
+    if not ctx.action.confirmed or not diff:
+        return serve_card(present.view, door, diff, place=store.location, made=False)
+    wish = Wish(ctx.actor, "serve", "", plan)
+    applied, told = await carry_out_watched(ctx, wish)
+    card = serve_card(applied.before, door, applied.diff, place=store.location, made=True)
+    found = [*cautions.unrecorded(applied.unrecorded), *cautions.reload(told)]
+    data = {
+        **card.data,
+        "change_id": applied.change_id,
+        "revision_before": applied.revision_before,
+        "revision": applied.revision,
+        "reload": told.taken if told else None,
+    }
+    return replace(card, warnings=(*card.warnings, *found), data=data)

@@ -1,0 +1,66 @@
+"""Whether the program that owns the config took a change up, and who will not follow it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class Taken(StrEnum):
+    """What became of a change."""
+
+    IN_FORCE = "in_force"
+    NOT_SEEN = "not_seen"
+    REJECTED = "rejected"
+    NEEDS_RESTART = "needs_restart"
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """The verdict, and what the owner said with it."""
+
+    taken: Taken
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """Sessions of an agent in which a person chose a model that stays whatever the config says."""
+
+    agent: str
+    sessions: int
+    models: tuple[str, ...] = ()
+
+
+class Reload(Protocol):
+    """One change being watched, from before it is written."""
+
+    async def confirm(self) -> Confirmation:
+        """Wait a few seconds for the owner to tell what it made of the change."""
+        ...
+
+
+class Reloads(Protocol):
+    """A Moltbot or OpenClaw whose config this is."""
+
+    async def begin(self) -> Reload | None:
+        """Look at where things stand before a write; None when nobody runs on the config."""
+        ...
+
+    async def pinned(self) -> Sequence[Pinned]:
+        """Return who will not follow a change of the config."""
+        ...
+
+
+class NoReloads:
+    """Nobody but us reads the config."""
+
+    async def begin(self) -> Reload | None:
+        """Nothing is to be waited for."""
+        return None
+
+    async def pinned(self) -> Sequence[Pinned]:
+        """Nobody pinned a session."""
+        return ()
