@@ -17,6 +17,7 @@ from bot.commands.context import Ports
 from bot.errors import StorageError
 from bot.models import FailureReason, ModelRef, Price, Provider, Secret
 from bot.ports import Claim, HttpAnswer, HttpRequest
+from bot.ports.reloads import NoReloads, Reloads
 from bot.settings import Settings
 from tests.fakes_costs import FakeBillLog, FakeBills, FakeBudgets, FakeChainTests, FakeDigestLog
 from tests.fakes_ledger import FakeCorrections, FakeLedger
@@ -153,6 +154,7 @@ class Bench:
         prefix: str = "",
         zone: str = "UTC",
         bills: Sequence[FakeBills] = (),
+        reloads: Reloads | None = None,
     ) -> None:
         raw = config if isinstance(config, bytes) else json.dumps(config, indent=2).encode()
         self.clock = FakeClock()
@@ -190,6 +192,7 @@ class Bench:
             self.bill_log,
             bills,
             self.corrections,
+            reloads=reloads or NoReloads(),
         )
         self.app = App(ports, settings)
 

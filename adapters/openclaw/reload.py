@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +20,7 @@ from bot.ports import ConfigStore
 from bot.ports.reloads import Confirmation, Pinned, Taken
 
 _POLL_S = 0.1
+_NUDGE_EVERY_S = 1.5
 # A running gateway writes something far more often; one that is stopped is not waited for.
 _SILENT_S = 24 * 3600.0
 
@@ -35,7 +38,8 @@ class OpenClawReloads:
         place = await self._place()
         if not place.attached:
             return None
-        watch = ReloadWatch([Path(path) for path in place.logs], self._timeout_s)
+        file = None if self._store.location == "db:" else Path(self._store.location)
+        watch = ReloadWatch([Path(path) for path in place.logs], self._timeout_s, file)
         await watch.mark()
         return watch
 
@@ -55,11 +59,18 @@ class OpenClawReloads:
 
 
 class ReloadWatch:
-    """Begins at the end of the log: mark it before the write, ask it after."""
+    """Begins at the end of the log: mark it before the write, ask it after.
 
-    def __init__(self, logs: Sequence[Path], timeout_s: float = 5.0) -> None:
+    In a silence the file's time is set anew now and then: both generations miss a replaced file
+    once in a while, above all one that follows another within a second.
+    """
+
+    def __init__(
+        self, logs: Sequence[Path], timeout_s: float = 5.0, file: Path | None = None
+    ) -> None:
         self._tail = LogTail(logs)
         self._timeout_s = timeout_s
+        self._file = file
 
     async def mark(self) -> None:
         """Pass over what the log says already."""
@@ -72,6 +83,7 @@ class ReloadWatch:
         """Wait for the log to tell; NOT_SEEN when it does not in time."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout_s
+        nudge_at = loop.time() + _NUDGE_EVERY_S
         while True:
             part = await asyncio.to_thread(self._tail.read)
             self._tail.accept(part)
@@ -80,8 +92,16 @@ class ReloadWatch:
                 return verdict
             if loop.time() >= deadline:
                 return Confirmation(Taken.NOT_SEEN)
+            if loop.time() >= nudge_at:
+                nudge_at += _NUDGE_EVERY_S
+                await asyncio.to_thread(self._nudge)
             if not part.more:
                 await asyncio.sleep(_POLL_S)
+
+    def _nudge(self) -> None:
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                os.utime(self._file)
 
 
 def verdict_of(lines: Sequence[bytes]) -> Confirmation | None:

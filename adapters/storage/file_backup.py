@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from adapters.storage.filesystem import FileSystem, same_file, write_whole
+from adapters.storage.filesystem import FileSystem, write_whole
 
 KEPT = 5
 
@@ -22,24 +22,13 @@ def temp_path(target: str) -> str:
 
 
 def keep_backup(fs: FileSystem, target: str, raw: bytes) -> None:
-    """Keep the file that is about to be replaced as backup 1 and move the older ones on.
+    """Keep what is about to be replaced as backup 1, on the disk, and move the older ones on.
 
-    A second name for the same file costs no write and keeps owner, mode and attributes; where the
-    file system has none, the bytes are copied. Raises OSError.
+    It is a copy: a second name for the file would wake whoever watches it a moment before it is
+    replaced, and the watchers of Moltbot and OpenClaw (chokidar) then miss the change itself.
+    Raises OSError.
     """
-    newest = backup_path(target, 1)
-    if same_file(newest, target):
-        return
     _move_on(fs, target)
-    try:
-        _sync(fs, target)
-        fs.link(target, newest)
-    except OSError:
-        copy_backup(fs, target, raw)
-
-
-def copy_backup(fs: FileSystem, target: str, raw: bytes) -> None:
-    """Write the bytes as backup 1, on the disk before this returns. Raises OSError."""
     temp = temp_path(target)
     fd = fs.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -98,15 +87,6 @@ def _move_on(fs: FileSystem, target: str) -> None:
         last += 1
     for number in range(min(last, KEPT - 1), 0, -1):
         fs.replace(backup_path(target, number), backup_path(target, number + 1))
-
-
-def _sync(fs: FileSystem, path: str) -> None:
-    """Put on the disk what another program may have written without waiting for it."""
-    fd = fs.open(path, os.O_RDONLY)
-    try:
-        fs.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _attributes(path: str) -> list[str]:

@@ -8,8 +8,6 @@ from contextlib import suppress
 
 from adapters.storage import file_in_place
 from adapters.storage.file_backup import (
-    backup_path,
-    copy_backup,
     keep_backup,
     keep_identity,
     sweep,
@@ -21,7 +19,6 @@ from adapters.storage.filesystem import (
     explain,
     quoted,
     read_regular,
-    same_file,
     sync_folder,
     write_whole,
 )
@@ -62,7 +59,8 @@ def replace_file(fs: FileSystem, target: str, raw: bytes, expected_revision: str
         if _present(target) != before:
             raise _changed(target)
         if not (same_owner and _rename_over(fs, target, temp)):
-            _write_over(fs, target, temp, raw, before)
+            sync_folder(fs, os.path.dirname(target))
+            file_in_place.overwrite(fs, target, temp, raw, before)
     except OSError as error:
         raise refused(error, target) from error
     finally:
@@ -151,14 +149,6 @@ def _rename_over(fs: FileSystem, target: str, temp: str) -> bool:
             return False
         raise
     return True
-
-
-def _write_over(fs: FileSystem, target: str, temp: str, raw: bytes, before: bytes) -> None:
-    """Overwrite the target, once the backup is a file of its own."""
-    if same_file(backup_path(target, 1), target):
-        copy_backup(fs, target, before)
-    sync_folder(fs, os.path.dirname(target))
-    file_in_place.overwrite(fs, target, temp, raw, before)
 
 
 def _fill(fs: FileSystem, fd: int, raw: bytes) -> None:

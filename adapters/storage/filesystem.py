@@ -151,14 +151,6 @@ def sync_folder(fs: FileSystem, folder: str) -> None:
         os.close(fd)
 
 
-def same_file(one: str, other: str) -> bool:
-    """Decide whether two names are one file; False when either is missing."""
-    try:
-        return os.path.samestat(os.lstat(one), os.lstat(other))
-    except OSError:
-        return False
-
-
 def _read_up_to(fd: int, most_bytes: int, at_once: int) -> bytes:
     parts: list[bytes] = []
     size = 0

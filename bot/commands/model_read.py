@@ -39,6 +39,7 @@ async def status(ctx: Context, args: Args) -> Card:
         place=ctx.ports.store.location,
         agent=agent,
         now=ctx.now,
+        front=picture.choice.front,
     )
     primary, last = picture.primary, picture.last_change
     data: dict[str, Any] = {

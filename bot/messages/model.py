@@ -118,6 +118,7 @@ class StatusWords:
     place: str
     agent: str | None
     now: datetime
+    front: str | None = None
 
 
 def status_card(words: StatusWords, data: dict[str, Any]) -> Card:
@@ -126,6 +127,8 @@ def status_card(words: StatusWords, data: dict[str, Any]) -> Card:
     body: list[Text] = [
         line(hop, words.now, words.prices.get(hop.ref) if hop.ref else None) for hop in words.hops
     ]
+    if words.front:
+        body.append(text("OpenClaw asks ", Code(words.front), ": our gateway, by this chain."))
     body += [incident_line(row) for row in words.incidents]
     if words.pending:
         body.append(pending_line(*words.pending, words.now))
