@@ -13,6 +13,7 @@ from typing import Any
 
 from adapters.openclaw.watcher import OpenClawWatcher, Sinks
 from bot.errors import StorageError
+from bot.models import Secret
 from bot.ports import Attempt, FallbackEvent
 from tests.fakes_storage import FakeClock, FakeConfigStore, FakeFallbackLog
 
@@ -110,6 +111,8 @@ class Named:
 
     state_dir: Path | None = None
     log: Path | None = None
+    gateway_url: str | None = None
+    gateway_token: Secret | None = None
 
 
 @dataclass

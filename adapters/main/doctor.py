@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 
+from adapters.main.doctor_bills import examine_bills
 from adapters.main.wiring import Wired
 from bot.access import Actor
 from bot.card import Card
@@ -19,6 +20,7 @@ async def examine_all(wired: Wired, actor: Actor) -> Card:
     context = wired.app.context(actor)
     others = [*_files(wired), *_gateway(wired), *_chat(wired), *await _live(wired)]
     others += await _openclaw(wired)
+    others += await examine_bills(wired.settings.env, wired.app.catalog, wired.clock.now())
     return await examine(context, others)
 
 
@@ -38,7 +40,8 @@ async def _live(wired: Wired) -> list[Check]:
 
 async def _openclaw(wired: Wired) -> list[Check]:
     """Say which Moltbot or OpenClaw was found, and what the service read of it."""
-    from adapters.openclaw.health import HEALTH_KEY, checks, look
+    from adapters.openclaw.crosscheck import cross_check
+    from adapters.openclaw.health import HEALTH_KEY, checks, look, served_by_us
     from adapters.storage.sync_memory import LazyMemory
 
     store = wired.app.ports.store
@@ -51,7 +54,13 @@ async def _openclaw(wired: Wired) -> list[Check]:
         summary = await LazyMemory(wired.database).get(HEALTH_KEY)
     except ChangeoverError:
         summary = None
-    return checks(place, release, summary)
+    crossed = await cross_check(
+        wired.service.openclaw,
+        wired.app.ports.ledger,
+        wired.clock.now(),
+        served=served_by_us(config, summary),
+    )
+    return [*checks(place, release, summary), *crossed]
 
 
 def _files(wired: Wired) -> list[Check]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,8 +10,11 @@ from pathlib import Path
 
 from adapters.openclaw.find import Attachable, gather, release_at
 from bot.commands.doctor import Check, Level
+from bot.config.schema import view
+from bot.errors import ChangeoverError
 from bot.openclaw.log_lines import ReloadNote
 from bot.openclaw.place import Place, Release, decide
+from bot.openclaw.serve import is_served
 from bot.ports import Json
 
 HEALTH_KEY = "openclaw.health"
@@ -81,6 +85,17 @@ def checks(place: Place, release: Release, summary: str | None) -> list[Check]:
         _logs(place),
     ]
     return [*found, *_service(summary)]
+
+
+def served_by_us(config: Json, summary: str | None) -> bool:
+    """Decide whether our gateway answers for it, or did since the service began."""
+    with contextlib.suppress(ValueError, TypeError, AttributeError):
+        if json.loads(summary or "{}").get("served_by_us"):
+            return True
+    try:
+        return is_served(view(config))
+    except ChangeoverError:
+        return False
 
 
 def _state(place: Place, release: Release) -> Check:

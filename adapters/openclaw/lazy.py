@@ -9,14 +9,13 @@ from bot.ports import ConfigStore
 from bot.ports.reloads import Pinned, Reload
 
 if TYPE_CHECKING:
-    from adapters.openclaw.find import Attachable
-    from adapters.openclaw.reload import OpenClawReloads
+    from adapters.openclaw.reload import OpenClawReloads, Reachable
 
 
 class LazyReloads:
     """Follows changes as `OpenClawReloads` does."""
 
-    def __init__(self, settings: Attachable, store: ConfigStore) -> None:
+    def __init__(self, settings: Reachable, store: ConfigStore) -> None:
         self._settings = settings
         self._store = store
         self._made: OpenClawReloads | None = None

@@ -1,52 +1,135 @@
-"""Did the running gateway take the edited config? Its own log says so within a second or two."""
+"""Did the running gateway take the edited config? Its own log says so within a second or two.
+
+The log is read from its file, or through the gateway's RPC where OPENCLAW_GATEWAY_URL is set.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from adapters.openclaw.find import Attachable, gather
 from adapters.openclaw.pinned import pinned_in
 from adapters.openclaw.tail import LogTail
 from bot.config.include import resolve_includes
 from bot.errors import ChangeoverError
+from bot.models import Secret
 from bot.openclaw.log_lines import Reload, ReloadNote, read_line
 from bot.openclaw.place import Place, decide
 from bot.ports import ConfigStore
 from bot.ports.reloads import Confirmation, Pinned, Taken
 
+_log = logging.getLogger("openclaw")
 _POLL_S = 0.1
 _NUDGE_EVERY_S = 1.5
 # A running gateway writes something far more often; one that is stopped is not waited for.
 _SILENT_S = 24 * 3600.0
 
 
+class Reachable(Attachable, Protocol):
+    """What the environment says of it, its RPC included."""
+
+    @property
+    def gateway_url(self) -> str | None:
+        """OPENCLAW_GATEWAY_URL."""
+        ...
+
+    @property
+    def gateway_token(self) -> Secret | None:
+        """OPENCLAW_GATEWAY_TOKEN."""
+        ...
+
+
+class Lines(Protocol):
+    """Where the log's new lines come from."""
+
+    async def mark(self) -> bool:
+        """Pass over what is there; False when nobody can be expected to write more."""
+        ...
+
+    async def read(self) -> tuple[Sequence[bytes], bool]:
+        """Return what is new, and whether there is more at once."""
+        ...
+
+
+class FileLines:
+    """Log files."""
+
+    def __init__(self, logs: Sequence[Path]) -> None:
+        self._tail = LogTail(logs)
+
+    async def mark(self) -> bool:
+        """Pass over what the log says already."""
+        await asyncio.to_thread(self._tail.to_end)
+        return time.time() - await asyncio.to_thread(self._tail.last_written) < _SILENT_S
+
+    async def read(self) -> tuple[Sequence[bytes], bool]:
+        """Return whole new lines."""
+        part = await asyncio.to_thread(self._tail.read)
+        self._tail.accept(part)
+        return part.lines, part.more
+
+
+class RpcLines:
+    """The gateway's RPC `logs.tail`, a connection for each look."""
+
+    def __init__(self, url: str, token: Secret | None) -> None:
+        self._url, self._token = url, token
+        self._cursor: int | None = None
+
+    async def mark(self) -> bool:
+        """Remember where the log ends. Raises RpcError."""
+        await self.read()
+        return self._cursor is not None
+
+    async def read(self) -> tuple[Sequence[bytes], bool]:
+        """Return new lines; none while the gateway cannot be asked after all. Raises RpcError."""
+        from adapters.openclaw.rpc import connected
+
+        async with connected(self._url, self._token) as rpc:
+            part = await rpc.log_tail(self._cursor)
+        first = self._cursor is None
+        self._cursor = part.cursor
+        return ((), False) if first else (part.lines, False)
+
+
 class OpenClawReloads:
     """The Moltbot or OpenClaw that runs on the config, if one does."""
 
-    def __init__(self, settings: Attachable, store: ConfigStore, timeout_s: float = 5.0) -> None:
+    def __init__(self, settings: Reachable, store: ConfigStore, timeout_s: float = 5.0) -> None:
         self._settings = settings
         self._store = store
         self._timeout_s = timeout_s
 
     async def begin(self) -> ReloadWatch | None:
         """Look at where its log stands before a write; None when there is nothing to follow."""
+        url = self._settings.gateway_url
+        if url:
+            try:
+                return await self._watch(RpcLines(url, self._settings.gateway_token))
+            except ChangeoverError as error:
+                _log.warning("%s %s", error.message, error.hint)
         place = await self._place()
         if not place.attached:
             return None
-        file = None if self._store.location == "db:" else Path(self._store.location)
-        watch = ReloadWatch([Path(path) for path in place.logs], self._timeout_s, file)
-        await watch.mark()
-        return watch
+        return await self._watch(FileLines([Path(path) for path in place.logs]))
 
     async def pinned(self) -> Sequence[Pinned]:
         """Return the sessions that do not follow the config."""
         state = (await self._place()).state
         return await asyncio.to_thread(pinned_in, Path(state)) if state else ()
+
+    async def _watch(self, lines: Lines) -> ReloadWatch:
+        file = None if self._store.location == "db:" else Path(self._store.location)
+        watch = ReloadWatch(lines, self._timeout_s, file)
+        await watch.mark()
+        return watch
 
     async def _place(self) -> Place:
         try:
@@ -61,22 +144,17 @@ class OpenClawReloads:
 class ReloadWatch:
     """Begins at the end of the log: mark it before the write, ask it after.
 
-    In a silence the file's time is set anew now and then: both generations miss a replaced file
-    once in a while, above all one that follows another within a second.
+    In a silence the file's time is set anew now and then, for a watcher that missed the change.
     """
 
-    def __init__(
-        self, logs: Sequence[Path], timeout_s: float = 5.0, file: Path | None = None
-    ) -> None:
-        self._tail = LogTail(logs)
+    def __init__(self, lines: Lines, timeout_s: float = 5.0, file: Path | None = None) -> None:
+        self._lines = lines
         self._timeout_s = timeout_s
         self._file = file
 
     async def mark(self) -> None:
         """Pass over what the log says already."""
-        await asyncio.to_thread(self._tail.to_end)
-        silent_s = time.time() - await asyncio.to_thread(self._tail.last_written)
-        if silent_s > _SILENT_S:
+        if not await self._lines.mark():
             self._timeout_s = 0.0
 
     async def confirm(self) -> Confirmation:
@@ -85,17 +163,18 @@ class ReloadWatch:
         deadline = loop.time() + self._timeout_s
         nudge_at = loop.time() + _NUDGE_EVERY_S
         while True:
-            part = await asyncio.to_thread(self._tail.read)
-            self._tail.accept(part)
-            verdict = verdict_of(part.lines)
-            if verdict is not None:
-                return verdict
+            more = False
+            with contextlib.suppress(ChangeoverError):
+                lines, more = await self._lines.read()
+                verdict = verdict_of(lines)
+                if verdict is not None:
+                    return verdict
             if loop.time() >= deadline:
                 return Confirmation(Taken.NOT_SEEN)
             if loop.time() >= nudge_at:
                 nudge_at += _NUDGE_EVERY_S
                 await asyncio.to_thread(self._nudge)
-            if not part.more:
+            if not more:
                 await asyncio.sleep(_POLL_S)
 
     def _nudge(self) -> None:

@@ -15,7 +15,7 @@ import pytest
 from adapters.openclaw.find import gather
 from adapters.openclaw.health import Health, checks, look, summary_of
 from adapters.openclaw.pricing import OpenClawPricer
-from adapters.openclaw.reload import ReloadWatch
+from adapters.openclaw.reload import FileLines, ReloadWatch
 from bot.access import Actor, Surface
 from bot.catalog import shipped
 from bot.config.commit import Plan, Present, Wish, carry_out
@@ -207,7 +207,7 @@ def test_the_card_shows_the_edit_and_what_it_needs() -> None:
 async def test_a_reload_is_waited_for(tmp_path: Path) -> None:
     log = tmp_path / "openclaw.log"
     log.write_bytes(b"[reload] config reload skipped (invalid config): old news\n")
-    watch = ReloadWatch([log], 60.0)
+    watch = ReloadWatch(FileLines([log]), 60.0)
     log.touch()
     await watch.mark()
     asked = asyncio.create_task(watch.confirm())
@@ -240,7 +240,7 @@ async def test_what_is_not_in_force_is_said(
     tmp_path: Path, line: bytes, taken: Taken, code: str | None
 ) -> None:
     log = tmp_path / "openclaw.log"
-    watch = ReloadWatch([log], 0.0)
+    watch = ReloadWatch(FileLines([log]), 0.0)
     await watch.mark()
     log.write_bytes(line)
     confirmation = await watch.confirm()
@@ -250,7 +250,7 @@ async def test_what_is_not_in_force_is_said(
 
 
 async def test_a_log_that_is_not_there_is_not_waited_for_in_vain(tmp_path: Path) -> None:
-    watch = ReloadWatch([tmp_path / "none.log"])
+    watch = ReloadWatch(FileLines([tmp_path / "none.log"]))
     await watch.mark()
     assert await watch.confirm() == Confirmation(Taken.NOT_SEEN)
 

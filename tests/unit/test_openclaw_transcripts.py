@@ -254,7 +254,12 @@ def test_reading_again_from_where_it_says_gives_the_same_names(
     for number, (role, model, error, wait, stop) in enumerate(steps):
         at += wait
         when = BEGAN + timedelta(seconds=at)
-        more = {"model": model, "error": error, "words": str(number % 2), "stop": stop}
+        more: dict[str, Any] = {
+            "model": model,
+            "error": error,
+            "words": str(number % 2),
+            "stop": stop,
+        }
         lines.append(entry(number, role, at=when, **more))
     whole = play(*lines, then=timedelta(days=1))
     turns = Turns("main", "s1")
