@@ -27,13 +27,14 @@ from adapters.openclaw.tail import LogTail, Slice
 from bot.config.include import resolve_includes
 from bot.config.schema import OWN_PROVIDER
 from bot.errors import ChangeoverError, StorageError
-from bot.openclaw.decisions import Runs
+from bot.openclaw.decisions import HISTORY, Runs
 from bot.openclaw.log_lines import Broken, Decision, ReloadNote, Told, read_line
 from bot.openclaw.place import Place, decide
 from bot.ports import Attempt, Clock, ConfigStore, FallbackEvent, Json
 
 _log = logging.getLogger("openclaw")
 BACKLOG = timedelta(days=7)
+RECENT = timedelta(minutes=10)
 POLL_S = 1.0
 LOOK_AGAIN_S = 30.0
 _BREATH_S = 0.01
@@ -100,6 +101,7 @@ class OpenClawWatcher:
         self._databases: Databases | None = None
         self._task: asyncio.Task[None] | None = None
         self._looked_at = float("-inf")
+        self._came_at = clock.now()
         self._name = ""
 
     async def start(self) -> None:
@@ -191,6 +193,7 @@ class OpenClawWatcher:
         if not place.attached:
             return
         since = await self._since(now)
+        self._came_at = since + BACKLOG
         if place.logs:
             kept = await self._memory.get(self._key("log"))
             logs = [Path(path) for path in place.logs]
@@ -231,7 +234,7 @@ class OpenClawWatcher:
         part = await asyncio.to_thread(log.read)
         events, skipped = self._understand(part, now)
         if events:
-            await self._sinks.events(events)
+            await self._sinks.events(self._dated(events))
         if log.accept(part):
             await self._memory.put(self._key("log"), log.state())
         health = self._health
@@ -244,6 +247,11 @@ class OpenClawWatcher:
             troubles=health.troubles | part.troubles,
         )
         return part.more
+
+    def _dated(self, events: Sequence[FallbackEvent]) -> list[FallbackEvent]:
+        """Mark as history what is older than our coming."""
+        oldest = self._came_at - RECENT
+        return [replace(one, source=HISTORY) if one.at < oldest else one for one in events]
 
     def _understand(self, part: Slice, now: datetime) -> tuple[list[FallbackEvent], int]:
         events, skipped, oldest = [], 0, now - BACKLOG
@@ -271,7 +279,7 @@ class OpenClawWatcher:
                 )
                 await self._sinks.attempts(priced)
             if batch.events:
-                await self._sinks.events(batch.events)
+                await self._sinks.events(self._dated(batch.events))
             for name, text in reader.accept(batch).items():
                 await self._memory.put(self._key(kind, name), text)
         except BaseException:

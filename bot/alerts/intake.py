@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from bot.alerts.incident import Incident, State, apply_all, reason_of
+from bot.openclaw.decisions import HISTORY
 from bot.ports import FallbackEvent
 from bot.ports.alerts import AlertReason
 
@@ -20,10 +21,13 @@ def sort_in(
 ) -> list[Incident]:
     """Count events in the incidents they belong to; return those that changed, and new ones.
 
-    An event that comes late, after its incident is over, is counted there and opens nothing.
+    An event that comes late, after its incident is over, is counted there and opens nothing;
+    nor does what happened before we came.
     """
     groups: dict[Group, list[FallbackEvent]] = {}
     for event in events:
+        if event.source == HISTORY:
+            continue
         groups.setdefault((event.from_model, reason_of(event)), []).append(event)
     changed: list[Incident] = []
     for group, members in groups.items():

@@ -84,15 +84,25 @@ async def _channels(ctx: Context) -> list[Check]:
     except StorageError:
         # The check of the database says it.
         return []
-    return [
+    deaf = [
         Check("alerts", False, Level.ERROR, caution.text, caution.hint)
         for caution in deaf_channels(troubles)
     ]
+    return [*_quiet_hours(ctx), *deaf]
+
+
+def _quiet_hours(ctx: Context) -> list[Check]:
+    hours = ctx.settings.quiet_hours
+    if hours is None:
+        return []
+    span = f"{hours[0]:%H:%M} to {hours[1]:%H:%M} {ctx.settings.timezone}"
+    return [Check("quiet hours", True, Level.INFO, f"From {span} only what is urgent is told.")]
 
 
 def _release(picture: Picture, location: str) -> Check:
     rule = allow_rule(picture.view, location)
-    version = picture.view.version or "unknown"
+    version = picture.view.version
+    touched = f"{version} wrote the config last" if version else "The config names no release"
     words = {
         AllowRule.SKIPS: "skips fallbacks that are missing from agents.defaults.models",
         AllowRule.EXEMPT: "asks every fallback, allowed or not",
@@ -103,7 +113,7 @@ def _release(picture: Picture, location: str) -> Check:
         "release",
         True,
         Level.INFO,
-        f"Last touched by release {version}, which {words[rule]}; {len(missing)} are missing.",
+        f"{touched}: it {words[rule]}; {len(missing)} of this chain are missing.",
     )
 
 

@@ -11,6 +11,8 @@ from bot.openclaw.reasons import reason_for
 from bot.ports import FallbackEvent
 
 SOURCE = "openclaw"
+HISTORY = "openclaw-history"
+"""The source of what OpenClaw did before it was attached: told on demand, no alert."""
 _MOST_RUNS = 512
 _MOST_REMEMBERED = 4096
 

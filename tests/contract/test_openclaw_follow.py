@@ -169,6 +169,21 @@ async def test_events_of_long_ago_are_not_told(desk: Desk) -> None:
     assert await runs(desk) == ["new"]
 
 
+async def test_what_happened_before_we_came_is_history(desk: Desk) -> None:
+    came = desk.clock.now()
+    desk.append(
+        desk.log_file,
+        decision("old", at=came - timedelta(minutes=11)),
+        decision("late", at=came - timedelta(minutes=9)),
+    )
+    await desk.follow(desk.watcher())
+    desk.clock.advance(timedelta(days=1))
+    desk.append(desk.log_file, decision("new", at=desk.clock.now() - timedelta(hours=1)))
+    await desk.follow(desk.watcher())
+    told = {e.request_id.rpartition(":")[2]: e.source for e in await desk.events()}
+    assert told == {"old": "openclaw-history", "late": "openclaw", "new": "openclaw"}
+
+
 # ---------------------------------------------------------------- transcripts
 
 

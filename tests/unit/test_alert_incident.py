@@ -175,6 +175,10 @@ def test_events_are_sorted_by_model_and_reason():
     ]
 
 
+def test_what_openclaw_did_before_it_was_attached_opens_nothing():
+    assert sort_in([], [replace(event(1), source="openclaw-history")], NOON) == []
+
+
 def test_events_go_to_the_incident_that_is_open():
     present = replace(opened(1), id=7)
     [changed] = sort_in([over(opened(1)), present], [event(9, NOON + HOUR)], NOON + HOUR)
