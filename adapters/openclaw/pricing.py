@@ -10,6 +10,7 @@ from bot.config.schema import ConfigView
 from bot.costs.pricing import price_usage, unit_price
 from bot.models import ModelRef, Price
 from bot.ports import Attempt, Prices
+from bot.routing.chain import provider_of
 
 _MOST_REMEMBERED = 2000
 
@@ -25,6 +26,7 @@ class OpenClawPricer:
         self._catalog = catalog
         self._view = view
         self._known: dict[tuple[ModelRef, int], Price | None] = {}
+        self._known_by = view()
 
     def __call__(self, attempt: Attempt) -> Attempt:
         """Return the attempt with its cost; None where nobody knows the price."""
@@ -36,14 +38,11 @@ class OpenClawPricer:
 
     def _price(self, attempt: Attempt) -> Price | None:
         key = (attempt.model, int(attempt.at.timestamp()) // 3600)
+        view = self._view()
+        if view is not self._known_by or len(self._known) >= _MOST_REMEMBERED:
+            self._known.clear()
+            self._known_by = view
         if key not in self._known:
-            if len(self._known) >= _MOST_REMEMBERED:
-                self._known.clear()
-            self._known[key] = unit_price(
-                attempt.model,
-                self._catalog.provider(attempt.provider),
-                self._view(),
-                self._prices,
-                attempt.at,
-            )
+            provider = provider_of(attempt.model, view, self._catalog)
+            self._known[key] = unit_price(attempt.model, provider, view, self._prices, attempt.at)
         return self._known[key]

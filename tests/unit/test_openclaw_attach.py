@@ -303,6 +303,17 @@ def test_an_attempt_costs_what_openclaw_says_else_what_we_know() -> None:
     assert price(failed) is failed
 
 
+def test_a_local_server_of_the_config_costs_nothing_and_a_new_price_counts_at_once() -> None:
+    table = {"baseUrl": "http://127.0.0.1:9/v1", "models": [{"id": "a"}]}
+    seen = [view({"models": {"providers": {"alpha": table}}})]
+    price = OpenClawPricer(FakePrices(), shipped(), lambda: seen[-1])
+    one = attempt(model="alpha/a", tokens=(1_000_000, 0), cost=None)
+    assert price(one).cost_nano_usd == 0
+    dear = table | {"models": [{"id": "a", "cost": {"input": 3, "output": 15}}]}
+    seen.append(view({"models": {"providers": {"alpha": dear}}}))
+    assert price(one).cost_nano_usd == 3_000_000_000
+
+
 async def test_a_watcher_with_nothing_to_follow_is_idle(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     watcher = desk.watcher()
