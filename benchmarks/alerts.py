@@ -4,8 +4,8 @@
 
 `apply` and `decide` are compared with the bare copy of an incident, the least that a pure state
 machine has to do. The flood is 100,000 fallback events in one minute, on SQLite, through the
-engine to a channel: messages, edits, the longest time the event loop kept others waiting, and the
-memory that is left over.
+engine to a channel: messages, edits, the longest time the event loop kept others waiting, how long
+a command takes beside it, and the memory that is left over.
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ from bot.alerts.outlook import Outlooks  # noqa: E402
 from bot.alerts.policy import AlertSettings, Scene, decide  # noqa: E402
 from bot.catalog import shipped  # noqa: E402
 from tests.fakes_alerts import CONFIG, FLASH, LLAMA, NOON, FakeChat, event  # noqa: E402
-from tests.fakes_core import KEYS, FakePrices  # noqa: E402
+from tests.fakes_core import KEYS, Bench, FakePrices  # noqa: E402
 from tests.fakes_storage import FakeClock, FakeConfigStore  # noqa: E402
 
 EVENTS = 100_000
 A_SECOND = EVENTS // 60
 ROUNDS = 20_000
+BENCH = Bench()
 
 
 def micros(work, rounds: int = ROUNDS) -> float:
@@ -95,6 +96,9 @@ async def flood(*, traced: bool) -> None:
         marks: list[int] = []
         stalls, done = [0.0], asyncio.Event()
         watching = asyncio.create_task(watch(stalls, done))
+        idle = sorted([await ask() for _ in range(40)])
+        beside: list[float] = []
+        asking = asyncio.create_task(ask_on(beside, done))
         writing = spent = 0.0
         for second in range(60):
             batch = [
@@ -113,7 +117,7 @@ async def flood(*, traced: bool) -> None:
                 gc.collect()
                 marks.append(tracemalloc.get_traced_memory()[0])
         done.set()
-        await watching
+        await asyncio.gather(watching, asking)
         [row] = await log.incidents(open_only=True, limit=9)
         await database.close()
     if traced:
@@ -131,6 +135,27 @@ async def flood(*, traced: bool) -> None:
     )
     print(f"edits {chat.edits}, all {row.requests:,} requests counted")
     print(f"  the event loop kept others waiting for {max(stalls) * 1000:.0f} ms at most")
+    beside.sort()
+    print(
+        f"  a command takes {idle[len(idle) // 2] * 1000:.1f} ms when idle, "
+        f"{beside[len(beside) // 2] * 1000:.1f} ms beside it ({len(beside)} asked, "
+        f"the slowest {beside[-1] * 1000:.0f} ms), at {total / (writing + spent):,.0f} events/s"
+    )
+
+
+async def ask() -> float:
+    """Return the seconds that `/fallback status` takes."""
+    start = time.perf_counter()
+    card = await BENCH.say("/fallback status")
+    assert card.error is None
+    return time.perf_counter() - start
+
+
+async def ask_on(spent: list[float], done: asyncio.Event) -> None:
+    """Ask ten times a second."""
+    while not done.is_set():
+        spent.append(await ask())
+        await asyncio.sleep(0.1)
 
 
 async def watch(stalls: list[float], done: asyncio.Event) -> None:

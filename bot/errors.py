@@ -164,13 +164,20 @@ class StorageError(ChangeoverError):
 
 
 class ChatError(ChangeoverError):
-    """A chat did not take a message; `gone` says that the message to edit is no longer there."""
+    """A chat did not take a message.
+
+    `gone` says that the message to edit is no longer there, `unsure` that the answer was lost, so
+    that the message may be there all the same.
+    """
 
     code = "chat"
 
-    def __init__(self, message: str, hint: str = "", *, gone: bool = False) -> None:
+    def __init__(
+        self, message: str, hint: str = "", *, gone: bool = False, unsure: bool = False
+    ) -> None:
         super().__init__(message, hint)
         self.gone = gone
+        self.unsure = unsure
 
 
 class ChartError(ChangeoverError):

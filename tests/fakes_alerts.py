@@ -21,6 +21,7 @@ from bot.models import FailureReason, ModelRef, Usage
 from bot.ports import FallbackEvent, IncidentRow, MessageRef
 from bot.ports.alerts import (
     AlertConflictError,
+    AlertReason,
     ChannelTrouble,
     GoodAnswers,
     IncidentRecord,
@@ -170,12 +171,16 @@ class FakeAlertStore:
         found = sorted(at for at in times if since < at <= until)
         return GoodAnswers(min(len(found), most), found[0] if found else None)
 
-    async def rerouted(self, model: str, start: datetime, end: datetime) -> Sequence[Rerouted]:
+    async def rerouted(
+        self, model: str, reason: AlertReason, start: datetime, end: datetime
+    ) -> Sequence[Rerouted]:
         self._check()
         mine = {
             e.request_id
             for e in self.log._events
-            if e.from_model == model and e.to_model and start <= e.at < end
+            if (e.from_model, e.reason) == (model, str(reason))
+            and e.to_model
+            and start <= e.at < end
         }
         sums: dict[str, Rerouted] = {}
         for a in self.answers:
@@ -272,6 +277,28 @@ class FakeAlertStore:
         self._check()
         self._memory[key] = value
 
+    async def forget(self, before: datetime) -> int:
+        self._check()
+        going_on = {f"incident:{one.id}" for one in self._incidents.values() if not one.resolved_at}
+        posts = [
+            place
+            for place, post in self._posts.items()
+            if post.wanted_at < before and place[0].rpartition(":")[0] not in going_on
+        ]
+        notices = [key for key, notice in self._notices.items() if notice.at < before]
+        old = [
+            one
+            for one in self._incidents.values()
+            if one.resolved_at and one.resolved_at < before and one.details
+        ]
+        for place in posts:
+            del self._posts[place]
+        for key in notices:
+            del self._notices[key]
+        for one in old:
+            self._incidents[one.id] = replace(one, details={})
+        return len(posts) + len(notices) + len(old)
+
     def _keep(self, notice: Notice) -> None:
         self._notices[notice.key] = replace(notice, data=json.loads(json.dumps(notice.data)))
 
@@ -320,8 +347,8 @@ class Shown:
 class FakeChat:
     """A channel in memory, which can also be asked for its history.
 
-    An error in `fail_post`, `fail_update` or `fail_find` is raised until it is taken out. A `slow`
-    one lets others work while it posts.
+    An error in `fail_post`, `fail_update`, `fail_reply` or `fail_find` is raised until it is taken
+    out. A `slow` one lets others work while it posts.
     """
 
     def __init__(self, surface: str, clock: FakeClock) -> None:
@@ -330,6 +357,7 @@ class FakeChat:
         self.messages: list[Shown] = []
         self.fail_post: BaseException | None = None
         self.fail_update: BaseException | None = None
+        self.fail_reply: ChatError | None = None
         self.fail_find: ChatError | None = None
         self.calls = 0
         self.made = 0
@@ -343,6 +371,8 @@ class FakeChat:
     async def reply(self, message: MessageRef, card: Card) -> MessageRef:
         if self.slow:
             await asyncio.sleep(0)
+        if self.fail_reply is not None:
+            raise self.fail_reply
         return self._say(card, message.id)
 
     async def update(self, message: MessageRef, card: Card) -> None:

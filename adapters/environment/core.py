@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import tzinfo
+from datetime import time, tzinfo
 from zoneinfo import ZoneInfo
 
 from adapters.environment.values import address, ratio, seconds, value_of, wrong
@@ -13,6 +13,7 @@ from bot.durations import shorten
 from bot.errors import SettingsError
 from bot.settings import Settings, Timeouts
 
+_HOURS = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)\s*[-–]\s*([01]?\d|2[0-3]):([0-5]\d)")
 _PREFIX = re.compile(r"[a-z0-9_-]{0,20}")
 _BASE_URLS = ("ANTHROPIC", "OPENROUTER", "DEEPSEEK", "OLLAMA", "OPENAI", "GEMINI", "GROQ")
 
@@ -41,6 +42,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
             idle_s=seconds(env, "CHANGEOVER_IDLE_TIMEOUT_S", times.idle_s),
             probe_s=seconds(env, "CHANGEOVER_PROBE_TIMEOUT_S", times.probe_s),
         ),
+        quiet_hours=read_quiet_hours(env),
     )
 
 
@@ -105,3 +107,26 @@ def _near_zone(name: str) -> str | None:
     wanted = name[:60].lower().replace(" ", "_")
     near = get_close_matches(wanted, list(known), 1, 0.6)
     return known[near[0]] if near else None
+
+
+def read_quiet_hours(env: Mapping[str, str]) -> tuple[time, time] | None:
+    """Read from when to when only what is urgent is told; None for always.
+
+    Raises:
+        SettingsError: it is no span between two times of day.
+    """
+    value = value_of(env, "CHANGEOVER_QUIET_HOURS")
+    if not value or value.lower() == "off":
+        return None
+    hours = _HOURS.fullmatch(value)
+    span = (
+        (time(int(hours[1]), int(hours[2])), time(int(hours[3]), int(hours[4]))) if hours else None
+    )
+    if span is None or span[0] == span[1]:
+        raise wrong(
+            "CHANGEOVER_QUIET_HOURS",
+            value,
+            "is no span between two times of day",
+            "Write it like CHANGEOVER_QUIET_HOURS=22:00-07:00.",
+        )
+    return span

@@ -14,12 +14,12 @@ from adapters.environment.chats import (
     read_discord,
     read_slack,
 )
+from adapters.environment.core import read_quiet_hours
 from adapters.environment.sources import secret_values
 from adapters.environment.values import address, choice, path, secret, value_of, whole, wrong
 from bot.errors import SettingsError
 from bot.models import Secret
 
-_HOURS = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)\s*[-–]\s*([01]?\d|2[0-3]):([0-5]\d)")
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 _DATABASES = ("sqlite", "postgresql", "postgres")
 _CALLER = re.compile(r"[\w.@-]{1,64}", re.ASCII)
@@ -174,7 +174,7 @@ def _schedule(env: Mapping[str, str]) -> ScheduleSettings:
     return ScheduleSettings(
         _cron(env, "CHANGEOVER_DIGEST", "0 9 * * mon"),
         _cron(env, "CHANGEOVER_CHAIN_TEST", "off"),
-        _quiet_hours(env),
+        read_quiet_hours(env),
     )
 
 
@@ -187,21 +187,3 @@ def _cron(env: Mapping[str, str], name: str, default: str) -> str | None:
             name, value, "is no cron line of five fields", f'Write it like {name}="0 9 * * mon".'
         )
     return " ".join(value.split())
-
-
-def _quiet_hours(env: Mapping[str, str]) -> tuple[time, time] | None:
-    value = value_of(env, "CHANGEOVER_QUIET_HOURS")
-    if not value or value.lower() == "off":
-        return None
-    hours = _HOURS.fullmatch(value)
-    span = (
-        (time(int(hours[1]), int(hours[2])), time(int(hours[3]), int(hours[4]))) if hours else None
-    )
-    if span is None or span[0] == span[1]:
-        raise wrong(
-            "CHANGEOVER_QUIET_HOURS",
-            value,
-            "is no span between two times of day",
-            "Write it like CHANGEOVER_QUIET_HOURS=22:00-07:00.",
-        )
-    return span

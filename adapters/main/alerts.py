@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
+from adapters.main.deliveries import Deliveries, PatientChat, PatientHistory
 from adapters.main.wiring import Wired
 from bot.alerts.chain_test import ChainResult, report
-from bot.alerts.engine import Engine, note_config, tick
+from bot.alerts.engine import Engine, deliver, lead, note_config
 from bot.alerts.mute import QuietHours
 from bot.alerts.outlook import Outlooks
 from bot.alerts.policy import AlertSettings
 from bot.app import SERVICE
 from bot.card import Person
 from bot.ports import Chat, ChatHistory, Document
+
+KEEP = timedelta(days=30)
+"""For so long messages may still be edited, and an outage's details looked at."""
+
+FORGET_EVERY = timedelta(hours=6)
 
 
 class Alerts:
@@ -25,7 +32,7 @@ class Alerts:
         self._wired = wired
         ports = wired.app.ports
         database = wired.database.open()
-        hours = wired.service.schedule.quiet_hours
+        hours = wired.settings.quiet_hours
         zone = wired.settings.timezone
         self._store = SqlAlertStore(database)
         self._engine = Engine(
@@ -34,16 +41,26 @@ class Alerts:
                 ports.store, ports.log, ports.prices, wired.app.catalog, wired.settings.env
             ),
             journal=ports.journal,
-            chats=chats,
+            chats={name: PatientChat(name, chat) for name, chat in chats.items()},
             settings=AlertSettings(quiet=QuietHours(*hours, zone) if hours else None),
-            histories={name: c for name, c in chats.items() if isinstance(c, ChatHistory)},
+            histories={
+                name: PatientHistory(name, chat)
+                for name, chat in chats.items()
+                if isinstance(chat, ChatHistory)
+            },
             calls=_people(wired.settings.access.operators),
             leader=leader_of(database, wired.service.database_url, wired.clock),
         )
+        self._deliveries = Deliveries(self._deliver)
+        self._forgot_at: datetime | None = None
 
     async def tick(self) -> None:
-        """Read, decide and deliver once. Raises StorageError."""
-        await tick(self._engine, self._wired.clock.now())
+        """Read and decide, and see to it that every surface is told. Raises StorageError."""
+        now = self._wired.clock.now()
+        if await lead(self._engine, now):
+            self._deliveries.begin(self._engine.chats)
+            await self._forget(now)
+        await self._deliveries.look_in()
 
     async def config_changed(self, document: Document) -> None:
         """Look at a document that has just changed: is it usable, and who changed it?
@@ -63,11 +80,21 @@ class Alerts:
             return
         card = await app.handle(SERVICE, "fallback test")
         now = self._wired.clock.now()
-        await report(self._store, ChainResult.of(card), list(self._engine.chats), now)
+        await report(self._engine, ChainResult.of(card), now)
 
     async def stop(self) -> None:
-        """Let another process lead."""
+        """Finish what is being said, and let another process lead."""
+        await self._deliveries.stop()
         await self._engine.leader.resign()
+
+    async def _forget(self, now: datetime) -> None:
+        last = self._forgot_at
+        if last is None or not last <= now < last + FORGET_EVERY:
+            self._forgot_at = now
+            await self._store.forget(now - KEEP)
+
+    async def _deliver(self, surface: str) -> None:
+        await deliver(self._engine, surface, self._wired.clock.now())
 
 
 def _people(rules: frozenset[str]) -> list[Person]:

@@ -79,19 +79,20 @@ def good_answers(
 
 
 def rerouted(
-    connection: Connection, model: str, start: datetime, end: datetime
+    connection: Connection, model: str, reason: str, start: datetime, end: datetime
 ) -> Sequence[Rerouted]:
-    """Add up by model what answered in a model's place in [start, end)."""
-    query = _rerouted(model, start, end)
+    """Add up by model what answered when a model failed for that reason in [start, end)."""
+    query = _rerouted(model, reason, start, end)
     return [_row(row) for row in connection.execute(query) if "/" in row.model]
 
 
-def _rerouted(model: str, start: datetime, end: datetime) -> Select[Any]:
+def _rerouted(model: str, reason: str, start: datetime, end: datetime) -> Select[Any]:
     # A request may have several events; its answer counts once.
     mine = exists(
         select(literal(1)).where(
             _events.c.request_id == _attempts.c.request_id,
             _events.c.from_model == model,
+            _events.c.reason == reason,
             _events.c.at >= start,
             _events.c.at < end,
             _events.c.to_model.is_not(None),

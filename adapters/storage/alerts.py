@@ -11,10 +11,12 @@ from sqlalchemy import Connection, Row, insert, or_, select, update
 
 from adapters.storage import alert_figures, schema
 from adapters.storage.alert_posts import SqlPosts, want
+from adapters.storage.alerts_forget import forget
 from adapters.storage.database import Database, upsert
 from adapters.storage.fallback_log import event_of
 from bot.ports.alerts import (
     AlertConflictError,
+    AlertReason,
     ChannelTrouble,
     GoodAnswers,
     IncidentRecord,
@@ -99,9 +101,13 @@ class SqlAlertStore(SqlPosts):
             lambda c: alert_figures.good_answers(c, model, since, until, most, by_any=by_any)
         )
 
-    async def rerouted(self, model: str, start: datetime, end: datetime) -> Sequence[Rerouted]:
-        """Add up by model what answered in a model's place."""
-        return await self._database.read(lambda c: alert_figures.rerouted(c, model, start, end))
+    async def rerouted(
+        self, model: str, reason: AlertReason, start: datetime, end: datetime
+    ) -> Sequence[Rerouted]:
+        """Add up by model what answered when a model failed for that reason."""
+        return await self._database.read(
+            lambda c: alert_figures.rerouted(c, model, reason, start, end)
+        )
 
     async def set_trouble(self, trouble: ChannelTrouble) -> None:
         """Remember that a surface takes no alerts; the first `since` stays."""
@@ -145,6 +151,10 @@ class SqlAlertStore(SqlPosts):
             )
 
         await self._database.write(work)
+
+    async def forget(self, before: datetime) -> int:
+        """Drop what was over before then, and return how many rows that were."""
+        return await self._database.write(lambda c: forget(c, before))
 
 
 def _take(connection: Connection, taken: Sequence[int], at: datetime) -> None:

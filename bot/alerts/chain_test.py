@@ -9,12 +9,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from bot.alerts.mute import hold
 from bot.alerts.notices import chain_test_notice
+from bot.alerts.parts import Engine
 from bot.card import Card
 from bot.messages.alert_notes import HopNews
-from bot.ports.alerts import AlertStore, Notice
+from bot.ports.alerts import AlertReason, Notice
 
 LAST_TEST = "alerts.chain_test"
+HELD_TEST = "alerts.held_test"
 
 
 class News(StrEnum):
@@ -68,28 +71,49 @@ def compare(before: ChainResult | None, after: ChainResult) -> News:
     return News.SAME if before.verdicts == after.verdicts else News.CHANGED
 
 
-async def report(
-    store: AlertStore, result: ChainResult, surfaces: Sequence[str], now: datetime
-) -> News:
+async def report(engine: Engine, result: ChainResult, now: datetime) -> News:
     """Ask for a message about a test unless nothing is new in it, and keep it for the next.
+
+    While alerts are muted and in quiet hours the newest waits, unless nobody would answer.
 
     Raises:
         StorageError: it could not be kept; the next test says it.
     """
+    store = engine.store
     kept = await store.recall(LAST_TEST)
     before = _read(kept) if kept else None
     news = compare(before, result)
     if news not in (News.SAME, News.FIRST):
-        await store.add_notice(_notice(before, result, now), surfaces)
+        notice = _notice(before, result, now)
+        dead = result.would_serve is None and result.trouble is None
+        waits = not dead and await _quiet(engine, now)
+        await store.add_notice(notice, [] if waits else list(engine.chats))
+        await store.remember(HELD_TEST, notice.key if waits else "")
     if result.trouble is None:
         await store.remember(LAST_TEST, _write(result))
     return news
 
 
+async def let_go(engine: Engine, now: datetime) -> None:
+    """Tell of the test that was kept back, once alerts may be told again. Raises StorageError."""
+    key = await engine.store.recall(HELD_TEST)
+    if not key or await _quiet(engine, now):
+        return
+    notice = await engine.store.notice(key)
+    if notice is not None:
+        await engine.store.amend_notice(notice, list(engine.chats))
+    await engine.store.remember(HELD_TEST, "")
+
+
+async def _quiet(engine: Engine, now: datetime) -> bool:
+    muted_until = await engine.outlooks.log.muted_until()
+    return hold(AlertReason.RATE_LIMIT, now, muted_until, engine.settings.quiet) is not None
+
+
 def _notice(before: ChainResult | None, result: ChainResult, now: datetime) -> Notice:
     known = dict(before.verdicts) if before else {}
     hops = [
-        HopNews(model, verdict, known.get(model) if before else verdict, hint)
+        HopNews(model, verdict, known.get(model) if before else "", hint)
         for (model, verdict), hint in zip(result.verdicts, result.hints, strict=True)
     ]
     present = {model for model, _ in result.verdicts}

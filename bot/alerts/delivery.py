@@ -47,12 +47,13 @@ class Draft:
     """What a message is to show.
 
     `marker` are words that no other message has, None for an answer. `lives` is True for a message
-    that is posted afresh when it is gone.
+    that is posted afresh when it is gone, `new` False for one that only takes another's place.
     """
 
     card: Card
     marker: str | None = None
     lives: bool = False
+    new: bool = True
 
 
 Write = Callable[[Post], Awaitable[Draft | None]]
@@ -77,15 +78,15 @@ class Delivery:
         """
         behind = await self.store.behind(self.surface)
         posts = [post for post in behind if self._due(post, now)]
-        # What is new comes before the edit that points to it, a summary before what it sums up.
-        posts.sort(key=lambda post: (post.message is not None, read_key(post.key) is not None))
+        # What is new comes before the edit that points to it.
+        posts.sort(key=lambda post: (post.message is not None, _turn(post.key)))
         said, trouble = False, None
         for post in posts:
             try:
                 said |= await self._one(post, now) is Done.SAID
             except ChatError as error:
                 trouble = error
-                await self._put_off(post, now)
+                await self._put_off(post, now, unsure=error.unsure)
             except StorageError:
                 raise
             except Exception:  # noqa: BLE001
@@ -98,9 +99,9 @@ class Delivery:
             return False
         return said or not any(post.failures for post in behind)
 
-    async def _put_off(self, post: Post, now: datetime) -> None:
+    async def _put_off(self, post: Post, now: datetime, *, unsure: bool = False) -> None:
         wait = min(FIRST_WAIT * 2 ** min(post.failures, 9), LONGEST_WAIT)
-        await self.store.put_off(post, now + wait, unclaim=_details(post.key))
+        await self.store.put_off(post, now + wait, unclaim=_details(post.key) and not unsure)
 
     def _due(self, post: Post, now: datetime) -> bool:
         # What lies too far ahead was noted by a clock that has been put back since.
@@ -119,6 +120,9 @@ class Delivery:
         if _details(post.key):
             return await self._answer(post, draft, now)
         message = await self._find(post, draft) or post.message
+        if message is None and not draft.new:
+            await self.store.give_up(post)
+            return Done.LEFT
         if message is None:
             return await self._post(post, draft, now)
         if message != post.message:
@@ -181,6 +185,13 @@ def _at_work(post: Post, now: datetime) -> bool:
     if claimed is None or (post.retry_at is not None and post.retry_at > claimed):
         return False
     return claimed <= now < claimed + AT_WORK
+
+
+def _turn(key: str) -> int:
+    """Put a summary before the outages it sums up, and a deaf channel after them."""
+    if key.startswith("trouble:"):
+        return 2
+    return 0 if read_key(key) is None else 1
 
 
 def _details(key: str) -> bool:

@@ -62,9 +62,10 @@ class Incident:
     told, and `version` counts the tellings. `served` is by model, in the models' order. `good`
     answers are those since `failed_at`. `messages` counts the messages that were opened for it.
     `opens` are the openings within the hour that made it unstable, else 0. `night` names the
-    quiet hours in which its first word fell. `costs_nano_usd` is what rerouting cost more (or
-    less) until `costs_until`; None once that cannot be known. `says` is why a config cannot be
-    used, and the step that mends it.
+    quiet hours in which its first word fell. `replaced` is True while another model stands in its
+    place as the primary. `costs_nano_usd` is what rerouting cost more (or less) until
+    `costs_until`; None once that cannot be known. `says` is why a config cannot be used, and the
+    step that mends it.
     """
 
     primary: str
@@ -95,6 +96,7 @@ class Incident:
     acknowledged_at: datetime | None = None
     opens: int = 0
     was_primary: bool | None = None
+    replaced: bool = False
     resolved_at: datetime | None = None
     ended_at: datetime | None = None
     end: End | None = None
@@ -218,6 +220,18 @@ def answered(incident: Incident, count: int, first_at: datetime | None) -> Incid
     return replace(
         incident, good=count, good_since=first_at, changed=incident.changed + int(turned)
     )
+
+
+def in_place(incident: Incident, primaries: frozenset[str] | None) -> Incident:
+    """Note whether it is still a primary, which is news when it changes; None: nobody knows."""
+    if primaries is None:
+        return incident
+    if incident.was_primary is None:
+        return replace(incident, was_primary=incident.primary in primaries)
+    replaced = incident.was_primary and incident.primary not in primaries
+    if replaced == incident.replaced:
+        return incident
+    return replace(incident, replaced=replaced, changed=incident.changed + 1)
 
 
 def broke(

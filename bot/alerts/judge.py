@@ -6,7 +6,8 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from bot.alerts.incident import Incident, State, answered, broke, in_step
+from bot.alerts.chain_test import let_go
+from bot.alerts.incident import Incident, State, answered, broke, in_place, in_step
 from bot.alerts.intake import sort_in
 from bot.alerts.notices import (
     TELL_TROUBLE_AFTER,
@@ -45,6 +46,7 @@ async def judge(engine: Engine, now: datetime) -> None:
     if not muted:
         await _look_outside(engine, now)
         await _sum_up(engine, now)
+        await let_go(engine, now)
     await _decide(engine, now, muted_until)
     await _tell_of_trouble(engine, now)
 
@@ -169,8 +171,7 @@ async def _step(
     engine: Engine, incident: Incident, now: datetime, scene: Scene
 ) -> tuple[Incident, list[Want]]:
     incident = await _with_answers(engine, incident, now)
-    if incident.was_primary is None and scene.primaries is not None:
-        incident = replace(incident, was_primary=incident.primary in scene.primaries)
+    incident = in_place(incident, scene.primaries)
     decision = decide(incident, now, engine.settings, scene)
     after = carry_out(incident, decision, now, scene, engine.settings.quiet)
     if decision.step in SPEAKING:

@@ -108,7 +108,8 @@ def draft_of(notice: Notice) -> Draft:
             since = _time(data["since"])
             assert since is not None
             card = trouble_card(notice.key, data["surface"], since, says, _time(data["until"]))
-            return Draft(card, notice_marker(notice.key))
+            # Where nobody was told that it is deaf, that it hears again is no news.
+            return Draft(card, notice_marker(notice.key), new=data["until"] is None)
         case NoticeKind.MORNING:
             card = morning_card(data["night"], [_night_row(row) for row in data["rows"]])
             return Draft(card, night_marker(data["night"]))

@@ -39,7 +39,7 @@ async def with_costs(
     ref = ModelRef.parse(incident.primary)
     if start >= end or ref is None:
         return incident
-    rows = await store.rerouted(incident.primary, start, end)
+    rows = await store.rerouted(incident.primary, incident.reason, start, end)
     if not rows:
         return incident
     price = await outlooks.price_of(ref, now)

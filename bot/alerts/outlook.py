@@ -75,7 +75,7 @@ class Outlooks:
         first = hops[0] if hops else None
         serving = next((hop for hop in hops if str(hop.ref) == incident.served_by), None)
         switch = None
-        if incident.was_primary is not False:
+        if incident.was_primary is not False and not incident.replaced:
             dead = incident.reason is AlertReason.CHAIN_EXHAUSTED
             switch = _switch(self._spare(view, hops, around, now) if dead else serving)
         return Outlook(
@@ -172,6 +172,8 @@ def _step(incident: Incident, first: Hop | None, switch: tuple[str, str] | None)
             return _replace(first)
         case AlertReason.AUTH | AlertReason.BILLING:
             return _owners_step(FailureReason(incident.reason), first)
+        case _ if incident.replaced:
+            return text(Code(incident.primary), " is no longer the primary.")
         case _ if switch:
             return text("If it lasts: ", Code(f"/{switch[1]}"))
         case _:

@@ -30,6 +30,7 @@ _PLAIN = (
     "messages",
     "opens",
     "was_primary",
+    "replaced",
     "costs_nano_usd",
 )
 

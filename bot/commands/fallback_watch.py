@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from bot.alerts.mute import QuietHours
 from bot.card import Card, Caution
 from bot.commands.context import Context
 from bot.commands.data import chain_data, event_data, incident_data, warnings_data
@@ -27,6 +28,7 @@ from bot.messages.fallback import (
     events_card,
     hint_for,
     muted_card,
+    quiet_line,
     skipped_detail,
     test_card,
     unmuted_card,
@@ -67,7 +69,7 @@ async def status(ctx: Context, args: Args) -> Card:
         tuple(warnings),
         ctx.now,
         data,
-        quiet,
+        quiet_line(quiet, _quiet_until(ctx, ctx.now)),
     )
 
 
@@ -109,14 +111,22 @@ async def mute(ctx: Context, args: Args) -> Card:
     """Send no alerts till then."""
     until = parse_deadline(args.need("duration"), ctx.now, ctx.settings.timezone)
     await ctx.ports.log.mute(until)
-    return muted_card(until, ctx.actor, {"muted_until": until})
+    return muted_card(until, ctx.actor, {"muted_until": until}, _quiet_until(ctx, until))
 
 
 async def unmute(ctx: Context, args: Args) -> Card:
     """Send alerts again."""
     was = await ctx.ports.log.muted_until()
     await ctx.ports.log.mute(None)
-    return unmuted_card(was is not None and was > ctx.now, ctx.actor, {"muted_until": None})
+    on = was is not None and was > ctx.now
+    return unmuted_card(on, ctx.actor, {"muted_until": None}, _quiet_until(ctx, ctx.now))
+
+
+def _quiet_until(ctx: Context, at: datetime) -> datetime | None:
+    """Return when the quiet hours end that `at` is in."""
+    hours = ctx.settings.quiet_hours
+    night = QuietHours(*hours, ctx.settings.timezone).at(at) if hours else None
+    return night.end if night else None
 
 
 async def _remember(ctx: Context, words: TestWords) -> None:

@@ -150,10 +150,12 @@ def _title(words: IncidentWords) -> Text:
 def over_card(words: IncidentWords) -> Card:
     """Tell how an outage ended, and what it came to."""
     ended = words.ended_at or words.now
-    spent = say_duration(ended - words.since)
+    spent = say_duration(_span(words.since, ended))
     down = "Up and down for" if words.opens else "Down"
+    if words.reason is AlertReason.CONFIG_INVALID:
+        down = "It could not be used for"
     lines = [
-        text(f"{down} {spent}, ", _when(words.since, words), " to ", _when(ended, words), "."),
+        text(f"{down} {spent}, ", *_from_to(words, ended), "."),
         _sum_line(words),
         _served_line(words),
         _money_line(words, over=True),
@@ -167,6 +169,19 @@ def over_card(words: IncidentWords) -> Card:
         command="alert",
         data=_data(words, "resolved"),
     )
+
+
+def _from_to(words: IncidentWords, ended: datetime) -> tuple[Span, ...]:
+    if ended - words.since < timedelta(minutes=1) and ended.minute == words.since.minute:
+        return "at ", _when(ended, words)
+    return _when(words.since, words), " to ", _when(ended, words)
+
+
+def _span(since: datetime, until: datetime) -> timedelta:
+    """Count whole minutes as the two times beside it show them; what is shorter, in seconds."""
+    if until - since < timedelta(minutes=1):
+        return until - since
+    return until.replace(second=0, microsecond=0) - since.replace(second=0, microsecond=0)
 
 
 def _over_title(words: IncidentWords) -> Text:

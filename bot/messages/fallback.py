@@ -86,9 +86,9 @@ def chain_card(
     warnings: tuple[Caution, ...],
     now: datetime,
     data: dict[str, Any],
-    quiet: tuple[time, time] | None = None,
+    quiet: Text = (),
 ) -> Card:
-    """Show the chain as it will be walked."""
+    """Show the chain as it will be walked; `quiet` is the line about quiet hours."""
     walked = sum(hop.walked for hop in hops)
     body: list[Text] = [line(hop, now, prices.get(hop.ref) if hop.ref else None) for hop in hops]
     body += [incident_line(row) for row in incidents]
@@ -104,8 +104,7 @@ def chain_card(
             )
         )
     if quiet:
-        hours = f"{quiet[0]:%H:%M} to {quiet[1]:%H:%M}"
-        body.append(text(f"Quiet hours from {hours}; what is urgent comes all the same."))
+        body.append(quiet)
     return Card(
         title=text(Strong("Chain"), f": {walked} of {counted(len(hops), 'hop')} would be asked"),
         tone=Tone.WARNING if troubled(warnings) else Tone.NEUTRAL,
@@ -302,13 +301,31 @@ def events_card(
     )
 
 
-def muted_card(until: datetime, actor: Actor, data: dict[str, Any]) -> Card:
-    """Say how long alerts are muted and what still comes through."""
+def quiet_line(hours: tuple[time, time] | None, until: datetime | None) -> Text:
+    """Say when alerts keep quiet; `until` is the end of the quiet hours that it is now."""
+    if until is not None:
+        return _quiet(until)
+    if hours is None:
+        return ()
+    span = f"{hours[0]:%H:%M} to {hours[1]:%H:%M}"
+    return text(f"Quiet hours from {span}; what is urgent comes all the same.")
+
+
+def _quiet(until: datetime) -> Text:
+    return text("Quiet hours until ", When(until), ": only what is urgent is told till then.")
+
+
+def muted_card(
+    until: datetime, actor: Actor, data: dict[str, Any], quiet_until: datetime | None = None
+) -> Card:
+    """Say how long alerts are muted and what comes through; quiet hours may follow the mute."""
+    after = (_quiet(quiet_until),) if quiet_until else ()
     return Card(
         title=text(Strong("Muted"), " until ", When(until, WhenStyle.DATE_TIME)),
         tone=Tone.CHANGE,
         body=(
             text("No alerts till then. A chain with nobody left to answer still breaks through."),
+            *after,
             text(f"By {actor.name}."),
         ),
         buttons=(Button("Unmute", Action("fallback unmute")),),
@@ -330,11 +347,14 @@ def acknowledged_card(incident_id: int, actor: Actor, data: dict[str, Any]) -> C
     )
 
 
-def unmuted_card(was: bool, actor: Actor, data: dict[str, Any]) -> Card:
-    """Say that alerts come again."""
+def unmuted_card(
+    was: bool, actor: Actor, data: dict[str, Any], quiet_until: datetime | None = None
+) -> Card:
+    """Say that alerts come again, or that the quiet hours still keep most of them back."""
+    quiet = (_quiet(quiet_until),) if quiet_until else ()
     return Card(
         title=text(Strong("Alerts are on")) if was else text("Alerts were not muted"),
         tone=Tone.CHANGE if was else Tone.NEUTRAL,
-        body=(text(f"By {actor.name}."),) if was else (),
+        body=(*quiet, text(f"By {actor.name}.")) if was else quiet,
         data=data,
     )

@@ -199,8 +199,10 @@ class AlertStore(AlertDesk, Protocol):
         """
         ...
 
-    async def rerouted(self, model: str, start: datetime, end: datetime) -> Sequence[Rerouted]:
-        """Add up by model what answered in a model's place in [start, end)."""
+    async def rerouted(
+        self, model: str, reason: AlertReason, start: datetime, end: datetime
+    ) -> Sequence[Rerouted]:
+        """Add up by model what answered when a model failed for that reason in [start, end)."""
         ...
 
     async def behind(self, surface: str) -> Sequence[Post]:
@@ -253,6 +255,10 @@ class AlertStore(AlertDesk, Protocol):
 
     async def remember(self, key: str, value: str) -> None:
         """Remember a value in the place of the one before."""
+        ...
+
+    async def forget(self, before: datetime) -> int:
+        """Drop messages, notices and details of what was over before then; return how many."""
         ...
 
 

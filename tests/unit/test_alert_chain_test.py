@@ -8,7 +8,7 @@ from bot.alerts.chain_test import ChainResult, News, compare, report
 from bot.card import Card, Tone, text
 from bot.errors import ExitCode, NothingToDoError
 from bot.messages.errors import error_card
-from tests.fakes_alerts import FLASH, LLAMA, OPUS, AlertBench
+from tests.fakes_alerts import FLASH, LLAMA, NOON, OPUS, AlertBench
 from tests.fakes_core import Bench
 
 GOOD = ChainResult(((OPUS, "ok"), (FLASH, "ok")), OPUS, ("", ""))
@@ -36,7 +36,7 @@ def test_what_is_news(before, after, news):
 
 
 async def once_more(bench: AlertBench, result: ChainResult) -> News:
-    news = await report(bench.store, result, list(bench.chats), bench.now)
+    news = await report(bench.engine, result, bench.now)
     await bench.wait(minutes=1)
     return news
 
@@ -65,12 +65,42 @@ async def test_a_chain_from_well_to_ill_to_well():
     ]
     texts = [shown.text for shown in bench.slack.main]
     assert f"{OPUS}: key refused, answers before. Renew the key." in texts[0]
-    assert f"{OPUS}: key refused. Renew the key." in texts[1]
+    assert f"{OPUS}: key refused, as before. Renew the key." in texts[1]
     assert f"{OPUS}: answers, key refused before." in texts[2]
     assert f"{LLAMA}: answers, new in the chain." in texts[3]
     assert f"{LLAMA} is no longer in the chain." in texts[4]
     assert bench.discord.titles == bench.slack.titles
     assert bench.slack.main[0].card.tone is Tone.WARNING
+
+
+DEAD = ChainResult(((OPUS, "auth"), (FLASH, "auth")), None, ("Renew the key.", ""))
+
+
+@pytest.mark.parametrize("muted", [False, True])
+async def test_what_a_test_finds_at_night_or_muted_is_told_once_afterwards(muted: bool):
+    bench = AlertBench("slack", "discord", quiet="" if muted else "22:00-07:00")
+    await once_more(bench, GOOD)
+    bench.clock.at = NOON.replace(hour=23)
+    if muted:
+        await bench.log.mute(NOON.replace(day=3, hour=7))
+    await once_more(bench, BAD)
+    await once_more(bench, BAD)
+    await bench.wait(hours=7, step_s=600)
+    assert bench.slack.calls == 0
+    bench.start()
+    await bench.wait(hours=2, step_s=600)
+    assert bench.slack.titles == ["Scheduled chain test: damaged, 1 of 2 hops answered"]
+    assert bench.discord.titles == bench.slack.titles
+    assert bench.slack.made == 1
+
+
+async def test_a_test_in_which_nobody_answered_is_told_at_night():
+    bench = AlertBench(quiet="22:00-07:00", at=NOON.replace(hour=23))
+    await once_more(bench, BAD)
+    await once_more(bench, DEAD)
+    await bench.wait(hours=9, step_s=600)
+    # It stands for the one before it as well.
+    assert bench.slack.titles == ["Scheduled chain test: dead, none of 2 hops answered"]
 
 
 async def test_a_first_test_that_fails_is_told():

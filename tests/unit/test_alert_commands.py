@@ -57,6 +57,28 @@ async def test_acknowledging_needs_the_right_to_change_and_an_open_incident():
     assert nowhere.error is not None
 
 
+async def test_quiet_hours_are_named_where_somebody_might_wonder():
+    bench = bench_with(FakeAlertStore(), quiet=(time(22), time(7)), operators="slack:U1")
+    bench.clock.at = NOON.replace(hour=21)
+    assert "Quiet hours from 22:00 to 07:00; what is urgent" in words(
+        await bench.say("/fallback status")
+    )
+    hour = await bench.app.handle(ANA, "fallback mute 30m")
+    assert "Quiet hours" not in words(hour)
+    longer = await bench.app.handle(ANA, "fallback mute 2h")
+    assert "Quiet hours until 07:00" in words(longer)
+    bench.clock.at = NOON.replace(hour=22, minute=30)
+    assert "Quiet hours until 07:00" in words(await bench.say("/fallback status"))
+    on = await bench.app.handle(ANA, "fallback unmute")
+    assert "Alerts are on" in words(on)
+    assert "Quiet hours until 07:00 UTC: only what is urgent is told till then." in words(on)
+    again = await bench.app.handle(ANA, "fallback unmute")
+    assert "Quiet hours until 07:00" in words(again)
+    doctor = await examine(bench.app.context(ANA), [])
+    checks = {check["name"]: check["detail"] for check in doctor.data["checks"]}
+    assert checks["quiet hours"] == "From 22:00 to 07:00 UTC only what is urgent is told."
+
+
 async def test_ack_is_offered_nowhere():
     bench = Bench()
     registry = bench.app.registry

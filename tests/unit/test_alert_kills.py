@@ -146,7 +146,7 @@ async def test_killed_anywhere_while_a_surface_is_deaf(after: bool):
         assert bench.slack.titles == [fallback], where
         told = [t for t in bench.discord.titles if t != fallback]
         assert bench.discord.titles.count(fallback) == 1, where
-        assert told == ["Slack takes alerts again"], where
+        assert told == ["Alerts reach Slack again"], where
 
 
 async def test_a_post_that_somebody_may_be_at_is_left_to_them_for_a_while():
@@ -192,6 +192,19 @@ async def test_details_whose_id_was_lost_are_not_said_twice():
     bench.start()
     await bench.wait(minutes=2)
     assert len(bench.slack.messages) == 2
+
+
+@pytest.mark.parametrize("unsure", [False, True])
+async def test_details_whose_answer_was_lost_are_not_said_twice(unsure: bool):
+    bench = AlertBench()
+    await bench.fails(3, detail="HTTP 429")
+    bench.slack.fail_reply = ChatError("Slack could not be reached.", unsure=unsure)
+    await bench.wait(minutes=1)
+    bench.slack.fail_reply = None
+    await bench.wait(minutes=2)
+    # What was refused for certain is said later.
+    assert len(bench.slack.messages) == (1 if unsure else 2)
+    assert not await bench.store.behind("slack")
 
 
 async def test_two_processes_that_both_believe_to_lead():
