@@ -71,6 +71,8 @@ class Price:
 
     `source` is one of `operator`, `config`, `reported`, `genai-prices`, `catalog`, `local`.
     `cache_write_usd_per_1m` is for a cache that lives 5 minutes. `tiers` are in rising order.
+    Spoken input and output have prices of their own where they are known, web searches theirs.
+    `variants` are the prices under other terms than the usual ones, by `Usage.terms`.
     """
 
     input_usd_per_1m: Decimal
@@ -81,6 +83,10 @@ class Price:
     as_of: date | None = None
     cache_write_1h_usd_per_1m: Decimal | None = None
     tiers: tuple[PriceTier, ...] = ()
+    audio_input_usd_per_1m: Decimal | None = None
+    audio_output_usd_per_1m: Decimal | None = None
+    web_search_usd_per_1k: Decimal | None = None
+    variants: tuple[tuple[str, Price], ...] = ()
 
     @property
     def free(self) -> bool:
@@ -172,7 +178,9 @@ class Usage:
 
     `input_tokens` is all input, cached and cache writes included; `output_tokens` all output,
     reasoning included; the others are parts of these. `reported_cost_usd` is what the provider
-    itself says the call cost. Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/
+    itself says the call cost. `audio_…` tokens are parts too: heard by the model and not cached,
+    and spoken by it. `terms` names what makes the call cost more or less than listed (`flex`,
+    `priority`). Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/
     """
 
     input_tokens: int = 0
@@ -182,6 +190,10 @@ class Usage:
     cache_write_1h_tokens: int = 0
     reasoning_tokens: int = 0
     reported_cost_usd: Decimal | None = None
+    audio_input_tokens: int = 0
+    audio_output_tokens: int = 0
+    web_searches: int = 0
+    terms: str = ""
 
 
 class Secret:

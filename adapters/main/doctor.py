@@ -111,9 +111,9 @@ def _gateway(wired: Wired) -> list[Check]:
 def _chat(wired: Wired) -> list[Check]:
     service = wired.service
     checks = []
-    for name, configured, variable in (
-        ("slack", service.slack is not None, "SLACK_BOT_TOKEN"),
-        ("discord", service.discord is not None, "DISCORD_BOT_TOKEN"),
+    for name, configured, variable, someone in (
+        ("slack", service.slack is not None, "SLACK_BOT_TOKEN", "slack:U012345"),
+        ("discord", service.discord is not None, "DISCORD_BOT_TOKEN", "discord:80351110224678912"),
     ):
         if configured and not wired.settings.access.operators:
             checks.append(
@@ -122,7 +122,7 @@ def _chat(wired: Wired) -> list[Check]:
                     False,
                     Level.WARNING,
                     "Nobody in chat may change anything yet.",
-                    "Set CHANGEOVER_OPERATORS in .env, for example slack:U012345.",
+                    f"Set CHANGEOVER_OPERATORS in .env, for example {someone}.",
                 )
             )
         words = "is configured." if configured else f"is not configured: {variable} is not set."

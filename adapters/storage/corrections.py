@@ -19,7 +19,6 @@ from adapters.storage.ledger_rows import (
     clean,
     price_in,
     price_out,
-    rollups,
     within,
 )
 from bot.models import Price
@@ -117,4 +116,4 @@ def _write(
             for row in after
         ],
     )
-    add_up(connection, rollups(after, before))
+    add_up(connection, after, before)

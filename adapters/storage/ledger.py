@@ -1,4 +1,4 @@
-"""The ledger in the database: attempts, their hourly rollups, and what providers bill."""
+"""The ledger in the database: attempts, their rollups, and what providers bill."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, func, select
+from sqlalchemy import Connection, Dialect, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.storage import schema
@@ -16,8 +16,9 @@ from adapters.storage.codec import micros_of, time_of
 from adapters.storage.database import Database, upsert
 from adapters.storage.ledger_rows import (
     FIGURES,
+    HOURLY_KEY,
     MOST_NANO_USD,
-    ROLLUP_KEY,
+    QUARTERLY_KEY,
     DbRow,
     attempt_of,
     clean,
@@ -28,7 +29,6 @@ from adapters.storage.ledger_sums import sums_by, sums_by_day
 from bot.ports import Attempt, Bill, GroupBy, Spend
 
 _attempts = schema.attempts
-_hourly = schema.spend_hourly
 _bills = schema.bills
 _KEY = (_attempts.c.request_id, _attempts.c.number)
 _MOST_BILL = 1000 * MOST_NANO_USD
@@ -98,7 +98,7 @@ def _add(connection: Connection, attempts: Sequence[Attempt]) -> None:
         rows.setdefault((row["request_id"], row["number"]), row)
     # Writers that meet in the same rows meet in the same order, so none waits in a circle.
     fresh = _insert_new(connection, [rows[key] for key in sorted(rows)])
-    add_up(connection, rollups(fresh))
+    add_up(connection, fresh)
 
 
 def _insert_new(connection: Connection, rows: Sequence[DbRow]) -> Sequence[DbRow]:
@@ -128,14 +128,22 @@ def _insert_sql(dialect: Dialect) -> tuple[str, Callable[[DbRow], tuple[Any, ...
     return str(compiled), itemgetter(*places) if places else None
 
 
-def add_up(connection: Connection, sums: Sequence[DbRow]) -> None:
-    """Add sums to what the rollups have already, within the connection's transaction."""
+def add_up(connection: Connection, rows: Sequence[DbRow], gone: Sequence[DbRow] = ()) -> None:
+    """Add rows to the rollups, less those that are gone, within the connection's transaction."""
+    hourly, quarterly = rollups(rows, gone)
+    _add_to(connection, schema.spend_hourly, HOURLY_KEY, hourly)
+    _add_to(connection, schema.spend_quarterly, QUARTERLY_KEY, quarterly)
+
+
+def _add_to(
+    connection: Connection, table: Table, key: Sequence[str], sums: Sequence[DbRow]
+) -> None:
     if not sums:
         return
-    add = upsert(connection, _hourly)
-    more = {name: _hourly.c[name] + add.excluded[name] for name in FIGURES}
+    add = upsert(connection, table)
+    more = {name: table.c[name] + add.excluded[name] for name in FIGURES}
     connection.execute(
-        add.on_conflict_do_update(index_elements=[_hourly.c[k] for k in ROLLUP_KEY], set_=more),
+        add.on_conflict_do_update(index_elements=[table.c[name] for name in key], set_=more),
         sums,
     )
 

@@ -1,7 +1,9 @@
 """A stretch of time cut into what rollups can answer and what rows have to.
 
-Rollups know whole UTC hours. A period that begins or ends within an hour, or has a midnight of a
-zone within one, has hours that only the rows know. Times are `codec.micros_of` here.
+Rollups know whole UTC hours, and the quarters of them. Hours answer for the most of a period;
+quarters for what begins or ends within an hour, as days do in zones that stand half an hour off;
+rows only for what is left at its ends, and for zones of a century ago, which stood anywhere.
+Times are `codec.micros_of` here.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from adapters.storage.codec import micros_of
 from bot.errors import StorageError
 
 HOUR = 3_600_000_000
+QUARTER = HOUR // 4
 _DAY = timedelta(days=1)
 
 
@@ -44,7 +47,8 @@ class Days:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The rollups of the hours in [`first`, `last`) `without` some, and the rows in `ragged`.
+    """The rollups of the hours in [`first`, `last`) `without` some, those of the `quarters` of an
+    hour, by their starts, and the rows in `ragged`.
 
     All of it together is the period, each moment once. No midnight is within a `slot`, which
     divides an hour.
@@ -55,18 +59,34 @@ class Cut:
     without: Sequence[int]
     ragged: Sequence[tuple[int, int]]
     slot: int = HOUR
+    quarters: Sequence[int] = ()
 
 
 def cut(start: int, end: int, midnights: Sequence[int] = ()) -> Cut:
     """Cut [start, end), where rollups must not span any of the midnights."""
     first, last = -(-start // HOUR) * HOUR, end // HOUR * HOUR
     slot = gcd(HOUR, *midnights)
-    if first >= last:
-        return Cut(first, first, (), [(start, end)] if start < end else [], slot)
-    split = {midnight // HOUR * HOUR for midnight in midnights if midnight % HOUR}
-    without = sorted(hour for hour in split if first <= hour < last)
-    ragged = [(start, first), *((hour, hour + HOUR) for hour in without), (last, end)]
-    return Cut(first, last, without, [(low, high) for low, high in ragged if low < high], slot)
+    without: list[int] = []
+    if first < last:
+        split = {midnight // HOUR * HOUR for midnight in midnights if midnight % HOUR}
+        without = sorted(hour for hour in split if first <= hour < last)
+        ragged = [(start, first), *((hour, hour + HOUR) for hour in without), (last, end)]
+    else:
+        ragged, last = [(start, end)], first
+    if slot % QUARTER:
+        return Cut(first, last, without, _some(ragged), slot)
+    quarters: list[int] = []
+    rest: list[tuple[int, int]] = []
+    for low, high in ragged:
+        begin = min(-(-low // QUARTER) * QUARTER, high)
+        until = max(high // QUARTER * QUARTER, begin)
+        quarters += range(begin, until, QUARTER)
+        rest += [(low, begin), (until, high)]
+    return Cut(first, last, without, _some(rest), slot, quarters)
+
+
+def _some(parts: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    return [(low, high) for low, high in parts if low < high]
 
 
 def days(start: datetime, end: datetime, zone: str) -> Days:

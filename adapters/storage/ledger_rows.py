@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
+from operator import add
 from typing import Any
 
 from sqlalchemy import Row
 
 from adapters.storage.codec import micros_of, time_of
-from adapters.storage.ledger_periods import HOUR
+from adapters.storage.ledger_periods import HOUR, QUARTER
 from bot.models import FailureReason, ModelRef, Price, PriceTier, Usage
 from bot.ports import Attempt, Spend
 
@@ -26,13 +27,16 @@ DbRow = dict[str, Any]
 FIGURES: tuple[str, ...] = tuple(field.name for field in fields(Spend))[1:]
 """What is added up."""
 
-ROLLUP_KEY = ("hour", "model", "provider", "caller", "source", "agent")
+_KIN = ("model", "provider", "caller", "source", "agent")
+HOURLY_KEY = ("hour", *_KIN)
+QUARTERLY_KEY = ("quarter", *_KIN)
 """What it is added up by."""
 
 MOST_TOKENS = 10**12
 MOST_NANO_USD = 10**15
 """Limits far beyond any attempt, so that no sum of many can run over 64 bits."""
 
+_EXTRAS = ("audio_input_tokens", "audio_output_tokens", "web_searches")
 _MOST_STATUS = 999
 _MOST_NUMBER = 10**6
 _log = logging.getLogger("changeover")
@@ -78,6 +82,7 @@ def row_of(attempt: Attempt) -> DbRow:
         "price": price_out(attempt.price),
         "latency_ms": attempt.latency_ms,
         "first_token_ms": attempt.first_token_ms,
+        "extras": _extras_out(usage),
     }
 
 
@@ -93,6 +98,7 @@ def attempt_of(row: Row[Any]) -> Attempt:
         cache_write_1h_tokens=row.cache_write_1h_tokens,
         reasoning_tokens=row.reasoning_tokens,
         reported_cost_usd=None if reported is None else Decimal(reported),
+        **(json.loads(row.extras) if row.extras else {}),
     )
     return Attempt(
         at=time_of(row.at),
@@ -122,31 +128,48 @@ def attempt_of(row: Row[Any]) -> Attempt:
     )
 
 
-def rollups(rows: Iterable[DbRow], gone: Iterable[DbRow] = ()) -> list[DbRow]:
-    """Add rows up by hour and kin, less those that are gone.
+def rollups(rows: Iterable[DbRow], gone: Iterable[DbRow] = ()) -> tuple[list[DbRow], list[DbRow]]:
+    """Add rows up by kin and hour, and by kin and quarter of an hour, less those that are gone.
 
     The order is one that all writers share: whoever locks rollups in it never locks up.
     """
-    sums: dict[tuple[Any, ...], list[int]] = {}
+    quarters: dict[tuple[Any, ...], list[int]] = {}
     for sign, part in ((1, rows), (-1, gone)):
         for row in part:
-            key = _rollup_key(row)
-            known = sums.setdefault(key, [0] * len(FIGURES))
+            key = (row["at"] - row["at"] % QUARTER, *_kin(row))
+            known = quarters.setdefault(key, [0] * len(FIGURES))
             for at, figure in enumerate(_figures(row)):
                 known[at] += sign * figure
-    names = (*ROLLUP_KEY, *FIGURES)
-    return [dict(zip(names, (*key, *sums[key]), strict=True)) for key in sorted(sums)]
+    hours: dict[tuple[Any, ...], list[int]] = {}
+    for (quarter, *kin), figures in quarters.items():
+        hour = (quarter - quarter % HOUR, *kin)
+        hours[hour] = list(map(add, hours[hour], figures)) if hour in hours else figures
+    return _named(hours, HOURLY_KEY), _named(quarters, QUARTERLY_KEY)
 
 
-def _rollup_key(row: DbRow) -> tuple[Any, ...]:
+def _named(sums: dict[tuple[Any, ...], list[int]], key: Sequence[str]) -> list[DbRow]:
+    names = (*key, *FIGURES)
+    return [dict(zip(names, (*kin, *sums[kin]), strict=True)) for kin in sorted(sums)]
+
+
+def _kin(row: DbRow) -> tuple[str, ...]:
     return (
-        row["at"] - row["at"] % HOUR,
         row["model"],
         row["provider"],
         row["caller"] or "",
         row["source"],
         row["agent"] or "",
     )
+
+
+def _extras_out(usage: Usage) -> str | None:
+    """Write down what few calls have: speech, searches, special terms."""
+    found: dict[str, Any] = {
+        name: within(getattr(usage, name), MOST_TOKENS) for name in _EXTRAS if getattr(usage, name)
+    }
+    if usage.terms:
+        found["terms"] = clean(usage.terms)
+    return json.dumps(found, separators=(",", ":")) if found else None
 
 
 def _figures(row: DbRow) -> list[int]:
@@ -204,7 +227,7 @@ def _clean_or_none(text: str | None) -> str | None:
 
 def _decimals(values: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: Decimal(value) if name.endswith("_usd_per_1m") and value is not None else value
+        name: Decimal(value) if "_usd_per_" in name and value is not None else value
         for name, value in values.items()
     }
 

@@ -1,4 +1,4 @@
-"""Spend as one query: the rollups of whole hours, and the rows of what is ragged.
+"""Spend as one query: the rollups of whole hours and quarters, and the rows of what is ragged.
 
 One statement sees one state of the database, so a batch that is written meanwhile counts whole
 or not at all.
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    Table,
     and_,
     case,
     func,
@@ -37,6 +38,7 @@ Sums = dict[str, Sequence[int]]
 _DAYS_AT_ONCE = 400
 _attempts = schema.attempts
 _hourly = schema.spend_hourly
+_quarterly = schema.spend_quarterly
 
 
 def sums_by(connection: Connection, start: datetime, end: datetime, by: GroupBy) -> Sums:
@@ -62,7 +64,10 @@ def spend_query(by: GroupBy, period: Cut) -> Select[Any] | None:
     if period.first < period.last:
         hour = _hourly.c.hour
         within = and_(hour >= period.first, hour < period.last, hour.not_in(period.without))
-        legs.append(select(_rollup_key(by), *_named(_hourly.c[f] for f in FIGURES)).where(within))
+        legs.append(_rollup_leg(_hourly, hour, by, within))
+    if period.quarters:
+        quarter = _quarterly.c.quarter
+        legs.append(_rollup_leg(_quarterly, quarter, by, quarter.in_(period.quarters)))
     if period.ragged:
         at = _attempts.c.at
         within = or_(*(and_(at >= low, at < high) for low, high in period.ragged))
@@ -88,14 +93,16 @@ def _named(figures: Iterable[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
     return [figure.label(name) for name, figure in zip(FIGURES, figures, strict=True)]
 
 
-def _rollup_key(by: GroupBy) -> ColumnElement[Any]:
-    row = _hourly.c
-    return {
-        GroupBy.DAY: row.hour,
-        GroupBy.MODEL: row.model,
-        GroupBy.PROVIDER: row.provider,
-        GroupBy.KEY: row.caller,
-    }[by].label("key")
+def _rollup_leg(
+    table: Table, start: ColumnElement[Any], by: GroupBy, within: ColumnElement[bool]
+) -> Select[Any]:
+    keys: dict[GroupBy, ColumnElement[Any]] = {
+        GroupBy.DAY: start,
+        GroupBy.MODEL: table.c.model,
+        GroupBy.PROVIDER: table.c.provider,
+        GroupBy.KEY: table.c.caller,
+    }
+    return select(keys[by].label("key"), *_named(table.c[f] for f in FIGURES)).where(within)
 
 
 def _row_key(by: GroupBy, slot: int) -> ColumnElement[Any]:

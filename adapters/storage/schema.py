@@ -187,42 +187,48 @@ attempts = Table(
     Column("price", Text),
     Column("latency_ms", Float),
     Column("first_token_ms", Float),
+    Column("extras", Text),
     Index(None, "request_id", "number", unique=True),
 )
 """The ledger, one row an attempt; `ledger_rows` knows what stands in it.
 
 It is written too often for the types above: times are `codec.micros_of`, text is clean already.
+`extras` is JSON of what few calls have: speech, web searches, special terms.
 """
 
-spend_hourly = Table(
-    "spend_hourly",
-    metadata,
-    Column("hour", BigInteger, primary_key=True, autoincrement=False),
-    Column("model", Text, primary_key=True),
-    Column("provider", Text, primary_key=True),
-    Column("caller", Text, primary_key=True),
-    Column("source", Text, primary_key=True),
-    Column("agent", Text, primary_key=True),
-    *(
-        Column(figure, BigInteger, nullable=False)
-        for figure in (
-            "cost_nano_usd",
-            "requests",
-            "fallback_requests",
-            "attempts",
-            "failed",
-            "unpriced",
-            "input_tokens",
-            "cached_input_tokens",
-            "cache_write_tokens",
-            "output_tokens",
-            "reasoning_tokens",
-            "fallback_cost_nano_usd",
-        )
-    ),
-    sqlite_with_rowid=False,
+_FIGURES = (
+    "cost_nano_usd",
+    "requests",
+    "fallback_requests",
+    "attempts",
+    "failed",
+    "unpriced",
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "fallback_cost_nano_usd",
 )
-"""What one hour's attempts add up to, by its start; '' stands for no caller or no agent."""
+
+
+def _rollup(name: str, start: str) -> Table:
+    kin = ("model", "provider", "caller", "source", "agent")
+    return Table(
+        name,
+        metadata,
+        Column(start, BigInteger, primary_key=True, autoincrement=False),
+        *(Column(column, Text, primary_key=True) for column in kin),
+        *(Column(figure, BigInteger, nullable=False) for figure in _FIGURES),
+        sqlite_with_rowid=False,
+    )
+
+
+spend_hourly = _rollup("spend_hourly", "hour")
+spend_quarterly = _rollup("spend_quarterly", "quarter")
+"""What an hour's and a quarter of an hour's attempts add up to, by its start; '' stands for no
+caller or no agent.
+"""
 
 reprices = Table(
     "reprices",

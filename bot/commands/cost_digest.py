@@ -84,12 +84,16 @@ async def gather(ctx: Context, config: ConfigView, span: Span, *, whole_days: bo
     """
     ledger, log, zone = ctx.ports.ledger, ctx.ports.log, ctx.settings.timezone
     parts = _Parts()
-    by_day = await _by_day(ctx, span)
-    previous = earlier(span, zone)
-    first_at = await ledger.first_at()
+    previous, month = earlier(span, zone), calendar(BudgetPeriod.MONTH, ctx.now, zone)
+    by_day, first_at, before, by_key, so_far = await asyncio.gather(
+        _by_day(ctx, span),
+        ledger.first_at(),
+        _total(ctx, previous),
+        ledger.spend(span.start, span.end, GroupBy.KEY),
+        _total(ctx, Span(month.start, ctx.now)),
+    )
     compared = first_at is not None and first_at <= previous.start
     days = _utc_days(ctx, span) if whole_days else bill_days_of(span)
-    month = calendar(BudgetPeriod.MONTH, ctx.now, zone)
     nothing: tuple[Billed, ...] = ()
     no_alternatives: list[Alternative] = []
     incidents: Sequence[IncidentRow] = await parts.take(
@@ -108,9 +112,9 @@ async def gather(ctx: Context, config: ConfigView, span: Span, *, whole_days: bo
         now=ctx.now,
         first_at=first_at,
         by_day=by_day,
-        previous=await _total(ctx, previous) if compared else None,
-        by_key=await ledger.spend(span.start, span.end, GroupBy.KEY),
-        month_so_far=await _total(ctx, Span(month.start, ctx.now)),
+        previous=before if compared else None,
+        by_key=by_key,
+        month_so_far=so_far,
         billed=await parts.take("the bills", lambda: take_billed(ctx, days), nothing),
         bill_reads=reads,
         incidents=incidents,

@@ -25,7 +25,10 @@ from bot.ports import Chat, ChatHistory, DigestRow, MessageRef
 Arm = Callable[[Card], Awaitable[Card]]
 """Gives a card's buttons their ids, as `App.arm` does."""
 
-_SKEW = timedelta(minutes=1)
+_SKEW = timedelta(days=1)
+"""How far this machine's clock may be ahead of the channel's; the week's own words are looked for,
+so looking back too far finds nothing wrong.
+"""
 
 
 @dataclass(frozen=True, slots=True)

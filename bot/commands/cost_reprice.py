@@ -20,6 +20,7 @@ from bot.ports import Amendment, Attempt
 from bot.routing.chain import provider_of
 
 PAGE = 1000
+_FIRST_YEAR = 2000
 _HINT = "Write it like changeover cost reprice --from 2026-03-01."
 
 
@@ -62,6 +63,7 @@ async def reprice(ctx: Context, args: Args) -> Card:
         "newly_priced": sums.newly_priced,
         "total_before_usd": nano_data(sums.before_nano),
         "total_usd": nano_data(sums.after_nano),
+        "difference_usd": nano_data(sums.after_nano - sums.before_nano),
     }
     return reprice_card(words, data)
 
@@ -98,6 +100,9 @@ def _day(words: str | None) -> date:
     if words is None:
         raise UsageError("From which day on is to be priced anew?", _HINT)
     try:
-        return datetime.strptime(words, "%Y-%m-%d").replace(tzinfo=UTC).date()
+        day = datetime.strptime(words, "%Y-%m-%d").replace(tzinfo=UTC).date()
     except ValueError:
         raise UsageError(f"{shorten(words)!r} is not a day.", _HINT) from None
+    if day.year < _FIRST_YEAR:
+        raise UsageError(f"No ledger goes back to {day.isoformat()}.", _HINT)
+    return day

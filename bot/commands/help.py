@@ -14,7 +14,7 @@ async def show_help(ctx: Context, group: str) -> Card:
     commands = ctx.registry.of(group)
     slash = ctx.slash("")
     lines = tuple(
-        text(Code(c.usage.replace("/", slash, 1)), f" {c.help}{_WHO[c.permission]}")
+        text(Code(c.usage.replace("/", slash, 1)), f" · {c.help}{_WHO[c.permission]}")
         for c in commands
     )
     examples = [e.replace("/", slash, 1) for c in commands for e in c.examples[:1] if c.params]

@@ -15,12 +15,14 @@ from decimal import ROUND_HALF_UP, Decimal
 from html import escape
 
 MOST_MODELS = 6
+"""So many have a colour of their own; what is beyond them is drawn as one."""
+
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
 _WIDTH, _HEIGHT = 900, 440
 _LEFT, _RIGHT, _TOP, _BOTTOM = 76, 576, 72, 386
-_KEY_X, _KEY_STEP = 608, 54
+_KEY_X, _KEY_STEP = 608, 48
 _LONGEST_NAME = 30
 _ROOM_FOR_TOTAL, _ROOM_FOR_NAME = 46, 34
 _GROUND, _EDGE, _GRID, _INK, _SOFT = "#ffffff", "#c9ced6", "#e4e7ec", "#1a1f29", "#5b6472"
@@ -69,9 +71,10 @@ def chart_of(days: Sequence[date], by_model: Mapping[str, Sequence[int]]) -> Spe
     if not series:
         return None
     if len(series) > MOST_MODELS:
-        rest = series[MOST_MODELS - 1 :]
+        rest = series[MOST_MODELS:]
         figures = tuple(sum(column) for column in zip(*(s.by_day for s in rest), strict=True))
-        series = [*series[: MOST_MODELS - 1], Series(f"{len(rest)} other models", figures)]
+        name = rest[0].name if len(rest) == 1 else f"{len(rest)} other models"
+        series = [*series[:MOST_MODELS], Series(name, figures)]
     return SpendChart(tuple(days), tuple(series))
 
 
@@ -124,7 +127,7 @@ def _bars(chart: SpendChart, top: int) -> list[str]:
         for number, series in enumerate(chart.series):
             amount = series.by_day[place]
             if amount > 0:
-                parts += _segment(middle - width / 2, width, floor, amount, top, number, chart)
+                parts += _segment(middle - width / 2, width, floor, amount, top, number)
                 floor += amount
         if slot >= _ROOM_FOR_TOTAL:
             words = _short(total, top)
@@ -137,12 +140,10 @@ def _bars(chart: SpendChart, top: int) -> list[str]:
     return parts
 
 
-def _segment(
-    x: float, width: float, floor: int, amount: int, top: int, number: int, chart: SpendChart
-) -> list[str]:
+def _segment(x: float, width: float, floor: int, amount: int, top: int, number: int) -> list[str]:
     low, high = _y(floor, top), _y(floor + amount, top)
     height = low - high
-    fill, ink = _colours(number, chart)
+    fill, ink = _colours(number)
     parts = [
         f'<rect x="{x:.1f}" y="{high:.1f}" width="{width:.1f}" height="{height:.2f}" '
         f'fill="{fill}" stroke="{_GROUND}" stroke-width="{1 if height > 3 else 0}"/>'
@@ -163,7 +164,7 @@ def _key(chart: SpendChart) -> list[str]:
     for row, number in enumerate(reversed(range(len(chart.series)))):
         series = chart.series[number]
         y = _TOP + 4 + row * _KEY_STEP
-        fill, ink = _colours(number, chart)
+        fill, ink = _colours(number)
         share = (Decimal(series.total) * 100 / whole).quantize(Decimal(1), ROUND_HALF_UP)
         parts += [
             f'<rect x="{_KEY_X}" y="{y}" width="24" height="24" rx="3" fill="{fill}"/>',
@@ -190,9 +191,8 @@ def _text(
     )
 
 
-def _colours(number: int, chart: SpendChart) -> tuple[str, str]:
-    gathered = chart.series[number].name.endswith(" other models")
-    return _REST if gathered else _PALETTE[number % len(_PALETTE)]
+def _colours(number: int) -> tuple[str, str]:
+    return _PALETTE[number] if number < MOST_MODELS else _REST
 
 
 def _letter(number: int) -> str:
@@ -246,10 +246,8 @@ def _short(nano: int, top: int) -> str:
         return f"${rounded:f}" if rounded else f"<${quantum:f}"
     if amount < Decimal("0.01"):
         return "<$0.01"
-    if amount < 10:
-        return f"${amount.quantize(Decimal('0.01'), ROUND_HALF_UP)}"
-    if amount < 1000:
-        return f"${amount.quantize(Decimal('0.1'), ROUND_HALF_UP)}".removesuffix(".0")
+    if amount < 100:
+        return f"${amount.quantize(Decimal('0.01'), ROUND_HALF_UP)}".removesuffix(".00")
     if amount < 10_000:
         return f"${amount.quantize(Decimal(1), ROUND_HALF_UP):,}"
     thousands = amount / 1000

@@ -41,6 +41,13 @@ COLUMNS = (
     "cache_write_usd_per_1m",
     "cache_write_1h_usd_per_1m",
     "output_usd_per_1m",
+    "audio_input_tokens",
+    "audio_output_tokens",
+    "web_searches",
+    "terms",
+    "audio_input_usd_per_1m",
+    "audio_output_usd_per_1m",
+    "web_search_usd_per_1k",
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -81,6 +88,11 @@ def _row(attempt: Attempt) -> tuple[str, ...]:
         "" if cost is None else f"{usd(cost):f}",
         _yes(attempt.estimated),
         *_price(price),
+        str(usage.audio_input_tokens),
+        str(usage.audio_output_tokens),
+        str(usage.web_searches),
+        _text(usage.terms),
+        *_extra_rates(price),
     )
 
 
@@ -96,6 +108,13 @@ def _price(price: Price | None) -> tuple[str, ...]:
     )
     as_of = price.as_of.isoformat() if price.as_of else ""
     return (_text(price.source), as_of, *map(_rate, rates))
+
+
+def _extra_rates(price: Price | None) -> tuple[str, ...]:
+    if price is None:
+        return ("",) * 3
+    speech = (price.audio_input_usd_per_1m, price.audio_output_usd_per_1m)
+    return tuple(map(_rate, (*speech, price.web_search_usd_per_1k)))
 
 
 def _rate(rate: Decimal | None) -> str:

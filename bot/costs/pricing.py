@@ -10,7 +10,7 @@ nano-dollar (a billionth of a dollar); sums of nano-dollars are exact.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 from enum import StrEnum
@@ -18,7 +18,7 @@ from typing import Any
 
 from bot.config.schema import ConfigView
 from bot.costs.usage import checked
-from bot.models import ModelRef, Price, PriceTier, Provider, Usage
+from bot.models import ModelRef, Price, Provider, Usage
 from bot.ports import Prices
 
 MOST_USD_PER_1M = Decimal(1_000_000)
@@ -35,13 +35,19 @@ OWN_SOURCES = ("operator", "config")
 
 
 class TokenKind(StrEnum):
-    """The kinds of tokens that have a price of their own; each token is of one kind."""
+    """The kinds of tokens that have a price of their own; each token is of one kind.
+
+    Web searches are no tokens, but are counted and priced by the million like them.
+    """
 
     INPUT = "input"
     CACHED_INPUT = "cached_input"
     CACHE_WRITE = "cache_write"
     CACHE_WRITE_1H = "cache_write_1h"
+    AUDIO_INPUT = "audio_input"
     OUTPUT = "output"
+    AUDIO_OUTPUT = "audio_output"
+    WEB_SEARCH = "web_search"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,9 @@ class Cost:
 
     `source` is the price's source, `reported`, or `unpriced`. `price` are the unit prices that
     were applied, a tier's where the call was so large. `estimated` when the tokens are not of
-    the provider's own count. What a provider reported has no parts.
+    the provider's own count, or when the call has something in it that no known price covers
+    (a special tier, searches or speech without a price): then it is the figure without that.
+    What a provider reported has no parts.
     """
 
     nano_usd: int | None
@@ -112,10 +120,12 @@ def price_usage(usage: Usage, price: Price | None, *, estimated: bool = False) -
         return Cost(_nano(reported), source="reported", estimated=estimated)
     if price is None:
         return Cost(None, estimated=estimated)
-    applied = at_size(price, usage.input_tokens)
+    special = dict(price.variants).get(usage.terms)
+    applied = at_size(special or price, usage.input_tokens)
     parts = _parts(usage, applied)
     with localcontext(prec=_DIGITS):
         total = sum((part.cost_usd for part in parts), Decimal(0))
+    estimated = estimated or not _covered(usage, price)
     return Cost(_nano(total), parts, price.source, price.as_of, estimated, applied)
 
 
@@ -139,15 +149,17 @@ def usd(nano: int) -> Decimal:
 def at_size(price: Price, input_tokens: int) -> Price:
     """Return the unit prices for a call of that much input; a tier holds for all its tokens."""
     tier = next((t for t in reversed(price.tiers) if input_tokens > t.above_input_tokens), None)
-    base: Price | PriceTier = tier or price
-    return Price(
-        base.input_usd_per_1m,
-        base.output_usd_per_1m,
-        base.cached_input_usd_per_1m,
-        base.cache_write_usd_per_1m,
-        price.source,
-        price.as_of,
-        base.cache_write_1h_usd_per_1m,
+    if tier is None:
+        return replace(price, tiers=(), variants=()) if price.tiers or price.variants else price
+    return replace(
+        price,
+        input_usd_per_1m=tier.input_usd_per_1m,
+        output_usd_per_1m=tier.output_usd_per_1m,
+        cached_input_usd_per_1m=tier.cached_input_usd_per_1m,
+        cache_write_usd_per_1m=tier.cache_write_usd_per_1m,
+        cache_write_1h_usd_per_1m=tier.cache_write_1h_usd_per_1m,
+        tiers=(),
+        variants=(),
     )
 
 
@@ -172,15 +184,20 @@ def _parts(usage: Usage, price: Price) -> tuple[CostPart, ...]:
     write_1h = usage.cache_write_1h_tokens
     write_5m = usage.cache_write_tokens - write_1h
     plain = usage.input_tokens - usage.cached_input_tokens - usage.cache_write_tokens
-    base = price.input_usd_per_1m
-    cached = price.cached_input_usd_per_1m
-    write = price.cache_write_usd_per_1m
+    heard, spoken = usage.audio_input_tokens, usage.audio_output_tokens
+    base, answer = price.input_usd_per_1m, price.output_usd_per_1m
+    cached, write = price.cached_input_usd_per_1m, price.cache_write_usd_per_1m
+    hear, speak = price.audio_input_usd_per_1m, price.audio_output_usd_per_1m
+    search = (price.web_search_usd_per_1k or Decimal(0)) * 1000
     kinds = (
-        (TokenKind.INPUT, plain, base),
+        (TokenKind.INPUT, plain - heard, base),
         (TokenKind.CACHED_INPUT, usage.cached_input_tokens, base if cached is None else cached),
         (TokenKind.CACHE_WRITE, write_5m, base if write is None else write),
         (TokenKind.CACHE_WRITE_1H, write_1h, _hour_price(price)),
-        (TokenKind.OUTPUT, usage.output_tokens, price.output_usd_per_1m),
+        (TokenKind.AUDIO_INPUT, heard, base if hear is None else hear),
+        (TokenKind.OUTPUT, usage.output_tokens - spoken, answer),
+        (TokenKind.AUDIO_OUTPUT, spoken, answer if speak is None else speak),
+        (TokenKind.WEB_SEARCH, usage.web_searches if search else 0, search),
     )
     with localcontext(prec=_DIGITS):
         return tuple(
@@ -188,6 +205,18 @@ def _parts(usage: Usage, price: Price) -> tuple[CostPart, ...]:
             for kind, count, rate in kinds
             if count
         )
+
+
+def _covered(usage: Usage, price: Price) -> bool:
+    """Decide whether the price has a figure for all that the call used."""
+    if price.free:
+        return True
+    return not (
+        (usage.terms and usage.terms not in dict(price.variants))
+        or (usage.audio_input_tokens and price.audio_input_usd_per_1m is None)
+        or (usage.audio_output_tokens and price.audio_output_usd_per_1m is None)
+        or (usage.web_searches and price.web_search_usd_per_1k is None)
+    )
 
 
 def _hour_price(price: Price) -> Decimal:

@@ -10,6 +10,9 @@ from bot.models import Usage
 MOST_TOKENS = 1_000_000_000
 """More than this in one call is no count."""
 
+MOST_SEARCHES = 10_000
+"""More than this in one call is no count of web searches."""
+
 MOST_REPORTED_USD = Decimal(1_000_000)
 """More than this for one call is no price."""
 
@@ -35,6 +38,10 @@ def checked(usage: Usage) -> Usage:
         cache_write_1h_tokens=min(_count(usage.cache_write_1h_tokens), write),
         reasoning_tokens=min(_count(usage.reasoning_tokens), output),
         reported_cost_usd=cost if sound else None,
+        audio_input_tokens=min(_count(usage.audio_input_tokens), given - cached - write),
+        audio_output_tokens=min(_count(usage.audio_output_tokens), output),
+        web_searches=min(_count(usage.web_searches), MOST_SEARCHES),
+        terms=usage.terms,
     )
 
 

@@ -40,6 +40,7 @@ class Reading(NamedTuple):
 
 ERROR = Reading(Kind.ERROR)
 _LABELS = frozenset({"role", "type", "thought"})
+_NOT_SAID = _LABELS | {"id", "index", "signature", "stop_reason", "stop_sequence"}
 
 
 def read_event(dialect: Dialect, event: str, body: Json) -> Reading:
@@ -52,6 +53,39 @@ def read_event(dialect: Dialect, event: str, body: Json) -> Reading:
 def delta_content(delta: Json) -> bool:
     """Decide whether a delta, message, block or part carries anything but its labels."""
     return any(value for key, value in table(delta).items() if key not in _LABELS)
+
+
+def said_bytes(dialect: Dialect, body: Json) -> int:
+    """Return how much text, in UTF-8, a whole answer or one event of a stream says.
+
+    Reasoning and a tool's arguments count, names and labels do not.
+    """
+    return sum(map(_text_bytes, _SAID[dialect](table(body))))
+
+
+def _text_bytes(value: Json) -> int:
+    if isinstance(value, str):
+        return len(value.encode("utf-8", "replace"))
+    if isinstance(value, dict):
+        return sum(_text_bytes(part) for key, part in value.items() if key not in _NOT_SAID)
+    return sum(map(_text_bytes, value)) if isinstance(value, list) else 0
+
+
+def _openai_said(body: Mapping[str, Json]) -> list[Json]:
+    choices = [table(choice) for choice in rows(body.get("choices"))]
+    return [choice.get(key) for choice in choices for key in ("delta", "message")]
+
+
+def _anthropic_said(body: Mapping[str, Json]) -> list[Json]:
+    return [body.get(key) for key in ("delta", "content_block", "content")]
+
+
+def _gemini_said(body: Mapping[str, Json]) -> list[Json]:
+    return [table(candidate).get("content") for candidate in rows(body.get("candidates"))]
+
+
+def _ollama_said(body: Mapping[str, Json]) -> list[Json]:
+    return [body.get("message")]
 
 
 def _openai(event: str, body: Mapping[str, Json]) -> Reading:
@@ -123,4 +157,10 @@ _READERS: Mapping[Dialect, Callable[[str, Mapping[str, Json]], Reading]] = {
     Dialect.ANTHROPIC: _anthropic,
     Dialect.GEMINI: _gemini,
     Dialect.OLLAMA: _ollama,
+}
+_SAID: Mapping[Dialect, Callable[[Mapping[str, Json]], list[Json]]] = {
+    Dialect.OPENAI: _openai_said,
+    Dialect.ANTHROPIC: _anthropic_said,
+    Dialect.GEMINI: _gemini_said,
+    Dialect.OLLAMA: _ollama_said,
 }

@@ -10,13 +10,14 @@ import re
 from enum import StrEnum
 from typing import NamedTuple
 
-from bot.dialects.events import Kind, Reading, read_event
+from bot.dialects.events import Kind, Reading, read_event, said_bytes
 from bot.dialects.frames import MOST_BYTES, Frames
 from bot.dialects.usage import UsageReader
 from bot.dialects.wire import load_json, model_name
 from bot.models import Dialect, Usage
 from bot.ports import Json
 
+_BYTES_A_TOKEN = 4
 _BOM = b"\xef\xbb\xbf"
 # Events that begin and end like these hold content, unless a word of _MATTERS is in them.
 _STARTS = {
@@ -73,7 +74,8 @@ class StreamParser:
     """
 
     __slots__ = (
-        "_dialect", "_first", "_frames", "_matters", "_starts", "_usage",
+        "_bytes", "_dialect", "_events_said", "_first", "_frames", "_framing", "_matters",
+        "_starts", "_usage",
         "ended", "failed", "finish_reason", "served_model", "started",
     )  # fmt: skip
 
@@ -84,6 +86,8 @@ class StreamParser:
         self._starts = _STARTS[dialect]
         self._usage = UsageReader(dialect, provider_id)
         self._first = True
+        self._bytes = self._events_said = 0
+        self._framing: int | None = None
         self.started = False
         self.ended = False
         self.failed = False
@@ -99,6 +103,15 @@ class StreamParser:
     def usage(self) -> Usage | None:
         """The tokens as far as the stream has counted them."""
         return self._usage.usage
+
+    @property
+    def said_bytes(self) -> int:
+        """About how much text has come so far, by the framing of the first event that had any.
+
+        An event says a token at least, however short its text.
+        """
+        framing = (self._framing or 0) * self._events_said
+        return max(self._bytes - framing, self._events_said * _BYTES_A_TOKEN)
 
     @property
     def ending(self) -> Ending:
@@ -133,6 +146,8 @@ class StreamParser:
                 and self._matters.search(raw) is None
             ):
                 events.append(StreamEvent(Kind.CONTENT, raw))
+                self._bytes += len(raw)
+                self._events_said += 1
                 continue
             events.append(self._read(raw))
             if self.over:
@@ -158,6 +173,11 @@ class StreamParser:
         reading = read_event(self._dialect, event, body)
         self._usage.add(body)
         self._note(reading)
+        if reading.content:
+            self._bytes += len(raw)
+            self._events_said += 1
+            if self._framing is None:
+                self._framing = len(raw) - said_bytes(self._dialect, body)
         return StreamEvent(reading.kind, raw, body if reading.kind is Kind.ERROR else None)
 
     def _note(self, reading: Reading) -> None:

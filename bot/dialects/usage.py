@@ -21,6 +21,11 @@ MOST_TOKENS = 1_000_000_000
 _MOST_COST_USD = Decimal(1_000_000)
 _USAGE_KEYS = {Dialect.GEMINI: "usageMetadata"}
 _OLLAMA_KEYS = ("prompt_eval_count", "eval_count")
+_TIER = "service_tier"
+_MOST_SEARCHES = 10_000
+_MOST_WORD = 40
+# What providers call the terms that their listed prices are for.
+_USUAL_TERMS = ("standard", "default", "auto", "on_demand", "global", "not_available")
 
 
 def read_usage(dialect: Dialect, provider_id: str, body: Json) -> Usage | None:
@@ -30,18 +35,23 @@ def read_usage(dialect: Dialect, provider_id: str, body: Json) -> Usage | None:
     larger than its whole.
     """
     counts = usage_part(dialect, body)
+    usage = _counted(dialect, provider_id, counts)
+    if usage is None:
+        return None
+    usage = replace(usage, web_searches=_searches(counts), terms=_terms(body, counts))
+    return _with_cost(usage, counts) if provider_id == "openrouter" else usage
+
+
+def _counted(dialect: Dialect, provider_id: str, counts: Mapping[str, Json]) -> Usage | None:
     match dialect:
         case Dialect.ANTHROPIC:
-            usage = _anthropic(counts)
+            return _anthropic(counts)
         case Dialect.GEMINI:
-            usage = _gemini(counts)
+            return _gemini(counts)
         case Dialect.OLLAMA:
-            usage = _of_totals(_count(counts, _OLLAMA_KEYS[0]), _count(counts, _OLLAMA_KEYS[1]))
+            return _of_totals(_count(counts, _OLLAMA_KEYS[0]), _count(counts, _OLLAMA_KEYS[1]))
         case _:
-            usage = _openai(provider_id, counts)
-    if usage is None or provider_id != "openrouter":
-        return usage
-    return _with_cost(usage, counts.get("cost"))
+            return _openai(provider_id, counts)
 
 
 def usage_part(dialect: Dialect, body: Json) -> Mapping[str, Json]:
@@ -64,15 +74,17 @@ class UsageReader:
     first event and the output in a late one), so the largest of each is kept.
     """
 
-    __slots__ = ("_counts", "_dialect", "_provider_id")
+    __slots__ = ("_counts", "_dialect", "_provider_id", "_tier")
 
     def __init__(self, dialect: Dialect, provider_id: str) -> None:
         self._dialect = dialect
         self._provider_id = provider_id
         self._counts: dict[str, Json] = {}
+        self._tier: Json = None
 
     def add(self, body: Json) -> None:
         """Take in one event's JSON, whether it counts anything or not."""
+        self._tier = table(body).get(_TIER) or self._tier
         counts = usage_part(self._dialect, body)
         if counts:
             _grow(self._counts, counts)
@@ -84,7 +96,7 @@ class UsageReader:
             return None
         key = _USAGE_KEYS.get(self._dialect, "usage")
         body = self._counts if self._dialect is Dialect.OLLAMA else {key: self._counts}
-        return read_usage(self._dialect, self._provider_id, body)
+        return read_usage(self._dialect, self._provider_id, {**body, _TIER: self._tier})
 
 
 def _grow(known: dict[str, Json], counts: Mapping[str, Json]) -> None:
@@ -111,13 +123,14 @@ def _openai(provider_id: str, counts: Mapping[str, Json]) -> Usage | None:
         given = (hit or 0) + (miss or 0)
     reasoning = _count(completion, "reasoning_tokens") or 0
     output, unnamed = _openai_output(provider_id, counts, given, reasoning)
-    return _of_totals(
+    usage = _of_totals(
         given,
         output,
         cached=hit or 0 if cached is None else cached,
         write=_count(prompt, "cache_write_tokens") or 0,
         reasoning=reasoning or unnamed,
     )
+    return _with_speech(usage, _count(prompt, "audio_tokens"), _count(completion, "audio_tokens"))
 
 
 def _openai_output(
@@ -162,12 +175,14 @@ def _gemini(counts: Mapping[str, Json]) -> Usage | None:
     prompt, answer = _count(counts, "promptTokenCount"), _count(counts, "candidatesTokenCount")
     thoughts = _count(counts, "thoughtsTokenCount")
     tools = _count(counts, "toolUsePromptTokenCount")
-    return _of_totals(
+    usage = _of_totals(
         None if prompt is None and tools is None else (prompt or 0) + (tools or 0),
         None if answer is None and thoughts is None else (answer or 0) + (thoughts or 0),
         cached=_count(counts, "cachedContentTokenCount") or 0,
         reasoning=thoughts or 0,
     )
+    heard = _audio(counts, "promptTokensDetails") - _audio(counts, "cacheTokensDetails")
+    return _with_speech(usage, heard, _audio(counts, "candidatesTokensDetails"))
 
 
 def _of_totals(
@@ -194,16 +209,66 @@ def _of_totals(
     )
 
 
-def _with_cost(usage: Usage, cost: Json) -> Usage:
-    if isinstance(cost, bool) or not isinstance(cost, int | float | str):
+def _with_speech(usage: Usage | None, heard: int | None, spoken: int | None) -> Usage | None:
+    if usage is None or not (heard or spoken):
         return usage
+    fresh = usage.input_tokens - usage.cached_input_tokens - usage.cache_write_tokens
+    return replace(
+        usage,
+        audio_input_tokens=min(max(heard or 0, 0), fresh),
+        audio_output_tokens=min(spoken or 0, usage.output_tokens),
+    )
+
+
+def _searches(counts: Mapping[str, Json]) -> int:
+    """Anthropic's own web searches, which cost beside the tokens; its fetches are free."""
+    found = _count(table(counts.get("server_tool_use")), "web_search_requests") or 0
+    return min(found, _MOST_SEARCHES)
+
+
+def _audio(counts: Mapping[str, Json], key: str) -> int:
+    parts = counts.get(key)
+    rows = [table(part) for part in parts] if isinstance(parts, list) else []
+    return sum(_count(row, "tokenCount") or 0 for row in rows if row.get("modality") == "AUDIO")
+
+
+def _terms(body: Json, counts: Mapping[str, Json]) -> str:
+    """Name what makes a call cost other than listed: its tier, its speed, its place.
+
+    OpenAI and Groq tell the tier beside the usage, Anthropic in it, with `speed` (its fast mode
+    costs a multiple) and `inference_geo` (a fixed region costs a tenth more).
+    """
+    told = (table(body).get(_TIER), *(counts.get(key) for key in (_TIER, "speed", "inference_geo")))
+    words = [word[:_MOST_WORD] for word in told if isinstance(word, str) and word]
+    return " ".join(dict.fromkeys(word for word in words if word not in _USUAL_TERMS))
+
+
+def _with_cost(usage: Usage, counts: Mapping[str, Json]) -> Usage:
+    """Take OpenRouter's word for what a call cost.
+
+    With a key of the customer's own (BYOK) `cost` is OpenRouter's fee alone and the provider's
+    bill comes beside it; without that bill nobody knows the cost. On other calls the provider's
+    part is told too, and is in `cost` already.
+    Source: https://openrouter.ai/docs/use-cases/usage-accounting
+    """
+    cost = _usd(counts.get("cost"))
+    upstream = _usd(table(counts.get("cost_details")).get("upstream_inference_cost"))
+    own_key = counts.get("is_byok")
+    if own_key is None:
+        own_key = cost is not None and upstream is not None and upstream > cost
+    if cost is not None and own_key:
+        cost = None if upstream is None else cost + upstream
+    return replace(usage, reported_cost_usd=cost)
+
+
+def _usd(cost: Json) -> Decimal | None:
+    if isinstance(cost, bool) or not isinstance(cost, int | float | str):
+        return None
     try:
         amount = Decimal(str(cost))
     except InvalidOperation:
-        return usage
-    if not amount.is_finite() or not 0 <= amount <= _MOST_COST_USD:
-        return usage
-    return replace(usage, reported_cost_usd=amount)
+        return None
+    return amount if amount.is_finite() and 0 <= amount <= _MOST_COST_USD else None
 
 
 def _count(counts: Mapping[str, Json], key: str) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from bot.card import (
@@ -45,6 +46,7 @@ from bot.ports import Spend
 
 MOST_MODELS = 6
 MOST_CALLERS = 3
+_NO_CENTS_FROM = 100
 _MONTHS = (
     "January February March April May June July August September October November December"
 ).split()
@@ -203,8 +205,13 @@ def _month(digest: Digest) -> tuple[Text, ...]:
     if projection is None:
         return ()
     name = _MONTHS[projection.month.month - 1]
-    so_far, whole = money(usd(projection.so_far_nano)), money(usd(projection.projected_nano))
+    so_far, whole = money(usd(projection.so_far_nano)), _about(usd(projection.projected_nano))
     return (text(f"{name} so far: {so_far}; at this pace about {whole} by its end."),)
+
+
+def _about(amount_usd: Decimal) -> str:
+    """Write a guess: no cents where there are hundreds of dollars."""
+    return f"${amount_usd:,.0f}" if amount_usd >= _NO_CENTS_FROM else money(amount_usd)
 
 
 def _cheaper(digest: Digest) -> tuple[Text, ...]:

@@ -29,11 +29,13 @@ def reprice_card(words: RepriceWords, data: dict[str, Any]) -> Card:
     if not words.changed:
         return Card(
             title=text(Strong("Nothing to correct"), f" {since}"),
-            body=(text(f"{counted(words.seen, 'attempt')} looked at; every cost stands."),),
+            body=(text(_looked_at(words.seen)),),
             data=data,
         )
     before, after = money(usd(words.before_nano)), money(usd(words.after_nano))
-    body = [text(f"{before} → {after} over {counted(words.seen, 'attempt')}.")]
+    difference = words.after_nano - words.before_nano
+    changed = f"{money(usd(abs(difference)))} {'more' if difference > 0 else 'less'}"
+    body = [text(f"{before} → {after} over {counted(words.seen, 'attempt')}, {changed}.")]
     if words.newly_priced:
         body.append(text(f"{counted(words.newly_priced, 'attempt')} had no price until now."))
     return Card(
@@ -42,3 +44,9 @@ def reprice_card(words: RepriceWords, data: dict[str, Any]) -> Card:
         body=(*body, text("The old figures are kept in the table reprices.")),
         data=data,
     )
+
+
+def _looked_at(seen: int) -> str:
+    if not seen:
+        return "There were no attempts since then."
+    return f"{counted(seen, 'attempt')} looked at; every cost stands."

@@ -21,6 +21,7 @@ from bot.models import FailureReason, ModelRef, Usage
 from bot.ports import FallbackLog, MessageRef
 from bot.ports.alerts import (
     AlertConflictError,
+    AlertReason,
     AlertStore,
     ChannelTrouble,
     GoodAnswers,
@@ -36,6 +37,7 @@ from tests.fakes_ledger import attempt
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+LIMITED = AlertReason.RATE_LIMIT
 HELLO = MessageRef("slack", "C1", "17.5")
 
 
@@ -303,7 +305,7 @@ async def test_what_answered_in_a_models_place_is_added_up(ground: Ground) -> No
             Answer(NOON + MINUTE, OPUS, "", 600, 60),
         ]
     )
-    rows = await ground.store.rerouted(OPUS, NOON, NOON + HOUR)
+    rows = await ground.store.rerouted(OPUS, LIMITED, NOON, NOON + HOUR)
     found = {row.model: row for row in rows}
     flash, llama = (
         found[ModelRef("deepseek", "deepseek-flash")],
@@ -313,7 +315,10 @@ async def test_what_answered_in_a_models_place_is_added_up(ground: Ground) -> No
     assert (flash.requests, flash.cost_nano_usd, flash.unpriced) == (2, 10, 1)
     assert flash.usage == Usage(input_tokens=300)
     assert (llama.requests, llama.cost_nano_usd, llama.unpriced) == (1, 0, 0)
-    assert list(await ground.store.rerouted(OPUS, NOON + 2 * HOUR, NOON + 3 * HOUR)) == []
+    assert list(await ground.store.rerouted(OPUS, LIMITED, NOON + 2 * HOUR, NOON + 3 * HOUR)) == []
+    # What failed for another reason is another incident's.
+    late = await ground.store.rerouted(OPUS, AlertReason.TIMEOUT, NOON, NOON + HOUR)
+    assert [row.requests for row in late] == [1]
 
 
 # --- messages -------------------------------------------------------------------------------------
@@ -460,6 +465,32 @@ async def test_small_things_are_remembered(ground: Ground) -> None:
 
 
 # --- what commands use of it ----------------------------------------------------------------------
+
+
+async def test_what_is_long_over_is_forgotten_but_for_its_row(ground: Ground) -> None:
+    store = ground.store
+    over = NOON - HOUR
+    await save(
+        store,
+        record(primary="old/one", resolved_at=over, state="resolved"),
+        record(primary="still/open", opened_at=NOON - 9 * HOUR, state="open"),
+        record(primary="just/over", resolved_at=NOON + SECOND, state="resolved"),
+    )
+    old, going_on, fresh = await store.incidents(NOON - 9 * HOUR)
+    keys = [f"incident:{one.id}:1" for one in (old, going_on)]
+    await store.commit((), (), [Want(key, "slack", 1) for key in keys], over)
+    await store.commit((), (), [Want(f"incident:{fresh.id}:1", "slack", 1)], NOON)
+    await store.add_notice(Notice("outside:1", NoticeKind.OUTSIDE, over, {}), ["slack"])
+    await store.add_notice(Notice("outside:2", NoticeKind.OUTSIDE, NOON, {}), ["slack"])
+    assert await store.forget(NOON) == 4
+    assert await store.forget(NOON) == 0
+    left = {post.key for post in await store.behind("slack")}
+    assert left == {keys[1], f"incident:{fresh.id}:1", "outside:2"}
+    assert await store.notice("outside:1") is None
+    assert await store.notice("outside:2") is not None
+    kept = await store.incidents(NOON - 9 * HOUR)
+    assert [bool(one.details) for one in kept] == [False, True, True]
+    assert replace(kept[0], details=old.details) == old
 
 
 async def test_the_desk_needs_no_database_until_there_is_one(

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from adapters.main.doctor_bills import examine_bills
 from adapters.providers.bills import Account, HttpxBills, bill_sources, read_openai
 from bot.catalog import shipped
+from bot.commands.doctor import Level
 from bot.models import Secret
 from bot.ports import Bill, BillAnswer, BillSource
 
@@ -327,3 +329,24 @@ def test_no_key_no_source() -> None:
     both = {"OPENROUTER_MANAGEMENT_KEY": "m", "OPENROUTER_API_KEY": "k", "OPENAI_API_KEY": "k"}
     (one,) = bill_sources(both, shipped())
     assert (one.provider, one.metered) == ("openrouter", False)
+
+
+async def test_the_doctor_tries_the_keys_that_are_for_bills(server: Server) -> None:
+    server.serve("/v1/organization/costs", {"data": [], "has_more": False})
+    server.serve("/v1/organizations/cost_report", {"error": {}}, 401)
+    env = {
+        "OPENAI_ADMIN_KEY": "k",
+        "ANTHROPIC_ADMIN_KEY": "k",
+        # An ordinary key is not for bills.
+        "DEEPSEEK_API_KEY": "k",
+        "OPENAI_BASE_URL": server.url,
+        "ANTHROPIC_BASE_URL": server.url,
+        "DEEPSEEK_BASE_URL": server.url,
+    }
+    good, bad = await examine_bills(env, shipped(), NOW)
+    assert (good.name, good.ok) == ("bill_openai", True)
+    assert (bad.name, bad.ok, bad.level) == ("bill_anthropic", False, Level.WARNING)
+    assert "refused the key (401)" in bad.detail
+    assert "ANTHROPIC_ADMIN_KEY" in bad.resolution
+    assert len(server.asked) == 2
+    assert await examine_bills({"OPENAI_API_KEY": "k"}, shipped(), NOW) == []

@@ -111,6 +111,36 @@ async def test_a_database_of_an_older_release_is_brought_up_to_date(
     assert await once(url, "SELECT * FROM mutes") == [("all", 1)]
 
 
+_OLD_ROWS = """INSERT INTO attempts (at, request_id, number, model, provider, caller, asked,
+    dialect, source, stream, status, reason, answered, last, fallback, input_tokens,
+    cached_input_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens,
+    reasoning_tokens, cost_nano_usd, estimated) VALUES
+    (900000001, 'a', 1, 'p/m', 'p', NULL, '', '', 'gateway', false, 0, 'timeout', false, false,
+        true, 5, 4, 3, 0, 2, 1, 7, false),
+    (1799999999, 'a', 2, 'p/m', 'p', '', '', '', 'gateway', false, 200, NULL, true, true, true,
+        50, 0, 0, 0, 20, 0, NULL, false),
+    (1800000000, 'b', 1, 'p/m', 'p', 'bo', '', '', 'gateway', false, 200, NULL, true, true, false,
+        1, 0, 0, 0, 1, 0, 9, false)"""
+
+
+@KINDS
+async def test_the_quarters_are_filled_from_the_rows_of_an_older_release(
+    kind: str, new_database: NewDatabase
+) -> None:
+    url = new_database(kind)
+    await asyncio.to_thread(made_by_older_release, url, "0004")
+    at = parse_url(url)
+    engine = create_engine(f"sqlite:///{at.path}" if at.path else at.text)
+    with engine.begin() as connection:
+        connection.execute(text(_OLD_ROWS))
+    engine.dispose()
+    found = await once(url, "SELECT * FROM spend_quarterly ORDER BY quarter")
+    assert found == [
+        (900_000_000, "p/m", "p", "", "gateway", "", 7, 1, 1, 2, 1, 1, 55, 4, 3, 22, 1, 7),
+        (1_800_000_000, "p/m", "p", "bo", "gateway", "", 9, 1, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0),
+    ]
+
+
 @KINDS
 async def test_a_database_of_a_newer_release_is_left_alone(
     kind: str, new_database: NewDatabase

@@ -37,7 +37,9 @@ FULL = Attempt(
     number=2,
     model=ModelRef("openrouter", "anthropic/claude-sonnet-4.5:beta"),
     provider="openrouter",
-    usage=Usage(1_000_000_000, 900, 800, 70, 60, 50, Decimal("0.0123456789012345")),
+    usage=Usage(
+        1_000_000_000, 900, 800, 70, 60, 50, Decimal("0.0123456789012345"), 40, 30, 3, "flex ü"
+    ),
     asked="cheap",
     served="claude-sonnet-4-5-20250929",
     dialect="anthropic",
@@ -401,7 +403,7 @@ async def test_years_of_days_in_an_odd_zone(opened: SqlLedger) -> None:
 PERIODS = {
     "a month by model": cut(micros_of(NOON + MINUTE), micros_of(NOON + 800 * HOUR - MINUTE)),
     "days": cut(
-        micros_of(NOON),
+        micros_of(NOON + MINUTE),
         micros_of(NOON + 960 * HOUR),
         days(NOON, NOON + 960 * HOUR, "Asia/Kolkata").starts,
     ),
@@ -416,7 +418,8 @@ async def test_sqlite_looks_spend_up_and_scans_nothing(
     assert "INDEX ix_attempts_at (at>? AND at<?)" in plan
     assert "SEARCH spend_hourly USING PRIMARY KEY (hour>? AND hour<?)" in plan
     assert "SCAN attempts" not in plan
-    assert "SCAN spend_hourly" not in plan
+    assert "SEARCH spend_quarterly USING PRIMARY KEY (quarter=?)" in plan
+    assert "SCAN spend_" not in plan
 
 
 @pytest.mark.parametrize("period", PERIODS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -66,6 +67,8 @@ usages = st.builds(
     cached_input_tokens=tokens,
     cache_write_tokens=tokens,
     reasoning_tokens=tokens,
+    web_searches=st.integers(0, 3),
+    terms=st.sampled_from(["", "flex"]),
 )
 attempts = st.builds(
     Attempt,
@@ -107,35 +110,35 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> str:
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[asyncio.Runner, Database]]:
     folder: Path = tmp_path_factory.mktemp("ledger")
-    return f"sqlite:///{folder / 'changeover.db'}"
+    database = Database(f"sqlite:///{folder / 'changeover.db'}")
+    with asyncio.Runner() as runner:
+        yield runner, database
+        runner.run(database.close())
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(case=cases())
-def test_rollups_equal_a_full_scan(url: str, case: Case) -> None:
-    asyncio.run(_compare(url, case))
+def test_rollups_equal_a_full_scan(opened: tuple[asyncio.Runner, Database], case: Case) -> None:
+    runner, database = opened
+    runner.run(_compare(database, case))
 
 
-async def _compare(url: str, case: Case) -> None:
-    database, simple = Database(url), FakeLedger()
-    ledger = SqlLedger(database)
+async def _compare(database: Database, case: Case) -> None:
+    ledger, simple = SqlLedger(database), FakeLedger()
     start, end, zone = case.start, case.end, case.zone
-    try:
-        await database.write(_empty)
-        for batch in case.batches:
-            await ledger.add(batch)
-            await simple.add(batch)
-        for by in GroupBy:
-            found = await ledger.spend(start, end, by, zone=zone)
-            assert found == await simple.spend(start, end, by, zone=zone)
-            if by is not GroupBy.DAY:
-                assert found == await full_scan(database, start, end, by)
-    finally:
-        await database.close()
+    await database.write(_empty)
+    for batch in case.batches:
+        await ledger.add(batch)
+        await simple.add(batch)
+    for by in GroupBy:
+        found = await ledger.spend(start, end, by, zone=zone)
+        assert found == await simple.spend(start, end, by, zone=zone)
+        if by is not GroupBy.DAY:
+            assert found == await full_scan(database, start, end, by)
 
 
 def _empty(connection: Connection) -> None:
-    for table in (schema.attempts, schema.spend_hourly):
+    for table in (schema.attempts, schema.spend_hourly, schema.spend_quarterly):
         connection.execute(delete(table))

@@ -428,13 +428,24 @@ async def test_rows_are_priced_anew_and_the_old_figures_kept():
     # 1,000 x $5 + 100 x $25 by the million, twice
     assert card.data["total_usd"] == Decimal("0.015000016")
     assert card.data["total_before_usd"] == Decimal("0.022500016")
+    assert card.data["difference_usd"] == Decimal("-0.0075")
     assert [cost for _, _, cost, _ in bench.corrections.history] == [22_500_000, None]
     assert (await bench.say("/cost today")).data["groups"][0]["cost_usd"] == Decimal("0.015")
     assert "Nothing to correct" in said(await bench.say("/cost reprice from 2026-03-01"))
 
 
+async def test_pricing_anew_may_cost_more_and_find_nothing():
+    cheap = replace(LISTED, input_usd_per_1m=Decimal(1), output_usd_per_1m=Decimal(1))
+    bench = await bench_of(spent(1, HOUR, 1_100_000, price=cheap, usage=Usage(1000, 100)))
+    words = said(await bench.say("/cost reprice --from 2026-03-01"))
+    assert "$0.0011 → $0.0075 over 1 attempt, $0.0064 more." in words
+    words = said(await Bench(zone="Pacific/Kiritimati").say("/cost reprice --from 2026-03-01"))
+    assert "There were no attempts since then." in words
+
+
 @pytest.mark.parametrize(
-    "line", ["", " --from gestern", " --from 2026-13-01", " --from 2030-01-01"]
+    "line",
+    ["", " --from gestern", " --from 2026-13-01", " --from 2030-01-01", " --from 0001-01-01"],
 )
 async def test_a_day_that_is_none_is_refused(line):
     card = await Bench().say(f"/cost reprice{line}")

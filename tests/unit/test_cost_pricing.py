@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -245,6 +246,23 @@ def test_a_cache_write_for_an_hour_without_a_price_of_its_own():
     assert price_usage(usage, Price(Decimal(5), Decimal(25))).nano_usd == 5_000_000_000
 
 
+@pytest.mark.parametrize(
+    "usage",
+    [
+        Usage(1000, 0, audio_input_tokens=10),
+        Usage(1000, 0, web_searches=1),
+        Usage(1000, 0, terms="priority"),
+        Usage(0, 1000, audio_output_tokens=10),
+    ],
+)
+def test_what_the_price_does_not_cover_makes_it_an_estimate(usage):
+    cost = price_usage(usage, Price(Decimal(1), Decimal(1)))
+    assert (cost.nano_usd, cost.estimated) == (1_000_000, True)
+    assert not price_usage(usage, Price(Decimal(0), Decimal(0), source="local")).estimated
+    reported = replace(usage, reported_cost_usd=Decimal(1))
+    assert not price_usage(reported, Price(Decimal(1), Decimal(1))).estimated
+
+
 def test_a_total_is_rounded_once_half_up():
     # 5 x 0.0001 + 5 x 0.0001 nano-dollars and so on: each part alone would vanish.
     price = Price(Decimal("0.0001"), Decimal("0.0001"), cached_input_usd_per_1m=Decimal("0.0001"))
@@ -269,6 +287,10 @@ def test_a_later_price_of_a_tier_is_not_used_below_it():
         (Usage(MOST_TOKENS + 1, 3), Usage(0, 3)),
         (Usage(10, 5, 20, 20, 20, 9), Usage(10, 5, 10, 0, 0, 5)),
         (Usage(10, 5, 4, 20, 20, 2), Usage(10, 5, 4, 6, 6, 2)),
+        (
+            Usage(3, 3, 1, audio_input_tokens=9, audio_output_tokens=9, web_searches=10**9),
+            Usage(3, 3, 1, audio_input_tokens=2, audio_output_tokens=3, web_searches=10_000),
+        ),
         (Usage(1, 1, reported_cost_usd=Decimal(-1)), Usage(1, 1)),
         (Usage(1, 1, reported_cost_usd=Decimal("NaN")), Usage(1, 1)),
         (Usage(1, 1, reported_cost_usd=Decimal("1e12")), Usage(1, 1)),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from adapters.prices.known import Known, read
 from bot.catalog import Catalog
 from bot.errors import SettingsError
 from bot.models import ModelRef, Price, PriceTier
 
 if TYPE_CHECKING:
-    from genai_prices.types import ModelInfo
+    from genai_prices.types import ModelInfo, ModelPrice
 
 _GENAI_IDS = {"gemini": "google"}
 _KINDS = (
@@ -30,6 +33,9 @@ _RATES = (
     "cache_write_mtok",
     "cache_write_1h_mtok",
 )
+# What a variant's price depends on that a usage's terms may name: OpenAI's tier, Anthropic's speed.
+_TERMS = ("service_tier", "speed", "processing")
+_USUAL_TERMS = ("default", "standard")
 _MOST_KEPT = 20_000
 _MOST_USD = Decimal(1_000_000)
 
@@ -37,14 +43,21 @@ _MOST_USD = Decimal(1_000_000)
 class ListedPrices:
     """Implements `bot.ports.Prices`.
 
-    genai-prices takes a quarter of a second to import, so that happens at the first question.
-    Its answers are kept per model and quarter of an hour, since some prices depend on the time of
-    day and change on the half hour.
+    genai-prices takes a fifth of a second to import, so that happens at the first question that
+    `known.json` has no answer to. The answers are kept per model and quarter of an hour,
+    since some prices depend on the time of day and change on the half hour.
     """
 
-    def __init__(self, catalog: Catalog, own: dict[ModelRef, Price] | None = None) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        own: dict[ModelRef, Price] | None = None,
+        *,
+        known: Mapping[ModelRef, Known] | None = None,
+    ) -> None:
         self._catalog = catalog
         self._own = own or {}
+        self._known = known
         self._kept: dict[tuple[ModelRef, datetime], Price | None] = {}
 
     def operator(self, ref: ModelRef) -> Price | None:
@@ -63,14 +76,14 @@ class ListedPrices:
 
     def knows(self, ref: ModelRef) -> bool:
         """Decide whether the model's name is published anywhere."""
-        return ref in self._own or ref in self._catalog.models or _published(ref) is not None
+        return ref in self._own or ref in self._catalog.models or published(ref) is not None
 
     def context_window(self, ref: ModelRef) -> int | None:
         """Return the model's context window in tokens, if published."""
         known = self._catalog.facts(ref).context_window
         if known is not None:
             return known
-        model = _published(ref)
+        model = published(ref)
         return model.context_window if model else None
 
     def _look_up(self, ref: ModelRef, at: datetime) -> Price | None:
@@ -78,8 +91,14 @@ class ListedPrices:
         # genai-prices keeps a retired model's price of long ago; the catalog's is the last one.
         if facts.retired_on and facts.price:
             return facts.price
-        model = _published(ref)
-        as_of = self._catalog.genai_prices.get(_release())
+        if self._known is None:
+            self._known = read()
+        known = self._known.get(ref)
+        price = known.at(at) if known else None
+        if price is not None:
+            return price
+        model = published(ref)
+        as_of = self._catalog.genai_prices.get(release())
         return (_unit_price(model, at, as_of) if model else None) or facts.price
 
 
@@ -138,7 +157,8 @@ def _amount(path: Path, name: str, key: str, value: object, hint: str) -> Decima
     return amount
 
 
-def _published(ref: ModelRef) -> ModelInfo | None:
+def published(ref: ModelRef) -> ModelInfo | None:
+    """Return what genai-prices knows of a model, by the name that it has there."""
     from genai_prices.data_snapshot import get_snapshot
 
     provider = _GENAI_IDS.get(ref.provider, ref.provider)
@@ -154,7 +174,8 @@ def _published(ref: ModelRef) -> ModelInfo | None:
     return None
 
 
-def _release() -> str:
+def release() -> str:
+    """Return the release of genai-prices that is installed."""
     from genai_prices import __version__
 
     return __version__
@@ -167,7 +188,19 @@ def _dotted(name: str) -> str:
 
 
 def _unit_price(model: ModelInfo, at: datetime, as_of: date | None) -> Price | None:
-    rates = model.get_prices(at)
+    price = _plain_price(model.get_prices(at), as_of)
+    if price is None:
+        return None
+    variants = {}
+    for variant in model.price_variants or ():
+        (key, terms), *more = variant.when.items()
+        if not more and key in _TERMS and terms not in _USUAL_TERMS:
+            variants[terms] = _plain_price(model.get_prices(at, {key: terms}), as_of)
+    special = tuple((terms, one) for terms, one in variants.items() if one and one != price)
+    return replace(price, variants=special)
+
+
+def _plain_price(rates: ModelPrice, as_of: date | None) -> Price | None:
     values = [getattr(rates, name) for name in _RATES]
 
     def above(limit: int | None) -> list[Decimal | None]:
@@ -186,6 +219,9 @@ def _unit_price(model: ModelInfo, at: datetime, as_of: date | None) -> Price | N
         as_of=as_of,
         cache_write_1h_usd_per_1m=write_1h,
         tiers=tuple(_tier(limit, above(limit)) for limit in limits),
+        audio_input_usd_per_1m=_rate(rates.input_audio_mtok, None),
+        audio_output_usd_per_1m=_rate(rates.output_audio_mtok, None),
+        web_search_usd_per_1k=_rate(rates.web_searches_kcount, None),
     )
 
 
