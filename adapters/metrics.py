@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -43,6 +43,12 @@ class Metrics:
             ["provider", "model", "reason"],
             registry=self.registry,
         )
+        self._failures = Counter(
+            "changeover_failures",
+            "Attempts that failed.",
+            ["provider", "reason"],
+            registry=self.registry,
+        )
         self._attempt_seconds = Histogram(
             "changeover_attempt_seconds",
             "Time of one attempt at a provider.",
@@ -69,11 +75,19 @@ class Metrics:
             ["scope", "reason"],
             registry=self.registry,
         )
+        self._channel_trouble = Gauge(
+            "changeover_channel_trouble",
+            "1 for each chat that takes no alerts at present.",
+            ["channel"],
+            registry=self.registry,
+        )
 
     def attempt(self, attempt: Attempt) -> None:
         """Count an attempt."""
         model, reason = self._name(str(attempt.model)), str(attempt.reason or "")
         self._child(self._attempts, attempt.provider, model, reason).inc()
+        if reason:
+            self._child(self._failures, attempt.provider, reason).inc()
         if attempt.latency_ms is not None:
             seconds = attempt.latency_ms / 1000
             self._child(self._attempt_seconds, attempt.provider).observe(seconds)
@@ -98,6 +112,12 @@ class Metrics:
             if row.until > now:
                 scope = self._name(row.scope.partition("#")[0])
                 self._cooldown.labels(scope, str(row.reason)).set(row.until.timestamp())
+
+    def channel_troubles(self, channels: Iterable[str]) -> None:
+        """Show the chats that take no alerts, and only those."""
+        self._channel_trouble.clear()
+        for channel in channels:
+            self._channel_trouble.labels(self._name(channel)).set(1)
 
     def gauge(self, name: str, words: str, read: Callable[[], float]) -> None:
         """Show a figure that is read at the moment it is asked for."""

@@ -16,7 +16,6 @@ _ITS_NAME = re.compile(rb'\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")')
 # Strings, or what opens, closes and parts: enough to know where a top-level value begins and ends.
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:]')
 _ESCAPED_ASCII = b"\\u00"
-_TEXT_BYTES_A_TOKEN = 4
 _LONGEST_WORD = 1000
 
 
@@ -75,10 +74,10 @@ class Body:
             changes["stream_options"] = orjson.dumps(known | {"include_usage": True})
         return self._with(changes) if changes else self.raw
 
-    def input_tokens(self) -> int:
-        """Guess how many tokens went in; pictures and other long words are left out."""
+    def text_bytes(self) -> int:
+        """Return how much text goes in; pictures and other long words are left out."""
         parts = [self.document.get(key) for key in ("system", "messages", "tools")]
-        return sum(len(text) for text in _strings(parts)) // _TEXT_BYTES_A_TOKEN
+        return sum(len(text.encode("utf-8", "replace")) for text in _strings(parts))
 
     def _with(self, changes: dict[str, bytes]) -> bytes:
         """Put values in the place of those at the top level, or before the first."""

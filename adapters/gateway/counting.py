@@ -13,13 +13,13 @@ _WITHIN_S = 10.0
 
 
 async def count_tokens(exchange: Exchange) -> web.Response:
-    """Hand the question to the first hop; others would count by another tokeniser.
+    """Hand the question to the first who could answer; others count by another tokeniser.
 
     Raises:
-        Refusal: the first hop cannot be asked, or counts no tokens.
+        Refusal: nobody can be asked, or who could answer counts no tokens.
     """
     lane = exchange.lane
-    if lane.begins_behind or not lane.candidates:
+    if not lane.candidates:
         raise Refusal("No model that counts tokens can be asked.", 404, "not_found")
     candidate = lane.candidates[0]
     try:

@@ -202,13 +202,13 @@ class Exchange:
     def refusal(self) -> Refusal:
         """Say for each hop why it did not answer."""
         said = {one.candidate.name: one.detail for one in self.tried}
-        words = []
+        words = {hop.position: f"{hop.ref or hop.written}: {why}" for hop, why in self.lane.skipped}
         for candidate, fate, reason in self.walk.ends():
             why = f"cooling down ({reason})" if fate is Fate.COOLING else str(reason)
             detail = said.get(candidate.name)
-            words.append(f"{candidate.name}: {why}" + (f" ({detail})" if detail else ""))
-        words += [f"{hop.ref or hop.written}: {why}" for hop, why in self.lane.skipped]
-        hops = "; ".join(words) or "the chain is empty"
+            line = f"{candidate.name}: {why}" + (f" ({detail})" if detail else "")
+            words[candidate.hop.position] = line
+        hops = "; ".join(words[position] for position in sorted(words)) or "the chain is empty"
         keys = [key for c in self.lane.candidates for key in self.secrets(c)]
         message = redact(f"No model of the chain answered. {hops}.", keys)
         return Refusal(message, 503, "chain_exhausted", self.headers(None))

@@ -13,7 +13,6 @@ import orjson
 from bot.models import Dialect
 
 _ANTHROPIC_TYPES = {
-    400: "invalid_request_error",
     401: "authentication_error",
     403: "permission_error",
     404: "not_found_error",
@@ -23,11 +22,8 @@ _ANTHROPIC_TYPES = {
     504: "timeout_error",
 }
 _OPENAI_TYPES = {
-    400: "invalid_request_error",
     401: "authentication_error",
     403: "permission_error",
-    404: "invalid_request_error",
-    413: "invalid_request_error",
     429: "rate_limit_error",
 }
 
@@ -48,12 +44,13 @@ def stream_fault(dialect: Dialect, message: str, code: str, request_id: str) -> 
 def _document(
     dialect: Dialect, status: int, message: str, code: str, request_id: str
 ) -> dict[str, Any]:
+    usual = "invalid_request_error" if 400 <= status < 500 else "api_error"
     if dialect is Dialect.ANTHROPIC:
-        kind = _ANTHROPIC_TYPES.get(status, "api_error")
+        kind = _ANTHROPIC_TYPES.get(status, usual)
         return {
             "type": "error",
             "error": {"type": kind, "message": message},
             "request_id": request_id,
         }
-    kind = _OPENAI_TYPES.get(status, "api_error")
+    kind = _OPENAI_TYPES.get(status, usual)
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}

@@ -51,11 +51,20 @@ class Recorder:
     meter: Meter
     prices: Prices
 
-    def finished(self, exchange: Exchange, caller: str) -> None:
+    def tell(self, exchange: Exchange) -> None:
+        """Write the log line of a request in which a hop failed and another was asked."""
+        failed, served_by = exchange.walk.first_failure, _served_by(exchange)
+        if failed is not None and served_by != exchange.lane.first:
+            _log.warning(
+                "[gateway] Fallback triggered: %s → %s (%s)",
+                failed[0].name,
+                served_by or "none",
+                failed[1],
+            )
+
+    def book(self, exchange: Exchange, caller: str) -> None:
         """Book a request that is over: every attempt, and the fallback if it was one."""
-        tried = exchange.tried
-        served = next((one for one in tried if one.answered), None)
-        served_by = served.candidate.name if served else None
+        tried, served_by = exchange.tried, _served_by(exchange)
         behind = served_by != exchange.lane.first
         fallback = behind and served_by is not None
         for number, one in enumerate(tried, 1):
@@ -72,6 +81,8 @@ class Recorder:
             return
         at = tried[-1].at if tried else exchange.at
         detail = next((one.detail for one in tried if one.reason), "")
+        if exchange.lane.barred:
+            detail = next((why for hop, why in exchange.lane.skipped if str(hop.ref) == first), "")
         asked = any(one.candidate.name == first for one in tried)
         self.meter.fallback(first, served_by, reason)
         self.queue.put_event(
@@ -79,14 +90,6 @@ class Recorder:
                 at, exchange.request_id, first, served_by, reason, detail=detail, asked=asked
             )
         )
-        failed = walk.first_failure
-        if failed is not None:
-            _log.warning(
-                "[gateway] Fallback triggered: %s → %s (%s)",
-                failed[0].name,
-                served_by or "none",
-                failed[1],
-            )
 
     def _attempt(
         self, exchange: Exchange, one: Tried, number: int, caller: str, *, fallback: bool
@@ -118,8 +121,12 @@ class Recorder:
             last=number == len(exchange.tried),
             fallback=fallback,
             cost_nano_usd=cost.nano_usd,
-            estimated=one.estimated,
+            estimated=one.estimated or cost.estimated,
             price=cost.price,
             latency_ms=one.latency_ms,
             first_token_ms=one.first_token_ms,
         )
+
+
+def _served_by(exchange: Exchange) -> str | None:
+    return next((one.candidate.name for one in exchange.tried if one.answered), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import SystemRandom
 from urllib.parse import unquote
@@ -41,7 +41,7 @@ class Parts:
     callers: Callers
     recorder: Recorder
     book: CooldownBook
-    metrics: Callable[[], tuple[bytes, str]]
+    metrics: Callable[[], Awaitable[tuple[bytes, str]]]
     trouble: Callable[[], str]
     limits: Limits = field(default_factory=Limits)
 
@@ -177,7 +177,10 @@ class Gateway:
             return await reply(exchange, request)
         finally:
             exchange.close()
-            self._parts.recorder.finished(exchange, caller)
+            recorder = self._parts.recorder
+            recorder.tell(exchange)
+            # Once the loop has sent the answer: its caller does not wait for our books.
+            asyncio.get_running_loop().call_soon(recorder.book, exchange, caller)
 
     async def _count_tokens(self, request: web.Request) -> web.StreamResponse:
         dialect, request_id = Dialect.ANTHROPIC, self._new_id()
@@ -279,7 +282,7 @@ class Gateway:
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
         if not _from_loopback(request) and self._parts.callers.name_of(request.headers) is None:
             return web.Response(status=401, text="The gateway's token is missing or wrong.\n")
-        content, content_type = self._parts.metrics()
+        content, content_type = await self._parts.metrics()
         return web.Response(body=content, headers={"Content-Type": content_type})
 
     def _refuse(self, dialect: Dialect, refusal: Refusal, request_id: str = "") -> web.Response:

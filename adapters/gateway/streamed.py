@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import replace
 
 from aiohttp import web
 
@@ -17,6 +16,7 @@ from adapters.gateway.exchange import CallerGone, Exchange, Tried
 from adapters.gateway.faults import fault, stream_fault
 from adapters.gateway.transport import Broken, Incoming, Whole, begin
 from adapters.gateway.whole import conclude, judge
+from bot.costs.usage import estimate_cut
 from bot.dialects.events import Kind
 from bot.dialects.stream import Ending, StreamEvent, StreamParser
 from bot.models import Dialect, FailureReason, Usage
@@ -87,7 +87,6 @@ class _Relay:
         self._held_bytes = 0
         self._silence = b""
         self._error: StreamEvent | None = None
-        self._contents = 0
         self._ended = False
         self._writing = False
 
@@ -230,12 +229,10 @@ class _Relay:
         hides = self._exchange.dialect is Dialect.OPENAI and not self._exchange.body.wants_usage
         parts = []
         for event in events:
-            if event.kind is Kind.CONTENT:
-                self._contents += 1
-            elif event.kind is Kind.ERROR:
+            if event.kind is Kind.ERROR:
                 self._error = event
                 continue
-            elif event.kind is Kind.USAGE and hides:
+            if event.kind is Kind.USAGE and hides:
                 continue
             parts.append(event.raw)
         if parts:
@@ -262,11 +259,12 @@ class _Relay:
         whole = self._parser.ending is Ending.WHOLE
         if usage is not None and whole:
             return usage
-        self._one.estimated = True
-        if usage is None:
-            usage = Usage(input_tokens=self._exchange.body.input_tokens())
-        # One token an event is the usual rule of thumb.
-        return replace(usage, output_tokens=max(usage.output_tokens, self._contents))
+        usage, self._one.estimated = estimate_cut(
+            usage,
+            request_bytes=self._exchange.body.text_bytes(),
+            answer_bytes=self._parser.said_bytes,
+        )
+        return usage
 
     @property
     def _served(self) -> str | None:

@@ -6,19 +6,24 @@ import asyncio
 import io
 from collections.abc import Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from types import SimpleNamespace
+from typing import Any
+from weakref import WeakSet
 
 import aiohttp
+from aiohttp.connector import Connection
 
 from adapters.gateway.upstream import FAULTS, named, open_session, read_bounded
 from bot.models import FailureReason
 from bot.routing.failure import Outcome, Verdict
 
-MOST_ANSWER_BYTES = 64 * 1024 * 1024
+MOST_ANSWER_BYTES = 32 * 1024 * 1024
 _LAST_BYTES_S = 0.02
 # Beyond this the library would hold the loop up while it sends the body in one piece.
 _ONE_PIECE_BYTES = 1 << 20
+# Whether the connection of the request that this task makes had been used before.
+_REUSED: ContextVar[bool] = ContextVar("reused", default=False)
 
 
 class Broken(Exception):
@@ -116,7 +121,7 @@ class Incoming:
 
 def open_pool() -> aiohttp.ClientSession:
     """Make the gateway's pool, which knows a connection that was used before."""
-    return open_session(trace=_reuse_trace())
+    return open_session(_Connector)
 
 
 async def fetch_whole(
@@ -152,18 +157,16 @@ async def _ask(session: aiohttp.ClientSession, outgoing: Outgoing) -> Incoming:
 
 async def _post(session: aiohttp.ClientSession, outgoing: Outgoing) -> aiohttp.ClientResponse:
     """Send the request; where an idle connection of the pool had died, once more on a new one."""
-    seen = _Seen()
+    _REUSED.set(False)
     try:
-        return await _send(session, outgoing, seen)
+        return await _send(session, outgoing)
     except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-        if not seen.reused:
+        if not _REUSED.get():
             raise
-    return await _send(session, outgoing, None)
+    return await _send(session, outgoing)
 
 
-async def _send(
-    session: aiohttp.ClientSession, outgoing: Outgoing, seen: _Seen | None
-) -> aiohttp.ClientResponse:
+async def _send(session: aiohttp.ClientSession, outgoing: Outgoing) -> aiohttp.ClientResponse:
     body = outgoing.body
     return await session.post(
         outgoing.url,
@@ -171,24 +174,23 @@ async def _send(
         data=body if len(body) <= _ONE_PIECE_BYTES else io.BytesIO(body),
         allow_redirects=False,
         proxy=outgoing.proxy,
-        trace_request_ctx=seen,
     )
 
 
-class _Seen:
-    """Whether a request went out on a connection that had been used before."""
+class _Connector(aiohttp.TCPConnector):
+    """Tells a request whether its connection had been used before.
 
-    __slots__ = ("reused",)
+    The library's own tracing could, at five calls a request.
+    """
 
-    def __init__(self) -> None:
-        self.reused = False
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._known: WeakSet[object] = WeakSet()
 
-
-def _reuse_trace() -> aiohttp.TraceConfig:
-    async def reused(session: object, context: SimpleNamespace, parameters: object) -> None:
-        if context.trace_request_ctx is not None:
-            context.trace_request_ctx.reused = True
-
-    config = aiohttp.TraceConfig()
-    config.on_connection_reuseconn.append(reused)
-    return config
+    async def connect(self, *args: Any, **kw: Any) -> Connection:
+        """Take a connection from the pool or make one."""
+        connection = await super().connect(*args, **kw)
+        protocol = connection.protocol
+        _REUSED.set(protocol in self._known)
+        self._known.add(protocol)
+        return connection

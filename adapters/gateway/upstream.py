@@ -45,15 +45,14 @@ FAULTS = (aiohttp.ClientError, OSError, ValueError, _Unusable)
 
 
 def open_session(
-    trace: aiohttp.TraceConfig | None = None, *, connect_s: float = CONNECT_S
+    connector: type[aiohttp.TCPConnector] = aiohttp.TCPConnector, *, connect_s: float = CONNECT_S
 ) -> aiohttp.ClientSession:
     """Make a pool of connections; call it inside the running loop that will use it."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=60),
+        connector=connector(limit=0, ttl_dns_cache=60, keepalive_timeout=60),
         timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"user-agent": "changeover"},
-        trace_configs=[trace] if trace else None,
     )
 
 

@@ -7,10 +7,11 @@ from aiohttp import web
 
 from adapters.gateway.exchange import Exchange, Tried
 from adapters.gateway.transport import Whole, fetch_whole
+from bot.costs.usage import estimate_cut
 from bot.dialects.answer import served_model
+from bot.dialects.events import said_bytes
 from bot.dialects.usage import read_usage
 from bot.dialects.wire import load_json
-from bot.models import Usage
 from bot.ports import Json
 from bot.routing.failure import Outcome, Verdict, classify
 from bot.routing.redact import redact_body
@@ -61,7 +62,11 @@ def conclude(
         return handed_on(exchange, one, answer, clean=False)
     good = verdict.outcome is Outcome.OK
     if good and usage is None:
-        usage = _guess(exchange, one, answer)
+        usage, one.estimated = estimate_cut(
+            None,
+            request_bytes=exchange.body.text_bytes(),
+            answer_bytes=said_bytes(exchange.dialect, document),
+        )
     exchange.answered(one, status=answer.status, usage=usage, served=served)
     return handed_on(exchange, one, answer, clean=good)
 
@@ -75,12 +80,6 @@ def handed_on(exchange: Exchange, one: Tried, answer: Whole, *, clean: bool) -> 
             headers[name] = value
     body = answer.body if clean else redact_body(answer.body, exchange.secrets(one.candidate))
     return web.Response(status=answer.status, body=body, headers=headers)
-
-
-def _guess(exchange: Exchange, one: Tried, answer: Whole) -> Usage:
-    one.estimated = True
-    # The rule of thumb for text, framing included.
-    return Usage(exchange.body.input_tokens(), len(answer.body) // 4)
 
 
 def _document(raw: bytes) -> Json:

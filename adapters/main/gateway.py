@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import platform
+import sys
 from collections.abc import Coroutine
 from typing import Any
 
@@ -27,15 +28,24 @@ from bot.models import Secret
 from bot.routing.cooldown import CooldownBook
 
 _log = logging.getLogger("gateway")
+# A crash loses at most the last second: half of it to gather a batch, the rest to write it.
+FLUSH_S = 0.5
 COOLDOWNS_EVERY_S = 1.0
 LAST_TOLD_S = 2.0
+LOOK_S = 1.0
 TOLD_AFTER_S = 0.05
+# How long a thread that writes to the database may keep the loop waiting; Python's own 5 ms is
+# longer than a whole failover.
+THREAD_TURN_S = 0.0005
+_USUAL_TURN_S = sys.getswitchinterval()
 
 
 class GatewayService:
     """Starts, follows and stops a gateway."""
 
-    def __init__(self, wired: Wired, limits: Limits | None = None, *, flush_s: float = 1.0) -> None:
+    def __init__(
+        self, wired: Wired, limits: Limits | None = None, *, flush_s: float = FLUSH_S
+    ) -> None:
         self._wired = wired
         ports, settings = wired.app.ports, wired.settings
         self._session: aiohttp.ClientSession | None = None
@@ -95,6 +105,7 @@ class GatewayService:
         self._queue.start()
         self._spawn(self._follow())
         self._spawn(self._keep_sharing())
+        sys.setswitchinterval(THREAD_TURN_S)
         _log.info("the gateway listens on http://%s:%d", service.host, self.port)
 
     async def stop(self) -> None:
@@ -110,6 +121,7 @@ class GatewayService:
         await self._queue.stop()
         if self._session is not None:
             await self._session.close()
+        sys.setswitchinterval(_USUAL_TURN_S)
 
     async def flush(self) -> None:
         """Wait until what was put is written, for two seconds at most."""
@@ -122,8 +134,12 @@ class GatewayService:
         assert self._session is not None
         return self._session
 
-    def _page(self) -> tuple[bytes, str]:
+    async def _page(self) -> tuple[bytes, str]:
         now = self._wired.clock.now()
+        with contextlib.suppress(StorageError, TimeoutError):
+            async with asyncio.timeout(LOOK_S):
+                troubles = await self._wired.app.ports.alerts.troubles()
+            self.metrics.channel_troubles(trouble.surface for trouble in troubles)
         self.metrics.cooldowns(self._book.rows(), now)
         return self.metrics.write()
 

@@ -135,13 +135,11 @@ def providers_of(view: ConfigView, catalog: Catalog) -> dict[str, Provider]:
 def provider_of(ref: ModelRef, view: ConfigView, catalog: Catalog) -> Provider | None:
     """Return the provider that serves a model."""
     built_in = catalog.provider(ref.provider)
-    wanted = built_in.id if built_in else ref.provider
+    names = {built_in.id, *built_in.aliases} if built_in else {ref.provider}
     found = built_in
     for id_, table in view.providers.items():
-        lowered = id_.lower()
-        own = catalog.provider(lowered)
-        if (own.id if own else lowered) == wanted:
-            found = custom_provider(lowered, table, own)
+        if id_.lower() in names:
+            found = custom_provider(id_.lower(), table, built_in)
     return found
 
 

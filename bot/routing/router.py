@@ -42,17 +42,15 @@ class Candidate:
 class Lane:
     """The candidates for one kind of request, in order, and the hops that cannot be asked.
 
-    `first` names the chain's first hop that speaks the dialect, whether or not it has a key.
+    `first` names the chain's first hop, whether or not it can be asked; `barred` says why it
+    cannot: `auth` without a key, `model_not_found` where it is not to be had in the dialect or
+    at all.
     """
 
     candidates: tuple[Candidate, ...]
     skipped: tuple[tuple[Hop, str], ...]
     first: str | None
-
-    @property
-    def begins_behind(self) -> bool:
-        """True when the first hop cannot be asked at all: it wants a key."""
-        return self.first is not None and self.first not in [c.name for c in self.candidates[:1]]
+    barred: FailureReason | None = None
 
 
 def lane_of(
@@ -83,8 +81,16 @@ def lane_of(
         for hop in speaking
         if hop.walked and hop.provider and hop.ref
     )
-    first = next((str(hop.ref) for hop in speaking if hop.ref), None)
-    return Lane(candidates, tuple(skipped), first)
+    first = next((hop for hop in hops if hop.ref), None)
+    if first is None:
+        return Lane(candidates, tuple(skipped), None)
+    barred = None
+    if not _speaks(first, dialect):
+        barred = FailureReason.MODEL_NOT_FOUND
+    elif not first.walked:
+        keyless = first.skip is SkipReason.NO_KEY
+        barred = FailureReason.AUTH if keyless else FailureReason.MODEL_NOT_FOUND
+    return Lane(candidates, tuple(skipped), str(first.ref), barred)
 
 
 def _why(hop: Hop) -> str:
@@ -184,10 +190,8 @@ class Walk:
         return next(((c, why) for c, fate, why in self.fates if fate is not Fate.COOLING), None)
 
     def reason(self) -> FailureReason | None:
-        """Return what failed, or what started the cool-down, at the chain's first hop."""
-        if self.lane.begins_behind:
-            return FailureReason.AUTH
-        return self.fates[0][2] if self.fates else None
+        """Return what bars the first hop, what failed there, or what started its cool-down."""
+        return self.lane.barred or (self.fates[0][2] if self.fates else None)
 
     def ends(self) -> list[tuple[Candidate, Fate, FailureReason]]:
         """Return what became of each candidate in the end, in the order of the lane."""

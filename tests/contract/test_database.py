@@ -154,7 +154,7 @@ async def test_a_database_of_a_newer_release_is_left_alone(
 
 @KINDS
 async def test_many_processes_on_an_empty_database(kind: str, new_database: NewDatabase) -> None:
-    done = await run("-m", "tests.soak.race_journal", "16", "3", new_database(kind))
+    done = await run("-m", "tests.soak.race_journal", "6", "4", new_database(kind))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "missing 0, twice 0, edits from outside told 1, failed processes 0" in done.stdout
 

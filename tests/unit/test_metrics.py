@@ -66,3 +66,22 @@ def test_a_gauge_is_read_when_asked_for():
     metrics.gauge("changeover_test", "A figure.", lambda: values[0])
     values[0] = 7.0
     assert "changeover_test 7.0" in page(metrics)
+
+
+def test_failures_by_reason():
+    metrics = Metrics()
+    metrics.attempt(attempt("llama"))
+    metrics.attempt(attempt("llama", FailureReason.TIMEOUT))
+    metrics.attempt(attempt("gemma", FailureReason.TIMEOUT))
+    text = page(metrics)
+    assert 'changeover_failures_total{provider="groq",reason="timeout"} 2.0' in text
+    assert text.count("changeover_failures_total{") == 1
+
+
+def test_channels_in_trouble_and_only_those():
+    metrics = Metrics()
+    metrics.channel_troubles(["slack", "discord"])
+    metrics.channel_troubles(["slack"])
+    text = page(metrics)
+    assert 'changeover_channel_trouble{channel="slack"} 1.0' in text
+    assert "discord" not in text

@@ -85,8 +85,9 @@ def test_only_who_speaks_the_dialect_is_asked():
     mixed = team(GPT, OPUS, "gemini/gemini-2.5-flash", FLASH)
     anthropic = lane(config=mixed, dialect=Dialect.ANTHROPIC)
     assert names(anthropic) == [OPUS, FLASH]
-    assert anthropic.first == OPUS
-    assert not anthropic.begins_behind
+    # The chain's first hop stays its first, so another's answer is a fallback.
+    assert (anthropic.first, anthropic.barred) == (GPT, R.MODEL_NOT_FOUND)
+    assert lane(config=mixed).barred is None
     assert [(str(hop.ref), why) for hop, why in anthropic.skipped] == [
         (GPT, "speaks another dialect"),
         ("gemini/gemini-2.5-flash", "speaks another dialect"),
@@ -96,7 +97,7 @@ def test_only_who_speaks_the_dialect_is_asked():
 def test_a_first_hop_without_a_key_stays_the_first():
     behind = lane(without="ANTHROPIC_API_KEY")
     assert names(behind) == [ROUTER, FLASH, LLAMA]
-    assert (behind.first, behind.begins_behind) == (OPUS, True)
+    assert (behind.first, behind.barred) == (OPUS, R.AUTH)
     assert [why for _, why in behind.skipped] == ["no key: ANTHROPIC_API_KEY is not set"]
     walk = Walk(behind, CooldownBook())
     assert walk.next(NOW).name == ROUTER
@@ -105,7 +106,7 @@ def test_a_first_hop_without_a_key_stays_the_first():
 
 def test_no_key_at_all():
     nobody = lane(config=team(OPUS), without="ANTHROPIC_API_KEY")
-    assert (nobody.candidates, nobody.begins_behind) == ((), True)
+    assert (nobody.candidates, nobody.barred) == ((), R.AUTH)
     walk = Walk(nobody, CooldownBook())
     assert walk.next(NOW) is None
     assert walk.reason() is R.AUTH
@@ -116,14 +117,28 @@ def test_what_is_no_model_is_named():
     odd = lane(config=team(OPUS, "just-a-word", "nowhere/model", OPUS))
     assert names(odd) == [OPUS]
     assert {why for _, why in odd.skipped} == {"not a model", "unknown provider"}
+    assert (odd.first, odd.barred) == (OPUS, None)
+
+
+@pytest.mark.parametrize(
+    ("chain", "first", "barred"),
+    [
+        (("nowhere/model", OPUS), "nowhere/model", R.MODEL_NOT_FOUND),
+        (("just-a-word", OPUS), OPUS, None),
+        (("just-a-word",), None, None),
+    ],
+)
+def test_what_bars_a_first_hop(chain: tuple[str, ...], first: str | None, barred: R | None):
+    barred_lane = lane(config=team(*chain))
+    assert (barred_lane.first, barred_lane.barred) == (first, barred)
 
 
 def test_nobody_speaks_the_dialect():
     nobody = lane(config=team(GPT), dialect=Dialect.ANTHROPIC)
-    assert (nobody.candidates, nobody.first, nobody.begins_behind) == ((), None, False)
+    assert (nobody.candidates, nobody.first) == ((), GPT)
     walk = Walk(nobody, CooldownBook())
     assert walk.next(NOW) is None
-    assert walk.reason() is None
+    assert walk.reason() is R.MODEL_NOT_FOUND
 
 
 # --- the walk ----------------------------------------------------------------------------------

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import string
 from collections.abc import Iterable
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bot.dialects.events import Kind
+from bot.dialects.events import Kind, said_bytes
 from bot.dialects.frames import Frames
 from bot.dialects.stream import Ending, StreamEvent, StreamParser
 from bot.models import Dialect, Usage
@@ -394,3 +397,41 @@ def test_frames_after_an_overflow_are_dropped():
     assert frames.overflowed
     assert frames.feed(b"d\n\n") == []
     assert frames.close() == []
+
+
+@pytest.mark.parametrize(
+    ("pieces", "dialect", "said"),
+    [
+        ([], "openai", 0),
+        (OPENAI[:1], "openai", 0),
+        # A token an event at least, however short its text.
+        (OPENAI[:3], "openai", 8),
+        (ANTHROPIC[:5], "anthropic", 8),
+        ([gemini("Hello, " * 60), gemini("é" * 100)], "gemini", 620),
+        ([line(message={"content": "Hi"}), line(message={"content": "x" * 50})], "ollama", 52),
+    ],
+)
+def test_how_much_was_said(pieces: list[bytes], dialect: str, said: int):
+    parser, _ = run(pieces, dialect)
+    # Text is counted as it is written in JSON, which may escape it.
+    assert said <= parser.said_bytes <= said + 400
+
+
+@given(
+    st.lists(st.text(string.ascii_letters + " ", min_size=1, max_size=200), min_size=1, max_size=20)
+)
+def test_plain_text_is_counted_to_the_byte(texts: list[str]):
+    pieces = [data({"model": "m", "choices": [{"delta": {"content": text}}]}) for text in texts]
+    parser, _ = run(pieces)
+    assert parser.said_bytes == max(sum(map(len, texts)), 4 * len(texts))
+
+
+def test_tools_and_reasoning_are_said_too_and_labels_are_not():
+    call = {"index": 0, "id": "call_1234567890", "type": "function"}
+    tool = {**call, "function": {"name": "add", "arguments": '{"a":1}'}}
+    body = {"choices": [{"delta": {"role": "assistant", "reasoning": "Hm", "tool_calls": [tool]}}]}
+    assert said_bytes(Dialect.OPENAI, body) == len("Hm" + "add" + '{"a":1}')
+    block = {"type": "tool_use", "id": "t", "name": "add", "input": {"a": "one"}}
+    answer = {"content": [{"type": "text", "text": "Hello"}, block]}
+    assert said_bytes(Dialect.ANTHROPIC, answer) == len("Hello" + "add" + "one")
+    assert said_bytes(Dialect.OPENAI, None) == 0

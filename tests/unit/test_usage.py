@@ -153,6 +153,72 @@ def test_openrouter_counts_cache_writes_in_and_speaks_messages_too():
     assert read_usage(OPENAI, "openrouter", {}) is None
 
 
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"cost": 0.5, "is_byok": True, "cost_details": {"upstream_inference_cost": 9}}, "9.5"),
+        ({"cost": 0.5, "is_byok": False, "cost_details": {"upstream_inference_cost": 9}}, "0.5"),
+        # Not told whether: a provider's part that is more than the whole comes on top of it.
+        ({"cost": 0.5, "cost_details": {"upstream_inference_cost": 9}}, "9.5"),
+        ({"cost": 0.5, "cost_details": {"upstream_inference_cost": 0.5}}, "0.5"),
+        ({"cost": 0.5, "cost_details": {"upstream_inference_cost": None}}, "0.5"),
+        ({"cost": 0, "is_byok": True}, None),
+        ({"cost": 0, "is_byok": True, "cost_details": {"upstream_inference_cost": -1}}, None),
+        ({"is_byok": True, "cost_details": {"upstream_inference_cost": 9}}, None),
+    ],
+)
+def test_with_an_own_key_openrouters_fee_is_not_the_cost(told, expected):
+    usage = openai("openrouter", prompt_tokens=1, completion_tokens=1, **told)
+    assert usage is not None
+    assert usage.reported_cost_usd == (Decimal(expected) if expected else None)
+
+
+def test_a_streams_tier_searches_and_own_key_are_kept():
+    reader = UsageReader(OPENAI, "openrouter")
+    reader.add({"service_tier": "flex", "choices": []})
+    cost = {"cost": 0.25, "is_byok": True, "cost_details": {"upstream_inference_cost": 4}}
+    reader.add({"usage": {"prompt_tokens": 5, "completion_tokens": 1, **cost}})
+    assert reader.usage == Usage(5, 1, reported_cost_usd=Decimal("4.25"), terms="flex")
+    messages = UsageReader(ANTHROPIC, "anthropic")
+    messages.add({"message": {"usage": {"input_tokens": 1, "service_tier": "priority"}}})
+    messages.add({"usage": {"output_tokens": 2, "server_tool_use": {"web_search_requests": 2}}})
+    assert messages.usage == Usage(1, 2, web_searches=2, terms="priority")
+
+
+@pytest.mark.parametrize(
+    ("told", "terms"),
+    [
+        ({"service_tier": "batch", "speed": "fast"}, "batch fast"),
+        ({"speed": "standard", "inference_geo": "us"}, "us"),
+        ({"inference_geo": "global", "service_tier": None, "speed": 7}, ""),
+        ({"service_tier": "x" * 900}, "x" * 40),
+    ],
+)
+def test_terms_that_no_list_has_a_price_for(told, terms):
+    usage = read_usage(ANTHROPIC, "anthropic", {"usage": {"input_tokens": 1, **told}})
+    assert usage == Usage(1, 0, terms=terms)
+
+
+def test_speech_is_never_more_than_what_there_is():
+    usage = openai(
+        prompt_tokens=10,
+        completion_tokens=2,
+        prompt_tokens_details={"cached_tokens": 4, "audio_tokens": 90},
+        completion_tokens_details={"audio_tokens": 90},
+    )
+    assert usage == Usage(10, 2, cached_input_tokens=4, audio_input_tokens=6, audio_output_tokens=2)
+    detail = {"modality": "AUDIO", "tokenCount": 3}
+    counts = {"promptTokenCount": 5, "promptTokensDetails": [detail, "x"]}
+    body = {"usageMetadata": {**counts, "cacheTokensDetails": [{**detail, "tokenCount": 9}]}}
+    assert read_usage(GEMINI, "gemini", body) == Usage(5, 0)
+    assert read_usage(GEMINI, "gemini", {"usageMetadata": counts}) == Usage(
+        5, 0, audio_input_tokens=3
+    )
+    assert (
+        read_usage(OPENAI, "x", {"usage": {"prompt_tokens_details": {"audio_tokens": 1}}}) is None
+    )
+
+
 def test_nobody_elses_cost_is_believed():
     usage = openai("somewhere", prompt_tokens=1, completion_tokens=1, cost=9)
     assert usage == Usage(1, 1)

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import logging
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,14 @@ from aiohttp import web
 from adapters.demo.simulated import SimulatedProviders
 from adapters.gateway.http import Limits
 from adapters.main.gateway import GatewayService
+from adapters.storage.alerts import SqlAlertStore
 from bot.errors import SettingsError
+from bot.ports.alerts import ChannelTrouble
 from tests.fakes_gateway import CHAT, GPT, MESSAGES, OPUS, Gate, config_of, gateway
 from tests.servers.chaos import Call, Chaos, http
 from tests.surfaces.gateway.conftest import Start
 
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 BOTH = pytest.mark.parametrize("path", [CHAT, MESSAGES])
 
 
@@ -325,6 +329,21 @@ async def test_figures(gate: Gate, providers: SimulatedProviders):
     assert all(line.startswith(("#", "changeover_")) for line in page.splitlines()), (
         "names begin with changeover_"
     )
+
+
+async def test_a_channel_in_trouble_and_a_cooldown_are_figures(
+    gate: Gate, providers: SimulatedProviders
+):
+    store = SqlAlertStore(gate.wired.database.open())
+    await store.set_trouble(ChannelTrouble("slack", NOON, "not in the channel"))
+    providers.break_provider("anthropic", "rate_limit")
+    await gate.ask()
+    assert await gate.figure("changeover_channel_trouble", channel="slack") == 1
+    assert await gate.figure("changeover_failures_total", reason="rate_limit") == 1
+    until = await gate.figure("changeover_cooldown_until_seconds", scope="anthropic")
+    assert until > datetime.now(UTC).timestamp()
+    await store.clear_trouble("slack")
+    assert "channel_trouble{" not in await gate.metrics()
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.demo.simulated import SimulatedProviders
 from bot.models import FailureReason
-from tests.fakes_gateway import CHAT, FLASH, LLAMA, MESSAGES, OPUS, ROUTER, Gate, config_of
+from tests.fakes_gateway import CHAT, FLASH, GPT, LLAMA, MESSAGES, OPUS, ROUTER, Gate, config_of
 from tests.surfaces.gateway.conftest import Start
 
 R = FailureReason
@@ -177,6 +177,20 @@ async def test_all_dead(
     assert not any(row.answered or row.fallback for row in rows)
 
 
+async def test_the_hops_are_named_in_the_chains_order(start: Start, providers: SimulatedProviders):
+    gate = await start(config_of(GPT, OPUS, LLAMA, FLASH), DEEPSEEK_API_KEY="")
+    providers.break_provider("anthropic", "auth")
+    providers.break_provider("ollama", "server_error")
+    answer = await gate.ask(MESSAGES)
+    assert answer.status == 503
+    message = answer.json["error"]["message"]
+    assert f"{GPT}: speaks another dialect" in message
+    places = [message.index(model) for model in (GPT, OPUS, LLAMA, FLASH)]
+    assert places == sorted(places)
+    assert answer.headers["x-changeover-fallback-from"] == GPT
+    assert answer.headers["x-changeover-reason"] == "model_not_found"
+
+
 async def test_no_key_for_the_first_hop(start: Start, caplog: pytest.LogCaptureFixture):
     gate = await start(ANTHROPIC_API_KEY="")
     with caplog.at_level(logging.WARNING):
@@ -206,6 +220,10 @@ async def test_fallback_none(gate: Gate, providers: SimulatedProviders):
     answer = await gate.ask(headers={"x-changeover-fallback": "none"})
     assert answer.status == 503
     assert providers.counts("openrouter").served == 0
+    # Cooling down it is tried all the same, and named once.
+    again = await gate.ask(headers={"x-changeover-fallback": "none"})
+    assert again.json["error"]["message"].count(OPUS) == 1
+    assert "rate_limit (HTTP 429" in again.json["error"]["message"]
     assert (await gate.ask()).status == 200
 
 

@@ -141,7 +141,10 @@ async def test_a_kill_is_told_at_the_next_start(tmp_path: Path, session: aiohttp
         async with serving(tmp_path, chaos.url, port) as one:
             async with session.post(one.url + CHAT, json=BODY) as answer:
                 assert answer.status == 200
-            await asyncio.sleep(1.2)
+            for _ in range(500):
+                if rows_of(tmp_path):
+                    break
+                await asyncio.sleep(0.01)
             await one.end(signal.SIGKILL)
         assert len(rows_of(tmp_path)) == 1
         async with serving(tmp_path, chaos.url, port) as two:
