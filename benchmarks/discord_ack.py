@@ -10,6 +10,7 @@ in the same run, the bound: a client that does nothing but send the callback, on
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import statistics
 import sys
@@ -25,6 +26,7 @@ import uvloop
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from adapters.main.heap import settle  # noqa: E402
 from tests.fakes_core import Bench  # noqa: E402
 from tests.fakes_discord import running  # noqa: E402
 from tests.servers.discord import DEFERRED, TOKEN, DiscordServer  # noqa: E402
@@ -53,6 +55,8 @@ class Elsewhere:
 
 async def serve() -> None:
     """Be Discord: for each client that comes, ask in rounds and print the milliseconds."""
+    # What is measured is the client: this side must not stop to tidy up.
+    gc.disable()
     server = DiscordServer()
     await server.start()
     print(server.port, flush=True)
@@ -93,6 +97,7 @@ async def ours(discord: Elsewhere, done: Callable[[], Awaitable[list[float]]]) -
 
     bench.store.read = slowly  # type: ignore[method-assign, assignment]
     async with running(discord, bench, guild_id=None, wait=False, drain_s=0.1):  # type: ignore[arg-type]
+        settle()
         return await done()
 
 

@@ -10,6 +10,7 @@ Run it as `python -m benchmarks.slack_ack`.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import statistics
 import sys
@@ -20,6 +21,7 @@ from itertools import count
 import aiohttp
 import uvloop
 
+from adapters.main.heap import settle
 from adapters.slack.app import SlackSurface
 from tests.fakes_core import Bench
 from tests.fakes_slack import Setup
@@ -31,6 +33,8 @@ Done = Callable[[], Awaitable[list[float]]]
 
 async def serve() -> None:
     """Be Slack: for each client that comes, ask in rounds and print the milliseconds."""
+    # What is measured is the client: this side must not stop to tidy up.
+    gc.disable()
     server = SlackServer()
     await server.start()
     print(server.url, flush=True)
@@ -67,6 +71,7 @@ async def ours(url: str, done: Done) -> list[float]:
     bench.store.read = slowly  # type: ignore[method-assign, assignment]
     surface = SlackSurface(bench.app, Setup(api_url=f"{url}/api/", channel=None))
     await surface.start()
+    settle()
     try:
         return await done()
     finally:

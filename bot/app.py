@@ -130,8 +130,13 @@ class App:
     async def _clicked(self, actor: Actor, button_id: str, action: Action) -> Card:
         call = parse(action.words, self.registry)
         now = self.ports.clock.now()
-        check_click(actor, action, now)
         command = call.command
+        try:
+            check_click(actor, action, now)
+        except RefusedError as error:
+            if action.only not in (None, actor.key):
+                await self._refused(self.context(actor), command.full_name, error)
+            raise
         if self.settings.access.allows(actor, command.permission) and action.once:
             first = await self.ports.buttons.claim(button_id, actor, now)
             if first is not None:
@@ -177,7 +182,7 @@ class App:
         )
         return None
 
-    async def _refused(self, ctx: Context, command: str, error: PermissionDeniedError) -> None:
+    async def _refused(self, ctx: Context, command: str, error: RefusedError) -> None:
         try:
             await self.ports.journal.refused(ctx.now, ctx.actor, command, error.message)
         except StorageError as trouble:

@@ -69,6 +69,8 @@ def key_of(attempt: Attempt, by: GroupBy, zone: str) -> str:
         GroupBy.MODEL: str(attempt.model),
         GroupBy.PROVIDER: attempt.provider,
         GroupBy.KEY: attempt.caller or "",
+        GroupBy.AGENT: attempt.agent or "",
+        GroupBy.SESSION: attempt.session or "",
     }[by]
 
 

@@ -17,24 +17,28 @@ _KEYS = {
 }
 
 
+FIGURES = (
+    "coalesce(sum(cost_nano_usd), 0)",
+    "sum(CASE WHEN last THEN 1 ELSE 0 END)",
+    "sum(CASE WHEN last AND fallback THEN 1 ELSE 0 END)",
+    "count(*)",
+    "count(reason)",
+    "sum(CASE WHEN cost_nano_usd IS NULL AND input_tokens + output_tokens > 0 THEN 1 ELSE 0 END)",
+    "sum(input_tokens)",
+    "sum(cached_input_tokens)",
+    "sum(cache_write_tokens)",
+    "sum(output_tokens)",
+    "sum(reasoning_tokens)",
+    "coalesce(sum(CASE WHEN fallback THEN cost_nano_usd END), 0)",
+)
+
+
 async def full_scan(database: Database, start: datetime, end: datetime, by: GroupBy) -> list[Spend]:
     """Add up what lies in [start, end), dearest first; not by day."""
-    query = text(f"""
-        SELECT {_KEYS[by]} AS key,
-            coalesce(sum(cost_nano_usd), 0),
-            sum(CASE WHEN last THEN 1 ELSE 0 END),
-            sum(CASE WHEN last AND fallback THEN 1 ELSE 0 END),
-            count(*),
-            count(reason),
-            sum(CASE WHEN cost_nano_usd IS NULL AND input_tokens + output_tokens > 0
-                THEN 1 ELSE 0 END),
-            sum(input_tokens),
-            sum(cached_input_tokens),
-            sum(cache_write_tokens),
-            sum(output_tokens),
-            sum(reasoning_tokens),
-            coalesce(sum(CASE WHEN fallback THEN cost_nano_usd END), 0)
-        FROM attempts WHERE at >= :start AND at < :end GROUP BY 1""")
+    query = text(
+        f"SELECT {_KEYS[by]} AS key, {', '.join(FIGURES)} "
+        "FROM attempts WHERE at >= :start AND at < :end GROUP BY 1"
+    )
     given = {"start": micros_of(start), "end": micros_of(end)}
     rows = await database.read(lambda c: c.execute(query, given).all())
     groups = [Spend(row[0], *map(int, row[1:])) for row in rows]

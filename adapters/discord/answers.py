@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import discord
 from discord import app_commands
 
+from adapters.discord.ack import Acks, acknowledged
 from adapters.discord.endpoints import role_ids
 from adapters.discord.outgoing import TROUBLE, Press, edited, fresh, patiently
 from adapters.discord.render import PREFIX
@@ -46,6 +47,7 @@ class Answers:
         self._app = app
         self._press = press
         self._chat = chat
+        self._acks = Acks()
         self._busy: set[asyncio.Task[Any]] = set()
         self._leaving = False
 
@@ -53,6 +55,8 @@ class Answers:
         self, interaction: Interaction, command: Command, options: Mapping[str, Any]
     ) -> None:
         """Carry a command out and answer it."""
+        if not self._acks.first(interaction):
+            return
         with self._at_work():
             try:
                 self._stay_open()
@@ -63,23 +67,26 @@ class Answers:
             actor = actor_of(interaction)
             private = not self._app.settings.access.allows(actor, command.permission)
             private = private or command.private
-            defer = interaction.response.defer
-            if not await _taken(lambda: defer(ephemeral=private, thinking=True)):
+            if not await self._acks.give(interaction, private=private):
                 return
+            await self._acks.others()
             line = line_of(command, call.args.values)
             card = await self._app.call(actor, call, line)
             await self._tell(interaction, card, lambda: self._in_place(interaction, card, private))
 
     async def click(self, interaction: Interaction) -> None:
         """Do what a button does, as the person who clicked it."""
+        if not self._acks.first(interaction):
+            return
         with self._at_work():
             try:
                 self._stay_open()
             except ChangeoverError as error:
                 await self._at_once(interaction, error_card(error, ""))
                 return
-            if not await _taken(interaction.response.defer):
+            if not await self._acks.give(interaction):
                 return
+            await self._acks.others()
             data: Mapping[str, Any] = interaction.data or {}
             custom_id = str(data.get("custom_id", ""))
             ours = custom_id.startswith(PREFIX)
@@ -104,6 +111,12 @@ class Answers:
     async def drain(self, timeout_s: float) -> None:
         """Take nothing new, and let what is being answered come to its end, or cut it off."""
         self._leaving = True
+        try:
+            await self._ended(timeout_s)
+        finally:
+            await self._acks.close()
+
+    async def _ended(self, timeout_s: float) -> None:
         if not self._busy:
             return
         _, late = await asyncio.wait(self._busy, timeout=timeout_s)
@@ -181,21 +194,12 @@ class Answers:
     async def _at_once(self, interaction: Interaction, card: Card) -> None:
         """Answer privately without asking the core anything."""
         message = await self._press.message(card)
-        done = interaction.response.is_done()
+        done = acknowledged(interaction)
         send = interaction.followup.send if done else interaction.response.send_message
-        await _taken(lambda: send(ephemeral=True, **fresh(message)))
-
-
-async def _taken(send: Callable[[], Awaitable[Any]]) -> bool:
-    """Send, and say whether Discord took it; after an acknowledgement that it did not take,
-    nothing must be done: the person was told that it failed.
-    """
-    try:
-        await patiently(send)
-    except TROUBLE as error:
-        _log.warning("Discord did not take an answer, so nothing was done: %s", error)
-        return False
-    return True
+        try:
+            await patiently(lambda: send(ephemeral=True, **fresh(message)))
+        except TROUBLE as error:
+            _log.warning("Discord did not take an answer, so nothing was done: %s", error)
 
 
 def actor_of(interaction: Interaction) -> Actor:

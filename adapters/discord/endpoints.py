@@ -23,6 +23,16 @@ def point_at(api_url: str | None, gateway_url: str | None) -> None:
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway_url)
 
 
+def address() -> str:
+    """Return where Discord's web API is at present, without a slash at the end."""
+    return Route.BASE
+
+
+def user_agent() -> str:
+    """Name the client as Discord demands: what names itself otherwise may be blocked."""
+    return f"DiscordBot (https://github.com/Rapptz/discord.py {discord.__version__})"
+
+
 @contextmanager
 def pointed_at(api_url: str | None, gateway_url: str | None) -> Iterator[None]:
     """Do it for a while, and put back what was there."""

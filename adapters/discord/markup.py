@@ -19,6 +19,7 @@ _CALLS = re.compile(r"@(?=everyone\b|here\b)", re.IGNORECASE)
 _ADDRESS = re.compile(r"(https?://[^\s<>`|\\]+)")
 _NUMBERED = re.compile(r"(?m)^([ \t]*\d{1,9})([.)])(?=[ \t])")
 _LISTED = re.compile(r"(?m)^([ \t]*)([-+#])")
+_ESCAPED = re.compile(r"\\([^0-9A-Za-z\s])")
 _STYLES = {WhenStyle.TIME: "t", WhenStyle.DATE_TIME: "f", WhenStyle.RELATIVE: "R"}
 _ODD = {" ": "%20", "(": "%28", ")": "%29", "<": "%3C", ">": "%3E", "\\": "%5C"}
 
@@ -47,6 +48,11 @@ def inert(words: str) -> str:
         return _MARKS.sub(r"\\\g<0>", visible)
     parts = _ADDRESS.split(visible)
     return "".join(part if i % 2 else _MARKS.sub(r"\\\g<0>", part) for i, part in enumerate(parts))
+
+
+def unescaped(written: str) -> str:
+    """Return the words as people see them, without the backslashes that keep them inert."""
+    return _ESCAPED.sub(r"\1", written).replace("@\u200b", "@")
 
 
 def code(words: str) -> str:

@@ -14,6 +14,7 @@ import discord
 from adapters.discord.render import Message, render
 from bot.card import Card, Chart
 from bot.errors import ChangeoverError
+from bot.messages.prefixed import prefixed
 
 if TYPE_CHECKING:
     from bot.app import App
@@ -38,7 +39,8 @@ class Press:
     async def message(self, card: Card) -> Message:
         """Return what to send for a card."""
         armed = await self._app.arm(card)
-        return render(armed, await self._picture(card))
+        here = prefixed(armed, self._app.settings.prefix, self._app.registry.groups)
+        return render(here, await self._picture(card))
 
     async def _picture(self, card: Card) -> bytes | None:
         if card.chart is None or self._draw is None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bot.app import App
 
 DRAIN_S = 20.0
+CANCEL_AGAIN_S = 0.5
 _log = logging.getLogger("changeover.discord")
 _PATIENCE = Pace()
 
@@ -55,10 +56,11 @@ class DiscordSurface:
         self._pace = pace
         self._client: DiscordClient | None = None
         self._trouble = ""
+        self._stopping = False
         self._connected = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
         press = Press(app, draw)
-        self.chat = DiscordChat(lambda: self._client, press, setup.channel_id)
+        self.chat = DiscordChat(lambda: self.client, press, setup.channel_id)
         self._answers = Answers(app, press, self.chat)
         self._names = Names(app, pace.names_s)
 
@@ -80,10 +82,17 @@ class DiscordSurface:
     async def stop(self, drain_s: float = DRAIN_S) -> None:
         """Take nothing new, bring what has begun to its end, and close."""
         await self._answers.drain(drain_s)
-        if self._life is not None:
+        self._stopping = True
+        while self._life is not None and not self._life.done():
+            # Again and again: discord.py loses a cancellation that meets a connection which breaks.
             self._life.cancel()
-            await asyncio.wait({self._life})
+            await asyncio.wait({self._life}, timeout=CANCEL_AGAIN_S)
         await self._names.close()
+
+    @property
+    def client(self) -> DiscordClient | None:
+        """The present login, if there is one."""
+        return self._client
 
     def health(self) -> Health:
         """Say how the connection stands, without asking Discord."""
@@ -106,6 +115,8 @@ class DiscordSurface:
         while True:
             self._client = client
             await self._live(client)
+            if self._stopping:
+                return
             wait_s = self._pace.first_retry_s if client.came_up else wait_s
             _log.error("Discord: %s Next try in %.1f s.", self._trouble, wait_s)
             await asyncio.sleep(wait_s)

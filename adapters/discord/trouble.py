@@ -48,7 +48,10 @@ def explain(error: BaseException, guild_id: int | None, application_id: int | No
             )
         return _refusal(error)
     if isinstance(error, aiohttp.ClientError | OSError):
-        return Trouble(f"Discord cannot be reached ({type(error).__name__}).")
+        return Trouble(
+            f"Discord cannot be reached ({type(error).__name__}).",
+            "Check the network, and DISCORD_API_URL where it is set.",
+        )
     if isinstance(error, AttributeError) and error.__context__ is not None:
         # discord.py stumbles over its own missing socket when the first connection fails.
         return explain(error.__context__, guild_id, application_id)

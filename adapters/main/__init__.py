@@ -42,6 +42,9 @@ def _dispatch(invocation: Invocation) -> int:
 
             return run_init(invocation)
         case "run" | "bot" | "gateway":
+            from adapters.main.heap import spare
+
+            spare()
             from adapters.main.service import run_service
 
             return run_service(invocation)

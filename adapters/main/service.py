@@ -10,6 +10,7 @@ from typing import Protocol
 from adapters.logs import setup_logging
 from adapters.main.alerts import Alerts
 from adapters.main.chats import Chats, tell
+from adapters.main.heap import settle
 from adapters.main.jobs import Jobs, with_bills
 from adapters.main.openclaw import OpenClaw
 from adapters.main.wiring import Wired, environment, run, wire
@@ -44,6 +45,7 @@ async def _serve(command: str, wired: Wired) -> int:
         for part in parts:
             started.append(part)
             await part.start()
+        settle()
         _log.info("changeover %s is up on %s", command, wired.app.ports.store.location)
         await stopping.wait()
         _log.info("stopping")

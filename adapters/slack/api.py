@@ -33,19 +33,25 @@ QUICK_TIMEOUT_S = 3.0
 RATE_LIMIT_TRIES = 6
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
+OPEN_SOCKET = "open a socket"
+"""The one thing that is done with the app token."""
+
 _SAYS = {
-    "invalid_auth": ("the token was refused", "Check SLACK_BOT_TOKEN and SLACK_APP_TOKEN."),
-    "not_authed": ("no token was sent", "Set SLACK_BOT_TOKEN."),
-    "token_revoked": ("the token was revoked", "Install the app again and renew SLACK_BOT_TOKEN."),
-    "token_expired": ("the token has expired", "Install the app again and renew SLACK_BOT_TOKEN."),
+    "invalid_auth": (
+        "the token was refused",
+        "Check {token}: copy it again, it begins with {kind}.",
+    ),
+    "not_authed": ("no token was sent", "Set {token}."),
+    "token_revoked": ("the token was revoked", "Install the app again and renew {token}."),
+    "token_expired": ("the token has expired", "Install the app again and renew {token}."),
     "account_inactive": ("the app was removed from the workspace", "Install the app again."),
     "not_allowed_token_type": (
         "the token is of the wrong kind",
-        "SLACK_BOT_TOKEN begins with xoxb-, SLACK_APP_TOKEN with xapp-.",
+        "Check {token}: it begins with {kind}.",
     ),
     "channel_not_found": (
         "it knows no such channel, or the bot is not in it",
-        "Check SLACK_CHANNEL; in a private channel type /invite @Changeover.",
+        "Check SLACK_CHANNEL; a private channel is set by its id and wants /invite @Changeover.",
     ),
     "not_in_channel": ("the bot is not in the channel", "Type /invite @Changeover there."),
     "is_archived": ("the channel is archived", "Set SLACK_CHANNEL to another one."),
@@ -69,6 +75,9 @@ class SlackTrouble(ChatError):
         if reason == "missing_scope":
             says = f"the app lacks the scope {needed or 'it needs'}"
             hint = "Add it under OAuth & Permissions and install the app again."
+        app = doing == OPEN_SOCKET
+        token, kind = ("SLACK_APP_TOKEN", "xapp-") if app else ("SLACK_BOT_TOKEN", "xoxb-")
+        hint = hint.replace("{token}", token).replace("{kind}", kind)
         gone = reason in _GONE
         super().__init__(f"Slack would not {doing}: {says}.", hint, gone=gone)
         self.reason = reason
@@ -106,7 +115,8 @@ def proxy_for(url: str) -> str | None:
 class Api:
     """One workspace's Web API.
 
-    `web` waits out rate limits; `quick` gives up at once, for what has a fallback. The channels'
+    `web` waits out rate limits; `quick` gives up at once, for what has a fallback; `once` never
+    sends again what may have arrived, for posts that are looked for afterwards. The channels'
     queues let one message through every `pace_s` seconds, as Slack asks.
     Source: https://docs.slack.dev/apis/web-api/rate-limits
     """
@@ -120,6 +130,12 @@ class Api:
         ]
         self.web = self._client(patient)
         self.quick = self._client([AsyncConnectionErrorRetryHandler()])
+        self.once = self._client(
+            [
+                AsyncConnectionErrorRetryHandler(error_types=[aiohttp.ClientConnectorError]),
+                *patient[1:],
+            ]
+        )
         self._pace_s = pace_s
         self._queues: dict[str, _Queue] = {}
         self._sessions: list[aiohttp.ClientSession] = []
@@ -129,6 +145,7 @@ class Api:
         for client, timeout_s in ((self.web, CALL_TIMEOUT_S), (self.quick, QUICK_TIMEOUT_S)):
             client.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout_s))
             self._sessions.append(client.session)
+        self.once.session = self.web.session
 
     async def close(self) -> None:
         """Close the connection pools."""

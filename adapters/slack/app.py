@@ -6,6 +6,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
@@ -15,7 +16,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 
 from adapters.slack.api import SDK_LOG, Api, SlackTrouble
 from adapters.slack.chat import SlackChat
-from adapters.slack.inbox import Core, Inbox
+from adapters.slack.inbox import Core, Inbox, said_here
 from adapters.slack.login import Login, channel_check, log_in, scopes_check
 from adapters.slack.manifest import EVENTS_PATH
 from adapters.slack.outbox import Draw, Outbox
@@ -72,7 +73,7 @@ class SlackSurface:
     ) -> None:
         self.mode = mode_of(setup)
         self.api = Api(setup, pace_s)
-        self.outbox = Outbox(self.api, core.arm, draw)
+        self.outbox = Outbox(self.api, core.arm, draw, partial(said_here, core))
         self.chat = SlackChat(self.api, self.outbox, setup.channel or "")
         people = People(self.api, core.settings.access)
         self._inbox = Inbox(core, self.api, people, self.outbox, self.chat)

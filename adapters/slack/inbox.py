@@ -21,6 +21,7 @@ from bot.access import Actor
 from bot.card import Card, Tone, Visibility, text
 from bot.commands.registry import Registry
 from bot.errors import ChatError
+from bot.messages.prefixed import prefixed
 from bot.settings import Settings
 
 log = logging.getLogger("changeover.slack")
@@ -45,6 +46,11 @@ class Core(Protocol):
     async def click(self, actor: Actor, button_id: str) -> Card: ...
 
 
+def said_here(core: Core, card: Card) -> Card:
+    """Return a card with the commands it names under the workspace's prefix."""
+    return prefixed(card, core.settings.prefix, core.registry.groups)
+
+
 class Inbox:
     """Commands, clicks and the Home tab. It knows no command: the core reads every line."""
 
@@ -65,6 +71,8 @@ class Inbox:
         bolt.action(ANY)(self.on_click)
         bolt.event("app_home_opened")(self.on_home)
         bolt.event(ANY)(self.on_other)
+        for other in (bolt.shortcut, bolt.view, bolt.options):
+            other(ANY)(self.on_other)
 
     async def drain(self, timeout_s: float) -> None:
         """Let what has begun come to its end; what is slower than that is cut off."""
@@ -80,12 +88,14 @@ class Inbox:
     async def on_command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Take a slash command."""
         await ack()
-        self._spawn(self._command, body)
+        if self._comes_first(body):
+            self._spawn(self._command, body)
 
     async def on_click(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Take a click on a button."""
         await ack()
-        self._spawn(self._click, body)
+        if self._comes_first(body):
+            self._spawn(self._click, body)
 
     async def on_home(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Take the opening of the Home tab; Slack may tell it more than once."""
@@ -98,6 +108,11 @@ class Inbox:
     async def on_other(self, ack: AsyncAck) -> None:
         """Take any other event, so that Slack does not send it again."""
         await ack()
+
+    def _comes_first(self, body: dict[str, Any]) -> bool:
+        """Decide whether this was delivered before: each command and click has one trigger."""
+        trigger = str(body.get("trigger_id") or "")
+        return not trigger or self._events.first(f"trigger {trigger}")
 
     async def _command(self, body: dict[str, Any]) -> None:
         channel = str(body.get("channel_id", ""))
@@ -139,7 +154,7 @@ class Inbox:
     async def _home(self, user: str) -> None:
         actor = await self._people.actor(user, "")
         cards = [
-            await self._core.arm(await self._core.handle(actor, line))
+            said_here(self._core, await self._core.arm(await self._core.handle(actor, line)))
             for line in home_lines(self._core.registry)
         ]
         with asking("show the Home tab"):

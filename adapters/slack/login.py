@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from adapters.slack.api import Api, SlackTrouble, asking
+from adapters.slack.api import OPEN_SOCKET, Api, SlackTrouble, asking
 from adapters.slack.chat import SlackChat
 from adapters.slack.manifest import SCOPES
 from adapters.slack.outbox import Outbox
@@ -111,7 +111,7 @@ async def _receiving(api: Api) -> Check:
     app_token = api.setup.app_token
     assert app_token is not None
     try:
-        with asking("open a socket"):
+        with asking(OPEN_SOCKET):
             await api.web.apps_connections_open(app_token=app_token.reveal())
     except SlackTrouble as trouble:
         return _failed("slack events", trouble)

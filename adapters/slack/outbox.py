@@ -15,6 +15,8 @@ from bot.errors import ChangeoverError
 Draw = Callable[[Chart], Awaitable[bytes]]
 """Chart → PNG; raises ChangeoverError kinds where it cannot."""
 Arm = Callable[[Card], Awaitable[Card]]
+Reword = Callable[[Card], Card]
+"""Card → the card as it is said here: commands under the prefix they have."""
 
 PICTURE_WAITS_S = (0.5, 1.5, 3.0)
 """How long Slack may still be processing a picture, try by try."""
@@ -39,10 +41,13 @@ class Place:
 class Outbox:
     """Sends cards; raises SlackTrouble when every way is barred."""
 
-    def __init__(self, api: Api, arm: Arm, draw: Draw | None = None) -> None:
+    def __init__(
+        self, api: Api, arm: Arm, draw: Draw | None = None, reword: Reword | None = None
+    ) -> None:
         self._api = api
         self._arm = arm
         self._draw = draw
+        self._reword = reword or (lambda card: card)
         self._one_by_one = asyncio.Lock()
         self.picture_waits_s: tuple[float, ...] = PICTURE_WAITS_S
 
@@ -65,7 +70,7 @@ class Outbox:
         where: list[str] = []
 
         async def send(message: Message) -> str:
-            answer = await self._say(channel, message, thread)
+            answer = await self._say(channel, message, thread, once=True)
             where[:] = [answer["channel"]]
             return str(answer["ts"])
 
@@ -140,10 +145,11 @@ class Outbox:
     async def _said(self, channel: str, message: Message, thread: str) -> str:
         return str((await self._say(channel, message, thread))["ts"])
 
-    async def _say(self, channel: str, message: Message, thread: str) -> Any:
+    async def _say(self, channel: str, message: Message, thread: str, *, once: bool = False) -> Any:
+        client = self._api.once if once else self._api.web
         async with self._api.turn(channel):
             with asking("post the message"):
-                return await self._api.web.chat_postMessage(
+                return await client.chat_postMessage(
                     channel=channel,
                     text=message.text,
                     blocks=message.blocks,
@@ -168,7 +174,7 @@ class Outbox:
         """Render, one card a turn of the loop: fifty at once must not hold up acknowledgements."""
         async with self._one_by_one:
             await asyncio.sleep(0)
-            return render(card, file)
+            return render(self._reword(card), file)
 
     async def _picture(self, chart: Chart) -> str | None:
         assert self._draw is not None

@@ -14,6 +14,7 @@ GROUP_TTL_S = 2.0
 """Short, since the rights are checked again at every click; Slack allows 20 such calls a minute."""
 GROUP_KEEP_S = 60.0
 """How long an older answer counts while Slack gives no new one."""
+GROUP_WAIT_S = 8.0
 MOST_NAMES = 5000
 _KIND = "slack-group:"
 
@@ -68,7 +69,9 @@ class People:
                 return members
             try:
                 with asking(f"list the members of user group {group}"):
-                    answer = await self._api.quick.usergroups_users_list(usergroup=group)
+                    # Patiently, for a while: an operator is not refused for one hiccup of Slack's.
+                    async with asyncio.timeout(GROUP_WAIT_S):
+                        answer = await self._api.web.usergroups_users_list(usergroup=group)
             except SlackTrouble as trouble:
                 log.warning("%s", trouble.message)
                 return members if age_s < GROUP_KEEP_S else frozenset()

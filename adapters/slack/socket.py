@@ -19,7 +19,7 @@ from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.socket_mode.request import SocketModeRequest
 
-from adapters.slack.api import Api, SlackTrouble, asking, log, proxy_for
+from adapters.slack.api import OPEN_SOCKET, Api, SlackTrouble, asking, log, proxy_for
 from adapters.slack.seen import Seen
 
 HEARTBEAT_S = 10.0
@@ -109,7 +109,7 @@ class SocketLine:
     async def _dial(self) -> aiohttp.ClientWebSocketResponse:
         app_token = self._api.setup.app_token
         assert app_token is not None
-        with asking("open a socket"):
+        with asking(OPEN_SOCKET):
             answer = await self._api.web.apps_connections_open(app_token=app_token.reveal())
             self._socket = await self._api.session.ws_connect(
                 answer["url"],
@@ -142,16 +142,13 @@ class SocketLine:
         return False
 
     async def _take(self, envelope: dict[str, Any]) -> None:
-        """Hand an envelope to bolt, which answers at once, and acknowledge it."""
-        ack: dict[str, Any] = {"envelope_id": envelope["envelope_id"]}
+        """Acknowledge an envelope, whatever it holds, and hand it to bolt once."""
+        await self._send(json.dumps({"envelope_id": envelope["envelope_id"]}))
+        # One turn for the others that came with it: theirs go first, too.
+        await asyncio.sleep(0)
         request = SocketModeRequest.from_dict(envelope)
         if request is not None and self._seen.first(request.envelope_id):
-            answer = await run_async_bolt_app(self._bolt, request)
-            if answer.status != 200:
-                return
-            if answer.body and answer.body.startswith("{"):
-                ack["payload"] = json.loads(answer.body)
-        await self._send(json.dumps(ack))
+            await run_async_bolt_app(self._bolt, request)
 
     async def _send(self, words: str) -> None:
         """Send on the socket there is: an envelope may be acknowledged on a later one."""

@@ -97,9 +97,12 @@ class Database:
 
 def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """Begin an INSERT that can say what happens when the row is there already."""
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)
+    return upsert_for(connection.dialect.name, table)
+
+
+def upsert_for(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Begin the same where only the database's kind is known."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 def _open_sqlite(path: str, busy_timeout_s: float) -> Engine:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Table, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Dialect, Executable, Table, func, select
 
 from adapters.storage import schema
 from adapters.storage.codec import micros_of, time_of
-from adapters.storage.database import Database, upsert
+from adapters.storage.database import Database, upsert, upsert_for
 from adapters.storage.ledger_rows import (
     FIGURES,
     HOURLY_KEY,
@@ -120,9 +119,10 @@ def _insert_new(connection: Connection, rows: Sequence[DbRow]) -> Sequence[DbRow
 @lru_cache(maxsize=4)
 def _insert_sql(dialect: Dialect) -> tuple[str, Callable[[DbRow], tuple[Any, ...]] | None]:
     """Return the INSERT as its driver takes it, and what puts a row in order for one by places."""
-    make = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
     columns = [column.name for column in _attempts.c if column.name != "id"]
-    insert = make(_attempts).on_conflict_do_nothing(index_elements=_KEY).inline()
+    insert = (
+        upsert_for(dialect.name, _attempts).on_conflict_do_nothing(index_elements=_KEY).inline()
+    )
     compiled = insert.compile(dialect=dialect, column_keys=columns)
     places = compiled.positiontup
     return str(compiled), itemgetter(*places) if places else None
@@ -138,14 +138,16 @@ def add_up(connection: Connection, rows: Sequence[DbRow], gone: Sequence[DbRow] 
 def _add_to(
     connection: Connection, table: Table, key: Sequence[str], sums: Sequence[DbRow]
 ) -> None:
-    if not sums:
-        return
-    add = upsert(connection, table)
+    if sums:
+        connection.execute(_adding(connection.dialect.name, table, tuple(key)), sums)
+
+
+@cache
+def _adding(dialect: str, table: Table, key: tuple[str, ...]) -> Executable:
+    """Write the statement once: for a small batch that takes longer than to carry it out."""
+    add = upsert_for(dialect, table)
     more = {name: table.c[name] + add.excluded[name] for name in FIGURES}
-    connection.execute(
-        add.on_conflict_do_update(index_elements=[table.c[name] for name in key], set_=more),
-        sums,
-    )
+    return add.on_conflict_do_update(index_elements=[table.c[name] for name in key], set_=more)
 
 
 def _add_bills(connection: Connection, bills: Sequence[Bill]) -> None:

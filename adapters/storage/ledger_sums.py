@@ -42,8 +42,12 @@ _quarterly = schema.spend_quarterly
 
 
 def sums_by(connection: Connection, start: datetime, end: datetime, by: GroupBy) -> Sums:
-    """Add up what lies in [start, end) by anything but days."""
-    period = cut(micros_of(start), micros_of(end))
+    """Add up what lies in [start, end) by anything but days.
+
+    No rollup tells sessions apart, so that for them every row is read.
+    """
+    first, last = micros_of(start), micros_of(end)
+    period = Cut(0, 0, (), [(first, last)]) if by is GroupBy.SESSION else cut(first, last)
     return {row.key: _figures(row) for row in _rows(connection, by, period)}
 
 
@@ -101,6 +105,7 @@ def _rollup_leg(
         GroupBy.MODEL: table.c.model,
         GroupBy.PROVIDER: table.c.provider,
         GroupBy.KEY: table.c.caller,
+        GroupBy.AGENT: table.c.agent,
     }
     return select(keys[by].label("key"), *_named(table.c[f] for f in FIGURES)).where(within)
 
@@ -112,6 +117,8 @@ def _row_key(by: GroupBy, slot: int) -> ColumnElement[Any]:
         GroupBy.MODEL: row.model,
         GroupBy.PROVIDER: row.provider,
         GroupBy.KEY: func.coalesce(row.caller, ""),
+        GroupBy.AGENT: func.coalesce(row.agent, ""),
+        GroupBy.SESSION: func.coalesce(row.session, ""),
     }
     return keys[by].label("key")
 

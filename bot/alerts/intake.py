@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from bot.alerts.incident import Incident, State, apply_all, reason_of
+from bot.models import FailureReason
 from bot.openclaw.decisions import HISTORY
 from bot.ports import FallbackEvent
 from bot.ports.alerts import AlertReason
@@ -58,9 +59,20 @@ def _of_one_kind(
         for at, members in late.items()
         if (after := apply_all(past[at], members, now)) is not past[at]
     ]
+    if going_on is None and not any(_alarms(event) for event in fresh):
+        fresh = []
     if fresh and (present := apply_all(going_on, fresh, now)) is not going_on:
         changed.append(present)
     return changed
+
+
+def _alarms(event: FallbackEvent) -> bool:
+    """Decide whether an event may open an incident.
+
+    A first hop that does not speak the caller's dialect is passed over at every such request:
+    that is how the chain was laid out, and nothing has failed.
+    """
+    return event.asked or event.reason is not FailureReason.MODEL_NOT_FOUND
 
 
 def _past_owner(

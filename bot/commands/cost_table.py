@@ -180,7 +180,7 @@ COST = (
         "Price the ledger's rows anew, keeping the old figures",
         Permission.ADMIN,
         _reprice,
-        (Param("from", Kind.NAME, "The first day", keyword=True, words=("--from",)),),
+        (Param("from", Kind.DATE, "The first day", keyword=True, words=("--from",)),),
         Danger.CHANGES,
         hidden=True,
         examples=("changeover cost reprice --from 2026-03-01",),

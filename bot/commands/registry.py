@@ -21,6 +21,7 @@ class Kind(StrEnum):
     MODELS = "models"
     PROVIDER = "provider"
     NAME = "name"
+    DATE = "date"
     DEADLINE = "deadline"
     COUNT = "count"
     CHOICE = "choice"
@@ -136,6 +137,7 @@ _PLACES = {
     Kind.MODELS: "MODEL…",
     Kind.PROVIDER: "PROVIDER",
     Kind.NAME: "NAME",
+    Kind.DATE: "DATE",
     Kind.DEADLINE: "DURATION",
     Kind.COUNT: "N",
     Kind.CHOICE: "WORD",

@@ -38,7 +38,9 @@ def read_usage(dialect: Dialect, provider_id: str, body: Json) -> Usage | None:
     usage = _counted(dialect, provider_id, counts)
     if usage is None:
         return None
-    usage = replace(usage, web_searches=_searches(counts), terms=_terms(body, counts))
+    searches, terms = _searches(counts), _terms(body, counts)
+    if searches or terms:
+        usage = replace(usage, web_searches=searches, terms=terms)
     return _with_cost(usage, counts) if provider_id == "openrouter" else usage
 
 

@@ -120,7 +120,7 @@ def morning_card(night: str, rows: Sequence[NightRow]) -> Card:
                 (
                     text(f"{row.primary} {FAILS[row.reason]}"),
                     text(When(row.opened_at)),
-                    text(When(row.ended_at) if row.ended_at else "goes on"),
+                    text(When(row.ended_at) if row.ended_at else "not over yet"),
                     text(f"{row.requests:,}"),
                 )
                 for row in rows
@@ -157,13 +157,13 @@ def trouble_card(
     foot = text(f"{notice_marker(key)} ", Code("changeover doctor"))
     if until is not None:
         return Card(
-            title=text(Strong(name), " takes alerts again"),
+            title=text("Alerts reach ", Strong(name), " again"),
             tone=Tone.GOOD,
             body=(
                 text(
-                    f"It took none for {say_duration(until - since)}, from ",
+                    f"Nothing arrived for {say_duration(until - since)}, from ",
                     When(since, WhenStyle.DATE_TIME),
-                    " on. What still matters of them is posted there now.",
+                    " on. What still matters is posted there now.",
                 ),
                 foot,
             ),
@@ -171,14 +171,14 @@ def trouble_card(
             data={"surface": surface, "since": since, "until": until},
         )
     return Card(
-        title=text(Strong(name), " takes no alerts"),
+        title=text("Alerts do not reach ", Strong(name)),
         tone=Tone.BAD,
         body=tuple(
             line
             for line in (
                 text("Since ", When(since, WhenStyle.DATE_TIME), f": {says[0]}"),
                 text(says[1]) if says[1] else (),
-                text("Until then they stand here alone."),
+                text("Until that is mended, alerts are told here alone."),
                 foot,
             )
             if line
@@ -210,7 +210,7 @@ def outside_note(change_id: int, what: str, old: Json, new: Json, place: str) ->
 
 @dataclass(frozen=True, slots=True)
 class HopNews:
-    """A hop's verdict in a chain test and in the one before (`before` None: it is new)."""
+    """A hop's verdict in a chain test and in the one before: None if new, "" if that was none."""
 
     model: str
     verdict: str
@@ -230,7 +230,7 @@ def chain_test_card(
         head, tone = f"damaged, {good} {of}", Tone.WARNING
     else:
         head, tone = f"dead, none {of}", Tone.BAD
-    lines = [_hop_line(hop) for hop in hops if hop.verdict != "ok" or hop.before != "ok"]
+    lines = [_hop_line(hop) for hop in hops if hop.verdict != "ok" or hop.before not in ("ok", "")]
     lines += [text(Code(model), " is no longer in the chain.") for model in gone]
     serves: Text = (
         text("A request now would be served by ", Code(would_serve), ".")
@@ -247,7 +247,8 @@ def chain_test_card(
             "chain_ok": good == len(hops),
             "would_serve": would_serve,
             "hops": [
-                {"model": hop.model, "verdict": hop.verdict, "before": hop.before} for hop in hops
+                {"model": hop.model, "verdict": hop.verdict, "before": hop.before or None}
+                for hop in hops
             ],
             "gone": list(gone),
         },
@@ -274,7 +275,9 @@ def _hop_line(hop: HopNews) -> Text:
     spans: list[Span] = [Code(hop.model), f": {now}"]
     if hop.before is None:
         spans.append(", new in the chain")
-    elif hop.before != hop.verdict:
+    elif hop.before == hop.verdict:
+        spans.append(", as before")
+    elif hop.before:
         spans.append(f", {_verdict(hop.before)} before")
     spans.append(".")
     if hop.hint and hop.verdict != "ok":

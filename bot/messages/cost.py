@@ -43,6 +43,7 @@ SOURCES = {
     "local": "local, free",
 }
 NO_KEY = "no key"
+_BUTTONS = (GroupBy.MODEL, GroupBy.PROVIDER, GroupBy.DAY, GroupBy.KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def spend_card(words: SpendWords, data: dict[str, Any]) -> Card:
         ),
         buttons=tuple(
             Button(f"By {other}", Action(f"{words.words} by {other}"))
-            for other in GroupBy
+            for other in _BUTTONS
             if other is not words.by
         ),
         footer=_footer(words),
@@ -195,8 +196,8 @@ def group_table(groups: Sequence[Spend], by: GroupBy) -> Table:
 
 def group_name(key: str, by: GroupBy) -> Text:
     """Write a group's name."""
-    if by is GroupBy.KEY:
-        return text(key or NO_KEY)
+    if by in (GroupBy.KEY, GroupBy.AGENT, GroupBy.SESSION):
+        return text(key or f"no {by}")
     return text(Code(key)) if by is GroupBy.MODEL else text(key)
 
 

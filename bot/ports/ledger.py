@@ -56,6 +56,8 @@ class GroupBy(StrEnum):
     PROVIDER = "provider"
     DAY = "day"
     KEY = "key"
+    AGENT = "agent"
+    SESSION = "session"
 
 
 @dataclass(frozen=True, slots=True)

@@ -455,3 +455,18 @@ async def explain(url: str, how: str, period: Cut) -> str:
         return await database.read(ask)
     finally:
         await database.close()
+
+
+async def test_what_openclaw_used_is_told_by_agent_and_session(ground: Ground) -> None:
+    await ground.ledger.add(
+        [
+            replace(attempt(1, cost=3), agent="main", session="s1"),
+            replace(attempt(2, cost=2), agent="main", session="s2"),
+            attempt(3, cost=1),
+        ]
+    )
+    span = (NOON - HOUR, NOON + 3 * HOUR)
+    by_agent = await ground.ledger.spend(*span, GroupBy.AGENT)
+    assert [(s.key, s.cost_nano_usd) for s in by_agent] == [("main", 5), ("", 1)]
+    by_session = await ground.ledger.spend(*span, GroupBy.SESSION)
+    assert [(s.key, s.cost_nano_usd) for s in by_session] == [("s1", 3), ("s2", 2), ("", 1)]

@@ -24,9 +24,11 @@ from tests.servers.discord_world import (
     GUILD,
     LATE_S,
     OTHER_CHANNEL,
+    READ_HISTORY,
     SOURCE,
     TOKEN,
     UPDATE_LATER,
+    VIEW,
     Fault,
     answer,
     channel_json,
@@ -49,6 +51,7 @@ class Api:
         self.wrong: list[Fault] = []
         self.members = {BOT.id: BOT, ANA.id: ANA, BO.id: BO}
         self.denied = 0
+        self.lose_answers = self.lose_callbacks = 0
         self.api_token = TOKEN
         self.guild_known = True
         self.port = 0
@@ -70,6 +73,7 @@ class Api:
             ("PATCH", f"{webhook}/messages/{{message}}", self._edit_answer),
             ("DELETE", f"{webhook}/messages/{{message}}", self._delete_answer),
             ("GET", "/channels/{channel}", self._get_channel),
+            ("GET", "/channels/{channel}/messages", self._history),
             ("POST", "/channels/{channel}/messages", self._post),
             ("PATCH", "/channels/{channel}/messages/{message}", self._edit),
             ("GET", "/guilds/{guild}", self._get_guild),
@@ -171,6 +175,10 @@ class Api:
             return self._refuse(faults)
         if kind == CHOICES and (faults := list(choice_faults(data["choices"]))):
             return self._refuse(faults)
+        if self.lose_callbacks:
+            self.lose_callbacks -= 1
+            assert request.transport is not None
+            request.transport.abort()
         exchange.callback, exchange.acked_after_s = kind, after_s
         exchange.private_ack = bool(data.get("flags", 0) & EPHEMERAL)
         exchange.loading = kind == DEFERRED
@@ -225,6 +233,26 @@ class Api:
             return refusal(404, 10003, "Unknown Channel")
         return answer(channel_json(channel, self.denied))
 
+    async def _history(self, request: web.Request) -> web.Response:
+        """At most `limit` messages right after an id or before one, the newest first."""
+        channel = int(request.match_info["channel"])
+        limit = int(request.query.get("limit", "50"))
+        if channel not in self.channels:
+            return refusal(404, 10003, "Unknown Channel")
+        if self.denied & VIEW:
+            return refusal(403, 50001, "Missing Access")
+        if self.denied & READ_HISTORY:
+            return answer([])
+        if not 1 <= limit <= 100 or {"after", "before"} <= set(request.query):
+            return self._refuse([f"history by {dict(request.query)}"])
+        there = [m for m in self.channels[channel] if not (m.deleted or m.private)]
+        after, before = (int(request.query.get(way, "0")) for way in ("after", "before"))
+        if after:
+            found = [m for m in there if m.id > after][:limit]
+        else:
+            found = [m for m in there if not before or m.id < before][-limit:]
+        return answer([message.json() for message in reversed(found)])
+
     async def _post(self, request: web.Request) -> web.Response:
         channel = int(request.match_info["channel"])
         if channel not in self.channels:
@@ -234,10 +262,19 @@ class Api:
         payload, files = await read(request)
         if faults := message_faults(payload, list(files)):
             return self._refuse(faults)
+        nonce = payload.get("nonce") if payload.get("enforce_nonce") else None
+        again = next((m for m in self.channels[channel] if nonce and m.nonce == nonce), None)
+        if again is not None:
+            return answer(again.json())
         message = Message(snowflake(), channel, {**BOT.json(), "bot": True}, payload, files)
+        message.nonce = nonce
         to = payload.get("message_reference")
         message.reference = int(to["message_id"]) if to else None
         self.channels[channel].append(message)
+        if self.lose_answers:
+            self.lose_answers -= 1
+            assert request.transport is not None
+            request.transport.abort()
         return answer(message.json())
 
     async def _edit(self, request: web.Request) -> web.Response:

@@ -62,6 +62,7 @@ class Message:
     edits: int = 0
     deleted: bool = False
     reference: int | None = None
+    nonce: str | None = None
 
     @property
     def private(self) -> bool:
@@ -92,6 +93,9 @@ class Message:
         rows = self.payload.get("components") or []
         return {b["label"]: b["custom_id"] for row in rows for b in row["components"]}
 
+    def _above(self) -> dict[str, Any]:
+        return {"type": 0, "message_id": str(self.reference), "channel_id": str(self.channel)}
+
     def json(self) -> dict[str, Any]:
         return {
             "id": str(self.id),
@@ -111,7 +115,8 @@ class Message:
             "embeds": self.payload.get("embeds") or [],
             "components": self.payload.get("components") or [],
             "pinned": False,
-            "type": 0,
+            "type": 19 if self.reference else 0,
+            **({"message_reference": self._above()} if self.reference else {}),
             "flags": self.flags,
         }
 

@@ -16,6 +16,7 @@ APP, GUILD, CHANNEL, OTHER_CHANNEL, DM, ROLE = 100200, 300400, 500600, 500601, 7
 BOT = User(APP, "Changeover")
 ANA = User(11, "Ana", (ROLE,))
 BO = User(22, "Bo")
+VIEW, READ_HISTORY = 1 << 10, 1 << 16
 LATE_S, PATIENCE_S = 3.0, 5.0
 ALL = str((1 << 40) - 1)
 SOURCE, DEFERRED, UPDATE_LATER, UPDATE, CHOICES = 4, 5, 6, 7, 8
@@ -64,7 +65,7 @@ def guild_json(denied: int) -> dict[str, Any]:
         "roles": [{**r, **shape, "colors": colours} for r in (everyone, operators)],
         "emojis": [],
         "channels": [channel_json(CHANNEL, denied), channel_json(OTHER_CHANNEL, denied)],
-        "members": [],
+        "members": [BOT.member()],
         "threads": [],
         "presences": [],
         "voice_states": [],

@@ -129,6 +129,7 @@ class SlackServer:
         self.faults: dict[str, deque[Fault]] = defaultdict(deque)
         self.file_rejections = 0
         self.min_gap_s = 0.0
+        self.first_ts = 1_700_000_000
         self.sockets: list[web.WebSocketResponse] = []
         self.deliveries: dict[str, Delivery] = {}
         self.stray_acks: list[Json] = []
@@ -356,7 +357,11 @@ class SlackServer:
         rows = [
             {"type": "message", "user": "U0BOT", "ts": m.ts, "text": m.text, "blocks": m.blocks}
             for m in reversed(self.posted)
-            if m.channel == arguments["channel"] and float(m.ts) >= float(arguments["oldest"])
+            if m.channel == arguments["channel"]
+            and float(m.ts) >= float(arguments["oldest"])
+            # Answers stand in their thread alone, and what one person sees in nobody's history.
+            and not m.thread_ts
+            and m.to is None
         ]
         rows.append({"type": "message", "user": "U1", "ts": "1.0", "text": "incident 7"})
         start = int(arguments.get("cursor") or 0)
@@ -512,7 +517,7 @@ class SlackServer:
     def _put(self, channel: str, arguments: Json, via: str, to: str | None = None) -> Posted:
         message = Posted(
             channel, arguments["text"], _parsed(arguments.get("blocks") or []),
-            f"{1700000000 + next(self._ids)}.000100", via, to, arguments.get("thread_ts"),
+            f"{self.first_ts + next(self._ids)}.000100", via, to, arguments.get("thread_ts"),
         )  # fmt: skip
         self.posted.append(message)
         return message

@@ -179,6 +179,14 @@ def test_what_openclaw_did_before_it_was_attached_opens_nothing():
     assert sort_in([], [replace(event(1), source="openclaw-history")], NOON) == []
 
 
+def test_a_first_hop_of_another_dialect_opens_nothing_but_counts_where_it_failed_too():
+    passed = replace(event(1, reason=FailureReason.MODEL_NOT_FOUND), asked=False)
+    assert sort_in([], [passed], NOON) == []
+    failed = event(2, reason=FailureReason.MODEL_NOT_FOUND)
+    [found] = sort_in([], [passed, failed], NOON)
+    assert found.requests == 2
+
+
 def test_events_go_to_the_incident_that_is_open():
     present = replace(opened(1), id=7)
     [changed] = sort_in([over(opened(1)), present], [event(9, NOON + HOUR)], NOON + HOUR)

@@ -89,8 +89,8 @@ def test_what_is_offered_is_what_the_contract_names():
     [
         ("/cost bu", ["budget"]),
         ("/cost week ", ["by"]),
-        ("/cost week by ", ["model", "provider", "day", "key"]),
-        ("/cost by ", ["model", "provider", "day", "key"]),
+        ("/cost week by ", ["model", "provider", "day", "key", "agent", "session"]),
+        ("/cost by ", ["model", "provider", "day", "key", "agent", "session"]),
         ("/cost budget 5 ", ["per", "then"]),
         ("/cost budget 5 per ", ["day", "week", "month"]),
         ("/cost budget 5 per day t", ["then"]),

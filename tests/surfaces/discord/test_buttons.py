@@ -105,6 +105,7 @@ async def test_somebody_else_cannot_confirm(server: DiscordServer):
         clicked = await server.click(asked.answer, "Confirm", by=BO)
         assert clicked.answer.private
         assert "put to somebody else" in clicked.answer.words
+        assert bench.journal.refusals[-1].actor_key == f"discord:{BO.id}"
         assert not asked.answer.deleted
         assert bench.primary == "ollama/llama3.3"
 
@@ -140,6 +141,7 @@ async def test_one_who_is_no_operator_any_more_cannot_confirm(server: DiscordSer
         clicked = await server.click(asked.answer, "Confirm")
         assert clicked.answer.private
         assert "not on the list" in clicked.answer.words
+        assert bench.journal.refusals[-1].actor_key == f"discord:{ANA.id}"
         assert bench.primary == "ollama/llama3.3"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -15,6 +16,7 @@ from bot.ports import MessageRef
 from tests.fakes_core import Bench
 from tests.fakes_discord import FakeMemory, Setup, running
 from tests.servers.discord import ANA, CHANNEL, DiscordServer
+from tests.servers.discord_state import Message
 
 ALERT = Card(
     title=text(Strong("Fallback"), ": anthropic is rate limited"),
@@ -139,7 +141,7 @@ async def test_a_429_of_an_hour_is_not_waited_for(server: DiscordServer):
     async with running(server, Bench()) as surface:
         body = {"message": "slow down", "retry_after": 3600, "global": False}
         server.fail("POST", "/messages", 429, body, headers={"Retry-After": "3600"})
-        with pytest.raises(ChatError, match="HTTP 429"):
+        with pytest.raises(ChatError, match="asked too often"):
             await surface.chat.post(ALERT)
 
 
@@ -162,6 +164,36 @@ async def test_without_a_channel_or_a_connection_it_says_so(server: DiscordServe
         await idle.chat.post(ALERT)
     with pytest.raises(ChatError, match="not connected"):
         await idle.chat.update(MessageRef("discord", "1", "2"), ALERT)
+
+
+LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+async def test_a_message_is_found_again_behind_many_others(server: DiscordServer):
+    async with running(server, Bench()) as surface:
+        posted = await surface.chat.post(replace(ALERT, footer=text("week 2026-11-16")))
+        [message] = server.seen()
+        others = [replace_id(message, message.id + 1 + i, f"week {i}") for i in range(150)]
+        server.channels[CHANNEL] += others
+        assert await surface.chat.find("week 2026-11-16", LONG_AGO) == posted
+        pages = [path for method, path in server.requests if method == "GET"]
+        assert pages.count(f"/channels/{CHANNEL}/messages") == 2
+        assert await surface.chat.find("week 2026-11-17", LONG_AGO) is None
+
+
+def replace_id(message: Message, id_: int, words: str) -> Message:
+    return replace(message, id=id_, payload={"content": words})
+
+
+@pytest.mark.parametrize("denied", [1 << 10, 1 << 16])
+async def test_a_history_that_is_kept_from_the_bot_is_no_empty_one(server: DiscordServer, denied):
+    server.denied = denied
+    async with running(server, Bench()) as surface:
+        assert surface.client is not None
+        await server.until(lambda: surface.client.get_channel(CHANNEL))
+        with pytest.raises(ChatError, match="may not read") as error:
+            await surface.chat.find("week", LONG_AGO)
+        assert "Read Message History" in error.value.hint
 
 
 def test_the_network_is_named_where_it_fails():

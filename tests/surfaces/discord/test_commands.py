@@ -111,6 +111,10 @@ async def test_the_prefix_stands_before_every_command(server: DiscordServer):
         assert [c["name"] for c in server.commands[str(GUILD)]][:2] == ["llm-model", "llm-fallback"]
         asked = await server.command("llm-model help")
         assert "/llm-model use" in asked.answer.words
+        for line in ("llm-model status", "llm-model list"):
+            words = (await server.command(line)).answer.words
+            assert "/llm-" in words
+            assert not re.search(r"(?<![\w/])/(model|fallback|cost)\b", words)
 
 
 async def test_an_error_is_for_the_asker_alone(server: DiscordServer):

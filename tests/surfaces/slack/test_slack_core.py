@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -94,6 +95,7 @@ async def test_a_dear_change_asks_its_asker_and_nobody_else_can_answer(
     assert question.button("Confirm")["style"] == "danger"
     await slack.click(question, "Confirm", user="U2")
     assert "somebody else" in (await alone(slack, user="U2")).text
+    assert bench.journal.refusals[-1].actor_key == "slack:U2"
     assert bench.primary == FLASH
     await slack.click(question, "Confirm", user="U1")
     assert "By Ana." in (await slack.message(2)).text
@@ -213,7 +215,17 @@ async def test_a_reason_that_would_ping_is_shown_and_pings_nobody(
 async def test_a_prefix_stands_before_every_command(slack: SlackServer, enter: Enter) -> None:
     await enter(prefix="llm-")
     await slack.command("/llm-model", "status")
-    assert OPUS in (await slack.message()).text
+    status = await slack.message()
+    assert OPUS in status.text
+    await slack.command("/llm-model", "hlep")
+    wrong = await slack.message(to="U1")
+    for said in (status, wrong):
+        assert "/llm-" in said.words
+        assert not re.search(r"(?<![\w/])/(model|fallback|cost)\b", said.words)
+    await slack.send("events_api", slack.home_payload())
+    view = json.dumps(await slack.until(lambda: slack.views.get("U1")))
+    assert "/llm-" in view
+    assert not re.search(r"(?<![\w/])/(model|fallback|cost)\b", view)
 
 
 async def test_a_change_while_the_database_is_away_is_told_all_the_same(

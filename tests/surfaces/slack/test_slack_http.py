@@ -97,3 +97,27 @@ async def test_bytes_that_are_no_utf8_are_refused(slack: SlackServer, http) -> N
 async def test_health_is_good_without_a_socket(slack: SlackServer, http) -> None:
     await http(FakeCore())
     assert slack.called("apps.connections.open") == []
+
+
+async def test_a_command_sent_again_is_done_once(slack: SlackServer, http):
+    core = FakeCore(lines={"model status": public("fast")})
+    client = await http(core)
+    payload = slack.command_payload("/model", "status")
+    sent = [await client.post(payload)]
+    again = {"X-Slack-Retry-Num": "1", "X-Slack-Retry-Reason": "http_timeout"}
+    sent.append(await client.post(payload, {**signed(as_form(payload)), **again}))
+    assert [status for status, _ in sent] == [200, 200]
+    await slack.message()
+    await client.post(slack.command_payload("/model", "status"))
+    await slack.message(2)
+    assert len(core.handled) == 2
+
+
+async def test_slacks_check_of_the_certificate_is_answered(slack: SlackServer, http):
+    core = FakeCore()
+    client = await http(core)
+    body = "ssl_check=1&token=ZZZ"
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    status, _ = await client.post(body, {**signed(body), **form})
+    assert status == 200
+    assert core.handled == []

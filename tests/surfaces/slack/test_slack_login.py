@@ -35,7 +35,8 @@ async def test_a_wrong_token_is_one_line_a_try_and_never_the_token(
     assert "token was refused" in surface.health().trouble
     line = next(r.getMessage() for r in caplog.records if r.levelno == logging.WARNING)
     assert "\n" not in line
-    assert "Check SLACK_BOT_TOKEN" in line
+    wrong = "SLACK_APP_TOKEN" if method == "apps.connections.open" else "SLACK_BOT_TOKEN"
+    assert f"Check {wrong}" in line
     assert "xoxb-no" not in caplog.text
     assert "xapp-no" not in caplog.text
     assert "Traceback" not in caplog.text
@@ -96,6 +97,16 @@ async def test_members_of_a_group_in_the_rules_are_known_as_such(
         actor.id: core.settings.access.allows(actor, Permission.CHANGE) for actor, _ in core.handled
     }
     assert may == {"U1": False, "U2": True}
+
+
+async def test_an_operator_is_not_refused_for_one_hiccup(slack: SlackServer, start: Start) -> None:
+    slack.groups["S1"] = ["U1"]
+    slack.faults["usergroups.users.list"].append(Fault(status=429, headers={"Retry-After": "0"}))
+    core = FakeCore(settings=ruled("slack-group:S1"))
+    await start(core)
+    await slack.command("/model", "cheap")
+    await slack.until(lambda: core.handled)
+    assert core.handled[0][0].groups == {"slack-group:S1"}
 
 
 async def test_groups_are_asked_for_only_where_the_rules_have_one(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+import pytest
+
 from bot.access import Actor
 from bot.card import Card, Tone
 from tests.fakes_slack import FakeCore, button, private, public, refused
@@ -271,6 +273,51 @@ async def test_it_opens_another_socket_when_slack_asks(slack: SlackServer, start
     await slack.until(lambda: slack.sockets and slack.sockets[-1] is not first)
     await (await slack.command("/model", "status")).acked()
     assert (await slack.message()).text == "fast"
+
+
+@pytest.mark.parametrize(
+    "reason", ["warning", "refresh_requested", "link_disabled", "too_many_websockets"]
+)
+async def test_whatever_reason_slack_gives_nothing_is_lost(
+    slack: SlackServer, start: Start, reason: str
+) -> None:
+    core = FakeCore(lines={"model status": public("fast")})
+    await start(core)
+    before = slack.sockets[-1]
+    await slack.command("/model", "status")
+    await slack.disconnect(reason)
+    await slack.until(lambda: slack.sockets and slack.sockets[-1] is not before)
+    await (await slack.command("/model", "status")).acked()
+    await slack.message(2)
+    assert len(core.handled) == 2
+
+
+async def test_a_command_that_comes_again_in_another_envelope_is_done_once(
+    slack: SlackServer, start: Start
+) -> None:
+    core = FakeCore(lines={"model status": public("fast")})
+    await start(core)
+    payload = slack.command_payload("/model", "status")
+    for _ in range(2):
+        await (await slack.send("slash_commands", payload)).acked()
+    await slack.message()
+    await (await slack.command("/model", "status")).acked()
+    await slack.message(2)
+    assert len(core.handled) == 2
+
+
+@pytest.mark.parametrize("kind", ["shortcut", "message_action", "view_submission", "view_closed"])
+async def test_what_the_app_never_asked_for_is_acknowledged(
+    slack: SlackServer, start: Start, kind: str
+) -> None:
+    core = FakeCore()
+    await start(core)
+    payload = {
+        "type": kind, "callback_id": "x", "team": {"id": "T1"}, "user": {"id": "U1"},
+        "view": {"callback_id": "x", "type": "modal"}, "trigger_id": "9.9",
+    }  # fmt: skip
+    await (await slack.send("interactive", payload)).acked()
+    assert core.handled == []
 
 
 async def test_it_comes_back_after_a_dropped_socket_and_two_failures(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from bot.card import (
     Action,
@@ -25,6 +25,7 @@ from bot.card import (
     WhenStyle,
     text,
 )
+from bot.costs.chart_svg import Series, SpendChart, draw
 from bot.errors import UsageError
 from bot.messages.errors import already_card, error_card, unexpected_card
 from bot.ports import Claim
@@ -232,7 +233,107 @@ LONG = Card(
     footer=text("small print " * 200),
     command="model list",
 )
+FLASH = "deepseek/deepseek-flash"
+SPEND_CENTS = {
+    OPUS: (142, 131, 188, 97, 163, 22, 18),
+    FLASH: (9, 12, 31, 64, 18, 5, 4),
+}
+SHOWN = {
+    "shown-status": Card(
+        title=text(Strong("best"), " · ", OPUS, " · $5 in / $25 out per 1M"),
+        tone=Tone.GOOD,
+        body=(
+            text("1 ", Code(OPUS), " · best · ready · $5 in / $25 out per 1M"),
+            text("2 ", Code(FLASH), " · cheap · ready · $0.15 in / $0.60 out per 1M"),
+            text("3 ", Code("ollama/llama3.3"), " · local · ready, local · free"),
+            text("Changed ", When(NOW, WhenStyle.DATE_TIME), " by Ana: cheap → best"),
+        ),
+        buttons=(button("Test chain", "fallback test"), button("cheap", "model cheap")),
+        footer=text("/srv/moltbot.json"),
+        command="model status",
+    ),
+    "shown-switch": Card(
+        title=text(Strong("Primary"), ": best → cheap"),
+        tone=Tone.CHANGE,
+        body=(
+            text(Code(OPUS), " → ", Code(FLASH)),
+            text("Price: $5 in / $25 out per 1M → $0.15 in / $0.60 out per 1M (98 % less)."),
+            text("Reason: nightly batch import"),
+            text("By Ana."),
+        ),
+        facts=(Fact("Goes back", text(When(LATER, WhenStyle.DATE_TIME))),),
+        buttons=(button("Undo", "model undo"),),
+        footer=text("/srv/moltbot.json"),
+        command="model cheap",
+    ),
+    "shown-test": Card(
+        title=text(Strong("Chain damaged"), ": 2 of 3 hops answered"),
+        tone=Tone.WARNING,
+        body=(text("A request now would be served by ", Code(OPUS), "."),),
+        table=Table(
+            (Column("#"), Column("model"), Column("verdict"), Column("time"), Column("says")),
+            (
+                (text("1"), text(Code(OPUS)), text("ok"), text("412 ms"), text("-")),
+                (
+                    text("2"), text(Code("deepseek/deepseek-chat")), text("model not found"),
+                    text("88 ms"), text("Model Not Exist"),
+                ),
+                (text("3"), text(Code("ollama/llama3.3")), text("ok"), text("35 ms"), text("-")),
+            ),
+        ),
+        warnings=(
+            Caution(
+                "retired",
+                f"deepseek/deepseek-chat was retired on 2026-07-24. It is {FLASH} now.",
+                f"/fallback set {FLASH} ollama/llama3.3",
+            ),
+        ),
+        buttons=(button("Test again", "fallback test"),),
+        footer=text("Asked all at once, 415 ms in all, cost $0.0003."),
+        command="fallback test",
+    ),
+    "shown-incident": Card(
+        title=text(Strong("Fallback"), ": anthropic is rate limited"),
+        tone=Tone.WARNING,
+        body=(
+            text("37 requests since ", When(NOW), " were answered by ", Code(FLASH), "."),
+            text("$0.93 less so far. Without images, which ", Code(FLASH), " does not take."),
+        ),
+        facts=(
+            Fact("Back by", text("about 13:24, if it goes as the last three times")),
+            Fact("Chain", text("2 of 2 further hops are ready")),
+        ),
+        buttons=(
+            button("Test chain", "fallback test", ButtonStyle.PRIMARY),
+            button("Switch to cheap", "model cheap"),
+            button("Mute 1 h", "fallback mute 1h"),
+        ),
+        footer=text("incident 41"),
+    ),
+    "shown-week": Card(
+        title=text(Strong("$9.04"), " last week, 12 % less than the week before"),
+        facts=(
+            Fact("Most", text(Code(OPUS), " $7.61")),
+            Fact("Fallbacks", text("88 requests, $0.93 less")),
+        ),
+        chart=Chart(
+            draw(
+                SpendChart(
+                    tuple(date(2026, 11, 16) + timedelta(days=n) for n in range(7)),
+                    tuple(
+                        Series(name, tuple(cents * 10_000_000 for cents in days))
+                        for name, days in SPEND_CENTS.items()
+                    ),
+                )
+            ),
+            "Spend by day, Mon to Sun: $1.51, $1.43, $2.19, $1.61, $1.81, $0.27, $0.22",
+        ),
+        footer=text("week 2026-11-16 to 2026-11-22"),
+        command="cost week",
+    ),
+}  # fmt: skip
 CARDS = {
+    **SHOWN,
     "status": STATUS,
     "change": CHANGE,
     "question": QUESTION,
