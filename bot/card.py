@@ -75,13 +75,15 @@ class Link:
 class Person:
     """Somebody by id on one surface (`slack`, `discord`) and by name everywhere else.
 
-    `ping` is True only where the person is meant to be called.
+    `ping` is True only where the person is meant to be called; `group` makes it a Slack user
+    group or a Discord role, everybody in it called.
     """
 
     surface: str
     id: str
     name: str
     ping: bool = False
+    group: bool = False
 
 
 Span = str | Code | Strong | When | Link | Person

@@ -14,6 +14,8 @@ _KEYS = {
     GroupBy.MODEL: "model",
     GroupBy.PROVIDER: "provider",
     GroupBy.KEY: "coalesce(caller, '')",
+    GroupBy.AGENT: "coalesce(agent, '')",
+    GroupBy.SESSION: "coalesce(session, '')",
 }
 
 

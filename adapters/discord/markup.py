@@ -138,8 +138,8 @@ def _span(span: Span) -> str:
             return f"<t:{int(at.timestamp())}:{_STYLES[style]}>"
         case Link(label=label, url=url):
             return _link(label, url)
-        case Person(surface="discord", id=id_) if id_.isascii() and id_.isdigit():
-            return f"<@{id_}>"
+        case Person(surface="discord", id=id_, group=group) if id_.isascii() and id_.isdigit():
+            return f"<@&{id_}>" if group else f"<@{id_}>"
         case Person(name=name):
             return inert(name)
 

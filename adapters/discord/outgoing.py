@@ -82,7 +82,7 @@ def _both(message: Message) -> dict[str, Any]:
         "embeds": [discord.Embed.from_dict(embed) for embed in message.embeds],
         "allowed_mentions": discord.AllowedMentions(
             everyone=False,
-            roles=False,
+            roles=[discord.Object(role) for role in message.roles] or False,
             replied_user=False,
             users=[discord.Object(user) for user in message.pings] or False,
         ),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.discord.layout import Section, cautions, rows_of, share
-from adapters.discord.markup import bare, blank, clip, cut, markup, shown, simple, size
+from adapters.discord.markup import bare, blank, clip, cut, inert, markup, shown, simple, size
 from bot.card import Button, ButtonStyle, Card, Person, Span, Strong, Text, Tone, text
 
 MOST_IN_ALL, MOST_TITLE, MOST_DESCRIPTION = 6000, 256, 4096
@@ -44,25 +44,27 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What Discord's message routes take; `pings` are the users who are meant to be called."""
+    """What Discord's message routes take; `pings` and `roles` are who is meant to be called."""
 
     embeds: list[dict[str, Any]]
     components: list[dict[str, Any]]
     uploads: tuple[Upload, ...] = ()
     content: str = ""
     pings: tuple[int, ...] = ()
+    roles: tuple[int, ...] = ()
 
 
 def render(card: Card, chart: bytes | None = None) -> Message:
     """Lay a card out; `chart` is its chart as PNG where there is one to show."""
     uploads = tuple(_uploads(card, chart))
-    pings = _pings(card)
+    called = _called(card)
     return Message(
         embeds=[_embed(card, chart is not None)],
         components=_rows(card.buttons),
         uploads=uploads,
-        content=" ".join(f"<@{user}>" for user in pings),
-        pings=pings,
+        content=_content(card, called),
+        pings=tuple(int(one.id) for one in called if not one.group),
+        roles=tuple(int(one.id) for one in called if one.group),
     )
 
 
@@ -193,14 +195,22 @@ def _uploads(card: Card, chart: bytes | None) -> Iterator[Upload]:
         yield Upload(card.attachment.filename, card.attachment.content)
 
 
-def _pings(card: Card) -> tuple[int, ...]:
+def _called(card: Card) -> list[Person]:
     texts = (card.title, *card.body, *(fact.value for fact in card.facts), card.footer)
-    return tuple(
+    return list(
         dict.fromkeys(
-            int(span.id)
+            span
             for spans in texts
             for span in spans
             if isinstance(span, Person) and span.ping and span.surface == "discord"
             if span.id.isascii() and span.id.isdigit()
         )
     )
+
+
+def _content(card: Card, called: list[Person]) -> str:
+    """Write the line that a phone shows when it rings: who is called, and why."""
+    if not called:
+        return ""
+    mentions = " ".join(markup((one,)) for one in called)
+    return f"{mentions} {inert(cut(bare(card.title), MOST_TITLE))}"

@@ -20,6 +20,13 @@ KEEP = timedelta(days=30)
 """For so long messages may still be edited, and an outage's details looked at."""
 
 FORGET_EVERY = timedelta(hours=6)
+# The kinds of rules in CHANGEOVER_OPERATORS: their surface, and whether they name many.
+_CALLED = {
+    "slack": ("slack", False),
+    "slack-group": ("slack", True),
+    "discord": ("discord", False),
+    "discord-role": ("discord", True),
+}
 
 
 class Alerts:
@@ -98,10 +105,10 @@ class Alerts:
 
 
 def _people(rules: frozenset[str]) -> list[Person]:
-    """Return the operators that loud alerts call; groups and roles cannot be called."""
-    pairs = [rule.partition(":") for rule in sorted(rules)]
-    return [
-        Person(surface, id_, id_, ping=True)
-        for surface, _, id_ in pairs
-        if surface in ("slack", "discord")
-    ]
+    """Return whom loud alerts call: the operators, by name, user group or role."""
+    people = []
+    for kind, _, id_ in (rule.partition(":") for rule in sorted(rules)):
+        surface, group = _CALLED.get(kind, ("", False))
+        if surface:
+            people.append(Person(surface, id_, id_, ping=True, group=group))
+    return people

@@ -68,8 +68,8 @@ def _span(span: Span, bare: bool) -> str:
             return f"<!date^{int(at.timestamp())}^{_FORMATS[style]}|{plain((span,))}>"
         case Link(label=label, url=url) if not bare and _PAGE.match(url):
             return f"<{_address(url)}|{_one_line(label).replace('|', '¦').strip() or 'link'}>"
-        case Person(surface="slack", id=id_, ping=True) if _ID.fullmatch(id_):
-            return f"<@{id_}>"
+        case Person(surface="slack", id=id_, ping=True, group=group) if _ID.fullmatch(id_):
+            return f"<!subteam^{id_}>" if group else f"<@{id_}>"
         case _:
             return inert(plain((span,)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import psycopg
 
@@ -11,6 +12,7 @@ from adapters.storage.url import DatabaseUrl
 
 # The first half of the key says what is locked, the second in which schema.
 _LOCK = "SELECT pg_try_advisory_lock(hashtext(%s), hashtext(coalesce(current_schema(), '')))"
+_UNLOCK = "SELECT pg_advisory_unlock_all()"
 _KEEPALIVE = (
     "SET tcp_keepalives_idle = 3; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 2"
 )
@@ -40,8 +42,16 @@ class LockLeader:
                 raise postgresql.trouble(known, self._url) from None
 
     async def resign(self) -> None:
-        """Close the connection, and with it give the lock back."""
+        """Give the lock back and close the connection.
+
+        The server frees the lock of a closed connection a moment later; whoever is next need not
+        wait for that.
+        """
         async with self._asking:
+            if self._connection is not None and self._holds:
+                with contextlib.suppress(psycopg.Error, TimeoutError):
+                    async with asyncio.timeout(_ANSWER_WITHIN_S):
+                        await self._connection.execute(_UNLOCK)
             await self._close()
 
     async def _ask(self) -> bool:

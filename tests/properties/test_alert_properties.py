@@ -112,7 +112,7 @@ async def live_through(acts: list[tuple[str, Any, str | None]]) -> AlertBench:
     return bench
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(ACTS)
 def test_whatever_happens_it_ends_well(acts):
     bench = asyncio.run(live_through(acts))

@@ -97,9 +97,11 @@ async def test_a_refused_key_and_an_empty_account_call_the_operators_once(world:
     )
     assert "is out of credit\n" in empty
     assert "Add credit at Anthropic's billing.\n" in empty
-    for message in world.discord.main:
+    opus = "Fallback: anthropic/claude-opus-4-5"
+    whys = ("refuses the key", "is out of credit")
+    for message, why in zip(world.discord.main, whys, strict=True):
         # Discord pings for what stands in the text, and for nobody that is not allowed.
-        assert message.content == "<@11>"
+        assert message.content == f"<@11> {opus} {why}"
         assert message.payload["allowed_mentions"] == {"users": [11], "parse": []}
     await world.wait(seconds=30)
     await world.answers()
@@ -166,5 +168,6 @@ async def test_it_is_said_again_after_four_hours_and_calls_again(world: World) -
         "Still: anthropic/claude-opus-4-5 refuses the key\n"
         "10 requests since 12:00 were answered by openrouter/anthropic/claude-sonnet-4.5, 2nd of 4."
     )
-    assert [m.content for m in world.discord.main] == ["", "<@11>"]
+    again = "<@11> Still: anthropic/claude-opus-4-5 refuses the key"
+    assert [m.content for m in world.discord.main] == ["", again]
     assert len(world.slack.threads) == 1

@@ -9,7 +9,19 @@ import pytest
 
 from adapters.discord.chat import chat_error
 from adapters.discord.service import DiscordSurface
-from bot.card import Action, Attachment, Button, Card, Chart, Code, Person, Strong, Tone, text
+from bot.card import (
+    Action,
+    Attachment,
+    Button,
+    Card,
+    Chart,
+    Code,
+    Person,
+    Strong,
+    Tone,
+    plain,
+    text,
+)
 from bot.errors import ChartError, ChatError
 from bot.models import Secret
 from bot.ports import MessageRef
@@ -77,11 +89,21 @@ async def test_only_who_is_meant_is_called(server: DiscordServer):
     async with running(server, Bench()) as surface:
         await surface.chat.post(card)
         [message] = server.seen()
-        assert message.content == f"<@{ANA.id}>"
+        # A phone shows no embed: the line that rings says why.
+        assert message.content == f"<@{ANA.id}> {plain(ALERT.title)}"
         assert message.payload["allowed_mentions"] == {"parse": [], "users": [str(ANA.id)]} or (
             message.payload["allowed_mentions"] == {"parse": [], "users": [ANA.id]}
         )
         assert "Tell <@11>, <@22> and Cy" in message.words
+
+
+async def test_a_role_is_called_as_one(server: DiscordServer):
+    role = Person("discord", "77", "on call", ping=True, group=True)
+    async with running(server, Bench()) as surface:
+        await surface.chat.post(replace(ALERT, body=(text("Tell ", role),)))
+        [message] = server.seen()
+        assert message.content == f"<@&77> {plain(ALERT.title)}"
+        assert message.payload["allowed_mentions"] == {"parse": [], "roles": [77]}
 
 
 @pytest.mark.parametrize("via", [True, False])

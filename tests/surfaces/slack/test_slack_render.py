@@ -199,10 +199,11 @@ def test_every_text_is_verbatim_so_that_slack_links_nothing_by_itself() -> None:
 def test_a_person_is_pinged_only_where_it_is_meant() -> None:
     spans = text(
         Person("slack", "U1", "Ana", ping=True), " ", Person("slack", "U1", "Ana"), " ",
-        Person("discord", "7", "Bo", ping=True),
+        Person("discord", "7", "Bo", ping=True), " ",
+        Person("slack", "S1", "on call", ping=True, group=True),
     )  # fmt: skip
-    assert write(spans) == "<@U1> Ana Bo"
-    assert write(spans, bare=True) == "<@U1> Ana Bo"
+    assert write(spans) == "<@U1> Ana Bo <!subteam^S1>"
+    assert write(spans, bare=True) == "<@U1> Ana Bo <!subteam^S1>"
 
 
 def test_times_are_shown_in_the_readers_zone() -> None:
