@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DRAIN_S = 20.0
 CANCEL_AGAIN_S = 0.5
+_CLOSE_WITHIN_S = 5.0
 _log = logging.getLogger("changeover.discord")
 _PATIENCE = Pace()
 
@@ -137,4 +138,14 @@ class DiscordSurface:
         finally:
             self._client = None
             self._connected.clear()
-            await client.close()
+            await _close(client)
+
+
+async def _close(client: DiscordClient) -> None:
+    """Close a client's connections, also when the surface is stopped in the middle of that."""
+    closing = asyncio.ensure_future(client.close())
+    try:
+        await asyncio.shield(closing)
+    except asyncio.CancelledError:
+        await asyncio.wait({closing}, timeout=_CLOSE_WITHIN_S)
+        raise
