@@ -37,10 +37,10 @@ MOST_ROWS = 30
 SOURCES = {
     "operator": "the operator's prices",
     "config": "the config's cost",
-    "reported": "reported by the provider",
+    "reported": "what the provider reported",
     "genai-prices": "genai-prices",
     "catalog": "the catalog",
-    "local": "local, free",
+    "local": "none, being local,",
 }
 NO_KEY = "no key"
 _BUTTONS = (GroupBy.MODEL, GroupBy.PROVIDER, GroupBy.DAY, GroupBy.KEY)
@@ -288,7 +288,7 @@ def source_words(sources: Mapping[tuple[str, date | None], Sequence[str]]) -> st
         dated = f" of {as_of.isoformat()}" if as_of else ""
         shown = listed(list(models[:3])) + (f" and {len(models) - 3} more" if models[3:] else "")
         parts.append(f"{SOURCES.get(source, source)}{dated} for {shown}")
-    return f"Priced by {'; '.join(parts)}. " if parts else ""
+    return f"Prices: {'; '.join(parts)}. " if parts else ""
 
 
 def _footer(words: SpendWords) -> Text:

@@ -127,7 +127,7 @@ async def test_where_a_price_came_from_is_told():
         "reported",
         "local",
     ]
-    assert "reported by the provider for" in said(card)
+    assert "what the provider reported for" in said(card)
 
 
 async def test_bills_stand_beside_the_estimate_of_the_same_days():
