@@ -8,6 +8,8 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
+_LONGEST_REF = 200
+
 
 class Dialect(StrEnum):
     """A wire format that a provider's endpoint speaks."""
@@ -43,9 +45,12 @@ class ModelRef:
 
     @classmethod
     def parse(cls, text: str) -> ModelRef | None:
-        """Read `provider/name`; None when the text is not of that form."""
-        provider, slash, name = text.strip().partition("/")
-        if not (provider and slash and name) or any(c.isspace() for c in text.strip()):
+        """Read `provider/name`; None when the text is not of that form or no header holds it."""
+        text = text.strip()
+        provider, slash, name = text.partition("/")
+        if not (provider and slash and name) or len(text) > _LONGEST_REF:
+            return None
+        if " " in text or not text.isprintable():
             return None
         return cls(provider.lower(), name)
 

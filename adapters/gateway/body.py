@@ -60,15 +60,15 @@ class Body:
         wants = isinstance(options, dict) and options.get("include_usage") is True
         return cls(raw, document, model, bool(stream), wants)
 
-    def for_model(self, name: str, dialect: Dialect) -> bytes:
+    def for_model(self, name: str, dialect: Dialect, *, counted: bool = True) -> bytes:
         """Return the body with another model, and asking for usage where that must be asked for.
 
-        Every other byte stays as it came.
+        Every other byte stays as it came; unless `counted`, no usage is asked for either.
         """
         changes: dict[str, bytes] = {}
         if self.document.get("model") != name:
             changes["model"] = orjson.dumps(name)
-        if dialect is Dialect.OPENAI and self.stream and not self.wants_usage:
+        if counted and dialect is Dialect.OPENAI and self.stream and not self.wants_usage:
             options = self.document.get("stream_options")
             known = options if isinstance(options, dict) else {}
             changes["stream_options"] = orjson.dumps(known | {"include_usage": True})
@@ -78,6 +78,10 @@ class Body:
         """Return how much text goes in; pictures and other long words are left out."""
         parts = [self.document.get(key) for key in ("system", "messages", "tools")]
         return sum(len(text.encode("utf-8", "replace")) for text in _strings(parts))
+
+    def texts(self) -> Iterator[str]:
+        """Yield what the caller says to the model; pictures and other long words are left out."""
+        return _strings([self.document.get(key) for key in ("system", "messages")])
 
     def _with(self, changes: dict[str, bytes]) -> bytes:
         """Put values in the place of those at the top level, or before the first."""

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from adapters.gateway.exchange import Exchange, Refusal
 from adapters.gateway.transport import Broken, fetch_whole
+from adapters.gateway.whole import passed_back
 from bot.errors import SettingsError
 from bot.routing.redact import redact_body
 
@@ -31,6 +32,5 @@ async def count_tokens(exchange: Exchange) -> web.Response:
         raise Refusal(f"{candidate.name} counts no tokens.", 404, "not_found")
     secrets = exchange.secrets(candidate)
     body = answer.body if answer.status == 200 else redact_body(answer.body, secrets)
-    kind = answer.headers.get("Content-Type", "application/json")
-    headers = {"Content-Type": kind, "x-request-id": exchange.request_id}
+    headers = passed_back(answer) | {"x-request-id": exchange.request_id}
     return web.Response(status=answer.status, body=body, headers=headers)

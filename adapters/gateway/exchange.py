@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import aiohttp
 
@@ -18,6 +19,9 @@ from bot.routing.failure import Verdict
 from bot.routing.redact import redact
 from bot.routing.router import Candidate, Fate, Lane, Walk
 from bot.settings import Timeouts
+
+if TYPE_CHECKING:
+    from multidict import CIMultiDictProxy
 
 GONE = 499
 """The status, as nginx writes it, of a request whose caller went away before its answer."""
@@ -96,7 +100,7 @@ class Exchange:
     lane: Lane
     walk: Walk
     tools: Tools
-    caller_headers: Mapping[str, str]
+    caller_headers: CIMultiDictProxy[str]
     query: str = ""
     at: datetime = field(init=False)
     tried: list[Tried] = field(default_factory=list)
@@ -114,20 +118,24 @@ class Exchange:
         self.tried.append(one)
         return one
 
-    def outgoing(self, candidate: Candidate, tail: str = "") -> Outgoing:
-        """Return the request for a candidate; `tail` goes behind the path. Raises SettingsError."""
+    def outgoing(self, candidate: Candidate, tail: str = "", *, counted: bool = True) -> Outgoing:
+        """Return the request for a candidate; `tail` goes behind the path. Raises SettingsError.
+
+        Unless `counted`, a stream is not asked to count its tokens.
+        """
         route = self.tools.live.route(candidate, self.dialect)
         headers = dict(route.headers)
         for name in _PASSED_ON[self.dialect]:
-            value = self.caller_headers.get(name)
-            if value is not None:
-                headers[name] = value
+            # A list may stand in several lines of one name.
+            lines = self.caller_headers.getall(name, None)
+            if lines:
+                headers[name] = ", ".join(lines)
         headers["Content-Type"] = "application/json"
         headers["Accept"] = "text/event-stream" if self.body.stream else "application/json"
         ref = candidate.hop.ref
         assert ref is not None
         url = _url(route.url, tail, beta=self._beta)
-        body = self.body.for_model(ref.name, self.dialect)
+        body = self.body.for_model(ref.name, self.dialect, counted=counted)
         return Outgoing(url, headers, body, route.proxy)
 
     def failed(

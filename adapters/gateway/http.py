@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
-from aiohttp import web
+from aiohttp import http_exceptions, web
 
 from adapters.gateway.faults import fault
 from bot.models import Dialect
@@ -82,10 +82,37 @@ class _Connection(web.RequestHandler):
             _log.error("a request could not be answered", exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun already")
-        words = "The gateway made a mistake." if status >= 500 else "This is no HTTP request."
+        words = "The gateway made a mistake." if status >= 500 else _unreadable(exc)
         response = as_json(fault(dialect_of(request), status, words, "bad_http", ""), status)
         response.force_close()
         return response
+
+
+def _unreadable(error: BaseException | None) -> str:
+    if isinstance(error, http_exceptions.LineTooLong):
+        return "The address or a header is too long."
+    if isinstance(error, http_exceptions.ContentEncodingError):
+        return "The body is compressed in a way that is not read here: send it as it is, or gzip."
+    return "This is no HTTP request."
+
+
+async def read_body(request: web.Request, most_bytes: int) -> bytes:
+    """Read the body, and stop as soon as it is too large, whatever it unpacks to.
+
+    The library's own way unpacks up to twice as much ahead, which a small body may demand.
+
+    Raises:
+        HTTPRequestEntityTooLarge: it has more than `most_bytes`.
+    """
+    if request.content.is_eof():
+        return await request.read()
+    parts, size = [], 0
+    async for part in request.content.iter_any():
+        size += len(part)
+        if size > most_bytes:
+            raise web.HTTPRequestEntityTooLarge(most_bytes, size)
+        parts.append(part)
+    return b"".join(parts)
 
 
 def as_json(document: object, status: int = 200, **headers: str) -> web.Response:

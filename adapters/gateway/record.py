@@ -10,6 +10,7 @@ from adapters.gateway.exchange import Exchange, Tried
 from bot.costs.pricing import Cost, price_usage, served_price
 from bot.models import Dialect, FailureReason, Usage
 from bot.ports import Attempt, FallbackEvent, Prices
+from bot.routing.echo import without_echo
 
 _log = logging.getLogger("gateway")
 _MOST_ASKED = 200
@@ -83,6 +84,8 @@ class Recorder:
         detail = next((one.detail for one in tried if one.reason), "")
         if exchange.lane.barred:
             detail = next((why for hop, why in exchange.lane.skipped if str(hop.ref) == first), "")
+        # A provider may repeat the prompt in its error, and prompts are not stored.
+        detail = without_echo(detail, exchange.body.texts())
         asked = any(one.candidate.name == first for one in tried)
         self.meter.fallback(first, served_by, reason)
         self.queue.put_event(

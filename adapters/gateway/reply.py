@@ -51,6 +51,7 @@ async def _ask(
         exchange.failed(one, broken.verdict)
     except SettingsError as error:
         # Its address or key cannot even be sent.
-        wrong = Verdict(Outcome.FAILED, FailureReason.NETWORK, detail=error.message)
+        words = error.message.removesuffix(".")
+        wrong = Verdict(Outcome.FAILED, FailureReason.NETWORK, detail=words)
         exchange.failed(one, wrong)
     return None

@@ -17,7 +17,7 @@ from adapters.gateway.callers import Callers
 from adapters.gateway.counting import count_tokens
 from adapters.gateway.exchange import GONE, CallerGone, Exchange, Refusal, Tools
 from adapters.gateway.faults import fault
-from adapters.gateway.http import Handler, Limits, Server, as_json, dialect_of
+from adapters.gateway.http import Handler, Limits, Server, as_json, dialect_of, read_body
 from adapters.gateway.models import model_list, model_row
 from adapters.gateway.record import Recorder
 from adapters.gateway.reply import reply
@@ -222,7 +222,7 @@ class Gateway:
                 raw = await request.read()
             else:
                 async with asyncio.timeout(limits.body_s):
-                    raw = await request.read()
+                    raw = await read_body(request, limits.body_bytes)
             return Body.read(raw)
         except web.HTTPRequestEntityTooLarge:
             raise too_large from None

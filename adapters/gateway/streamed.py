@@ -44,12 +44,22 @@ async def ask_streamed(
         Broken, SettingsError: it failed, and nobody has noted it yet.
         CallerGone: the caller takes nothing more.
     """
+    response = await _ask(exchange, one, request, counted=True)
+    if isinstance(response, Whole) and _minds_counting(exchange, response):
+        response = await _ask(exchange, one, request, counted=False)
+    return _no_stream(exchange, one, response) if isinstance(response, Whole) else response
+
+
+async def _ask(
+    exchange: Exchange, one: Tried, request: web.Request, *, counted: bool
+) -> web.StreamResponse | Whole | None:
+    """Ask for a stream and hand it on; what is no stream is returned as it is."""
     tools = exchange.tools
-    outgoing = exchange.outgoing(one.candidate)
+    outgoing = exchange.outgoing(one.candidate, counted=counted)
     incoming = await begin(tools.session(), outgoing, tools.timeouts.first_token_s)
     try:
         if incoming.status != 200 or "json" in incoming.kind:
-            return _no_stream(exchange, one, await incoming.error(_left_s(exchange, one)))
+            return await incoming.error(_left_s(exchange, one))
         relay = _Relay(exchange, one, incoming)
         verdict = await relay.until_content()
         if verdict is None:
@@ -57,6 +67,12 @@ async def ask_streamed(
         return relay.give_up(verdict)
     finally:
         incoming.close()
+
+
+def _minds_counting(exchange: Exchange, answer: Whole) -> bool:
+    """Decide whether a server refuses the option which we, and not the caller, have added."""
+    ours = exchange.dialect is Dialect.OPENAI and "stream_options" not in exchange.body.document
+    return ours and answer.status in (400, 422) and b"stream_options" in answer.body
 
 
 def _no_stream(exchange: Exchange, one: Tried, answer: Whole) -> web.Response | None:

@@ -144,7 +144,10 @@ def named(
             return FailureReason.BAD_RESPONSE, "the answer's compression is damaged"
         return FailureReason.NETWORK, f"{place} broke off in the middle of its answer"
     if isinstance(error, aiohttp.ClientResponseError):
-        return FailureReason.BAD_RESPONSE, f"{place} does not answer in HTTP as expected"
+        words = f"{place} does not answer in HTTP as expected"
+        if _undecodable(error):
+            words = "the answer's compression is not known here"
+        return FailureReason.BAD_RESPONSE, words
     return FailureReason.NETWORK, _network_words(error, place)
 
 
@@ -156,7 +159,7 @@ def _network_words(error: Exception, place: str) -> str:
     return words.format(place)
 
 
-def _undecodable(error: aiohttp.ClientPayloadError) -> bool:
+def _undecodable(error: aiohttp.ClientError) -> bool:
     causes = (error, error.__cause__, error.__context__)
     return any(
         isinstance(cause, aiohttp.http_exceptions.ContentEncodingError)

@@ -74,12 +74,19 @@ def conclude(
 def handed_on(exchange: Exchange, one: Tried, answer: Whole, *, clean: bool) -> web.Response:
     """Give the provider's answer back as it is, what an error echoes of a key blacked out."""
     headers = exchange.headers(one)
-    for name in _PASSED_BACK:
-        value = answer.headers.get(name)
-        if value is not None:
-            headers[name] = value
+    headers |= passed_back(answer)
     body = answer.body if clean else redact_body(answer.body, exchange.secrets(one.candidate))
     return web.Response(status=answer.status, body=body, headers=headers)
+
+
+def passed_back(answer: Whole) -> dict[str, str]:
+    """Return the provider's headers that a caller gets; one that cannot be sent is left out."""
+    headers = {"Content-Type": "application/json"}
+    for name in _PASSED_BACK:
+        value = answer.headers.get(name)
+        if value is not None and value.isascii() and value.isprintable():
+            headers[name] = value
+    return headers
 
 
 def _document(raw: bytes) -> Json:

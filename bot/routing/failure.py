@@ -88,6 +88,9 @@ def classify(
     error = _error_in(body if parsed is None else b"", parsed)
     page = not error.envelope and is_page(header(headers, "content-type"), body)
     reason = page_reason(status) if page else reason_of(provider_id, status, error, text)
+    if answer_state(dialect, parsed) is AnswerState.GOOD:
+        # Answers are never stored, whatever the status they come with.
+        text = "with an answer"
     said = error.message or (page_title(text) or "a web page" if page else text)
     detail = f"HTTP {status}: {said}" if said.strip() else f"HTTP {status}, without a word"
     if reason is None:

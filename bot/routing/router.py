@@ -69,7 +69,9 @@ def lane_of(
     hops = hops if fallbacks else hops[:1]
     speaking = [hop for hop in hops if _speaks(hop, dialect)]
     skipped = [
-        (hop, "speaks another dialect") for hop in hops if hop.provider and hop not in speaking
+        (hop, "speaks another dialect" if hop.provider.endpoints else "its api is not known here")
+        for hop in hops
+        if hop.provider and hop not in speaking
     ]
     skipped += [
         (hop, _why(hop))

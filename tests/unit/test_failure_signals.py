@@ -276,6 +276,14 @@ def test_json_that_is_parsed_already_is_not_read_again():
     assert verdict.reason is FailureReason.BILLING
 
 
+def test_an_answer_is_not_quoted_though_its_status_is_an_errors():
+    verdict = classify("openai", Dialect.OPENAI, 500, {}, b"not read", parsed=chat("The answer"))
+    assert (verdict.reason, verdict.detail) == (
+        FailureReason.SERVER_ERROR,
+        "HTTP 500: with an answer",
+    )
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "expected"),
     [

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.catalog import shipped
 from bot.config.schema import ConfigView, view
 from bot.errors import UnknownModelError
-from bot.models import Dialect, FailureReason
+from bot.models import Dialect, FailureReason, ModelRef
 from bot.routing.chain import Surroundings
 from bot.routing.cooldown import CooldownBook, Gate
 from bot.routing.router import Candidate, Fate, Lane, Walk, lane_of
@@ -92,6 +92,28 @@ def test_only_who_speaks_the_dialect_is_asked():
         (GPT, "speaks another dialect"),
         ("gemini/gemini-2.5-flash", "speaks another dialect"),
     ]
+
+
+def test_an_api_that_nobody_here_speaks():
+    providers = {"aws": {"baseUrl": "http://127.0.0.1:9", "api": "bedrock-converse-stream"}}
+    config = view(
+        {
+            "models": {"providers": providers},
+            "agents": {"defaults": {"model": {"primary": "aws/x", "fallbacks": [FLASH]}}},
+        }
+    )
+    behind = lane(config=config)
+    assert [(str(hop.ref), why) for hop, why in behind.skipped] == [
+        ("aws/x", "its api is not known here")
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["gpt-5", "/x", "openai/", "openai/a b", "openai/a\x00", "a/\x7f", "a/" + "x" * 200]
+)
+def test_what_is_no_models_name(text: str):
+    assert ModelRef.parse(text) is None
+    assert ModelRef.parse(" openai/模型:8b@x ") == ModelRef("openai", "模型:8b@x")
 
 
 def test_a_first_hop_without_a_key_stays_the_first():

@@ -149,6 +149,55 @@ async def test_whole_answers(put: Put, script: Any, reason: FailureReason):
     assert "demo-openai-key" not in event.detail
 
 
+@pytest.mark.parametrize("kind", ["text/plain\x01", "application/json; x=\xff"])
+async def test_a_header_that_cannot_be_handed_on(put: Put, kind: str):
+    raw_answer = http(json.dumps(answer()).encode(), "200 OK", "?").replace(
+        b"?", kind.encode("latin-1"), 1
+    )
+    gate, _ = await put(says(raw_answer))
+    response = await gate.ask()
+    assert response.status == 200
+    assert response.headers["x-changeover-model"] == GPT
+    assert response.headers["content-type"].startswith("application/json")
+
+
+async def test_a_compression_that_is_not_known(put: Put):
+    gate, _ = await put(says(http(b"\x0b", "200 OK", "application/json", "content-encoding: br")))
+    assert (await gate.ask()).headers["x-changeover-model"] == FLASH
+    (event,) = await gate.events()
+    assert "compression" in event.detail
+
+
+@pytest.mark.parametrize("status", ["500 Oops", "400 Bad Request"])
+async def test_no_prompt_is_stored_that_an_error_repeats(put: Put, status: str):
+    said = b'{"error": {"message": "model not found, cannot read: my dog Rex-is-ill-again now"}}'
+    gate, _ = await put(says(http(said, status)))
+    await gate.ask(messages=[{"role": "user", "content": "Help!\nMy dog, my dog Rex-is-ill-again"}])
+    (event,) = await gate.events()
+    assert "cannot read: … now" in event.detail
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "422 Unprocessable"])
+async def test_a_server_that_minds_counting_is_asked_without(put: Put, status: str):
+    async def strict(call: Call) -> None:
+        if "stream_options" in call.json:
+            said = b'{"detail": [{"loc": ["body", "stream_options"], "msg": "not permitted"}]}'
+            await call.send(http(said, status))
+        else:
+            await call.send(head(), chunk("Hello"), chunk(finish="stop"), DONE)
+
+    gate, chaos = await put(strict)
+    response = await gate.ask(stream=True)
+    assert response.status == 200
+    assert response.headers["x-changeover-model"] == GPT
+    assert b"Hello" in response.body
+    assert len(chaos.calls) == 2
+    (row,) = await gate.attempts()
+    assert (row.status, row.answered, row.estimated) == (200, True, True)
+    own = await gate.ask(stream=True, stream_options={"include_usage": True})
+    assert own.status == int(status[:3])
+
+
 async def endless_comments(call: Call) -> None:
     await call.send(head())
     while True:
@@ -469,6 +518,7 @@ async def test_what_cannot_even_be_sent(start: Start, base: str, key: str, strea
     assert response.headers["x-changeover-reason"] == "network"
     (event,) = await gate.events()
     assert "models.providers.mine" in event.detail
+    assert not event.detail.endswith(".")
 
 
 # --- the caller's own fault --------------------------------------------------------------------

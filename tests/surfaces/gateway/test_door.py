@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import logging
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -195,6 +196,9 @@ async def test_bodies_that_are_no_request(gate: Gate, path: str, body: bytes, wo
         ("antropic/claude-opus-4-5", "There is no provider 'antropic'"),
         ("x" * 100_000, "no alias, preset or provider/model"),
         ("../../etc", "There is no provider"),
+        ("openai/gpt\x00\x7f", "no alias, preset or provider/model"),
+        ("openai/gpt\r\nx-evil: 1", "no alias, preset or provider/model"),
+        ("openai/" + "x" * 100_000, "no alias, preset or provider/model"),
     ],
 )
 async def test_unknown_models(gate: Gate, path: str, asked: str, words: str):
@@ -247,6 +251,34 @@ async def test_zipped_bodies(gate: Gate, path: str):
     assert (await gate.ask(path, b"\x1f\x8brubbish", zipped)).status == 400
     bomb = await gate.ask(path, gzip.compress(b" " * (34 << 20), 1), zipped)
     assert bomb.status == 413
+
+
+async def test_a_bomb_is_not_unpacked(start: Start):
+    gate = await start(more={"limits": Limits(body_bytes=8 << 20)})
+    bomb = gzip.compress(b" " * (64 << 20), 1)
+    tracemalloc.start()
+    try:
+        answer = await gate.ask(body=bomb, headers={"content-encoding": "gzip"})
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert answer.status == 413
+    assert most_bytes < 16 << 20
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("x-big: " + "a" * 20_000, "header is too long"),
+        ("content-encoding: br", "compressed in a way"),
+    ],
+)
+async def test_requests_that_cannot_be_read(gate: Gate, header: str, words: str):
+    answer = await raw(
+        gate, f"POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n{header}\r\n\r\n!".encode()
+    )
+    assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
+    assert words.encode() in answer
 
 
 async def raw(gate: Gate, *parts: bytes, pause_s: float = 0.0) -> bytes:

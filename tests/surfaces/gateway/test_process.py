@@ -91,6 +91,9 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 def rows_of(folder: Path) -> list[tuple[Any, ...]]:
     connection = sqlite3.connect(folder / "changeover.db")
     try:
+        # The first answer may be quicker than the tables are made.
+        if not connection.execute("select 1 from sqlite_master where name = 'attempts'").fetchall():
+            return []
         query = "select model, status, input_tokens, output_tokens from attempts order by id"
         return connection.execute(query).fetchall()
     finally:

@@ -9,10 +9,11 @@ from typing import Any
 import anthropic
 import openai
 import pytest
+from multidict import CIMultiDict
 
 from adapters.demo.simulated import SimulatedProviders
 from tests.fakes_gateway import CHAIN, CHAT, FLASH, GPT, HI, MESSAGES, OPUS, ROUTER, Gate, config_of
-from tests.servers.chaos import Chaos, chunk, head
+from tests.servers.chaos import Chaos, chunk, head, http
 from tests.surfaces.gateway.conftest import Start
 
 TOKEN = "gateway-token"
@@ -300,6 +301,17 @@ async def test_anthropic_beta_calls(start: Start):
         await gate.ask(f"{MESSAGES}?beta=true", {"model": "auto", "messages": HI, "max_tokens": 1})
         await gate.ask(f"{MESSAGES}?key=secret", {"model": "auto", "messages": HI, "max_tokens": 1})
     assert seen == ["/v1/messages?beta=true", "/v1/messages"]
+
+
+async def test_anthropic_betas_in_several_lines(start: Start):
+    async def script(call: Any) -> None:
+        assert call.header("anthropic-beta") == "one,two, three"
+        await call.send(http(b'{"type": "message", "content": [{"type": "text", "text": "x"}]}'))
+
+    async with Chaos(script) as chaos:
+        gate = await start(config_of(OPUS), ANTHROPIC_BASE_URL=chaos.url)
+        betas = CIMultiDict([("anthropic-beta", "one,two"), ("anthropic-beta", "three")])
+        assert (await gate.ask(MESSAGES, headers=betas)).status == 200
 
 
 async def test_counting_tokens(start: Start, providers: SimulatedProviders):
