@@ -11,6 +11,7 @@ from bot.errors import ConfigMissingError, ConfigUnreadableError
 from bot.ports import Document
 
 _FIRST_LOOK_S = 0.1
+_WITHOUT_KERNEL_S = 0.8
 
 
 async def watch_file(
@@ -41,6 +42,9 @@ async def watch_file(
                 seen = document.revision
                 yield document
             if listener.done() or _folders(path) != folders:
+                if listener.done():
+                    # The kernel cannot tell here: looking must be quick enough by itself.
+                    pause_s = min(pause_s, _WITHOUT_KERNEL_S)
                 await _stop(listener)
                 folders = _folders(path)
                 listener = asyncio.create_task(_listen(folders, wake))
