@@ -106,7 +106,8 @@ class Answers:
             return
         cause = getattr(error, "original", error)
         _log.error("an answer to Discord failed unexpectedly", exc_info=cause)
-        await self._at_once(interaction, unexpected_card(""))
+        ran = interaction.command
+        await self._at_once(interaction, unexpected_card(ran.qualified_name if ran else ""))
 
     async def drain(self, timeout_s: float) -> None:
         """Take nothing new, and let what is being answered come to its end, or cut it off."""

@@ -26,6 +26,7 @@ Draw = Callable[[Chart], Awaitable[bytes]]
 TROUBLE = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError)
 """What a call to Discord may raise."""
 MOST_TRIES, LONGEST_WAIT_S = 4, 60.0
+NO_TELLING_S = 1.0
 _log = logging.getLogger("changeover.discord")
 
 
@@ -120,7 +121,8 @@ async def patiently(send: Callable[[], Awaitable[T]]) -> T:
     """Send, and again where Discord says to wait.
 
     discord.py waits by itself, except where an answer did not come through Discord's own
-    front (its `Via` header is missing), and for those that exhaust its own tries.
+    front (its `Via` header is missing), for those that exhaust its own tries, and for a page of
+    words in place of JSON.
     """
     for _ in range(MOST_TRIES - 1):
         try:
@@ -129,8 +131,11 @@ async def patiently(send: Callable[[], Awaitable[T]]) -> T:
             wait_s = _wait_s(error)
             if wait_s is None:
                 raise
-            _log.info("Discord asks to wait %.1f s", wait_s)
-            await asyncio.sleep(wait_s)
+        except TypeError:
+            # discord.py looks for the wait in a 429's body, and trips over one that is no JSON.
+            wait_s = NO_TELLING_S
+        _log.info("Discord asks to wait %.1f s", wait_s)
+        await asyncio.sleep(wait_s)
     return await send()
 
 

@@ -12,7 +12,7 @@ from adapters.main.wiring import Wired
 from adapters.storage.sync_memory import LazyMemory
 from bot.app import App
 from bot.card import Card, Chart, plain
-from bot.errors import ChangeoverError
+from bot.errors import ChangeoverError, ChatError
 from bot.ports import Chat, MessageRef
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from adapters.discord.service import DiscordSurface
     from adapters.slack.app import SlackSurface
 
+TELL_AGAIN_S = 2.0
 _log = logging.getLogger("changeover")
 
 
@@ -113,9 +114,18 @@ async def tell(app: App, channels: Mapping[str, Chat], card: Card) -> None:
     armed = await app.arm(card)
     for name, chat in channels.items():
         try:
-            await chat.post(armed)
+            await _post(chat, armed)
         except ChangeoverError as error:
             _log.warning("%s could not be told (%s): %s", name, error.message, words_of(card))
+
+
+async def _post(chat: Chat, card: Card) -> None:
+    """Post, and once more after a fault: here twice is better than never."""
+    try:
+        await chat.post(card)
+    except ChatError:
+        await asyncio.sleep(TELL_AGAIN_S)
+        await chat.post(card)
 
 
 def words_of(card: Card) -> str:

@@ -17,6 +17,9 @@ from slack_sdk.http_retry.builtin_async_handlers import (
     AsyncRateLimitErrorRetryHandler,
     AsyncServerErrorRetryHandler,
 )
+from slack_sdk.http_retry.request import HttpRequest
+from slack_sdk.http_retry.response import HttpResponse
+from slack_sdk.http_retry.state import RetryState
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
@@ -61,6 +64,9 @@ _SAYS = {
     "unreadable": ("its answer is no JSON", "Check SLACK_API_URL."),
     "ratelimited": ("it is asked too often", "Wait a minute."),
 }
+_WITHOUT_WORDS: dict[object, str] = {200: "unreadable", 429: "ratelimited"}
+"""What an answer without Slack's own word for why comes down to."""
+
 _GONE = frozenset(
     {"message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found",
      "is_archived", "not_in_channel"}
@@ -92,7 +98,7 @@ def asking(doing: str) -> Iterator[None]:
         data = getattr(error.response, "data", None)
         answer = data if isinstance(data, dict) else {}
         status = getattr(error.response, "status_code", getattr(error.response, "status", "?"))
-        reason = str(answer.get("error") or f"HTTP {status}")
+        reason = str(answer.get("error") or _WITHOUT_WORDS.get(status, f"HTTP {status}"))
         raise SlackTrouble(doing, reason, needed=str(answer.get("needed") or "")) from error
     except TimeoutError as error:
         raise SlackTrouble(doing, "timeout") from error
@@ -116,7 +122,8 @@ class Api:
     """One workspace's Web API.
 
     `web` waits out rate limits; `quick` gives up at once, for what has a fallback; `once` never
-    sends again what may have arrived, for posts that are looked for afterwards. The channels'
+    sends again what may have arrived (a 500 may have posted), for posts that are looked for
+    afterwards. The channels'
     queues let one message through every `pace_s` seconds, as Slack asks.
     Source: https://docs.slack.dev/apis/web-api/rate-limits
     """
@@ -126,14 +133,14 @@ class Api:
         patient = [
             AsyncConnectionErrorRetryHandler(),
             AsyncRateLimitErrorRetryHandler(max_retry_count=RATE_LIMIT_TRIES),
-            AsyncServerErrorRetryHandler(),
+            _ServerErrorRetryHandler(),
         ]
         self.web = self._client(patient)
         self.quick = self._client([AsyncConnectionErrorRetryHandler()])
         self.once = self._client(
             [
                 AsyncConnectionErrorRetryHandler(error_types=[aiohttp.ClientConnectorError]),
-                *patient[1:],
+                AsyncRateLimitErrorRetryHandler(max_retry_count=RATE_LIMIT_TRIES),
             ]
         )
         self._pace_s = pace_s
@@ -194,6 +201,20 @@ class Api:
         )
         client.proxy = proxy_for(url)
         return client
+
+
+class _ServerErrorRetryHandler(AsyncServerErrorRetryHandler):
+    """Sends once more after any fault of the server; the SDK's own leaves 502 and 504 out."""
+
+    async def _can_retry_async(
+        self,
+        *,
+        state: RetryState,
+        request: HttpRequest,
+        response: HttpResponse | None = None,
+        error: Exception | None = None,
+    ) -> bool:
+        return response is not None and response.status_code >= 500
 
 
 class _Queue:

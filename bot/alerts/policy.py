@@ -15,8 +15,9 @@ class Step(StrEnum):
     """What is to be done.
 
     The first five speak. `close` ends what was never told. `wait` is the group wait, or an edit
-    that comes too soon; `blip` waits for a failure that looks over; `muted`, `quiet` and `hidden`
-    (behind a dead chain) hold the first word back. `rest`: there is nothing new.
+    that comes too soon; `blip` waits for a failure that looks over, or whose model is no longer
+    the primary; `muted`, `quiet` and `hidden` (behind a dead chain) hold the first word back.
+    `rest`: there is nothing new.
     """
 
     OPEN = "open"
@@ -99,10 +100,10 @@ def _unsaid(incident: Incident, now: datetime, settings: AlertSettings, scene: S
     if end is not None and (incident.held or incident.reason is AlertReason.CONFIG_INVALID):
         return Decision(Step.CLOSE, end=end)
     brief = incident.bad_at - incident.opened_at < settings.group_wait
-    if not loud and brief and incident.good:
+    if not loud and brief and (incident.good or incident.replaced):
         over_at = incident.bad_at + settings.blip_over
         if now >= over_at:
-            return Decision(Step.CLOSE, end=End.BLIP)
+            return Decision(Step.CLOSE, end=End.BLIP if incident.good else End.MOVED_ON)
         return Decision(Step.BLIP, over_at)
     due_at = incident.opened_at if loud else incident.opened_at + settings.group_wait
     if now < due_at:

@@ -54,7 +54,11 @@ def details_card(incident_id: int, primary: str, events: Sequence[FirstEvent]) -
             text(
                 When(event.at, WhenStyle.DATE_TIME),
                 f" {REASONS[FailureReason(event.reason)]}, ",
-                *(("answered by ", Code(event.to_model)) if event.to_model else ("refused",)),
+                *(
+                    ("answered by ", Code(event.to_model))
+                    if event.to_model
+                    else ("nobody answered",)
+                ),
                 " (request ",
                 Code(shorten(event.request_id, 40)),
                 ")",

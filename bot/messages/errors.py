@@ -25,10 +25,11 @@ def unexpected_card(command: str) -> Card:
     """Tell that something went wrong which nobody foresaw, without any of its inside."""
     message = "Something went wrong inside Changeover; the config was not harmed."
     hint = "The server's log has the details; changeover doctor may name the cause."
+    where = (text("It happened in ", Code(f"/{command}"), "."),) if command else ()
     return Card(
         title=text(message),
         tone=Tone.BAD,
-        body=(text(hint), text("It happened in ", Code(f"/{command}"), ".")),
+        body=(text(hint), *where),
         visibility=Visibility.PRIVATE,
         command=command,
         error=ErrorInfo("internal", message, hint),

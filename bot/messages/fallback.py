@@ -144,7 +144,7 @@ def test_card(words: TestWords, data: dict[str, Any]) -> Card:
         else (text("A request now would be refused."),)
     )
     repairs = tuple(
-        Caution("repair", f"{row.model}: {row.detail or 'did not answer'}", row.hint)
+        Caution("repair", f"{row.model}: {(row.detail or 'did not answer').rstrip('.')}.", row.hint)
         for row in words.rows
         if row.verdict.verdict != "ok" and row.hint
     )

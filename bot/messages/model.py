@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -63,7 +64,8 @@ def value(json_value: Any) -> str:
     if json_value is None:
         return "none"
     if isinstance(json_value, list):
-        return " → ".join(str(item) for item in json_value) or "empty"
+        # Not with arrows: one stands between the old chain and the new.
+        return ", ".join(str(item) for item in json_value) or "empty"
     if isinstance(json_value, dict):
         return ", ".join(f"{key} ({alias})" if alias else key for key, alias in json_value.items())
     return str(json_value)
@@ -258,9 +260,14 @@ def confirm_card(
         ),
         buttons=(Button("Confirm", action, ButtonStyle.DANGER),),
         visibility=Visibility.PRIVATE,
-        footer=text("In a terminal: ", Code(f"changeover {command} --yes")),
+        footer=text("In a terminal: ", Code(f"changeover {_for_a_shell(command)} --yes")),
         data=data,
     )
+
+
+def _for_a_shell(command: str) -> str:
+    """Quote what a shell would take for its own, such as a reason's apostrophe."""
+    return " ".join(map(shlex.quote, command.split()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +289,7 @@ def list_card(rows: Sequence[ModelRow], provider: str | None, data: dict[str, An
     """Show every configured model with names, price, window, key and permission."""
 
     def key(row: ModelRow) -> str:
-        return "key" if row.key_present else f"no {row.key_name}"
+        return "set" if row.key_present else f"no {row.key_name}"
 
     return Card(
         title=text(

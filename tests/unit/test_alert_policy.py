@@ -58,6 +58,18 @@ def test_a_blip_says_nothing():
     assert decide(incident, NOON + 62 * SECOND, RULES, PLAIN) == Decision(Step.CLOSE, end=End.BLIP)
 
 
+def test_a_model_that_somebody_has_switched_away_from_at_once_says_nothing():
+    left = replace(failing(0, 2), was_primary=True, replaced=True)
+    assert step(left, 30 * SECOND) is Step.BLIP
+    closed = Decision(Step.CLOSE, end=End.MOVED_ON)
+    assert decide(left, NOON + 62 * SECOND, RULES, PLAIN) == closed
+    assert step(replace(left, replaced=False), 30 * SECOND) is Step.OPEN
+    asked_on = replace(failing(0, 31), was_primary=True, replaced=True)
+    assert step(asked_on, 40 * SECOND) is Step.OPEN
+    loud = replace(failing(0, reason=FailureReason.AUTH), was_primary=True, replaced=True)
+    assert step(loud, MINUTE) is Step.OPEN
+
+
 def test_failures_that_go_on_for_longer_are_no_blip():
     assert step(good(failing(0, 31), 1), 40 * SECOND) is Step.OPEN
     assert step(good(failing(0, 29), 1), 40 * SECOND) is Step.BLIP

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import pytest
 
@@ -151,6 +152,21 @@ async def test_from_free_to_priced_always_asks():
     bench = Bench()
     await bench.say("/model local")
     assert (await bench.say("/model cheap", yes=False)).error.code == "confirmation"
+
+
+async def test_the_question_can_be_pasted_into_a_shell():
+    bench = Bench()
+    await bench.say("/model cheap")
+    card = await bench.say("/model best reason it's $(id)", yes=False)
+    typed = plain(card.footer).removeprefix("In a terminal: changeover ")
+    assert shlex.split(typed) == ["model", "best", "reason", "it's", "$(id)", "--yes"]
+
+
+async def test_an_old_chain_is_told_from_the_new():
+    bench = Bench()
+    await bench.say("/fallback set deepseek/deepseek-flash ollama/llama3.3")
+    card = await bench.say("/fallback off")
+    assert plain(card.title) == "Chain: deepseek/deepseek-flash, ollama/llama3.3 → empty"
 
 
 async def test_a_confirmation_is_void_once_the_primary_has_moved_on():

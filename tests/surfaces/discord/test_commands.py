@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from adapters.discord import outgoing
 from bot.ports import Document
 from tests.fakes_core import Bench
 from tests.fakes_discord import FakeMemory, running
@@ -302,6 +303,15 @@ async def test_a_429_is_waited_out(server: DiscordServer, via):
         assert "anthropic/claude-opus-4-5" in asked.answer.words
 
 
+async def test_a_429_that_is_a_web_page_is_waited_out(server: DiscordServer, monkeypatch):
+    monkeypatch.setattr(outgoing, "NO_TELLING_S", 0.01)
+    async with running(server, Bench()):
+        page = "<html>slow down</html>"
+        server.fail("PATCH", "/messages/@original", 429, page, headers={"Via": "1.1 google"})
+        asked = await server.command("model status")
+        assert "anthropic/claude-opus-4-5" in asked.answer.words
+
+
 async def test_a_change_whose_answer_is_lost_is_told_in_the_channel(server: DiscordServer):
     bench = Bench(operators=OPERATOR)
     async with running(server, bench):
@@ -339,6 +349,7 @@ async def test_a_card_that_cannot_be_drawn_is_still_answered(server: DiscordServ
     async with running(server, bench):
         asked = await server.command("model status")
         assert "Something went wrong" in asked.answer.words
+        assert "It happened in `/model status`" in asked.answer.words
         assert "no ink" in caplog.text
 
 

@@ -56,6 +56,8 @@ async def test_an_event_sent_again_is_done_once(slack: SlackServer, http) -> Non
         {},
         {"X-Slack-Request-Timestamp": "soon", "X-Slack-Signature": "v0=1"},
         {"X-Slack-Request-Timestamp": str(int(time.time()))},
+        {"X-Slack-Request-Timestamp": str(int(time.time())), "X-Slack-Signature": "v0=é"},
+        {"X-Slack-Request-Timestamp": "9" * 400, "X-Slack-Signature": "v0=1"},
     ],
 )
 async def test_an_unsigned_request_is_refused(slack: SlackServer, http, headers) -> None:
@@ -92,6 +94,16 @@ async def test_bytes_that_are_no_utf8_are_refused(slack: SlackServer, http) -> N
     app = await http(FakeCore())
     async with app.session.post(app.url, data=b"\xff\xfe", headers=signed("x")) as answer:
         assert answer.status == 401
+
+
+@pytest.mark.parametrize("body", ["{", "[]", "null", "payload=%7B", "payload=[]", "payload=1"])
+async def test_an_odd_body_is_refused_without_a_fuss(slack: SlackServer, http, body) -> None:
+    app = await http(FakeCore())
+    kind = "application/json" if "=" not in body else "application/x-www-form-urlencoded"
+    for headers, expected in ((signed(body, secret="another"), 401), (signed(body), 400)):
+        ours = {**headers, "Content-Type": kind}
+        async with app.session.post(app.url, data=body, headers=ours) as answer:
+            assert (answer.status, await answer.text()) == (expected, "")
 
 
 async def test_health_is_good_without_a_socket(slack: SlackServer, http) -> None:

@@ -92,11 +92,37 @@ async def test_a_channel_is_sent_one_message_at_a_time(slack: SlackServer, start
     assert len(slack.called("chat.postMessage")) == 5
 
 
-async def test_a_server_error_is_tried_once_more(slack: SlackServer, start: Start) -> None:
+@pytest.mark.parametrize("status", [502])
+async def test_a_server_error_is_tried_once_more(slack: SlackServer, start: Start, status) -> None:
     surface = await start(FakeCore())
-    slack.faults["chat.postMessage"].append(Fault(status=503, body="<html>busy</html>"))
-    await surface.chat.post(public("alert"))
-    assert (await slack.message()).text == "alert"
+    posted = await surface.chat.post(public("alert"))
+    slack.faults["chat.update"].append(Fault(status=status, body="<html>busy</html>"))
+    await surface.chat.update(posted, public("over"))
+    assert (await slack.message()).text == "over"
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+async def test_a_post_is_not_sent_again_after_an_answer_that_leaves_it_open(
+    slack: SlackServer, start: Start, status
+) -> None:
+    surface = await start(FakeCore())
+    slack.faults["chat.postMessage"].append(Fault(status=status, body="<html>busy</html>"))
+    with pytest.raises(ChatError, match=f"HTTP {status}"):
+        await surface.chat.post(public("alert"))
+    assert len(slack.called("chat.postMessage")) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(200, "its answer is no JSON"), (429, "it is asked too often")]
+)
+async def test_a_page_instead_of_an_answer_is_told_in_words(
+    slack: SlackServer, start: Start, status, said
+) -> None:
+    surface = await start(FakeCore())
+    page = Fault(status=status, body="<html>hello</html>", headers={"Retry-After": "0"})
+    slack.faults["conversations.info"].append(page)
+    with pytest.raises(ChatError, match=said):
+        await surface.chat.look()
 
 
 # --- the team's channel -----------------------------------------------------------------------
