@@ -117,8 +117,8 @@ class FakeConfigStore:
             session.closed = True
             self._lock.release()
 
-    async def watch(self) -> AsyncIterator[Document]:
-        seen = self._revision()
+    async def watch(self, since: str | None = None) -> AsyncIterator[Document]:
+        seen = since or self._revision()
         while True:
             changed = self._changed
             if self._revision() != seen and self.raw is not None:

@@ -122,7 +122,7 @@ class Bot:
                 "CHANGEOVER_CHAIN_TEST", cron, "chain test", self._alerts.chain_test
             )
         self._schedule.start()
-        self._watching = asyncio.create_task(self._watch())
+        self._watching = asyncio.create_task(self._watch(document.revision))
         await self._openclaw.start()
         await self.chats.start()
 
@@ -147,8 +147,8 @@ class Bot:
         except ChangeoverError as error:
             _log.warning("%s %s", error.message, error.hint)
 
-    async def _watch(self) -> None:
-        async for document in self._wired.app.ports.store.watch():
+    async def _watch(self, since: str) -> None:
+        async for document in self._wired.app.ports.store.watch(since):
             self._openclaw.config_changed(document)
             try:
                 await self._alerts.config_changed(document)

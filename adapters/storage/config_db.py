@@ -69,9 +69,11 @@ class DatabaseConfigStore:
         """Write a first document; never over anything. Raises ConfigWriteError."""
         return await self._store(raw, None)
 
-    def watch(self) -> AsyncIterator[Document]:
-        """Yield the document each time its revision has changed, until cancelled."""
-        return watch_database(self._database.url, self._changed, poll_s=self._poll_s)
+    def watch(self, since: str | None = None) -> AsyncIterator[Document]:
+        """Yield the document each time its revision has changed since one, until cancelled."""
+        return watch_database(
+            self._database.url, self._changed, since=since, poll_s=self._poll_s
+        )
 
     @asynccontextmanager
     async def _exclusive(self) -> AsyncIterator[ConfigSession]:

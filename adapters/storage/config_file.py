@@ -61,9 +61,9 @@ class FileConfigStore:
         await _finish(asyncio.create_task(asyncio.to_thread(create_file, self._fs, target, raw)))
         return self._read()
 
-    def watch(self) -> AsyncIterator[Document]:
-        """Yield the document each time its revision has changed, until cancelled."""
-        return watch_file(self._path, self._read, poll_s=self._poll_s)
+    def watch(self, since: str | None = None) -> AsyncIterator[Document]:
+        """Yield the document each time its revision has changed since one, until cancelled."""
+        return watch_file(self._path, self._read, since=since, poll_s=self._poll_s)
 
     @asynccontextmanager
     async def _exclusive(self) -> AsyncIterator[ConfigSession]:

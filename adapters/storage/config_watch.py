@@ -18,16 +18,22 @@ _log = logging.getLogger("changeover")
 
 
 async def watch_database(
-    url: DatabaseUrl, read: Callable[[str | None], Awaitable[Document | None]], *, poll_s: float
+    url: DatabaseUrl,
+    read: Callable[[str | None], Awaitable[Document | None]],
+    *,
+    since: str | None,
+    poll_s: float,
 ) -> AsyncIterator[Document]:
-    """Yield the document each time its revision has changed, until cancelled.
+    """Yield the document each time its revision has changed since one, until cancelled.
 
     `read` returns the document unless its revision is the given one or there is none. A database
     that is away for a while is waited for.
     """
     following = _Following(read)
-    first = await following.look(None)
-    seen = first.revision if first else None
+    seen = since
+    if seen is None:
+        first = await following.look(None)
+        seen = first.revision if first else None
     listener = _Listener(url)
     try:
         while True:

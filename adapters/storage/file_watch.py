@@ -15,15 +15,17 @@ _WITHOUT_KERNEL_S = 0.8
 
 
 async def watch_file(
-    path: str, read: Callable[[], Document], *, poll_s: float
+    path: str, read: Callable[[], Document], *, since: str | None, poll_s: float
 ) -> AsyncIterator[Document]:
-    """Yield what `read` returns each time its revision has changed, until cancelled.
+    """Yield what `read` returns each time its revision has changed since one, until cancelled.
 
     A file that is missing or unreadable for a while is waited for. `path` is as configured:
     through a symbolic link its folder and its target's are both watched.
     """
-    document = await asyncio.to_thread(_try, read)
-    seen = document.revision if document else None
+    seen = since
+    if seen is None:
+        document = await asyncio.to_thread(_try, read)
+        seen = document.revision if document else None
     wake = asyncio.Event()
     folders = _folders(path)
     listener = asyncio.create_task(_listen(folders, wake))

@@ -44,9 +44,9 @@ class LazyConfigStore:
         """Write a first document; never over anything. Raises ConfigWriteError."""
         return await self._open().create(raw)
 
-    def watch(self) -> AsyncIterator[Document]:
-        """Yield the document each time its revision has changed, until cancelled."""
-        return self._open().watch()
+    def watch(self, since: str | None = None) -> AsyncIterator[Document]:
+        """Yield the document each time its revision has changed since one, until cancelled."""
+        return self._open().watch(since)
 
     async def close(self) -> None:
         """Close the database."""

@@ -68,6 +68,9 @@ class ConfigStore(Protocol):
         """Hold the writers' lock. Entering raises ConfigLockedError when it stays taken."""
         ...
 
-    def watch(self) -> AsyncIterator[Document]:
-        """Yield the document each time its revision has changed, until cancelled."""
+    def watch(self, since: str | None = None) -> AsyncIterator[Document]:
+        """Yield the document each time its revision has changed, until cancelled.
+
+        `since` is the revision that the caller has; without it, what stands when the watch begins.
+        """
         ...

@@ -227,9 +227,9 @@ async def test_readers_need_no_lock(ground: Ground) -> None:
 class Watcher:
     """Collects what a store's watch yields."""
 
-    def __init__(self, store: ConfigStore) -> None:
+    def __init__(self, store: ConfigStore, since: str | None = None) -> None:
         self.seen: asyncio.Queue[Document] = asyncio.Queue()
-        self._iterator: AsyncIterator[Document] = store.watch()
+        self._iterator: AsyncIterator[Document] = store.watch(since)
         self._task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
@@ -252,17 +252,8 @@ class Watcher:
 async def watched(
     store: Creating, ground: Ground
 ) -> AsyncIterator[tuple[Creating, Ground, Watcher]]:
-    """Start watching and go on once the watcher has proved that it looks."""
     ground.put(FIRST)
-    watcher = Watcher(store)
-    for tries in range(200):
-        if not watcher.seen.empty():
-            break
-        ground.put(f"{{ tries: {tries} }}".encode())
-        await asyncio.sleep(0.1)
-    ground.put(FIRST)
-    while await watcher.next() != FIRST:
-        pass
+    watcher = Watcher(store, revision_of(FIRST))
     yield store, ground, watcher
     await watcher.stop()
 
@@ -277,6 +268,15 @@ async def test_watch_tells_of_edits_from_outside_and_of_our_own(
         await session.write(FIRST, expected_revision=revision_of(SECOND))
     assert await watcher.next() == FIRST
     assert watcher.seen.empty()
+
+
+async def test_watch_tells_of_an_edit_that_came_before_it_began(
+    store: Creating, ground: Ground
+) -> None:
+    ground.put(SECOND)
+    watcher = Watcher(store, revision_of(FIRST))
+    assert await watcher.next() == SECOND
+    await watcher.stop()
 
 
 async def test_watch_says_nothing_when_the_bytes_are_the_same(
