@@ -71,9 +71,7 @@ class DatabaseConfigStore:
 
     def watch(self, since: str | None = None) -> AsyncIterator[Document]:
         """Yield the document each time its revision has changed since one, until cancelled."""
-        return watch_database(
-            self._database.url, self._changed, since=since, poll_s=self._poll_s
-        )
+        return watch_database(self._database.url, self._changed, since=since, poll_s=self._poll_s)
 
     @asynccontextmanager
     async def _exclusive(self) -> AsyncIterator[ConfigSession]:
