@@ -335,15 +335,17 @@ class FakeFallbackLog:
         live = [c for c in self._cooldowns.values() if c.until > now]
         return sorted(live, key=lambda c: (c.until, c.scope))
 
-    async def set_cooldown(self, cooldown: Cooldown) -> None:
+    async def set_cooldown(self, *cooldowns: Cooldown) -> None:
         self._check()
-        standing = self._cooldowns.get(cooldown.scope)
-        if standing is None or standing.until <= cooldown.until:
-            self._cooldowns[cooldown.scope] = cooldown
+        for cooldown in cooldowns:
+            standing = self._cooldowns.get(cooldown.scope)
+            if standing is None or standing.until <= cooldown.until:
+                self._cooldowns[cooldown.scope] = cooldown
 
-    async def clear_cooldown(self, scope: str) -> None:
+    async def clear_cooldown(self, *scopes: str) -> None:
         self._check()
-        self._cooldowns.pop(scope, None)
+        for scope in scopes:
+            self._cooldowns.pop(scope, None)
 
     async def events(self, since: datetime, limit: int) -> Sequence[FallbackEvent]:
         self._check()

@@ -33,7 +33,7 @@ FLUSH_S = 0.5
 COOLDOWNS_EVERY_S = 1.0
 LAST_TOLD_S = 2.0
 LOOK_S = 1.0
-TOLD_AFTER_S = 0.05
+TOLD_AFTER_S = 0.25
 # How long a thread that writes to the database may keep the loop waiting; Python's own 5 ms is
 # longer than a whole failover.
 THREAD_TURN_S = 0.0005
@@ -177,11 +177,13 @@ class GatewayService:
         """
         log, now = self._wired.app.ports.log, self._wired.clock.now()
         with contextlib.suppress(StorageError):
-            for scope, row in self._book.untold():
-                if row is None:
-                    await log.clear_cooldown(scope)
-                else:
-                    await log.set_cooldown(row)
+            news = self._book.untold()
+            # All at once: a failover must not wait behind a transaction for each.
+            if begun := [row for _, row in news if row is not None]:
+                await log.set_cooldown(*begun)
+            if ended := [scope for scope, row in news if row is None]:
+                await log.clear_cooldown(*ended)
+            for scope, row in news:
                 self._book.told(scope, row)
             self._book.merge(await log.cooldowns(now), now)
 

@@ -39,14 +39,15 @@ class SqlFallbackLog:
             Cooldown(row.scope, FailureReason(row.reason), row.until, row.failures) for row in rows
         ]
 
-    async def set_cooldown(self, cooldown: Cooldown) -> None:
-        """Start or prolong one; one that lasts longer already stays."""
-        await self._database.write(lambda c: _cool_down(c, cooldown))
+    async def set_cooldown(self, *cooldowns: Cooldown) -> None:
+        """Start or prolong some at once; one that lasts longer already stays."""
+        if cooldowns:
+            await self._database.write(lambda c: _cool_down(c, cooldowns))
 
-    async def clear_cooldown(self, scope: str) -> None:
-        """End one."""
+    async def clear_cooldown(self, *scopes: str) -> None:
+        """End some at once."""
         await self._database.write(
-            lambda c: c.execute(delete(_cooldowns).where(_cooldowns.c.scope == scope))
+            lambda c: c.execute(delete(_cooldowns).where(_cooldowns.c.scope.in_(scopes)))
         )
 
     async def events(self, since: datetime, limit: int) -> Sequence[FallbackEvent]:
@@ -104,13 +105,13 @@ class SqlFallbackLog:
         await self._database.write(lambda c: _mute(c, until))
 
 
-def _cool_down(connection: Connection, cooldown: Cooldown) -> None:
-    row = upsert(connection, _cooldowns).values(
-        scope=cooldown.scope,
-        reason=cooldown.reason.value,
-        until=cooldown.until,
-        failures=cooldown.failures,
-    )
+def _cool_down(connection: Connection, cooldowns: Sequence[Cooldown]) -> None:
+    row = upsert(connection, _cooldowns)
+    rows = [
+        {"scope": c.scope, "reason": c.reason.value, "until": c.until, "failures": c.failures}
+        # Writers that meet in the same rows meet in the same order, so none waits in a circle.
+        for c in sorted(cooldowns, key=lambda c: c.scope)
+    ]
     connection.execute(
         row.on_conflict_do_update(
             index_elements=[_cooldowns.c.scope],
@@ -120,7 +121,8 @@ def _cool_down(connection: Connection, cooldown: Cooldown) -> None:
                 "failures": row.excluded.failures,
             },
             where=_cooldowns.c.until <= row.excluded.until,
-        )
+        ),
+        rows,
     )
 
 

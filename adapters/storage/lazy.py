@@ -180,14 +180,14 @@ class LazyFallbackLog:
         seen = self._database.look(lambda quick: quick.cooldowns(now))
         return await self._open().cooldowns(now) if seen is None else seen
 
-    async def set_cooldown(self, cooldown: Cooldown) -> None:
-        """Start or prolong one."""
-        await self._open().set_cooldown(cooldown)
+    async def set_cooldown(self, *cooldowns: Cooldown) -> None:
+        """Start or prolong some."""
+        await self._open().set_cooldown(*cooldowns)
 
-    async def clear_cooldown(self, scope: str) -> None:
-        """End one."""
+    async def clear_cooldown(self, *scopes: str) -> None:
+        """End some."""
         if not self._database.empty:
-            await self._open().clear_cooldown(scope)
+            await self._open().clear_cooldown(*scopes)
 
     async def events(self, since: datetime, limit: int) -> Sequence[FallbackEvent]:
         """Return the newest first."""

@@ -63,12 +63,12 @@ class FallbackLog(Protocol):
         """Return those still in force."""
         ...
 
-    async def set_cooldown(self, cooldown: Cooldown) -> None:
-        """Start or prolong one."""
+    async def set_cooldown(self, *cooldowns: Cooldown) -> None:
+        """Start or prolong some, all of them or none; one that lasts longer already stays."""
         ...
 
-    async def clear_cooldown(self, scope: str) -> None:
-        """End one."""
+    async def clear_cooldown(self, *scopes: str) -> None:
+        """End some."""
         ...
 
     async def events(self, since: datetime, limit: int) -> Sequence[FallbackEvent]:

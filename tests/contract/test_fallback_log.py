@@ -115,6 +115,17 @@ async def test_a_cooldown_that_ended_makes_room_for_a_shorter_one(ground: Ground
     assert list(await ground.log.cooldowns(NOW)) == [fresh]
 
 
+async def test_many_begin_and_end_at_once(ground: Ground) -> None:
+    rows = [Cooldown(f"p{n}", LIMIT, NOW + MINUTE, n) for n in range(3)]
+    await ground.log.set_cooldown(*reversed(rows))
+    assert list(await ground.other.cooldowns(NOW)) == rows
+    await ground.log.clear_cooldown("p0", "p2", "nobody")
+    assert list(await ground.other.cooldowns(NOW)) == rows[1:2]
+    await ground.log.set_cooldown()
+    await ground.log.clear_cooldown()
+    assert list(await ground.other.cooldowns(NOW)) == rows[1:2]
+
+
 async def test_a_cleared_cooldown_is_gone(ground: Ground) -> None:
     model = Cooldown("groq/llama", FailureReason.MODEL_NOT_FOUND, NOW + MINUTE)
     await ground.log.set_cooldown(Cooldown("groq", LIMIT, NOW + MINUTE))
