@@ -118,7 +118,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[asyncio.R
         runner.run(database.close())
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(case=cases())
 def test_rollups_equal_a_full_scan(opened: tuple[asyncio.Runner, Database], case: Case) -> None:
     runner, database = opened

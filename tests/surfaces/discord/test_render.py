@@ -154,13 +154,13 @@ SOME_CARDS = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(SOME_CARDS, st.booleans())
 def test_whatever_a_card_holds_discord_takes_it(card, picture):
     assert faults(card, b"PNG" if picture and card.chart else None) == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(LINES, st.integers(1, 60))
 def test_a_clipped_text_fits_and_its_marks_are_whole(spans, most):
     clipped = clip(spans, most)
@@ -168,7 +168,7 @@ def test_a_clipped_text_fits_and_its_marks_are_whole(spans, most):
     assert balanced(clipped)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.text(alphabet=st.sampled_from("ab*_~`|<>[]()#-+.1 \\\n@:/"), max_size=40))
 def test_words_mean_nothing_to_discord(words):
     written = inert(words)
