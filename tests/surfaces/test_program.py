@@ -232,3 +232,10 @@ async def test_the_headless_demo(tmp_path: Path):
     assert "simulated" in out.splitlines()[0]
     assert "> /model cheap" in out
     assert os.listdir(tmp_path) == []
+
+
+async def test_a_manifest_for_an_address_that_slack_cannot_call_is_refused(program: Program):
+    for wrong in ("ftp://x", "bot.example.com", "https://", "https://x:99999"):
+        code, out, err = await program("slack-manifest", "--http", wrong)
+        assert (code, out) == (2, "")
+        assert "--http https://" in err
