@@ -48,6 +48,9 @@ class Actor:
         return f"{self.surface}:{self.id}"
 
 
+SERVICE = Actor(Surface.SERVICE, "changeover", "Changeover", owner=True)
+"""The program itself, where it acts by itself."""
+
 _RULE_KINDS = ("slack:", "slack-group:", "discord:", "discord-role:")
 
 

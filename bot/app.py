@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from bot.access import Actor, Surface
+from bot.access import SERVICE, Actor
 from bot.card import Action, Card
 from bot.catalog import Catalog, shipped
 from bot.commands.complete import complete
@@ -30,7 +30,6 @@ from bot.settings import Settings
 
 MOST_ID = 90
 _log = logging.getLogger("changeover")
-SERVICE = Actor(Surface.SERVICE, "changeover", "Changeover", owner=True)
 
 
 class App:

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 
 from adapters.main.deliveries import Deliveries, PatientChat, PatientHistory
 from adapters.main.wiring import Wired
+from bot.access import SERVICE
 from bot.alerts.chain_test import ChainResult, report
 from bot.alerts.engine import Engine, deliver, lead, note_config
 from bot.alerts.mute import QuietHours
 from bot.alerts.outlook import Outlooks
 from bot.alerts.policy import AlertSettings
-from bot.app import SERVICE
 from bot.card import Person
 from bot.ports import Chat, ChatHistory, Document
 

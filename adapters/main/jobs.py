@@ -10,7 +10,7 @@ from datetime import datetime
 from adapters.cron import last_fire
 from adapters.main.chats import tell
 from adapters.main.wiring import Wired
-from bot.app import SERVICE
+from bot.access import SERVICE
 from bot.commands.cost_bills import read_bills
 from bot.commands.cost_budget import check_budget
 from bot.commands.cost_posting import DigestChannel, post_due_digests

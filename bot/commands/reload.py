@@ -6,15 +6,13 @@ while its config is invalid, and a later one goes on with the old without a word
 
 from __future__ import annotations
 
-from bot.access import Actor, Surface
+from bot.access import SERVICE
 from bot.commands.context import Context
 from bot.commands.picture import HISTORY
 from bot.config.commit import Applied, Wish, carry_out
 from bot.config.history import undo
 from bot.errors import ChangeoverError, ConfigRefusedError
 from bot.ports.reloads import Confirmation, Taken
-
-_WATCHER = Actor(Surface.SERVICE, "changeover", "Changeover", owner=True)
 
 
 async def carry_out_watched(ctx: Context, wish: Wish) -> tuple[Applied, Confirmation | None]:
@@ -41,7 +39,7 @@ async def _take_back(ctx: Context, applied: Applied, told: Confirmation) -> None
     try:
         changes = await ports.journal.changes(ports.store.location, HISTORY)
         made = next(change for change in changes if change.id == applied.change_id)
-        wish = Wish(_WATCHER, "undo", "OpenClaw refused it", undo(made))
+        wish = Wish(SERVICE, "undo", "OpenClaw refused it", undo(made))
         await carry_out(ports.store, ports.journal, wish, ctx.now)
     except (ChangeoverError, StopIteration) as error:
         why = error.message if isinstance(error, ChangeoverError) else "history does not have it."

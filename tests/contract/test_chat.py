@@ -12,7 +12,7 @@ import pytest
 
 from adapters.discord.service import DiscordSurface
 from adapters.slack.app import SlackSurface
-from bot.app import SERVICE
+from bot.access import SERVICE
 from bot.card import Action, Button, Card, Code, Person, Strong, Tone, text
 from bot.commands.cost_posting import DigestChannel, post_due_digests
 from bot.costs.posting import LEASE, Posting

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.app import SERVICE
+from bot.access import SERVICE
 from bot.commands.cost_budget import check_budget
 from bot.commands.cost_digest import weekly_card
 from bot.costs.period import week_before

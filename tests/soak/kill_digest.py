@@ -23,7 +23,7 @@ from adapters.slack.app import SlackSurface
 from adapters.storage.database import Database
 from adapters.storage.digest_log import SqlDigestLog
 from adapters.storage.ledger import SqlLedger
-from bot.app import SERVICE
+from bot.access import SERVICE
 from bot.card import Card
 from bot.commands.cost_posting import DigestChannel, post_due_digests
 from bot.models import Secret

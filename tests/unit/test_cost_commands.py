@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from adapters.terminal.as_json import render_json
-from bot.app import SERVICE
+from bot.access import SERVICE
 from bot.commands.cost_bills import read_bills
 from bot.commands.cost_budget import check_budget
 from bot.commands.cost_export import MOST_ROWS

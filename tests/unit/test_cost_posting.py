@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.app import SERVICE
+from bot.access import SERVICE
 from bot.card import plain
 from bot.commands.cost_posting import DigestChannel, post_due_digests
 from bot.costs.posting import LEASE, PATIENCE, Posting

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from bot.app import SERVICE
+from bot.access import SERVICE
 from tests.servers.discord import CHANNEL
 from tests.servers.slack import Fault
 from tests.surfaces.alerts.world import OPS, World, slack_sleeps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from bot.app import SERVICE
+from bot.access import SERVICE
 from bot.card import plain
 from bot.models import FailureReason
 from tests.surfaces.alerts.world import World
