@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePath
 
-_VERSION = re.compile(r"v?(\d{4})\.(\d{1,2})(?:\.(\d{1,2}))?")
-_OLD_FOLDERS = frozenset({".clawdbot", ".moltbot"})
-_NEW_SINCE = (2026, 3)
+from bot.config.release import in_old_folder, is_new
 
 
 class Release(StrEnum):
@@ -83,12 +80,12 @@ def release_of(
     version: str | None, state: PurePath | None, *, sqlite: bool, jsonl: bool
 ) -> Release:
     """Tell the generation by the config's version, else by the transcripts, else the folder."""
-    found = _VERSION.match(version or "")
-    if found is not None:
-        return Release.NEW if (int(found[1]), int(found[2])) >= _NEW_SINCE else Release.OLD
+    new = is_new(version)
+    if new is not None:
+        return Release.NEW if new else Release.OLD
     if sqlite:
         return Release.NEW
-    if jsonl or (state is not None and state.name in _OLD_FOLDERS):
+    if jsonl or (state is not None and in_old_folder(state)):
         return Release.OLD
     return Release.UNKNOWN
 

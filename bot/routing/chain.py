@@ -11,6 +11,7 @@ from pathlib import PurePath
 from bot.catalog import Catalog
 from bot.config.naming import alias_of, variable_in, written
 from bot.config.plan import in_models, in_policy
+from bot.config.release import in_old_folder, is_new
 from bot.config.schema import OWN_PROVIDER, ConfigView, ModelChoice
 from bot.dialects.custom import custom_provider
 from bot.models import ModelFacts, ModelRef, Provider, Secret
@@ -18,8 +19,6 @@ from bot.ports import Cooldown
 from bot.routing.cooldown import Scope
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_STRICT_FOLDERS = frozenset({".clawdbot", ".moltbot"})
-_POLICY_SINCE = (2026, 3)
 
 
 class AllowRule(StrEnum):
@@ -114,12 +113,10 @@ def lone_hop(position: int, ref: ModelRef, view: ConfigView, around: Surrounding
 
 def allow_rule(view: ConfigView, location: str) -> AllowRule:
     """Tell the owning release's rule from `meta.lastTouchedVersion`, else the state folder."""
-    numbers = [int(n) for n in re.findall(r"\d+", view.version or "")[:2]]
-    if len(numbers) == 2:
-        return AllowRule.SKIPS if tuple(numbers) < _POLICY_SINCE else AllowRule.EXEMPT
-    if _STRICT_FOLDERS.intersection(PurePath(location).parts):
-        return AllowRule.SKIPS
-    return AllowRule.UNKNOWN
+    new = is_new(view.version)
+    if new is not None:
+        return AllowRule.EXEMPT if new else AllowRule.SKIPS
+    return AllowRule.SKIPS if in_old_folder(PurePath(location)) else AllowRule.UNKNOWN
 
 
 def providers_of(view: ConfigView, catalog: Catalog) -> dict[str, Provider]:
