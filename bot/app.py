@@ -38,9 +38,14 @@ class App:
     def __init__(self, ports: Ports, settings: Settings, catalog: Catalog | None = None) -> None:
         self.ports = ports
         self.settings = settings
-        self.catalog = catalog or shipped()
-        self.registry = registry(self.catalog)
+        self._catalog = catalog or shipped()
+        self.registry = registry(self._catalog)
         self._names: list[str] = []
+
+    @property
+    def catalog(self) -> Catalog:
+        """What is known of models today."""
+        return self._catalog.on(self.ports.clock.now().date())
 
     async def handle(self, actor: Actor, words: str, *, action: Action | None = None) -> Card:
         """Carry a line out for somebody and return the answer; errors come as cards too."""
@@ -80,13 +85,14 @@ class App:
 
     def context(self, actor: Actor, action: Action | None = None) -> Context:
         """Return what a handler works with, at this moment."""
+        now = self.ports.clock.now()
         return Context(
             self.ports,
             self.settings,
-            self.catalog,
+            self._catalog.on(now.date()),
             self.registry,
             actor,
-            self.ports.clock.now(),
+            now,
             action or Action(""),
         )
 

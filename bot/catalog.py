@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from bot.models import AuthScheme, Dialect, Endpoint, ModelFacts, ModelRef, Preset, Price, Provider
+
+_WEEKEND = (5, 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +26,27 @@ class Strategy:
 
 
 @dataclass(frozen=True, slots=True)
-class Catalog:
-    """Everything that is known without asking anybody.
+class QuietDays:
+    """When a provider's peak prices do not hold: the prices of `quiet_at` (UTC) do all day."""
 
-    `genai_prices` dates the releases of that package whose prices were looked through.
+    quiet_at: time
+    weekends: bool
+    holidays: frozenset[date]
+
+    def price_time(self, at: datetime) -> datetime:
+        """Return the time whose prices are in force at `at`."""
+        utc = at.astimezone(UTC)
+        day = utc.date()
+        quiet = day in self.holidays or (self.weekends and day.weekday() in _WEEKEND)
+        return datetime.combine(day, self.quiet_at, UTC) if quiet else utc
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Everything that is known without asking a provider, as of a day: see `on`.
+
+    `genai_prices` dates the releases of that package whose prices were looked through;
+    `term_factors` are by what a provider's terms multiply its prices (`{"anthropic": {"us": 1.1}}`).
     """
 
     as_of: date
@@ -37,6 +56,28 @@ class Catalog:
     chain: tuple[str, ...]
     strategies: Mapping[str, Strategy]
     models: Mapping[ModelRef, ModelFacts]
+    quiet_days: Mapping[str, QuietDays] = field(default_factory=dict)
+    term_factors: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
+    _by_gone: dict[frozenset[ModelRef], Catalog] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+
+    def on(self, day: date) -> Catalog:
+        """Return the catalog as it reads on a day: a model is retired from its date on.
+
+        A day before the catalog's own can only be a wrong clock's, and counts as that.
+        """
+        day = max(day, self.as_of)
+        gone = frozenset(
+            ref for ref, facts in self.models.items() if facts.retires_on and facts.retires_on <= day
+        )
+        if gone not in self._by_gone:
+            models = {
+                ref: replace(facts, retired_on=facts.retires_on if ref in gone else None)
+                for ref, facts in self.models.items()
+            }
+            self._by_gone[gone] = replace(self, models=models)
+        return self._by_gone[gone]
 
     def facts(self, ref: ModelRef) -> ModelFacts:
         """Return what is known of a model, which may be no more than its name."""
@@ -48,9 +89,10 @@ class Catalog:
         return named or next((p for p in self.providers.values() if id_ in p.aliases), None)
 
     def current(self, ref: ModelRef) -> ModelRef:
-        """Follow successors to the model that stands in for `ref` today."""
+        """Follow successors of what is gone to the model that stands in for `ref` today."""
         seen = {ref}
-        while (successor := self.facts(ref).successor) and successor not in seen:
+        while self.facts(ref).gone and (successor := self.facts(ref).successor) not in (None, *seen):
+            assert successor is not None
             seen.add(successor)
             ref = successor
         return ref
@@ -64,14 +106,14 @@ class Catalog:
 
 
 def parse_catalog(source: str) -> Catalog:
-    """Read a catalog from TOML text.
+    """Read a catalog from TOML text; it reads as on its own date.
 
     Raises:
         KeyError, ValueError: the text is not of the catalog's shape.
     """
     data = tomllib.loads(source)
     as_of: date = data["as_of"]
-    return Catalog(
+    catalog = Catalog(
         as_of=as_of,
         genai_prices=data["genai_prices"],
         providers={id_: _provider(id_, table) for id_, table in data["providers"].items()},
@@ -85,7 +127,13 @@ def parse_catalog(source: str) -> Catalog:
             for name, table in data["strategies"].items()
         },
         models={_ref(name): _facts(name, table, as_of) for name, table in data["models"].items()},
+        quiet_days={id_: _quiet_days(table) for id_, table in data.get("quiet_days", {}).items()},
+        term_factors={
+            id_: {term: Decimal(row["factor"]) for term, row in table.items()}
+            for id_, table in data.get("term_factors", {}).items()
+        },
     )
+    return catalog.on(as_of)
 
 
 @cache
@@ -125,10 +173,20 @@ def _facts(name: str, table: Mapping[str, Any], as_of: date) -> ModelFacts:
         vision=table.get("vision"),
         tools=table.get("tools"),
         price=_price(price, table.get("price_as_of", as_of)) if price else None,
-        retired_on=table.get("retired_on"),
+        retires_on=table.get("retires_on"),
         misspelt=table.get("misspelt", False),
         successor=_ref(successor) if successor else None,
+        price_first=table.get("price_first", False),
     )
+
+
+def _quiet_days(table: Mapping[str, Any]) -> QuietDays:
+    days = {
+        first + timedelta(days=offset)
+        for first, last in table["holidays"]
+        for offset in range((last - first).days + 1)
+    }
+    return QuietDays(table["quiet_at"], table["weekends"], frozenset(days))
 
 
 def _price(table: Mapping[str, str], as_of: date) -> Price:

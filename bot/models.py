@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -76,7 +76,7 @@ class Price:
 
     `source` is one of `operator`, `config`, `reported`, `genai-prices`, `catalog`, `local`.
     `cache_write_usd_per_1m` is for a cache that lives 5 minutes. `tiers` are in rising order.
-    Spoken input and output have prices of their own where they are known, web searches theirs.
+    Speech, pictures and web searches have prices of their own where they are known.
     `variants` are the prices under other terms than the usual ones, by `Usage.terms`.
     """
 
@@ -92,6 +92,8 @@ class Price:
     audio_output_usd_per_1m: Decimal | None = None
     web_search_usd_per_1k: Decimal | None = None
     variants: tuple[tuple[str, Price], ...] = ()
+    cached_audio_usd_per_1m: Decimal | None = None
+    image_output_usd_per_1m: Decimal | None = None
 
     @property
     def free(self) -> bool:
@@ -106,7 +108,11 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What is known of a model besides its name; None means unknown."""
+    """What is known of a model besides its name; None means unknown.
+
+    `retires_on` is announced, `retired_on` that day once it has come; `successor` stands in for the
+    model from then on. `price_first` when the catalog's price beats the published lists.
+    """
 
     ref: ModelRef
     context_window: int | None = None
@@ -116,6 +122,13 @@ class ModelFacts:
     retired_on: date | None = None
     misspelt: bool = False
     successor: ModelRef | None = None
+    retires_on: date | None = None
+    price_first: bool = False
+
+    @property
+    def gone(self) -> bool:
+        """True when the name is of no use today: retired, or never an id of its provider."""
+        return self.misspelt or self.retired_on is not None
 
 
 class AuthScheme(StrEnum):
@@ -183,9 +196,11 @@ class Usage:
 
     `input_tokens` is all input, cached and cache writes included; `output_tokens` all output,
     reasoning included; the others are parts of these. `reported_cost_usd` is what the provider
-    itself says the call cost. `audio_…` tokens are parts too: heard by the model and not cached,
-    and spoken by it. `terms` names what makes the call cost more or less than listed (`flex`,
-    `priority`). Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/
+    itself says the call cost. `audio_…` and `image_…` tokens are parts too: heard by the model and
+    not cached, heard and cached, spoken or drawn by it. `terms` names what makes the call cost more
+    or less than listed (`flex`, `fast us`). `asides` are what the provider ran beside the answer
+    and bills on top; no count above includes them. `doubtful` when the provider counted something
+    that is not understood here. Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/
     """
 
     input_tokens: int = 0
@@ -199,6 +214,40 @@ class Usage:
     audio_output_tokens: int = 0
     web_searches: int = 0
     terms: str = ""
+    cached_audio_tokens: int = 0
+    image_output_tokens: int = 0
+    asides: tuple[Aside, ...] = ()
+    doubtful: bool = False
+
+    @property
+    def with_asides(self) -> Usage:
+        """The same usage with the tokens of its asides added in; what a ledger row counts."""
+        if not self.asides:
+            return self
+        parts = [aside.usage for aside in self.asides]
+        sums = {
+            name: getattr(self, name) + sum(getattr(part, name) for part in parts)
+            for name in _ADDED
+        }
+        return replace(self, **sums, asides=())
+
+
+_ADDED = (
+    "input_tokens",
+    "output_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "reasoning_tokens",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Tokens of a sampling that the provider ran beside the answer; `model` None is the answer's."""
+
+    usage: Usage
+    model: str | None = None
 
 
 class Secret:

@@ -89,7 +89,7 @@ def listed(provider: str) -> tuple[str, ...]:
     known = [
         ref.name
         for ref, facts in shipped().models.items()
-        if ref.provider == provider and not facts.retired_on and not facts.misspelt
+        if ref.provider == provider and not facts.gone
     ]
     return tuple(dict.fromkeys((*known, *_EXTRAS[provider])))
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from adapters.environment import find_config, read_service_settings
@@ -18,7 +19,7 @@ from adapters.terminal.cli import Invocation
 from adapters.terminal.render import Look, deliver
 from bot.access import Surface
 from bot.card import Action, Card, Code, Strong, Text, Tone, text
-from bot.catalog import shipped
+from bot.catalog import Catalog, shipped
 from bot.errors import ConfigMissingError, ConfigWriteError
 
 _PACKAGED = Path(__file__).with_name("env.example")
@@ -99,7 +100,7 @@ def _write_env(path: Path) -> bool:
 
 def _first_config() -> bytes:
     """Write the presets of today as a config: all of them named, the preset chain in place."""
-    catalog = shipped()
+    catalog = _today()
     named = {p.name: catalog.current(p.model) for p in catalog.presets.values()}
     chain = [str(named.get(word) or _current(word)) for word in catalog.chain]
     models: dict[str, dict[str, str]] = {str(ref): {"alias": n} for n, ref in named.items()}
@@ -110,11 +111,15 @@ def _first_config() -> bytes:
     return (json.dumps(config, indent=2) + "\n").encode()
 
 
+def _today() -> Catalog:
+    return shipped().on(datetime.now(UTC).date())
+
+
 def _current(word: str) -> str:
     from bot.models import ModelRef
 
     ref = ModelRef.parse(word)
-    return str(shipped().current(ref)) if ref else word
+    return str(_today().current(ref)) if ref else word
 
 
 async def _write_config(invocation: Invocation, place: Path | str) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.prices.known import Known, read
 from bot.catalog import Catalog
+from bot.costs.pricing import scaled
 from bot.errors import SettingsError
 from bot.models import ModelRef, Price, PriceTier
 
@@ -88,18 +89,28 @@ class ListedPrices:
 
     def _look_up(self, ref: ModelRef, at: datetime) -> Price | None:
         facts = self._catalog.facts(ref)
-        # genai-prices keeps a retired model's price of long ago; the catalog's is the last one.
-        if facts.retired_on and facts.price:
+        if facts.price_first:
             return facts.price
+        quiet = self._catalog.quiet_days.get(ref.provider)
+        at = quiet.price_time(at) if quiet else at
+        return self._with_factors(ref, self._published(ref, at) or facts.price)
+
+    def _published(self, ref: ModelRef, at: datetime) -> Price | None:
         if self._known is None:
             self._known = read()
         known = self._known.get(ref)
         price = known.at(at) if known else None
         if price is not None:
             return price
-        model = published(ref)
-        as_of = self._catalog.genai_prices.get(release())
-        return (_unit_price(model, at, as_of) if model else None) or facts.price
+        return published_price(self._catalog, ref, at)
+
+    def _with_factors(self, ref: ModelRef, price: Price | None) -> Price | None:
+        factors = self._catalog.term_factors.get(ref.provider)
+        if price is None or not factors:
+            return price
+        named = dict(price.variants)
+        more = tuple((term, scaled(price, by)) for term, by in factors.items() if term not in named)
+        return replace(price, variants=(*price.variants, *more))
 
 
 def read_operator_prices(path: Path) -> dict[ModelRef, Price]:
@@ -174,6 +185,12 @@ def published(ref: ModelRef) -> ModelInfo | None:
     return None
 
 
+def published_price(catalog: Catalog, ref: ModelRef, at: datetime) -> Price | None:
+    """Return genai-prices' own price of a model at a time."""
+    model = published(ref)
+    return _unit_price(model, at, catalog.genai_prices.get(release())) if model else None
+
+
 def release() -> str:
     """Return the release of genai-prices that is installed."""
     from genai_prices import __version__
@@ -221,6 +238,8 @@ def _plain_price(rates: ModelPrice, as_of: date | None) -> Price | None:
         tiers=tuple(_tier(limit, above(limit)) for limit in limits),
         audio_input_usd_per_1m=_rate(rates.input_audio_mtok, None),
         audio_output_usd_per_1m=_rate(rates.output_audio_mtok, None),
+        cached_audio_usd_per_1m=_rate(rates.cache_audio_read_mtok, None),
+        image_output_usd_per_1m=_rate(rates.output_image_mtok, None),
         web_search_usd_per_1k=_rate(rates.web_searches_kcount, None),
     )
 

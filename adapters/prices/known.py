@@ -78,7 +78,7 @@ def make(
     today = catalog.genai_prices[release]
     models = {}
     for ref, facts in sorted(catalog.models.items(), key=lambda item: str(item[0])):
-        model = None if facts.retired_on and facts.price else find(ref)
+        model = None if facts.price_first else find(ref)
         if model is not None:
             models[str(ref)] = _entry(model, today, partial(price_at, ref))
     return json.dumps({"release": release, "models": models}, indent=1, default=str) + "\n"
@@ -145,11 +145,11 @@ def _installed(release: str) -> bool:
 
 
 def _main() -> None:
-    from adapters.prices import ListedPrices, published, release
+    from adapters.prices import published, published_price, release
 
     catalog = shipped()
-    prices = ListedPrices(catalog, known={})
-    FILE.write_text(make(catalog, release(), published, prices.listed), encoding="ascii")
+    text = make(catalog, release(), published, partial(published_price, catalog))
+    FILE.write_text(text, encoding="ascii")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,13 @@ MOST_TOKENS = 10**12
 MOST_NANO_USD = 10**15
 """Limits far beyond any attempt, so that no sum of many can run over 64 bits."""
 
-_EXTRAS = ("audio_input_tokens", "audio_output_tokens", "web_searches")
+_EXTRAS = (
+    "audio_input_tokens",
+    "audio_output_tokens",
+    "web_searches",
+    "cached_audio_tokens",
+    "image_output_tokens",
+)
 _MOST_STATUS = 999
 _MOST_NUMBER = 10**6
 _log = logging.getLogger("changeover")
@@ -48,7 +54,7 @@ def row_of(attempt: Attempt) -> DbRow:
     Raises:
         TypeError: its time has no zone.
     """
-    usage = attempt.usage
+    usage = attempt.usage.with_asides
     cost = attempt.cost_nano_usd
     reported = usage.reported_cost_usd
     return {
@@ -167,6 +173,8 @@ def _extras_out(usage: Usage) -> str | None:
     found: dict[str, Any] = {
         name: within(getattr(usage, name), MOST_TOKENS) for name in _EXTRAS if getattr(usage, name)
     }
+    if usage.doubtful:
+        found["doubtful"] = True
     if usage.terms:
         found["terms"] = clean(usage.terms)
     return json.dumps(found, separators=(",", ":")) if found else None

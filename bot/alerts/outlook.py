@@ -181,7 +181,7 @@ def _step(incident: Incident, first: Hop | None, switch: tuple[str, str] | None)
 
 
 def _replace(first: Hop | None) -> Text:
-    successor = first.facts.successor if first and first.facts else None
+    successor = first.facts.successor if first and first.facts and first.facts.gone else None
     if successor:
         return text("Replace it: ", Code(f"/model use {successor}"))
     return text("Replace it; ", Code("/model list"), " shows what there is.")

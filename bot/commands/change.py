@@ -273,7 +273,7 @@ def judge(ctx: Context, picture: Picture, refs: list[ModelRef]) -> list[Caution]
             if c.code not in ("not_allowed", "retired", "misspelt")
         ]
         found += cautions.retired_target(ref, hop)
-        if hop.facts and not (hop.facts.retired_on or hop.facts.misspelt):
+        if hop.facts and not hop.facts.gone:
             found += _unheard(ctx, ref, view)
     return [*found, *cautions.local_only_in_name(picture.hops)]
 
@@ -293,6 +293,6 @@ def _unheard(ctx: Context, ref: ModelRef, view: ConfigView) -> list[Caution]:
         return []
     if ctx.ports.prices.knows(listed):
         return []
-    pool = [*own, *(str(r) for r, f in ctx.catalog.models.items() if not f.successor)]
+    pool = [*own, *(str(r) for r, f in ctx.catalog.models.items() if not f.gone)]
     same = [name for name in pool if name.startswith(f"{ref.provider}/")]
     return [cautions.unknown_name(ref, near(str(ref), same))]

@@ -47,6 +47,7 @@ def hop_data(hop: Hop, price: Price | None) -> dict[str, Any]:
         "context_window": facts.context_window if facts else None,
         "vision": facts.vision if facts else None,
         "tools": facts.tools if facts else None,
+        "retires_on": facts.retires_on.isoformat() if facts and facts.retires_on else None,
         "retired_on": facts.retired_on.isoformat() if facts and facts.retired_on else None,
         "successor": str(facts.successor) if facts and facts.successor else None,
         "price": price_data(price),

@@ -117,7 +117,7 @@ def names(view: ConfigView, catalog: Catalog) -> list[str]:
     """Return every word that `/model use` takes, aliases first, for completion."""
     aliases = [alias for alias in view.aliases.values() if alias]
     models = [*view.aliases, *map(str, chain_words(view))]
-    known = [str(ref) for ref, facts in catalog.models.items() if not facts.successor]
+    known = [str(ref) for ref, facts in catalog.models.items() if not facts.gone]
     custom = [
         f"{id_}/{model['id']}"
         for id_, table in view.providers.items()

@@ -10,7 +10,8 @@ nano-dollar (a billionth of a dollar); sums of nano-dollars are exact.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 from enum import StrEnum
@@ -18,7 +19,7 @@ from typing import Any
 
 from bot.config.schema import ConfigView
 from bot.costs.usage import checked
-from bot.models import ModelRef, Price, Provider, Usage
+from bot.models import ModelRef, Price, PriceTier, Provider, Usage
 from bot.ports import Prices
 
 MOST_USD_PER_1M = Decimal(1_000_000)
@@ -30,6 +31,7 @@ _DIGITS = 60
 # What a cache write that lives an hour costs, by one that lives 5 minutes, where only the
 # latter's price is known: twice the input's price by 1.25 times it.
 _HOUR_BY_5M = Decimal("1.6")
+RATES = tuple(field.name for field in fields(Price) if "_usd_per_" in field.name)
 OWN_SOURCES = ("operator", "config")
 """Sources of prices that the operator has set, which nothing overrules."""
 
@@ -45,8 +47,10 @@ class TokenKind(StrEnum):
     CACHE_WRITE = "cache_write"
     CACHE_WRITE_1H = "cache_write_1h"
     AUDIO_INPUT = "audio_input"
+    CACHED_AUDIO = "cached_audio"
     OUTPUT = "output"
     AUDIO_OUTPUT = "audio_output"
+    IMAGE_OUTPUT = "image_output"
     WEB_SEARCH = "web_search"
 
 
@@ -112,21 +116,58 @@ def served_price(
     return unit_price(ModelRef(ref.provider, served), provider, view, prices, at) or asked
 
 
-def price_usage(usage: Usage, price: Price | None, *, estimated: bool = False) -> Cost:
-    """Price one call's tokens, each kind by its own price, and say how it came about."""
+def price_usage(
+    usage: Usage,
+    price: Price | None,
+    *,
+    estimated: bool = False,
+    price_of: Callable[[str], Price | None] = lambda _: None,
+) -> Cost:
+    """Price one call's tokens, each kind by its own price, and say how it came about.
+
+    `price_of` gives the price of another model of the same provider, which an aside may name.
+    The price of a call with such an aside is that of its answer alone, so it stands without one.
+    """
     usage = checked(usage)
     reported = usage.reported_cost_usd
     if reported is not None and (price is None or price.source not in OWN_SOURCES):
         return Cost(_nano(reported), source="reported", estimated=estimated)
     if price is None:
         return Cost(None, estimated=estimated)
-    special = dict(price.variants).get(usage.terms)
-    applied = at_size(special or price, usage.input_tokens)
-    parts = _parts(usage, applied)
+    pieces = [(usage, price)]
+    for aside in usage.asides:
+        other = price if aside.model is None else price_of(aside.model)
+        if other is not None:
+            pieces.append((replace(aside.usage, terms=usage.terms), other))
+    parts: list[CostPart] = []
+    for tokens, unit in pieces:
+        parts += _parts(tokens, _applied(tokens, unit))
     with localcontext(prec=_DIGITS):
         total = sum((part.cost_usd for part in parts), Decimal(0))
-    estimated = estimated or not _covered(usage, price)
-    return Cost(_nano(total), parts, price.source, price.as_of, estimated, applied)
+    known = len(pieces) == len(usage.asides) + 1 and not usage.doubtful
+    estimated = estimated or not (known and all(_covered(*piece) for piece in pieces))
+    applied = None if usage.asides else _applied(usage, price)
+    return Cost(_nano(total), tuple(parts), price.source, price.as_of, estimated, applied)
+
+
+def _applied(usage: Usage, price: Price) -> Price:
+    """Return the unit prices of a call of that size under its terms, one term after another."""
+    variants = dict(price.variants)
+    terms = [variants[term] for term in usage.terms.split() if term in variants]
+    base = at_size(price, usage.input_tokens)
+    applied = at_size(terms[0], usage.input_tokens) if terms else base
+    for other in terms[1:]:
+        applied = _times(applied, at_size(other, usage.input_tokens), base)
+    return applied
+
+
+def _times(price: Price, other: Price, base: Price) -> Price:
+    """Return a price that `other` makes dearer or cheaper as it does the base, kind by kind."""
+    rates = {}
+    for name in RATES:
+        rate, part, whole = (getattr(p, name) for p in (price, other, base))
+        rates[name] = rate * part / whole if rate and part is not None and whole else rate
+    return replace(price, **rates)
 
 
 def price_sum(tokens: Usage, price: Price) -> int:
@@ -163,6 +204,17 @@ def at_size(price: Price, input_tokens: int) -> Price:
     )
 
 
+def scaled(price: Price, factor: Decimal) -> Price:
+    """Return a price whose tokens all cost `factor` times as much, tiers included."""
+    tiers = tuple(replace(tier, **_times_all(tier, factor)) for tier in price.tiers)
+    return replace(price, **_times_all(price, factor), tiers=tiers, variants=())
+
+
+def _times_all(rates: Price | PriceTier, factor: Decimal) -> dict[str, Any]:
+    found = {field.name: getattr(rates, field.name) for field in fields(rates)}
+    return {name: rate * factor for name, rate in found.items() if rate and "_per_1m" in name}
+
+
 def price_ratio(old: Price | None, new: Price | None) -> Decimal | None:
     """Say how many times dearer the new price is; None when either is unknown or the old is 0."""
     if old is None or new is None or not old.blended_usd_per_1m:
@@ -187,16 +239,21 @@ def _parts(usage: Usage, price: Price) -> tuple[CostPart, ...]:
     heard, spoken = usage.audio_input_tokens, usage.audio_output_tokens
     base, answer = price.input_usd_per_1m, price.output_usd_per_1m
     cached, write = price.cached_input_usd_per_1m, price.cache_write_usd_per_1m
+    cached = base if cached is None else cached
+    heard_again, hear_again = usage.cached_audio_tokens, price.cached_audio_usd_per_1m
+    drawn, draw = usage.image_output_tokens, price.image_output_usd_per_1m
     hear, speak = price.audio_input_usd_per_1m, price.audio_output_usd_per_1m
     search = (price.web_search_usd_per_1k or Decimal(0)) * 1000
     kinds = (
         (TokenKind.INPUT, plain - heard, base),
-        (TokenKind.CACHED_INPUT, usage.cached_input_tokens, base if cached is None else cached),
+        (TokenKind.CACHED_INPUT, usage.cached_input_tokens - heard_again, cached),
         (TokenKind.CACHE_WRITE, write_5m, base if write is None else write),
         (TokenKind.CACHE_WRITE_1H, write_1h, _hour_price(price)),
         (TokenKind.AUDIO_INPUT, heard, base if hear is None else hear),
-        (TokenKind.OUTPUT, usage.output_tokens - spoken, answer),
+        (TokenKind.CACHED_AUDIO, heard_again, cached if hear_again is None else hear_again),
+        (TokenKind.OUTPUT, usage.output_tokens - spoken - drawn, answer),
         (TokenKind.AUDIO_OUTPUT, spoken, answer if speak is None else speak),
+        (TokenKind.IMAGE_OUTPUT, drawn, answer if draw is None else draw),
         (TokenKind.WEB_SEARCH, usage.web_searches if search else 0, search),
     )
     with localcontext(prec=_DIGITS):
@@ -208,11 +265,13 @@ def _parts(usage: Usage, price: Price) -> tuple[CostPart, ...]:
 
 
 def _covered(usage: Usage, price: Price) -> bool:
-    """Decide whether the price has a figure for all that the call used."""
+    """Return whether the price has a figure for all that the call used."""
     if price.free:
         return True
     return not (
-        (usage.terms and usage.terms not in dict(price.variants))
+        (set(usage.terms.split()) - dict(price.variants).keys())
+        or (usage.cached_audio_tokens and price.cached_audio_usd_per_1m is None)
+        or (usage.image_output_tokens and price.image_output_usd_per_1m is None)
         or (usage.audio_input_tokens and price.audio_input_usd_per_1m is None)
         or (usage.audio_output_tokens and price.audio_output_usd_per_1m is None)
         or (usage.web_searches and price.web_search_usd_per_1k is None)

@@ -28,6 +28,7 @@ def checked(usage: Usage) -> Usage:
     given, output = _count(usage.input_tokens), _count(usage.output_tokens)
     cached = min(_count(usage.cached_input_tokens), given)
     write = min(_count(usage.cache_write_tokens), given - cached)
+    spoken = min(_count(usage.audio_output_tokens), output)
     cost = usage.reported_cost_usd
     sound = cost is not None and cost.is_finite() and 0 <= cost <= MOST_REPORTED_USD
     return Usage(
@@ -39,9 +40,13 @@ def checked(usage: Usage) -> Usage:
         reasoning_tokens=min(_count(usage.reasoning_tokens), output),
         reported_cost_usd=cost if sound else None,
         audio_input_tokens=min(_count(usage.audio_input_tokens), given - cached - write),
-        audio_output_tokens=min(_count(usage.audio_output_tokens), output),
+        audio_output_tokens=spoken,
         web_searches=min(_count(usage.web_searches), MOST_SEARCHES),
         terms=usage.terms,
+        cached_audio_tokens=min(_count(usage.cached_audio_tokens), cached),
+        image_output_tokens=min(_count(usage.image_output_tokens), output - spoken),
+        asides=tuple(replace(aside, usage=checked(aside.usage)) for aside in usage.asides),
+        doubtful=usage.doubtful,
     )
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
+from math import ceil
 
-from bot.dialects.wire import table
-from bot.models import Dialect, Usage
+from bot.dialects.wire import rows, table, words
+from bot.models import Aside, Dialect, Usage
 from bot.ports import Json
 
 MOST_TOKENS = 1_000_000_000
@@ -22,6 +23,11 @@ _MOST_COST_USD = Decimal(1_000_000)
 _USAGE_KEYS = {Dialect.GEMINI: "usageMetadata"}
 _OLLAMA_KEYS = ("prompt_eval_count", "eval_count")
 _TIER = "service_tier"
+_IN_TOTALS = ("message", "fallback_message")
+_BESIDE_TOTALS = ("compaction", "advisor_message")
+_MOST_ASIDES = 1_000
+_MOST_NAME = 200
+_MOST_DIGITS = 20
 _MOST_SEARCHES = 10_000
 _MOST_WORD = 40
 # What providers call the terms that their listed prices are for.
@@ -41,6 +47,8 @@ def read_usage(dialect: Dialect, provider_id: str, body: Json) -> Usage | None:
     searches, terms = _searches(counts), _terms(body, counts)
     if searches or terms:
         usage = replace(usage, web_searches=searches, terms=terms)
+    if dialect is Dialect.ANTHROPIC and counts.get("iterations"):
+        usage = _with_iterations(usage, counts.get("iterations"))
     return _with_cost(usage, counts) if provider_id == "openrouter" else usage
 
 
@@ -69,11 +77,25 @@ def usage_part(dialect: Dialect, body: Json) -> Mapping[str, Json]:
     return counts
 
 
+_INPUT_COUNTS = (
+    "prompt_tokens", "prompt_cache_hit_tokens", "prompt_cache_miss_tokens",
+    "input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens",
+    "promptTokenCount", "cachedContentTokenCount", "toolUsePromptTokenCount", "prompt_eval_count",
+)  # fmt: skip
+_INPUT_PARTS = (
+    "prompt_tokens_details", "cache_creation",
+    "promptTokensDetails", "cacheTokensDetails", "toolUsePromptTokensDetails",
+)  # fmt: skip
+_LAST_KEYS = ("total_tokens", "totalTokenCount")
+
+
 class UsageReader:
     """Adds up what a stream's events say of its usage.
 
-    Every provider's counts only grow as its stream goes on (Anthropic counts the input in the
-    first event and the output in a late one), so the largest of each is kept.
+    The counts of the input are one unit, and the last event that has any of them is believed:
+    servers that translate answers may begin with all input in one count and end with what the
+    cache had beside it. Of the other counts, which only grow as a stream goes on, the largest is
+    kept.
     """
 
     __slots__ = ("_counts", "_dialect", "_provider_id", "_tier")
@@ -89,6 +111,10 @@ class UsageReader:
         self._tier = table(body).get(_TIER) or self._tier
         counts = usage_part(self._dialect, body)
         if counts:
+            given = {k: n for k in _INPUT_COUNTS if (n := _count(counts, k)) is not None}
+            if any(given.values()) and any(self._counts.get(k, 0) != n for k, n in given.items()):
+                for key in (*_INPUT_COUNTS, *_INPUT_PARTS):
+                    self._counts.pop(key, None)
             _grow(self._counts, counts)
 
     @property
@@ -107,10 +133,12 @@ def _grow(known: dict[str, Json], counts: Mapping[str, Json]) -> None:
             part = known.setdefault(key, {})
             if isinstance(part, dict):
                 _grow(part, value)
+        elif key in _LAST_KEYS:
+            known[key] = value
         elif isinstance(value, int | float) and 0 <= value <= MOST_TOKENS:
             before = known.get(key)
             known[key] = max(value, before) if isinstance(before, int | float) else value
-        elif isinstance(value, str):
+        elif isinstance(value, str) or (isinstance(value, list) and value):
             known[key] = value
 
 
@@ -169,7 +197,30 @@ def _anthropic(counts: Mapping[str, Json]) -> Usage | None:
         cached=cached,
         write=write,
         write_1h=write_1h,
+        reasoning=_count(table(counts.get("output_tokens_details")), "thinking_tokens") or 0,
     )
+
+
+def _with_iterations(usage: Usage, iterations: Json) -> Usage:
+    """Add what a server-side compaction and an advisor cost, which the totals leave out.
+
+    A `message` is in the totals, and so is what a fallback model of the provider's own answered;
+    an attempt that declined is not billed.
+    Source: https://platform.claude.com/docs/en/build-with-claude/compaction
+    """
+    asides, doubtful = [], not isinstance(iterations, list)
+    for row in rows(iterations):
+        kind, counts = table(row).get("type"), table(row)
+        if kind in _IN_TOTALS:
+            continue
+        part = _anthropic(counts) if kind in _BESIDE_TOTALS else None
+        if part is None:
+            doubtful = True
+            continue
+        model = words(counts.get("model")) if kind == "advisor_message" else ""
+        doubtful = doubtful or (kind == "advisor_message" and not model)
+        asides.append(Aside(part, model[:_MOST_NAME] or None))
+    return replace(usage, asides=tuple(asides[:_MOST_ASIDES]), doubtful=doubtful)
 
 
 def _gemini(counts: Mapping[str, Json]) -> Usage | None:
@@ -183,8 +234,19 @@ def _gemini(counts: Mapping[str, Json]) -> Usage | None:
         cached=_count(counts, "cachedContentTokenCount") or 0,
         reasoning=thoughts or 0,
     )
-    heard = _audio(counts, "promptTokensDetails") - _audio(counts, "cacheTokensDetails")
-    return _with_speech(usage, heard, _audio(counts, "candidatesTokensDetails"))
+    cached_audio = _modality(counts, "cacheTokensDetails", "AUDIO")
+    heard = _modality(counts, "promptTokensDetails", "AUDIO") - cached_audio
+    heard += _modality(counts, "toolUsePromptTokensDetails", "AUDIO")
+    spoken = _modality(counts, "candidatesTokensDetails", "AUDIO")
+    drawn = _modality(counts, "candidatesTokensDetails", "IMAGE")
+    usage = _with_speech(usage, heard, spoken)
+    if usage is None or not (cached_audio or drawn):
+        return usage
+    return replace(
+        usage,
+        cached_audio_tokens=min(cached_audio, usage.cached_input_tokens),
+        image_output_tokens=min(drawn, usage.output_tokens - usage.audio_output_tokens),
+    )
 
 
 def _of_totals(
@@ -228,10 +290,9 @@ def _searches(counts: Mapping[str, Json]) -> int:
     return min(found, _MOST_SEARCHES)
 
 
-def _audio(counts: Mapping[str, Json], key: str) -> int:
-    parts = counts.get(key)
-    rows = [table(part) for part in parts] if isinstance(parts, list) else []
-    return sum(_count(row, "tokenCount") or 0 for row in rows if row.get("modality") == "AUDIO")
+def _modality(counts: Mapping[str, Json], key: str, modality: str) -> int:
+    parts = [table(part) for part in rows(counts.get(key))]
+    return sum(_count(part, "tokenCount") or 0 for part in parts if part.get("modality") == modality)
 
 
 def _terms(body: Json, counts: Mapping[str, Json]) -> str:
@@ -275,8 +336,10 @@ def _usd(cost: Json) -> Decimal | None:
 
 def _count(counts: Mapping[str, Json], key: str) -> int | None:
     value = counts.get(key)
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < _MOST_DIGITS:
         value = int(value)
+    elif isinstance(value, float) and 0 <= value <= MOST_TOKENS:
+        value = ceil(value)
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     return value if 0 <= value <= MOST_TOKENS else None

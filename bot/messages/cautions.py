@@ -264,7 +264,7 @@ def retired_target(ref: ModelRef, hop: Hop) -> list[Caution]:
 
 def _age(hop: Hop, hops: Sequence[Hop], hint: str | None = None) -> list[Caution]:
     facts = hop.facts
-    if facts is None or not (facts.retired_on or facts.misspelt):
+    if facts is None or not facts.gone:
         return []
     name = str(hop.ref)
     successor = facts.successor

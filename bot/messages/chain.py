@@ -44,7 +44,10 @@ def state(hop: Hop, now: datetime) -> Text:
         return text(f"retired {hop.facts.retired_on}")
     if hop.facts and hop.facts.misspelt:
         return text("unknown to its provider")
-    return text("ready, local" if hop.local else "ready")
+    ready = "ready, local" if hop.local else "ready"
+    if hop.facts and hop.facts.retires_on:
+        return text(f"{ready}, retires {hop.facts.retires_on}")
+    return text(ready)
 
 
 def line(hop: Hop, now: datetime, price: Price | None) -> Text:

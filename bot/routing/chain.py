@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import PurePath
 
@@ -263,14 +263,10 @@ def _facts(
     for row in table.get("models") or ():
         if isinstance(row, dict) and row.get("id") == ref.name:
             window, inputs = row.get("contextWindow"), row.get("input")
-            return ModelFacts(
+            return replace(
+                known,
                 ref=ref,
                 context_window=window if isinstance(window, int) else known.context_window,
                 vision="image" in inputs if isinstance(inputs, list) else known.vision,
-                tools=known.tools,
-                price=known.price,
-                retired_on=known.retired_on,
-                misspelt=known.misspelt,
-                successor=known.successor,
             )
     return known

@@ -135,7 +135,7 @@ async def test_a_healthy_chain():
     assert data["hops"][2]["cost_usd"] == 0
     assert len(bench.upstream.requests) == 3
     lost = [w["text"] for w in data["warnings"] if w["code"] == "loses"]
-    assert any("deepseek-flash loses images" in text for text in lost)
+    assert any("llama3.3 loses images" in text for text in lost)
 
 
 async def test_a_damaged_chain_is_a_bad_answer_with_the_repair():

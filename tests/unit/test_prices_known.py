@@ -7,11 +7,12 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from adapters.prices import ListedPrices, published, release
+from adapters.prices import ListedPrices, published, published_price, release
 from adapters.prices import known as known_prices
 from adapters.prices.known import Known
 from bot.catalog import shipped
@@ -22,8 +23,8 @@ FLASH = ModelRef("deepseek", "deepseek-flash")
 
 
 def test_the_file_is_what_the_installed_release_says():
-    slow = ListedPrices(shipped(), known={})
-    made = known_prices.make(shipped(), release(), published, slow.listed)
+    asked = partial(published_price, shipped())
+    made = known_prices.make(shipped(), release(), published, asked)
     assert known_prices.FILE.read_text() == made, "run python -m adapters.prices.known"
 
 

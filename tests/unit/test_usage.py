@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from bot.dialects.usage import MOST_TOKENS, UsageReader, read_usage
-from bot.models import Dialect, Usage
+from bot.models import Aside, Dialect, Usage
 
 OPENAI, ANTHROPIC, GEMINI, OLLAMA = (
     Dialect.OPENAI,
@@ -224,7 +224,7 @@ def test_nobody_elses_cost_is_believed():
     assert usage == Usage(1, 1)
 
 
-@pytest.mark.parametrize("bad", [-1, MOST_TOKENS + 1, "12", None, True, [], {}, 1.5, float("nan")])
+@pytest.mark.parametrize("bad", [-1, MOST_TOKENS + 1, "-12", "1e9", "9" * 30, None, True, [], {}, float("nan"), float("inf")])
 def test_what_is_no_count_is_as_good_as_absent(bad):
     assert openai(prompt_tokens=bad, completion_tokens=4) == Usage(0, 4)
     assert openai(prompt_tokens=4, completion_tokens=bad) == Usage(4, 0)
@@ -234,8 +234,9 @@ def test_what_is_no_count_is_as_good_as_absent(bad):
         assert usage == Usage(4, 1)
 
 
-def test_a_whole_number_may_be_written_as_a_float():
-    assert openai(prompt_tokens=4.0, completion_tokens=1.0) == Usage(4, 1)
+def test_a_number_may_be_written_as_a_float_or_in_a_string():
+    assert openai(prompt_tokens=4.0, completion_tokens=1.2) == Usage(4, 2)
+    assert openai(prompt_tokens="12", completion_tokens="3") == Usage(12, 3)
 
 
 def test_a_part_is_never_larger_than_its_whole():
@@ -266,6 +267,113 @@ def test_anthropics_stream_counts_input_first_and_output_last():
     assert reader.usage == Usage(15, 1, cached_input_tokens=5)
     reader.add({"type": "message_delta", "usage": {"output_tokens": 42, "input_tokens": 0}})
     assert reader.usage == Usage(15, 42, cached_input_tokens=5)
+
+
+def test_a_later_split_of_the_input_replaces_the_first():
+    """A server that translates answers first counts all input, then what the cache had of it."""
+    reader = UsageReader(ANTHROPIC, "proxy")
+    start = {"input_tokens": 3000, "cache_creation_input_tokens": 0, "output_tokens": 1}
+    reader.add({"type": "message_start", "message": {"usage": start}})
+    late = {"input_tokens": 200, "cache_read_input_tokens": 2800, "output_tokens": 40}
+    reader.add({"type": "message_delta", "usage": late})
+    assert reader.usage == Usage(3000, 40, cached_input_tokens=2800)
+    openai = UsageReader(OPENAI, "proxy")
+    openai.add({"usage": {"prompt_tokens": 900, "prompt_tokens_details": {"cached_tokens": 800}}})
+    openai.add({"usage": {"prompt_tokens": 1000, "completion_tokens": 5, "total_tokens": 1005}})
+    assert openai.usage == Usage(1000, 5)
+
+
+def test_a_repeated_count_keeps_the_parts_that_it_leaves_out():
+    reader = UsageReader(ANTHROPIC, "anthropic")
+    start = {
+        "input_tokens": 10,
+        "cache_creation_input_tokens": 60,
+        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 60},
+        "output_tokens": 1,
+    }
+    reader.add({"type": "message_start", "message": {"usage": start}})
+    late = {"input_tokens": 10, "cache_creation_input_tokens": 60, "output_tokens": 7}
+    reader.add({"type": "message_delta", "usage": late})
+    assert reader.usage == Usage(70, 7, cache_write_tokens=60, cache_write_1h_tokens=60)
+
+
+COMPACTED = {
+    "input_tokens": 23_000,
+    "output_tokens": 1_000,
+    "iterations": [
+        {"type": "compaction", "input_tokens": 100, "output_tokens": 3_500,
+         "cache_read_input_tokens": 180_000, "cache_creation_input_tokens": 0},
+        {"type": "message", "input_tokens": 23_000, "output_tokens": 1_000},
+        {"type": "advisor_message", "model": "claude-opus-5-5", "input_tokens": 900,
+         "output_tokens": 300, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0},
+        {"type": "fallback_message", "model": "x", "input_tokens": 1, "output_tokens": 1},
+    ],
+}  # fmt: skip
+
+
+def test_compactions_and_advisors_are_counted_beside_the_answer():
+    streamed = UsageReader(ANTHROPIC, "anthropic")
+    streamed.add({"type": "message_delta", "usage": COMPACTED})
+    streamed.add({"type": "message_delta", "usage": {"output_tokens": 1_000}})
+    for usage in (read_usage(ANTHROPIC, "anthropic", {"usage": COMPACTED}), streamed.usage):
+        assert usage == Usage(
+            23_000,
+            1_000,
+            asides=(
+                Aside(Usage(180_100, 3_500, cached_input_tokens=180_000)),
+                Aside(Usage(900, 300), "claude-opus-5-5"),
+            ),
+        )
+        whole = Usage(204_000, 4_800, cached_input_tokens=180_000)
+        assert usage.with_asides == whole
+
+
+@pytest.mark.parametrize(
+    "iterations",
+    [[{"type": "dream", "input_tokens": 5}], ["x"], {"type": "message"}, "x",
+     [{"type": "advisor_message", "input_tokens": 5, "output_tokens": 1}]],
+)  # fmt: skip
+def test_iterations_that_are_not_understood_mark_the_usage(iterations):
+    counts = {"input_tokens": 5, "output_tokens": 1, "iterations": iterations}
+    usage = read_usage(ANTHROPIC, "anthropic", {"usage": counts})
+    assert usage.doubtful
+    assert (usage.input_tokens, usage.output_tokens) == (5, 1)
+
+
+def test_anthropics_thinking_is_reasoning():
+    counts = {
+        "input_tokens": 5,
+        "output_tokens": 90,
+        "output_tokens_details": {"thinking_tokens": 70},
+    }
+    usage = read_usage(ANTHROPIC, "anthropic", {"usage": counts})
+    assert usage == Usage(5, 90, reasoning_tokens=70)
+
+
+def test_gemini_counts_pictures_and_cached_speech_by_themselves():
+    reader = UsageReader(GEMINI, "gemini")
+    counts = {
+        "promptTokenCount": 100,
+        "cachedContentTokenCount": 60,
+        "candidatesTokenCount": 1300,
+        "promptTokensDetails": [
+            {"modality": "TEXT", "tokenCount": 20},
+            {"modality": "AUDIO", "tokenCount": 80},
+        ],
+        "cacheTokensDetails": [{"modality": "AUDIO", "tokenCount": 60}],
+        "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 1290}],
+    }
+    reader.add({"usageMetadata": counts})
+    reader.add({"usageMetadata": {"promptTokenCount": 100, "candidatesTokenCount": 1300}})
+    expected = Usage(
+        100,
+        1300,
+        cached_input_tokens=60,
+        audio_input_tokens=20,
+        cached_audio_tokens=60,
+        image_output_tokens=1290,
+    )
+    assert reader.usage == expected
 
 
 def test_the_largest_count_stays_and_rubbish_is_passed_over():
