@@ -41,12 +41,12 @@ class QuietDays:
         return datetime.combine(day, self.quiet_at, UTC) if quiet else utc
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Catalog:
     """Everything that is known without asking a provider, as of a day: see `on`.
 
     `genai_prices` dates the releases of that package whose prices were looked through;
-    `term_factors` are by what a provider's terms multiply its prices (`{"anthropic": {"us": 1.1}}`).
+    `term_factors` are what a provider's terms multiply its prices by, as `us` does Anthropic's.
     """
 
     as_of: date
@@ -69,7 +69,9 @@ class Catalog:
         """
         day = max(day, self.as_of)
         gone = frozenset(
-            ref for ref, facts in self.models.items() if facts.retires_on and facts.retires_on <= day
+            ref
+            for ref, facts in self.models.items()
+            if facts.retires_on and facts.retires_on <= day
         )
         if gone not in self._by_gone:
             models = {
@@ -91,10 +93,9 @@ class Catalog:
     def current(self, ref: ModelRef) -> ModelRef:
         """Follow successors of what is gone to the model that stands in for `ref` today."""
         seen = {ref}
-        while self.facts(ref).gone and (successor := self.facts(ref).successor) not in (None, *seen):
-            assert successor is not None
-            seen.add(successor)
-            ref = successor
+        while (facts := self.facts(ref)).gone and facts.successor and facts.successor not in seen:
+            ref = facts.successor
+            seen.add(ref)
         return ref
 
     def preset_of(self, ref: ModelRef) -> str | None:

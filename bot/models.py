@@ -244,7 +244,7 @@ _ADDED = (
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """Tokens of a sampling that the provider ran beside the answer; `model` None is the answer's."""
+    """Tokens of a sampling beside the answer; without a `model` it was the answer's own."""
 
     usage: Usage
     model: str | None = None

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from adapters.gateway.exchange import Exchange, Tried
-from bot.costs.pricing import Cost, price_usage, served_price
-from bot.models import Dialect, FailureReason, Usage
+from bot.costs.pricing import Cost, price_usage, served_price, unit_price
+from bot.models import Dialect, FailureReason, ModelRef, Usage
 from bot.ports import Attempt, FallbackEvent, Prices
 from bot.routing.echo import without_echo
 
@@ -97,21 +97,27 @@ class Recorder:
     def _attempt(
         self, exchange: Exchange, one: Tried, number: int, caller: str, *, fallback: bool
     ) -> Attempt:
-        hop = one.candidate.hop
-        assert hop.ref is not None
-        assert hop.provider is not None
-        price = served_price(
-            hop.ref, one.served, hop.provider, exchange.tools.live.view, self.prices, one.at
-        )
+        ref, provider = one.candidate.hop.ref, one.candidate.hop.provider
+        assert ref is not None
+        assert provider is not None
+        view = exchange.tools.live.view
+        price = served_price(ref, one.served, provider, view, self.prices, one.at)
         cost = Cost(None)
         if one.usage is not None:
-            cost = price_usage(one.usage, price, estimated=one.estimated)
+            cost = price_usage(
+                one.usage,
+                price,
+                estimated=one.estimated,
+                price_of=lambda name: unit_price(
+                    ModelRef(ref.provider, name), provider, view, self.prices, one.at
+                ),
+            )
         return Attempt(
             at=one.at,
             request_id=exchange.request_id,
             number=number,
-            model=hop.ref,
-            provider=hop.provider.id,
+            model=ref,
+            provider=provider.id,
             usage=one.usage or Usage(),
             asked=exchange.body.model[:_MOST_ASKED],
             served=one.served,

@@ -292,7 +292,9 @@ def _searches(counts: Mapping[str, Json]) -> int:
 
 def _modality(counts: Mapping[str, Json], key: str, modality: str) -> int:
     parts = [table(part) for part in rows(counts.get(key))]
-    return sum(_count(part, "tokenCount") or 0 for part in parts if part.get("modality") == modality)
+    return sum(
+        _count(part, "tokenCount") or 0 for part in parts if part.get("modality") == modality
+    )
 
 
 def _terms(body: Json, counts: Mapping[str, Json]) -> str:

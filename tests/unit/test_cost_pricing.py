@@ -26,7 +26,7 @@ from bot.costs.pricing import (
 from bot.costs.usage import MOST_TOKENS, checked, estimate_cut
 from bot.dialects.usage import read_usage
 from bot.errors import SettingsError
-from bot.models import Dialect, ModelRef, Price, PriceTier, Usage
+from bot.models import Aside, Dialect, ModelRef, Price, PriceTier, Usage
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PEAK = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
@@ -376,3 +376,75 @@ def test_prices_are_known_by_the_quarter_of_an_hour():
     assert not prices.knows(ModelRef("openai", "never-heard-of"))
     assert prices.context_window(ModelRef("openai", "gpt-5")) == 400_000
     assert prices.context_window(ModelRef("openai", "never-heard-of")) is None
+
+
+def test_a_compaction_costs_what_its_model_does_and_an_advisor_what_its_own_does():
+    # 23,000 x $3 + 1,000 x $15; compaction 100 x $3 + 180,000 read x $0.30 + 3,500 x $15;
+    # advisor 900 x $4 + 300 x $20, by the million: 0.084 + 0.1068 + 0.0096
+    asides = (
+        Aside(Usage(180_100, 3_500, cached_input_tokens=180_000)),
+        Aside(Usage(900, 300), "claude-opus-5-5"),
+    )
+    usage = Usage(23_000, 1_000, asides=asides)
+    sonnet, opus = (
+        LISTED.listed(ModelRef("anthropic", name), NOON)
+        for name in ("claude-sonnet-4-5", "claude-opus-5-5")
+    )
+    cost = price_usage(usage, sonnet, price_of={"claude-opus-5-5": opus}.get)
+    assert (cost.nano_usd, cost.estimated, cost.price) == (200_400_000, False, None)
+    without = price_usage(usage, sonnet)
+    assert (without.nano_usd, without.estimated) == (190_800_000, True)
+
+
+def test_terms_apply_one_after_another():
+    price = LISTED.listed(ModelRef("anthropic", "claude-opus-5-5"), NOON)
+    fast = dict(price.variants)["fast"]
+    usage = Usage(1000, 100, terms="fast us")
+    cost = price_usage(usage, price)
+    expected = (1000 * fast.input_usd_per_1m + 100 * fast.output_usd_per_1m) * Decimal("1.1") * 1000
+    assert (cost.nano_usd, cost.estimated) == (int(expected), False)
+    assert price_usage(replace(usage, terms="us fast"), price).nano_usd == cost.nano_usd
+    unknown = price_usage(replace(usage, terms="fast mars"), price)
+    assert unknown.estimated
+    assert unknown.nano_usd == price_usage(replace(usage, terms="fast"), price).nano_usd
+
+
+def test_what_is_not_understood_marks_the_cost():
+    cost = price_usage(Usage(10, 1, doubtful=True), Price(Decimal(1), Decimal(1)))
+    assert (cost.nano_usd, cost.estimated) == (11_000, True)
+
+
+def test_gemini_draws_and_hears_at_prices_of_their_own():
+    # 20 text x $0.30 + 20 heard x $1 + 60 heard from the cache x $0.10 + 10 x $2.50
+    flash = LISTED.listed(ModelRef("gemini", "gemini-2.5-flash"), NOON)
+    heard = Usage(100, 10, cached_input_tokens=60, audio_input_tokens=20, cached_audio_tokens=60)
+    assert price_usage(heard, flash).nano_usd == 57_000
+    image = LISTED.listed(ModelRef("gemini", "gemini-2.5-flash-image"), NOON)
+    drawn = price_usage(Usage(10, 1290, image_output_tokens=1290), image)
+    # 10 x $0.30 + 1,290 x $30
+    assert (drawn.nano_usd, drawn.estimated) == (38_703_000, False)
+    assert price_usage(Usage(10, 5, image_output_tokens=5), flash).estimated
+
+
+@pytest.mark.parametrize(
+    ("at", "dear"),
+    [
+        ("2026-11-27T02:00", True),  # a Friday
+        ("2026-11-27T05:00", False),
+        ("2026-11-28T02:00", False),  # a Saturday
+        ("2026-11-29T09:59", False),
+        ("2026-10-05T02:00", False),  # a Monday, but a holiday in China
+        ("2026-10-09T02:00", True),
+    ],
+)
+def test_deepseeks_peak_is_on_workdays(at, dear):
+    price = LISTED.listed(
+        ModelRef("deepseek", "deepseek-flash"), datetime.fromisoformat(at).replace(tzinfo=UTC)
+    )
+    assert price.input_usd_per_1m == Decimal("0.30" if dear else "0.15")
+
+
+def test_a_row_has_the_price_of_its_own_time():
+    ref = ModelRef("deepseek", "deepseek-v4-pro")
+    july, now = (LISTED.listed(ref, datetime(2026, month, 18, 12, tzinfo=UTC)) for month in (7, 11))
+    assert (july.input_usd_per_1m, now.input_usd_per_1m) == (Decimal("0.435"), Decimal("0.66"))

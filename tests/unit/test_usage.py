@@ -224,7 +224,10 @@ def test_nobody_elses_cost_is_believed():
     assert usage == Usage(1, 1)
 
 
-@pytest.mark.parametrize("bad", [-1, MOST_TOKENS + 1, "-12", "1e9", "9" * 30, None, True, [], {}, float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    "bad",
+    [-1, MOST_TOKENS + 1, "-12", "1e9", "9" * 30, None, True, [], {}, float("nan"), float("inf")],
+)
 def test_what_is_no_count_is_as_good_as_absent(bad):
     assert openai(prompt_tokens=bad, completion_tokens=4) == Usage(0, 4)
     assert openai(prompt_tokens=4, completion_tokens=bad) == Usage(4, 0)
