@@ -1,21 +1,20 @@
 """Makes `.venv` from the locks, whole or not at all.
 
-Called by venv.sh as `setup_venv.py ROOT runtime|dev PYTHON`; standard library only.
+Called by venv.sh as `setup_venv.py ROOT runtime|dev`; standard library only. pip fetches the uv of
+requirements-uv.lock, uv installs the rest; where uv cannot, pip installs the same lock.
 
-`.venv/.changeover/` holds a copy of each lock that is wholly installed. It is written last, so
-that a run which dies leaves a `.venv` that nothing takes for complete: the next one starts over.
-The kernel's lock on `.venv.lock` keeps two runs apart and goes with the processes that hold it,
-pip among them. While a `.venv` is renewed, the old one waits as `.venv.old` and comes back if the
-new one fails.
+`.venv/.changeover/` holds a copy of each lock that is wholly installed, written last: what a
+killed run leaves is not taken for complete. The kernel's lock on `.venv.lock` keeps two runs apart
+and goes with the processes that hold it, the installer among them. A `.venv` that is renewed waits
+as `.venv.old` and comes back if the new one fails.
 """
 
-from __future__ import annotations
-
+import ast
 import contextlib
-import errno
 import fcntl
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -26,239 +25,281 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
-RUNTIME = "requirements.lock"
-DEV = "requirements-dev.lock"
-NEEDED = {"runtime": (RUNTIME,), "dev": (RUNTIME, DEV)}
-
+RUNTIME, DEV, UV = "requirements.lock", "requirements-dev.lock", "requirements-uv.lock"
+NEEDED = {"runtime": {RUNTIME}, "dev": {RUNTIME, DEV}}
 CANNOT_SET_UP = 4
-# Where pip installs to is our business; where it fetches from is the user's.
-PIP_VARIABLES_DROPPED = (
-    "PIP_CONSTRAINT",
-    "PIP_PREFIX",
-    "PIP_PYTHON",
-    "PIP_REQUIREMENT",
-    "PIP_ROOT",
-    "PIP_TARGET",
-)
+QUOTED_LINES = 30
 
-UNREACHED = re.compile(
-    r"name resolution|Name or service not known|nodename nor servname|getaddrinfo failed"
-    r"|NewConnectionError|NameResolutionError|Connection (?:refused|reset|aborted|broken)"
-    r"|timed out|Network is unreachable|No route to host|ProxyError|SSLError|Max retries exceeded",
-    re.IGNORECASE,
+# Where to fetch from is the user's business: these settings of pip hold for pip and for uv.
+# What to install, and where to, is ours: no other setting of theirs holds.
+UV_NAMES = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "trusted-host": "UV_INSECURE_HOST",
+    "cert": "SSL_CERT_FILE",
+    "client-cert": "SSL_CLIENT_CERT",
+    "proxy": "ALL_PROXY HTTP_PROXY HTTPS_PROXY http_proxy https_proxy",
+    "default-timeout": "UV_HTTP_TIMEOUT",
+    "timeout": "UV_HTTP_TIMEOUT",
+    "retries": "UV_HTTP_RETRIES",
+    "no-cache-dir": "UV_NO_CACHE",
+    **dict.fromkeys(("no-index", "cache-dir", "keyring-provider", "use-feature"), ""),
+}
+UV_DROPPED = {"UV_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE", "UV_EXCLUDE_NEWER", "UV_SYSTEM_PYTHON"}
+
+# What an installer says → the cause and the next step. The first two would stop any installer.
+HASH, DISK, NETWORK, BUILD, INDEX, OTHER = CAUSES = (
+    (
+        "DO NOT MATCH THE HASHES|hash mismatch",
+        "a downloaded package does not match its hash in the lock",
+        "check which package index is in use (python3 -m pip config list) and clear the cache "
+        "(python3 -m pip cache purge)",
+    ),
+    ("no space left on device|quota exceeded", "the disk is full", "free 1 GB"),
+    (
+        r"name resolution|name or service not known|nodename nor servname|getaddrinfo failed"
+        r"|NewConnectionError|NameResolutionError|connection (refused|reset|aborted|broken)"
+        r"|timed out|network is unreachable|no route to host|ProxyError|SSLError|certificate"
+        r"|max retries exceeded|error sending request|dns error",
+        "the package index could not be reached",
+        "check the network and the proxy (HTTPS_PROXY), or name a mirror (PIP_INDEX_URL)",
+    ),
+    (
+        "failed to build|failed building|could not build|metadata-generation-failed",
+        "a package has no ready-made file for this platform and could not be built",
+        "install a C compiler and Python's headers (Debian, Ubuntu: apt-get install "
+        "build-essential python3-dev), or name another Python (PYTHON=/path/to/python3.12)",
+    ),
+    (
+        "no matching distribution|could not find a version|no version of|was not found in",
+        "the package index in use does not have every package of the lock",
+        "name another index (PIP_INDEX_URL) or another Python (PYTHON=/path/to/python3.12)",
+    ),
+    ("", "the installer failed", "fix what it names"),
 )
-NOT_SERVED = re.compile(r"No matching distribution|Could not find a version", re.IGNORECASE)
 
 
 class CannotSetUp(Exception):
-    """Why there is no `.venv`, and what to do next: two sentences for the person."""
+    """Why there is no `.venv`, and what to do next: sentences for the person."""
 
 
 class Stopped(BaseException):
-    """A signal asked for the end; `code` is the shell's exit code for it."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(signum)
-        self.code = 128 + signum
+    """A signal asked for the end; its first argument says which."""
 
 
-def say(text: str) -> None:
-    """One line for the person; stdout belongs to the program that is started afterwards."""
-    print(text, file=sys.stderr, flush=True)
+class Progress:
+    """The step under way: on a terminal one line that is rewritten, elsewhere a line a step."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.live = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        self.step = f"Setting up .venv with Python {'.'.join(map(str, sys.version_info[:3]))}"
+
+    def say(self, text: str, end: str = "\n") -> None:
+        """On stderr: stdout belongs to the program that starts afterwards."""
+        print(("\r\x1b[K" if self.live else "") + text, end=end, file=sys.stderr, flush=True)
+
+    def begin(self, step: str) -> None:
+        self.step = f"{self.step.partition(': ')[0]}: {step}"
+        if not self.live:
+            self.say(f"{self.step} …")
+
+    def tick(self) -> None:
+        if self.live:
+            seconds = f"{time.monotonic() - self.began:.0f} s"
+            self.say(f"{self.step} … {seconds}"[: shutil.get_terminal_size().columns - 1], end="")
+
+
+class Installer:
+    """Runs pip and uv on one `.venv`; each child also holds the folder's lock."""
+
+    def __init__(self, root: Path, progress: Progress, lock_fd: int) -> None:
+        self.root, self.progress, self.lock_fd = root, progress, lock_fd
+        self.venv = root / ".venv"
+        self.python = str(self.venv / "bin/python")
+        # pip's own way, since 22.3, to work on an environment that it is not installed in.
+        pip = find_spec("pip")
+        runner = Path((pip and pip.origin) or "pip").with_name("__pip-runner__.py")
+        self.has_runner = runner.exists()
+        self.pip = [self.python, "-I", *([str(runner)] if self.has_runner else ["-m", "pip"])]
+
+    def run(self, command: list[str], env: dict[str, str] | None = None) -> tuple[bool, str]:
+        """Whether a command succeeded, and what it printed."""
+        said, pipe, pass_fds = b"", subprocess.PIPE, (self.lock_fd,)
+        try:
+            process = subprocess.Popen(
+                command, stdin=-3, stdout=pipe, stderr=-2, env=env, pass_fds=pass_fds
+            )
+        except OSError as error:  # a uv that this platform cannot run
+            return False, str(error)
+        with process:
+            assert process.stdout is not None
+            try:
+                while True:
+                    self.progress.tick()
+                    if select.select([process.stdout], [], [], 0.2)[0]:
+                        if not (part := os.read(process.stdout.fileno(), 65536)):
+                            break
+                        said += part
+            except BaseException:
+                process.kill()
+                raise
+        return process.returncode == 0, said.decode(errors="replace")
+
+    def create(self) -> None:
+        """An empty `.venv`, marked as unfinished from its first moment."""
+        (self.venv / ".changeover").mkdir(parents=True)
+        bare = ["--without-pip"] if self.has_runner else []
+        made, said = self.run([sys.executable, "-I", "-m", "venv", *bare, str(self.venv)])
+        if not made:
+            raise CannotSetUp(failure(said, "a virtual environment"))
+
+    def install(self, stamps: set[str]) -> None:
+        """Installs from a copy of the lock; the copies become the stamps when all is there."""
+        for name in (UV, *stamps):
+            shutil.copyfile(self.root / name, self.venv / ".changeover" / f"{name}.part")
+        name = DEV if DEV in stamps else RUNTIME  # which pins all that RUNTIME does
+        lock = self.venv / ".changeover" / f"{name}.part"
+        settings = fetch_settings(self.run([*self.pip, "config", "list"])[1])
+        if not (self.venv / "bin/uv").exists():
+            self.progress.begin("fetching uv")
+            _, said = self.pip_install(UV, settings, "--only-binary=:all:")
+            if any(re.search(cause[0], said, re.IGNORECASE) for cause in (HASH, DISK, NETWORK)):
+                raise CannotSetUp(failure(said, UV))
+        count = len(re.findall("^[^#].*==", lock.read_text(), re.MULTILINE))
+        self.progress.begin(f"installing {count} packages")
+        done, said = self.uv_install(lock, settings)
+        if not done and not any(re.search(c[0], said, re.IGNORECASE) for c in (HASH, DISK)):
+            self.progress.begin(f"installing {count} packages by pip, about a minute")
+            done, said = self.pip_install(name, settings)
+        if not done:
+            raise CannotSetUp(failure(said, name))
+        for name in stamps:
+            lock.with_name(f"{name}.part").replace(lock.with_name(name))
+
+    def pip_install(self, lock: str, settings: dict[str, str], *more: str) -> tuple[bool, str]:
+        """Installs a lock by pip, without resolving: it is complete."""
+        env = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+        env |= {f"PIP_{key.upper().replace('-', '_')}": text for key, text in settings.items()}
+        env |= {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        options = ["--require-hashes", "--no-deps", "--no-input", "--progress-bar=off"]
+        file = str(self.venv / ".changeover" / f"{lock}.part")
+        return self.run([*self.pip, "install", *options, *more, "-r", file], env)
+
+    def uv_install(self, lock: Path, settings: dict[str, str]) -> tuple[bool, str]:
+        """Installs a lock by uv, from where pip would fetch."""
+        env = {name: value for name, value in os.environ.items() if name not in UV_DROPPED}
+        for key, value in settings.items():
+            text = value.replace(" ", ",") if key == "find-links" else value
+            env |= {name: text for name in UV_NAMES[key].split() if not env.get(name)}
+        # As pip does: the system's certificates, and the best file of all indexes (hashes decide).
+        env |= {"UV_SYSTEM_CERTS": "1", "UV_INDEX_STRATEGY": "unsafe-best-match"}
+        home = env.get("XDG_CACHE_HOME") or "~/.cache"
+        try:
+            cache = Path(env.get("UV_CACHE_DIR") or f"{home}/uv").expanduser()
+            cache.mkdir(parents=True, exist_ok=True)
+        except (OSError, RuntimeError):  # no home, or one that is not ours
+            env["UV_NO_CACHE"] = "1"
+        # From / : not with the settings of a project that this folder may lie in.
+        options = ["--require-hashes", "--no-deps", "--no-progress", "--directory=/"]
+        options += ["--no-index"] * ("no-index" in settings)
+        uv = [str(self.venv / "bin/uv"), "--color=never", "pip", "install"]
+        return self.run([*uv, *options, "--python", self.python, "-r", str(lock)], env)
+
+
+def fetch_settings(listed: str) -> dict[str, str]:
+    """Where pip would fetch from, by what `pip config list` printed."""
+    settings = {}
+    for section in ("global.", "install.", ":env:."):
+        for line in listed.splitlines():
+            name, _, value = line.removeprefix(section).partition("=")
+            if line.startswith(section) and name in UV_NAMES and value[:1] in {"'", '"'}:
+                settings[name] = " ".join(str(ast.literal_eval(value)).split())
+    return {name: value for name, value in settings.items() if value}
+
+
+def failure(said: str, what: str) -> str:
+    """The cause, what the installer said that matters, and the next step."""
+    cause, step = next(c[1:] for c in CAUSES if re.search(c[0], said, re.IGNORECASE))
+    lines = [line.rstrip() for line in said.splitlines()]
+    lines = [line for line in lines if line and not line.startswith(("WARNING:", "[notice]"))]
+    starts = (i for i, line in enumerate(lines) if re.match(r"ERROR:|error:|\s*[×x] ", line))
+    quoted = [f"  | {line}" for line in lines[next(starts, 0) :][-QUOTED_LINES:]]
+    again = f"Next: {step}, then run the same command again."
+    return "\n".join([f"Cannot install {what}: {cause}.", *quoted, again])
 
 
 def installed(root: Path) -> set[str]:
     """The locks that `.venv` was completed from, and that have not changed since."""
-    venv = root / ".venv"
-    if not os.access(venv / "bin/python", os.X_OK):
-        return set()
     current = set()
     for name in (RUNTIME, DEV):
         with contextlib.suppress(OSError):
-            if (venv / ".changeover" / name).read_bytes() == (root / name).read_bytes():
+            if (root / ".venv/.changeover" / name).read_bytes() == (root / name).read_bytes():
                 current.add(name)
-    return current
+    return current if os.access(root / ".venv/bin/python", os.X_OK) else set()
 
 
 @contextlib.contextmanager
-def alone(root: Path) -> Iterator[int]:
+def alone(root: Path, progress: Progress) -> Iterator[int]:
     """Waits until no other process sets up this folder, and keeps others waiting."""
+    fd = os.open(root / ".venv.lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fd = os.open(root / ".venv.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise CannotSetUp(
-            f"Cannot write in {root} ({error.strerror}), so .venv cannot be set up there. "
-            "Next: make the folder writable, or work in a copy of it."
-        ) from error
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("Another run is setting up .venv; waiting for it.")
-            fcntl.flock(fd, fcntl.LOCK_EX)
-        except OSError as error:
-            # A file system without locks: better unguarded than unusable.
-            if error.errno not in {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}:
-                raise
+        # A file system without locks: better unguarded than unusable.
+        with contextlib.suppress(OSError):
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                progress.say("Another run is setting up .venv; waiting for it.")
+                fcntl.flock(fd, fcntl.LOCK_EX)
         yield fd
     finally:
         os.close(fd)
 
 
 def remove(path: Path) -> None:
-    """Removes a file, a link or a whole folder, if it is there."""
+    """Removes a link or a whole folder, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
 
 
-def clear_the_place(root: Path) -> None:
-    """Moves aside what stands at `.venv`."""
-    venv = root / ".venv"
-    if not (venv.exists() or venv.is_symlink()):
-        return
-    stamps = venv / ".changeover"
-    if (stamps / RUNTIME).exists():
-        remove(root / ".venv.old")
-        venv.rename(root / ".venv.old")
-    elif stamps.is_dir():
-        remove(venv)  # a run that did not finish; .venv.old, if there, is from before it
-    else:
-        kept = root / ".venv.kept"
-        number = 1
-        while kept.exists() or kept.is_symlink():
-            number += 1
-            kept = root / f".venv.kept-{number}"
-        venv.rename(kept)
-        say(f"The .venv that was here was not made by these scripts; it is now {kept.name}.")
-
-
-def run(command: list[str], log: Path, lock_fd: int) -> bool:
-    """Runs a step with its output in `log`, the lock held by it too; False if it failed."""
-    environment = {k: v for k, v in os.environ.items() if k not in PIP_VARIABLES_DROPPED}
-    environment["PIP_USER"] = "0"
-    with log.open("ab") as output:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=environment,
-            pass_fds=(lock_fd,),
-            check=False,
-        )
-    return done.returncode == 0
-
-
-def create(root: Path, python: str, log: Path, lock_fd: int) -> None:
-    """An empty `.venv`, marked as unfinished from its first moment."""
-    venv = root / ".venv"
-    (venv / ".changeover").mkdir(parents=True)
-    # Some systems ship Python without ensurepip; there, the system's own pip fills the .venv.
-    options = [] if find_spec("ensurepip") else ["--without-pip"]
-    if not run([python, "-I", "-m", "venv", *options, str(venv)], log, lock_fd):
-        raise CannotSetUp(
-            f"{python} could not make a virtual environment: {last_words(log)} "
-            "Next: install its venv package (Debian, Ubuntu: apt-get install python3-venv), "
-            "or name another Python: PYTHON=/path/to/python3.11"
-        )
-
-
-def install(root: Path, names: tuple[str, ...], python: str, log: Path, lock_fd: int) -> None:
-    """Installs from copies of the locks; the copies become the stamps when all is there."""
-    venv = root / ".venv"
-    copies = []
-    for name in names:
-        copy = venv / ".changeover" / f"{name}.part"
-        shutil.copyfile(root / name, copy)
-        copies.append(copy)
-    own = str(venv / "bin/python")
-    pip = [own, "-I", "-m", "pip"] if find_spec("ensurepip") else [python, "-m", "pip"]
-    if not find_spec("ensurepip"):
-        pip += ["--python", own]
-    options = ["--require-hashes", "--no-input", "--disable-pip-version-check"]
-    options += ["--progress-bar", "off", "--no-warn-script-location"]
-    files = [word for copy in copies for word in ("-r", str(copy))]
-    if not run([*pip, "install", *options, *files], log, lock_fd):
-        raise CannotSetUp(explain(log, names[-1]))
-    for name, copy in zip(names, copies, strict=True):
-        copy.replace(venv / ".changeover" / name)
-
-
-def explain(log: Path, lock: str) -> str:
-    """What pip's failure means, and the next step."""
-    text = log.read_text(errors="replace")
-    if "DO NOT MATCH THE HASHES" in text:
-        return (
-            f"A package that the index served does not match its hash in {lock}; it was not "
-            "installed. Next: clear pip's cache (python3 -m pip cache purge), check the index in "
-            "use (python3 -m pip config list), then run the same command again."
-        )
-    if "No space left on device" in text:
-        return (
-            "The disk is full, so the packages could not be installed. "
-            "Next: make room (about 600 MB), then run the same command again."
-        )
-    if UNREACHED.search(text):
-        return (
-            f"The packages of {lock} could not be fetched: the package index was not reached. "
-            "Next: check the network, or name a mirror with PIP_INDEX_URL, "
-            "then run the same command again."
-        )
-    if NOT_SERVED.search(text):
-        return (
-            f"The package index in use lacks a package of {lock}: {last_words(log)} "
-            "Next: use another index (PIP_INDEX_URL) or another Python (PYTHON), "
-            "then run the same command again."
-        )
-    return (
-        f"pip could not install the packages of {lock}: {last_words(log)} "
-        f"Next: mend that (all it said is in {log.name}), then run the same command again."
-    )
-
-
-def last_words(log: Path) -> str:
-    """The last error in the log, else its last line, as one sentence."""
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    words = (errors or lines or ["no reason was given"])[-1]
-    return words if words.endswith(".") else words + "."
-
-
-def build(root: Path, kind: str, python: str, lock_fd: int) -> None:
-    """Makes the whole of `.venv`, or only adds the tools where the rest is current."""
-    names = NEEDED[kind]
-    log = root / ".venv.log"
-    remove(log)
-    began = time.monotonic()
-    dev_stamp = root / ".venv/.changeover" / DEV
-    if RUNTIME in installed(root) and not dev_stamp.exists():
-        say(f"Adding the development tools to .venv, from {DEV}. Once, about a minute.")
-        install(root, (DEV,), python, log, lock_fd)
-    else:
-        version = ".".join(map(str, sys.version_info[:3]))
-        say(f"Setting up .venv from {names[-1]}, with Python {version}. Once, about a minute.")
-        venv, old = root / ".venv", root / ".venv.old"
-        clear_the_place(root)
-        try:
-            create(root, python, log, lock_fd)
-            install(root, names, python, log, lock_fd)
-        except BaseException:
-            remove(venv)
-            if old.exists() or old.is_symlink():
-                old.rename(venv)
-            raise
+def clear_the_place(venv: Path, old: Path, progress: Progress) -> None:
+    """Moves aside what is at `.venv`."""
+    if (venv / ".changeover" / RUNTIME).exists():
         remove(old)
-    remove(log)
-    say(f"Done in {time.monotonic() - began:.0f} s.")
+        venv.rename(old)
+    elif (venv / ".changeover").is_dir():
+        remove(venv)  # a run that did not finish; .venv.old, if there, is from before it
+    elif os.path.lexists(venv):
+        kept = venv.with_name(f".venv.kept-{time.time_ns()}")
+        venv.rename(kept)
+        progress.say(f"The .venv here was not made by these scripts; it is now {kept.name}.")
 
 
-def set_up(root: Path, kind: str, python: str) -> None:
-    """Returns with a complete `.venv`, made by this process or by one that it waited for."""
-    with alone(root) as lock_fd:
-        if not set(NEEDED[kind]) <= installed(root):
-            build(root, kind, python, lock_fd)
+def set_up(root: Path, kind: str) -> None:
+    """Makes the whole of `.venv`, or only adds the tools where the rest is current."""
+    progress = Progress()
+    venv, old = root / ".venv", root / ".venv.old"
+    with alone(root, progress) as lock_fd:
+        current, installer = installed(root), Installer(root, progress, lock_fd)
+        if NEEDED[kind] <= current:
+            return  # made by the run that this one waited for
+        if RUNTIME in current and not (venv / ".changeover" / DEV).exists():
+            installer.install({DEV})
+        else:
+            clear_the_place(venv, old, progress)
+            try:
+                installer.create()
+                installer.install(NEEDED[kind])
+            except BaseException:
+                remove(venv)
+                if os.path.lexists(old):
+                    old.rename(venv)
+                raise
+            remove(old)
+        progress.say(f"Set up .venv in {time.monotonic() - progress.began:.0f} s.")
 
 
 def stop(signum: int, _frame: FrameType | None) -> None:
@@ -268,28 +309,28 @@ def stop(signum: int, _frame: FrameType | None) -> None:
     raise Stopped(signum)
 
 
-def main(arguments: list[str]) -> int:
+def main(root: str, kind: str) -> int:
     """Exit codes: 0 set up, 4 cannot, 128 + N stopped by signal N."""
-    root, kind, python = Path(arguments[0]), arguments[1], arguments[2]
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(each) is not signal.SIG_IGN:  # as under nohup
             signal.signal(each, stop)
     try:
-        set_up(root, kind, python)
+        set_up(Path(root), kind)
     except Stopped as stopped:
-        say("Stopped before .venv was complete. The next run starts over.")
-        return stopped.code
+        Progress().say("Stopped before .venv was complete. Next: run the same command again.")
+        return 128 + int(stopped.args[0])
     except CannotSetUp as reason:
-        say(str(reason))
+        Progress().say(str(reason))
         return CANNOT_SET_UP
     except OSError as error:
-        say(
-            f"Cannot set up .venv: {error}. "
-            "Next: check the folder's permissions and the disk's free space, then run this again."
+        Progress().say(
+            f"Cannot set up .venv in {root}: {error.strerror or error}.\n"
+            "Next: make the folder writable, or clone into another one, and check that the disk "
+            "has 1 GB free; then run the same command again."
         )
         return CANNOT_SET_UP
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(*sys.argv[1:]))

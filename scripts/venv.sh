@@ -16,7 +16,7 @@ changeover_venv() {
         return
     fi
     find_python
-    "$found_python" -I "$1/scripts/setup_venv.py" "$1" "$2" "$found_python" || exit $?
+    "$found_python" -E -P "$1/scripts/setup_venv.py" "$1" "$2" || exit $?
 }
 
 # find_python: sets found_python to a Python that can make .venv. $PYTHON, where set, is the only
@@ -52,11 +52,11 @@ else:
         esac
     done
     if [ -n "$too_bare" ]; then
-        say "$too_bare has neither venv nor pip, so it cannot set up .venv." \
+        say "$too_bare has no venv module or no pip, so it cannot set up .venv." \
             "Next: install them (Debian, Ubuntu: apt-get install python3-venv python3-pip)," \
             "then run this again."
     elif [ -n "${PYTHON:-}" ]; then
-        say "PYTHON=$PYTHON is no Python 3.11 or newer${too_old:+: $too_old}." \
+        say "PYTHON=$PYTHON is not a Python 3.11 or newer that runs${too_old:+: $too_old}." \
             "Next: unset PYTHON, or set it to the path of one."
     else
         say "Python 3.11 or newer is needed and was not found${too_old:+: $too_old}." \
