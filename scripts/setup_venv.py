@@ -1,7 +1,7 @@
 """Makes `.venv` from the locks, whole or not at all.
 
-Called by venv.sh as `setup_venv.py ROOT runtime|dev`; standard library only. pip fetches the uv of
-requirements-uv.lock, uv installs the rest; where uv cannot, pip installs the same lock.
+Called by venv.sh as `setup_venv.py ROOT runtime|dev PYTHON`; standard library only. pip fetches the
+uv of requirements-uv.lock, uv installs the rest; where uv cannot, pip installs the same lock.
 
 `.venv/.changeover/` holds a copy of each lock that is wholly installed, written last: what a
 killed run leaves is not taken for complete. The kernel's lock on `.venv.lock` keeps two runs apart
@@ -114,8 +114,8 @@ class Progress:
 class Installer:
     """Runs pip and uv on one `.venv`; each child also holds the folder's lock."""
 
-    def __init__(self, root: Path, progress: Progress, lock_fd: int) -> None:
-        self.root, self.progress, self.lock_fd = root, progress, lock_fd
+    def __init__(self, root: Path, base: str, progress: Progress, lock_fd: int) -> None:
+        self.root, self.base, self.progress, self.lock_fd = root, base, progress, lock_fd
         self.venv = root / ".venv"
         self.python = str(self.venv / "bin/python")
         # pip's own way, since 22.3, to work on an environment that it is not installed in.
@@ -151,9 +151,9 @@ class Installer:
         """An empty `.venv`, marked as unfinished from its first moment."""
         (self.venv / ".changeover").mkdir(parents=True)
         bare = ["--without-pip"] if self.has_runner else []
-        made, said = self.run([sys.executable, "-I", "-m", "venv", *bare, str(self.venv)])
+        made, said = self.run([self.base, "-I", "-m", "venv", *bare, str(self.venv)])
         if not made:
-            raise CannotSetUp(failure(said, "a virtual environment"))
+            raise failure(said)
 
     def install(self, stamps: set[str]) -> None:
         """Installs from a copy of the lock; the copies become the stamps when all is there."""
@@ -165,16 +165,19 @@ class Installer:
         if not (self.venv / "bin/uv").exists():
             self.progress.begin("fetching uv")
             _, said = self.pip_install(UV, settings, "--only-binary=:all:")
-            if any(re.search(cause[0], said, re.IGNORECASE) for cause in (HASH, DISK, NETWORK)):
-                raise CannotSetUp(failure(said, UV))
+            if says(said, HASH, DISK, NETWORK):
+                raise failure(said)
         count = len(re.findall("^[^#].*==", lock.read_text(), re.MULTILINE))
-        self.progress.begin(f"installing {count} packages")
-        done, said = self.uv_install(lock, settings)
-        if not done and not any(re.search(c[0], said, re.IGNORECASE) for c in (HASH, DISK)):
+        done, said = False, ""
+        if (self.venv / "bin/uv").exists():
+            self.progress.begin(f"installing {count} packages")
+            done, said = self.uv_install(lock, settings)
+        if not done and not says(said, HASH, DISK):
             self.progress.begin(f"installing {count} packages by pip, about a minute")
             done, said = self.pip_install(name, settings)
         if not done:
-            raise CannotSetUp(failure(said, name))
+            raise failure(said)
+        lock.with_name(f"{UV}.part").unlink()
         for name in stamps:
             lock.with_name(f"{name}.part").replace(lock.with_name(name))
 
@@ -219,15 +222,23 @@ def fetch_settings(listed: str) -> dict[str, str]:
     return {name: value for name, value in settings.items() if value}
 
 
-def failure(said: str, what: str) -> str:
+def failure(said: str) -> CannotSetUp:
     """The cause, what the installer said that matters, and the next step."""
     cause, step = next(c[1:] for c in CAUSES if re.search(c[0], said, re.IGNORECASE))
     lines = [line.rstrip() for line in said.splitlines()]
+    quoted = [line for line in lines if line.startswith("WARNING: Retrying")][:1]
     lines = [line for line in lines if line and not line.startswith(("WARNING:", "[notice]"))]
     starts = (i for i, line in enumerate(lines) if re.match(r"ERROR:|error:|\s*[×x] ", line))
-    quoted = [f"  | {line}" for line in lines[next(starts, 0) :][-QUOTED_LINES:]]
+    quoted += lines[next(starts, 0) :][-QUOTED_LINES:]
     again = f"Next: {step}, then run the same command again."
-    return "\n".join([f"Cannot install {what}: {cause}.", *quoted, again])
+    return CannotSetUp(
+        "\n".join([f"Cannot set up .venv: {cause}.", *(f"  | {line}" for line in quoted), again])
+    )
+
+
+def says(said: str, *causes: tuple[str, str, str]) -> bool:
+    """Whether what an installer said has one of these causes."""
+    return any(re.search(pattern, said, re.IGNORECASE) for pattern, _, _ in causes)
 
 
 def installed(root: Path) -> set[str]:
@@ -278,12 +289,12 @@ def clear_the_place(venv: Path, old: Path, progress: Progress) -> None:
         progress.say(f"The .venv here was not made by these scripts; it is now {kept.name}.")
 
 
-def set_up(root: Path, kind: str) -> None:
+def set_up(root: Path, kind: str, base: str) -> None:
     """Makes the whole of `.venv`, or only adds the tools where the rest is current."""
     progress = Progress()
     venv, old = root / ".venv", root / ".venv.old"
     with alone(root, progress) as lock_fd:
-        current, installer = installed(root), Installer(root, progress, lock_fd)
+        current, installer = installed(root), Installer(root, base, progress, lock_fd)
         if NEEDED[kind] <= current:
             return  # made by the run that this one waited for
         if RUNTIME in current and not (venv / ".changeover" / DEV).exists():
@@ -309,13 +320,13 @@ def stop(signum: int, _frame: FrameType | None) -> None:
     raise Stopped(signum)
 
 
-def main(root: str, kind: str) -> int:
+def main(root: str, kind: str, base: str) -> int:
     """Exit codes: 0 set up, 4 cannot, 128 + N stopped by signal N."""
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(each) is not signal.SIG_IGN:  # as under nohup
             signal.signal(each, stop)
     try:
-        set_up(Path(root), kind)
+        set_up(Path(root), kind, base)
     except Stopped as stopped:
         Progress().say("Stopped before .venv was complete. Next: run the same command again.")
         return 128 + int(stopped.args[0])
