@@ -40,11 +40,16 @@ class GatewaySettings:
         Raises:
             SettingsError: anybody could spend the team's money.
         """
-        if self.token is None and not self.callers and not _is_loopback(self.host):
+        if self.open and not _is_loopback(self.host):
             raise SettingsError(
                 f"GATEWAY_HOST is {self.host!r}, which others can reach, and there is no token.",
                 "Set GATEWAY_TOKEN or GATEWAY_TOKENS, or GATEWAY_HOST=127.0.0.1.",
             )
+
+    @property
+    def open(self) -> bool:
+        """True when no token is asked for."""
+        return self.token is None and not self.callers
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,11 @@ class ServiceSettings:
     log_format: str
     log_level: str
     secrets: frozenset[str] = field(repr=False)
+
+    @property
+    def open_to_the_public(self) -> bool:
+        """True where Slack's public address may lead to a gateway that asks for no token."""
+        return self.gateway.open and self.slack is not None and bool(self.slack.signing_secret)
 
 
 def read_service_settings(

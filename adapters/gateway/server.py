@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from adapters.gateway.body import BadBody, Body
-from adapters.gateway.callers import Callers
+from adapters.gateway.callers import Callers, from_this_machine
 from adapters.gateway.counting import count_tokens
 from adapters.gateway.exchange import GONE, CallerGone, Exchange, Refusal, Tools
 from adapters.gateway.faults import fault
@@ -22,6 +22,7 @@ from adapters.gateway.models import model_list, model_row
 from adapters.gateway.record import Recorder
 from adapters.gateway.reply import reply
 from bot.errors import UnknownModelError
+from bot.messages.gateway import OPEN_TO_THIS_MACHINE, TOKEN_WRONG
 from bot.models import Dialect
 from bot.routing.cooldown import CooldownBook
 from bot.routing.router import Walk
@@ -193,22 +194,13 @@ class Gateway:
 
     def _caller(self, request: web.Request) -> str:
         """Return the caller's label. Raises Refusal."""
-        caller = self._parts.callers.name_of(request.headers)
-        if caller is not None:
-            return caller
-        if self._parts.callers.open:
-            raise Refusal(
-                "A web page from elsewhere may not call a gateway that asks for no token. "
-                "Set GATEWAY_TOKEN.",
-                403,
-                "forbidden_origin",
-            )
-        raise Refusal(
-            "The gateway's token is missing or wrong. Send it as Authorization: Bearer, "
-            "or as x-api-key.",
-            401,
-            "invalid_api_key",
-        )
+        caller = self._parts.callers.name_of(request)
+        if caller is None:
+            raise Refusal(self._who_may_call(), 401, "invalid_api_key")
+        return caller
+
+    def _who_may_call(self) -> str:
+        return OPEN_TO_THIS_MACHINE if self._parts.callers.open else TOKEN_WRONG
 
     async def _read(self, request: web.Request) -> Body:
         """Read the body within bounds. Raises Refusal."""
@@ -280,8 +272,8 @@ class Gateway:
         return as_json(document, 503 if trouble else 200)
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
-        if not _from_loopback(request) and self._parts.callers.name_of(request.headers) is None:
-            return web.Response(status=401, text="The gateway's token is missing or wrong.\n")
+        if not from_this_machine(request) and self._parts.callers.name_of(request) is None:
+            return web.Response(status=401, text=f"{self._who_may_call()}\n")
         content, content_type = await self._parts.metrics()
         return web.Response(body=content, headers={"Content-Type": content_type})
 
@@ -310,9 +302,3 @@ def _nobody(request: web.Request) -> web.Response:
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=GONE)
-
-
-def _from_loopback(request: web.Request) -> bool:
-    peer = request.transport.get_extra_info("peername") if request.transport else None
-    host = str(peer[0]) if peer else ""
-    return host.startswith("127.") or host in ("::1", "::ffff:127.0.0.1")

@@ -13,6 +13,7 @@ from bot.card import Card
 from bot.commands.doctor import Check, Level, examine
 from bot.config.include import resolve_includes
 from bot.errors import ChangeoverError, SettingsError
+from bot.messages.gateway import PROXY_WITHOUT_TOKEN, SET_A_TOKEN
 
 
 async def examine_all(wired: Wired, actor: Actor) -> Card:
@@ -99,12 +100,14 @@ def _gateway(wired: Wired) -> list[Check]:
     service = wired.service
     gateway = service.gateway
     where = f"{gateway.host}:{gateway.port}"
-    token = "with a token" if gateway.token or gateway.callers else "without a token"
+    token = "without a token" if gateway.open else "with a token"
     words = f"changeover run listens on {where}, {token}."
     try:
         gateway.check()
     except SettingsError as error:
         return [Check("gateway", False, Level.ERROR, error.message, error.hint)]
+    if service.open_to_the_public:
+        return [Check("gateway", False, Level.WARNING, PROXY_WITHOUT_TOKEN, SET_A_TOKEN)]
     return [Check("gateway", True, Level.INFO, words)]
 
 

@@ -446,7 +446,9 @@ async def test_a_caller_who_stops_reading_is_let_go(put: Put):
     gate, chaos = await put(script)
     reader, writer = await asyncio.open_connection("127.0.0.1", gate.service.port, limit=2**16)
     body = json.dumps({"model": "auto", "messages": [], "stream": True}).encode()
-    length = f"POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+    length = (
+        f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+    )
     writer.write(length + body)
     await reader.readuntil(b"\r\n\r\n")
     # Nobody reads on: the reader's buffer is full soon.
@@ -476,7 +478,8 @@ async def test_an_endless_stream_takes_no_memory(put: Put):
     reader, writer = await asyncio.open_connection("127.0.0.1", gate.service.port)
     body = json.dumps({"model": "auto", "messages": [], "stream": True}).encode()
     writer.write(
-        f"POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+        f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+        + body
     )
     got = 0
     while got < enough:

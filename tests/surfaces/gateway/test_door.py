@@ -90,13 +90,130 @@ async def test_health_needs_none(start: Start):
         assert (await gate.ask(path, method="HEAD")).body == b""
 
 
+async def asked(gate: Gate, *lines: str, path: str = "/v1/models", version: str = "1.1") -> int:
+    """Send header lines as they are and return the status."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gate.service.port)
+    head = "".join(f"{line}\r\n" for line in (f"GET {path} HTTP/{version}", *lines))
+    writer.write(f"{head}Connection: close\r\n\r\n".encode())
+    status = (await reader.read()).split(b" ", 2)[1]
+    writer.close()
+    await writer.wait_closed()
+    return int(status)
+
+
+OURS = ["localhost", "LocalHost:8787", "127.0.0.1", "127.0.0.1:1", "127.8.9.254:80", "[::1]:8787"]
+FOREIGN = [
+    "localhost.evil.com",
+    "127.0.0.1.nip.io",
+    "evil.com:8787",
+    "bot.example.com",
+    "localhost@evil.com",
+    "evil.com#localhost",
+    "localhost:evil",
+    "localhost.",
+    "127.0.0.1.",
+    "127.0.0.256",
+    "127.1",
+    "2130706433",
+    "0x7f.0.0.1",
+    "[::ffff:127.0.0.1]",
+    "[::1",
+    "[::2]:80",
+    "::1",
+    "0.0.0.0:8787",
+    "10.0.0.5:8787",
+    "localhost, evil.com",
+    "http://localhost",
+    "",
+]
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/metrics"])
+async def test_an_open_gateway_and_hosts(gate: Gate, path: str):
+    for host in OURS:
+        assert await asked(gate, f"Host: {host}", path=path) == 200, host
+    for host in FOREIGN:
+        assert await asked(gate, f"Host: {host}", path=path) in (400, 401), host
+    assert await asked(gate, path=path) in (400, 401)
+    two = ("Host: localhost", "Host: evil.com")
+    assert await asked(gate, *two, path=path) in (400, 401)
+    assert await asked(gate, *reversed(two), path=path) in (400, 401)
+    absolute = f"http://localhost{path}"
+    assert await asked(gate, "Host: localhost", path=absolute) == 401
+    # What nginx sends to 127.0.0.1 unless it is told more.
+    assert await asked(gate, "Host: 127.0.0.1:8787", path=path, version="1.0") == 401
+
+
+PROXIED = [
+    "Forwarded: for=192.0.2.1",
+    "X-Forwarded-For: 192.0.2.1",
+    "x-forwarded-proto: https",
+    "X-Forwarded-Host:",
+    "Via: 1.1 varnish",
+    "CF-Connecting-IP: 192.0.2.1",
+    "CF-Ray: 1",
+    "X-Real-IP: 127.0.0.1",
+    "True-Client-IP: 192.0.2.1",
+    "Client-IP: 192.0.2.1",
+    "X-Original-Host: bot.example.com",
+    "X-Envoy-External-Address: 192.0.2.1",
+    "Tailscale-User-Login: ana@example.com",
+]
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/metrics"])
+async def test_an_open_gateway_behind_a_proxy(gate: Gate, path: str):
+    for header in PROXIED:
+        assert await asked(gate, "Host: localhost", header, path=path) == 401, header
+
+
+async def test_an_open_gateway_says_what_to_set(gate: Gate):
+    for path in (CHAT, MESSAGES):
+        answer = await gate.ask(path, headers={"x-forwarded-for": "192.0.2.1"})
+        assert answer.status == 401
+        assert "Set GATEWAY_TOKEN" in shape_of(path, answer.json)
+    assert not await gate.attempts()
+
+
 async def test_an_open_gateway_and_web_pages(gate: Gate):
-    for origin in ("http://localhost:3000", "http://127.0.0.1:5173"):
-        assert (await gate.ask(headers={"origin": origin})).status == 200
-    for origin in ("https://evil.example", "null", "http://[", "http://localhost.evil.example"):
-        answer = await gate.ask(headers={"origin": origin, "content-type": "text/plain"})
-        assert answer.status == 403
-    assert (await gate.ask("/v1/models", method="GET", headers={"origin": "null"})).status == 403
+    ours = ("http://localhost:3000", "http://127.0.0.1:5173", "http://[::1]", "https://localhost")
+    for origin in ours:
+        page = {"origin": origin, "sec-fetch-site": "same-site"}
+        assert (await gate.ask(headers=page)).status == 200
+    for origin in (
+        "https://evil.example",
+        "null",
+        "",
+        "http://[",
+        "http://localhost.evil.example",
+        "http://localhost@evil.example",
+        "http://evil.example/localhost",
+        "file://",
+        "chrome-extension://abcdef",
+    ):
+        page = {"origin": origin, "content-type": "text/plain"}
+        assert (await gate.ask(headers=page)).status == 401, origin
+    for site, status in {
+        "none": 200,
+        "same-origin": 200,
+        "cross-site": 401,
+        "same-site": 401,
+    }.items():
+        page = {"sec-fetch-site": site}
+        assert (await gate.ask("/v1/models", method="GET", headers=page)).status == status
+    # A name that was made to point here: its page is of the same origin, and says so.
+    rebound = {"host": "rebound.example:8787", "sec-fetch-site": "same-origin"}
+    assert (await gate.ask("/v1/models", method="GET", headers=rebound)).status == 401
+
+
+async def test_the_figures_of_a_guarded_gateway(start: Start):
+    gate = await start(GATEWAY_TOKEN="t")
+    token = "Authorization: Bearer t"
+    assert await asked(gate, "Host: localhost", path="/metrics") == 200
+    for lines in (("Host: bot.example.com",), ("Host: localhost", "X-Forwarded-For: 192.0.2.1")):
+        assert await asked(gate, *lines, path="/metrics") == 401
+        assert await asked(gate, *lines, token, path="/metrics") == 200
+        assert await asked(gate, *lines, token) == 200
 
 
 async def test_a_guarded_gateway_takes_web_pages_with_the_token(start: Start):
@@ -275,7 +392,8 @@ async def test_a_bomb_is_not_unpacked(start: Start):
 )
 async def test_requests_that_cannot_be_read(gate: Gate, header: str, words: str):
     answer = await raw(
-        gate, f"POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n{header}\r\n\r\n!".encode()
+        gate,
+        f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\n{header}\r\n\r\n!".encode(),
     )
     assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
     assert words.encode() in answer
@@ -302,10 +420,10 @@ async def raw(gate: Gate, *parts: bytes, pause_s: float = 0.0) -> bytes:
         b"SSH-2.0-OpenSSH_9.9\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"GET /%zz HTTP/9.9\r\n\r\n",
-        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nhost: x\r\n\r\n",
-        b"GET / HTTP/1.1\r\nhost: x\r\nx-big: " + b"a" * 70_000 + b"\r\n\r\n",
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: localhost\r\nx-big: " + b"a" * 70_000 + b"\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + b"".join(b"x-%d: 1\r\n" % n for n in range(500)) + b"\r\n",
-        b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: abc\r\n\r\n",
+        b"POST /v1/messages HTTP/1.1\r\nhost: localhost\r\ncontent-length: abc\r\n\r\n",
     ],
 )
 async def test_what_is_no_http(gate: Gate, request_bytes: bytes, caplog: pytest.LogCaptureFixture):
@@ -323,7 +441,7 @@ SLOW = Limits(body_s=0.2, idle_s=0.4, linger_s=0.1)
 @BOTH
 async def test_a_body_that_takes_its_time(start: Start, path: str):
     gate = await start(more={"limits": SLOW})
-    begin = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n".encode()
+    begin = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n".encode()
     answer = await raw(gate, begin, *[b" "] * 4, pause_s=0.02)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert "did not arrive" in shape_of(path, json.loads(answer.partition(b"\r\n\r\n")[2]))
@@ -333,7 +451,9 @@ async def test_headers_that_take_their_time(start: Start):
     gate = await start(more={"limits": SLOW})
     assert await raw(gate, b"POST /v1/messages HTTP/1.1\r\n", *[b"x-a: 1\r\n"] * 30) == b""
     assert await raw(gate, b"") == b""
-    answer = await raw(gate, b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\nGET /heal", pause_s=0.01)
+    answer = await raw(
+        gate, b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\nGET /heal", pause_s=0.01
+    )
     assert answer.count(b"HTTP/1.1 200") == 1
 
 

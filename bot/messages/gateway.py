@@ -1,0 +1,17 @@
+"""What the gateway says of who may call it."""
+
+from __future__ import annotations
+
+TOKEN_WRONG = (
+    "The gateway's token is missing or wrong. Send it as Authorization: Bearer, or as x-api-key."
+)
+OPEN_TO_THIS_MACHINE = (
+    "This gateway has no token, so it answers only programs on its own machine that call it by a "
+    "loopback address, without a proxy. Set GATEWAY_TOKEN on the server, restart it, and send the "
+    "token as Authorization: Bearer."
+)
+PROXY_WITHOUT_TOKEN = (
+    "SLACK_SIGNING_SECRET is set without GATEWAY_TOKEN: the public address that Slack calls may "
+    "lead to the models too."
+)
+SET_A_TOKEN = "Set GATEWAY_TOKEN, for example to the output of openssl rand -hex 24."
