@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.errors import PermissionDeniedError, SettingsError
+from bot.errors import PermissionDeniedError, SettingsError, StrangerError
 
 
 class Permission(StrEnum):
@@ -33,7 +33,8 @@ class Actor:
     """Somebody who gives a command.
 
     `groups` are rule words the surface vouches for (`slack-group:S1`, `discord-role:7`);
-    `owner` is the one at the server's own terminal, who may do everything.
+    `owner` is the one at the server's own terminal, who may do everything. `home` is the team or
+    guild that somebody belongs to; for a `stranger` it is not the one this program serves.
     """
 
     surface: Surface
@@ -41,6 +42,8 @@ class Actor:
     name: str
     groups: frozenset[str] = frozenset()
     owner: bool = False
+    home: str = ""
+    stranger: bool = False
 
     @property
     def key(self) -> str:
@@ -72,6 +75,8 @@ class AccessRules:
 
     def allows(self, actor: Actor, permission: Permission) -> bool:
         """Decide whether the actor may do what needs the permission."""
+        if actor.stranger:
+            return False
         if actor.owner or permission is Permission.READ:
             return True
         rules = self.operators
@@ -85,6 +90,7 @@ class AccessRules:
         Raises:
             PermissionDeniedError: the actor may not do it.
         """
+        check_home(actor)
         if self.allows(actor, permission):
             return
         admin = permission is Permission.ADMIN and bool(self.admins)
@@ -95,6 +101,16 @@ class AccessRules:
             f"{command} needs the {permission.value} permission, and {who}.",
             f"On the server, add {actor.key} to {variable} and restart Changeover.",
         )
+
+
+def check_home(actor: Actor) -> None:
+    """Refuse somebody from another team or guild, whatever is asked.
+
+    Raises:
+        StrangerError: the actor is a stranger here.
+    """
+    if actor.stranger:
+        raise StrangerError("Changeover answers only the team it belongs to.")
 
 
 def _rules(variable: str, value: str) -> frozenset[str]:

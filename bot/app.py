@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from bot.access import SERVICE, Actor
+from bot.access import SERVICE, Actor, check_home
 from bot.card import Action, Card
 from bot.catalog import Catalog, shipped
 from bot.commands.complete import complete
@@ -17,18 +17,24 @@ from bot.commands.reverts import run_due_reverts
 from bot.commands.table import registry
 from bot.config.commit import begin_history, look, notice_outside, present_of
 from bot.config.naming import names
+from bot.durations import Seldom, shorten
 from bot.errors import (
     ChangeoverError,
     ConfigError,
     PermissionDeniedError,
     RefusedError,
     StorageError,
+    StrangerError,
 )
 from bot.messages.errors import already_card, error_card, unexpected_card
 from bot.ports import Document
 from bot.settings import Settings
 
 MOST_ID = 90
+STRANGERS_EVERY = timedelta(minutes=10)
+MOST_STRANGERS = 100
+"""So many strangers have a row of the audit trail each ten minutes: others could fill the disk."""
+
 _log = logging.getLogger("changeover")
 
 
@@ -41,6 +47,7 @@ class App:
         self._catalog = catalog or shipped()
         self.registry = registry(self._catalog)
         self._names: list[str] = []
+        self._turned_away = Seldom(STRANGERS_EVERY, MOST_STRANGERS)
 
     @property
     def catalog(self) -> Catalog:
@@ -49,6 +56,8 @@ class App:
 
     async def handle(self, actor: Actor, words: str, *, action: Action | None = None) -> Card:
         """Carry a line out for somebody and return the answer; errors come as cards too."""
+        if actor.stranger:
+            return await self.turn_away(actor, words)
         line = words.strip().removeprefix("/").removeprefix(self.settings.prefix)
         try:
             call = parse(line, self.registry)
@@ -119,6 +128,8 @@ class App:
 
     async def click(self, actor: Actor, button_id: str) -> Card:
         """Do what a button does, as the person who clicked; every right is checked again."""
+        if actor.stranger:
+            return await self.turn_away(actor, button_id)
         kind, _, rest = button_id.partition(":")
         if kind == "w":
             return await self.handle(actor, rest)
@@ -187,9 +198,23 @@ class App:
         )
         return None
 
-    async def _refused(self, ctx: Context, command: str, error: RefusedError) -> None:
+    async def turn_away(self, actor: Actor, asked: str) -> Card:
+        """Refuse somebody from another team or guild; `asked` is what the audit trail says."""
         try:
-            await self.ports.journal.refused(ctx.now, ctx.actor, command, error.message)
+            check_home(actor)
+        except StrangerError as error:
+            await self._refused(self.context(actor), shorten(asked), error)
+            return error_card(error, "")
+        raise ValueError("only strangers are turned away")
+
+    async def _refused(self, ctx: Context, command: str, error: RefusedError) -> None:
+        why = error.message
+        if ctx.actor.stranger:
+            if not self._turned_away.lets(ctx.actor.key, ctx.now.timestamp()):
+                return
+            why = f"{why} Home: {ctx.actor.home or 'unknown'}."
+        try:
+            await self.ports.journal.refused(ctx.now, ctx.actor, command, why)
         except StorageError as trouble:
             _log.warning("a refusal of %s is not in the audit trail: %s", command, trouble.message)
 

@@ -20,6 +20,23 @@ _HINT = "Write it like 30m, 2h, 1d, 1h30m or until 18:00."
 LONGEST = timedelta(days=366)
 
 
+class Seldom:
+    """Lets a thing through once in a span, and `most` different ones in it at most."""
+
+    def __init__(self, span: timedelta, most: int) -> None:
+        self._span_s = span.total_seconds()
+        self._most = most
+        self._let: dict[str, float] = {}
+
+    def lets(self, key: str, now_s: float) -> bool:
+        """Return whether it is time again for this one; what is asked of the clock is its pace."""
+        self._let = {k: at for k, at in self._let.items() if 0 <= now_s - at < self._span_s}
+        if key in self._let or len(self._let) >= self._most:
+            return False
+        self._let[key] = now_s
+        return True
+
+
 def parse_duration(words: str) -> timedelta:
     """Read a duration between one second and 366 days.
 

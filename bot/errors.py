@@ -72,6 +72,12 @@ class PermissionDeniedError(RefusedError):
     code = "permission"
 
 
+class StrangerError(PermissionDeniedError):
+    """The actor comes from another team or guild."""
+
+    code = "stranger"
+
+
 class ConfirmationNeededError(RefusedError):
     """The change makes the primary so much dearer that it has to be confirmed first."""
 

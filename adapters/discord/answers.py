@@ -16,7 +16,7 @@ import discord
 from discord import app_commands
 
 from adapters.discord.ack import Acks, acknowledged
-from adapters.discord.endpoints import role_ids
+from adapters.discord.home import Home, role_rules
 from adapters.discord.outgoing import TROUBLE, Press, edited, fresh, patiently
 from adapters.discord.render import PREFIX
 from adapters.discord.tree import Interaction
@@ -43,8 +43,9 @@ _log = logging.getLogger("changeover.discord")
 class Answers:
     """Answers commands and clicks; knows which are still being answered."""
 
-    def __init__(self, app: App, press: Press, chat: Chat) -> None:
+    def __init__(self, app: App, press: Press, chat: Chat, home: Home) -> None:
         self._app = app
+        self._home = home
         self._press = press
         self._chat = chat
         self._acks = Acks()
@@ -64,14 +65,18 @@ class Answers:
             except ChangeoverError as error:
                 await self._at_once(interaction, error_card(error, command.full_name))
                 return
-            actor = actor_of(interaction)
-            private = not self._app.settings.access.allows(actor, command.permission)
+            # Told before anybody is asked: the acknowledgement cannot wait for that.
+            seen = Actor(
+                Surface.DISCORD, str(interaction.user.id), "", role_rules(interaction.user),
+                stranger=self._home.outside(interaction),
+            )  # fmt: skip
+            private = not self._app.settings.access.allows(seen, command.permission)
             private = private or command.private
             if not await self._acks.give(interaction, private=private):
                 return
             await self._acks.others()
             line = line_of(command, call.args.values)
-            card = await self._app.call(actor, call, line)
+            card = await self._as_actor(interaction, lambda by: self._app.call(by, call, line))
             await self._tell(interaction, card, lambda: self._in_place(interaction, card, private))
 
     async def click(self, interaction: Interaction) -> None:
@@ -91,8 +96,18 @@ class Answers:
             custom_id = str(data.get("custom_id", ""))
             ours = custom_id.startswith(PREFIX)
             button = custom_id.removeprefix(PREFIX) if ours else ""
-            card = await self._app.click(actor_of(interaction), button)
+            card = await self._as_actor(interaction, lambda by: self._app.click(by, button))
             await self._tell(interaction, card, lambda: self._beside(interaction, card))
+
+    async def _as_actor(
+        self, interaction: Interaction, work: Callable[[Actor], Awaitable[Card]]
+    ) -> Card:
+        """Do it as whoever asks, or say that nobody knows whether they belong here."""
+        try:
+            actor = await self._home.actor(interaction)
+        except ChangeoverError as error:
+            return error_card(error, "")
+        return await work(actor)
 
     async def failed(self, interaction: Interaction, error: Exception) -> None:
         """Answer what went wrong before or beside the core; the log has the details."""
@@ -201,10 +216,3 @@ class Answers:
             await patiently(lambda: send(ephemeral=True, **fresh(message)))
         except TROUBLE as error:
             _log.warning("Discord did not take an answer, so nothing was done: %s", error)
-
-
-def actor_of(interaction: Interaction) -> Actor:
-    """Return who asks, with the roles that Discord vouches for."""
-    user = interaction.user
-    groups = frozenset(f"discord-role:{role}" for role in role_ids(user))
-    return Actor(Surface.DISCORD, str(user.id), user.display_name, groups)

@@ -6,15 +6,17 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import discord
 
 from adapters.discord.answers import Answers
+from adapters.discord.home import Home
 from adapters.discord.outgoing import patiently
 from adapters.discord.settings import DiscordSetup, Pace
 from adapters.discord.tree import SyncMemory, Tree, fill, fingerprint
-from bot.errors import StorageError
+from bot.errors import RefusedError, StorageError
 
 if TYPE_CHECKING:
     from bot.app import App
@@ -65,6 +67,7 @@ class DiscordClient(discord.Client):
         answers: Answers,
         names: Names,
         memory: SyncMemory,
+        home: Home,
         setup: DiscordSetup,
         pace: Pace,
         told: Callable[[bool], None],
@@ -83,12 +86,17 @@ class DiscordClient(discord.Client):
         self._answers = answers
         self._names = names
         self._memory = memory
+        self._home = home
         self._identify_s = pace.identify_s
         self.tree = Tree(self, answers.failed)
-        fill(self.tree, app.registry, app.settings.prefix, answers.command, names)
+        prefix = app.settings.prefix
+        fill(self.tree, app.registry, prefix, answers.command, names, home.admits)
 
     async def setup_hook(self) -> None:
         self._names()
+        with suppress(RefusedError):
+            # Else it is asked for with the first command.
+            await self._home.find(self)
         await sync(self.tree, self._memory, self.application_id, self._guild_id)
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:

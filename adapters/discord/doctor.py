@@ -32,15 +32,20 @@ async def examine_discord(setup: DiscordSetup) -> list[Check]:
         link = invite(client.application_id or 0)
         return [
             _good("discord token", f"Logs in as {client.user}."),
-            *await _guild(client, setup.guild_id, link),
+            *await _guild(client, setup, link),
             *await _channel(client, setup.channel_id, link),
             _good("discord invite", f"Adds the bot with the least it needs: {link}"),
         ]
 
 
-async def _guild(client: discord.Client, guild_id: int | None, link: str) -> list[Check]:
+async def _guild(client: discord.Client, setup: DiscordSetup, link: str) -> list[Check]:
+    guild_id = setup.guild_id
+    if guild_id is None and setup.channel_id is None:
+        what = "The bot has no home yet, so it answers nobody in Discord."
+        return [_bad("discord guild", what, "Set DISCORD_GUILD_ID to your server's id.")]
     if guild_id is None:
-        return [_good("discord guild", "No DISCORD_GUILD_ID: commands are the same everywhere.")]
+        what = "No DISCORD_GUILD_ID: its home is the server of DISCORD_CHANNEL_ID."
+        return [_good("discord guild", what)]
     try:
         guild = await patiently(lambda: client.fetch_guild(guild_id, with_counts=False))
     except TROUBLE as error:

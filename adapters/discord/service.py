@@ -11,6 +11,7 @@ from adapters.discord.answers import Answers
 from adapters.discord.chat import DiscordChat
 from adapters.discord.client import DiscordClient, Names
 from adapters.discord.endpoints import keep_log_short, point_at
+from adapters.discord.home import Home
 from adapters.discord.outgoing import Draw, Press
 from adapters.discord.settings import DiscordSetup, Pace
 from adapters.discord.tree import SyncMemory
@@ -62,7 +63,8 @@ class DiscordSurface:
         self._life: asyncio.Task[None] | None = None
         press = Press(app, draw)
         self.chat = DiscordChat(lambda: self.client, press, setup.channel_id)
-        self._answers = Answers(app, press, self.chat)
+        self._home = Home(setup, memory)
+        self._answers = Answers(app, press, self.chat, self._home)
         self._names = Names(app, pace.names_s)
 
     async def start(self) -> None:
@@ -102,7 +104,14 @@ class DiscordSurface:
 
     def _new_client(self) -> DiscordClient:
         return DiscordClient(
-            self._app, self._answers, self._names, self._memory, self._setup, self._pace, self._told
+            self._app,
+            self._answers,
+            self._names,
+            self._memory,
+            self._home,
+            self._setup,
+            self._pace,
+            self._told,
         )
 
     def _told(self, connected: bool) -> None:

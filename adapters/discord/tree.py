@@ -21,6 +21,7 @@ MOST_COUNT = 99_999_999
 Interaction = discord.Interaction[Any]
 Run = Callable[[Interaction, Command, Mapping[str, Any]], Awaitable[None]]
 Names = Callable[[], Sequence[str]]
+Admits = Callable[[Interaction], Awaitable[bool]]
 OnError = Callable[[Interaction, app_commands.AppCommandError], Awaitable[None]]
 
 
@@ -49,8 +50,10 @@ class Tree(app_commands.CommandTree[Any]):
         await self._answer_error(interaction, error)
 
 
-def fill(tree: Tree, registry: Registry, prefix: str, run: Run, names: Names) -> None:
-    """Add every command of the registry.
+def fill(
+    tree: Tree, registry: Registry, prefix: str, run: Run, names: Names, admits: Admits
+) -> None:
+    """Add every command of the registry; only those whom `admits` lets in are shown names.
 
     Raises:
         SettingsError: the prefix makes a name that Discord does not take.
@@ -68,7 +71,7 @@ def fill(tree: Tree, registry: Registry, prefix: str, run: Run, names: Names) ->
             ) from error
         for command in commands:
             for name, fixed in forms(command):
-                parent.add_command(_subcommand(command, name, fixed, run, names))
+                parent.add_command(_subcommand(command, name, fixed, run, names, admits))
         tree.add_command(parent)
 
 
@@ -92,7 +95,12 @@ def fingerprint(tree: Tree) -> str:
 
 
 def _subcommand(
-    command: Command, name: str, fixed: Mapping[str, Any], run: Run, names: Names
+    command: Command,
+    name: str,
+    fixed: Mapping[str, Any],
+    run: Run,
+    names: Names,
+    admits: Admits,
 ) -> app_commands.Command[Any, ..., Any]:
     decided_by_name = frozenset(command.discord_names)
     params = {
@@ -113,7 +121,7 @@ def _subcommand(
         ]
     )
     described: Any = callback
-    for decorate in _decorators(params, names):
+    for decorate in _decorators(params, names, admits):
         described = decorate(described)
     return app_commands.Command(name=name, description=_short(command.help), callback=described)
 
@@ -130,7 +138,9 @@ def _parameter(key: str, param: Param) -> inspect.Parameter:
     )
 
 
-def _decorators(params: Mapping[str, Param], names: Names) -> Iterator[Callable[[Any], Any]]:
+def _decorators(
+    params: Mapping[str, Param], names: Names, admits: Admits
+) -> Iterator[Callable[[Any], Any]]:
     if not params:
         return
     yield app_commands.rename(**{key: param.name for key, param in params.items()})
@@ -143,13 +153,17 @@ def _decorators(params: Mapping[str, Param], names: Names) -> Iterator[Callable[
         }
     )
     yield app_commands.autocomplete(
-        **{key: _completion(param, names) for key, param in params.items() if completes(param)}
+        **{
+            key: _completion(param, names, admits)
+            for key, param in params.items()
+            if completes(param)
+        }
     )
 
 
-def _completion(param: Param, names: Names) -> Any:
+def _completion(param: Param, names: Names, admits: Admits) -> Any:
     async def complete(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        found = suggestions(param, typed, names())
+        found = suggestions(param, typed, names()) if await admits(interaction) else ()
         return [app_commands.Choice(name=name, value=name) for name in found]
 
     return complete

@@ -22,7 +22,7 @@ from adapters.gateway.models import model_list, model_row
 from adapters.gateway.record import Recorder
 from adapters.gateway.reply import reply
 from bot.errors import UnknownModelError
-from bot.messages.gateway import OPEN_TO_THIS_MACHINE, TOKEN_WRONG
+from bot.messages.gateway import OPEN_TO_THIS_MACHINE, WRONG_CREDENTIALS
 from bot.models import Dialect
 from bot.routing.cooldown import CooldownBook
 from bot.routing.router import Walk
@@ -200,7 +200,7 @@ class Gateway:
         return caller
 
     def _who_may_call(self) -> str:
-        return OPEN_TO_THIS_MACHINE if self._parts.callers.open else TOKEN_WRONG
+        return OPEN_TO_THIS_MACHINE if self._parts.callers.open else WRONG_CREDENTIALS
 
     async def _read(self, request: web.Request) -> Body:
         """Read the body within bounds. Raises Refusal."""

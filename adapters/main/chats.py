@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from adapters.charts import ResvgCharts
 from adapters.main.wiring import Wired
 from adapters.storage.sync_memory import LazyMemory
+from adapters.storage.triggers import LazyTriggers
 from bot.app import App
 from bot.card import Card, Chart, plain
 from bot.errors import ChangeoverError, ChatError
@@ -71,7 +72,8 @@ class Chats:
         if service.slack is not None:
             from adapters.slack.app import SlackSurface
 
-            self.slack = SlackSurface(wired.app, service.slack, _draw)
+            triggers = LazyTriggers(wired.database, wired.clock)
+            self.slack = SlackSurface(wired.app, service.slack, _draw, triggers)
             if service.slack.channel:
                 self.channels["slack"] = self.slack.chat
         if service.discord is not None:

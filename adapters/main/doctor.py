@@ -13,7 +13,7 @@ from bot.card import Card
 from bot.commands.doctor import Check, Level, examine
 from bot.config.include import resolve_includes
 from bot.errors import ChangeoverError, SettingsError
-from bot.messages.gateway import PROXY_WITHOUT_TOKEN, SET_A_TOKEN
+from bot.messages.gateway import HOW_TO_CLOSE_IT, OPEN_TO_THE_PUBLIC
 
 
 async def examine_all(wired: Wired, actor: Actor) -> Card:
@@ -107,7 +107,7 @@ def _gateway(wired: Wired) -> list[Check]:
     except SettingsError as error:
         return [Check("gateway", False, Level.ERROR, error.message, error.hint)]
     if service.open_to_the_public:
-        return [Check("gateway", False, Level.WARNING, PROXY_WITHOUT_TOKEN, SET_A_TOKEN)]
+        return [Check("gateway", False, Level.WARNING, OPEN_TO_THE_PUBLIC, HOW_TO_CLOSE_IT)]
     return [Check("gateway", True, Level.INFO, words)]
 
 

@@ -24,7 +24,7 @@ from adapters.metrics import Metrics
 from adapters.storage.lazy_ledger import LazyLedger
 from adapters.storage.ledger_queue import LedgerQueue
 from bot.errors import ChangeoverError, ConfigError, SettingsError, StorageError
-from bot.messages.gateway import PROXY_WITHOUT_TOKEN, SET_A_TOKEN
+from bot.messages.gateway import HOW_TO_CLOSE_IT, OPEN_TO_THE_PUBLIC
 from bot.models import Secret
 from bot.routing.cooldown import CooldownBook
 
@@ -108,7 +108,7 @@ class GatewayService:
         self._spawn(self._keep_sharing())
         sys.setswitchinterval(THREAD_TURN_S)
         if self._wired.service.open_to_the_public:
-            _log.warning("%s %s", PROXY_WITHOUT_TOKEN, SET_A_TOKEN)
+            _log.warning("%s %s", OPEN_TO_THE_PUBLIC, HOW_TO_CLOSE_IT)
         _log.info("the gateway listens on http://%s:%d", service.host, self.port)
 
     async def stop(self) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 
@@ -22,14 +24,28 @@ from adapters.slack.inbox import Core, Inbox, said_here
 from adapters.slack.login import Login, channel_check, log_in, scopes_check
 from adapters.slack.manifest import EVENTS_PATH
 from adapters.slack.outbox import Draw, Outbox
-from adapters.slack.people import People
+from adapters.slack.people import Home, People
+from adapters.slack.seen import Seen, Triggers
 from adapters.slack.settings import Mode, SlackSetup, mode_of
 from adapters.slack.socket import FIRST_WAIT_S, SocketLine, waits
+from bot.durations import Seldom
 
 log = logging.getLogger("changeover.slack")
 MOST_BYTES = 1 << 20
 LONGEST_TIMESTAMP = 12
 DRAIN_S = 20.0
+LOGIN_WITHIN_S = 10.0
+OLDEST_S = 300
+COMPLAIN_EVERY = timedelta(minutes=10)
+NOT_SLACKS = "it has no signature of Slack's."
+SKEWED = (
+    "its time is more than five minutes off. Is this machine's clock right? Compare: timedatectl. "
+    "A proxy that holds requests back does this too."
+)
+WRONG_SIGNATURE = (
+    "the signature is wrong. Does SLACK_SIGNING_SECRET equal the app's Signing Secret "
+    "(Basic Information)? A proxy must not change the body."
+)
 
 
 class State(StrEnum):
@@ -61,8 +77,8 @@ class Health:
 class SlackSurface:
     """The Slack surface; `chat` is its port to the team's channel.
 
-    `draw` turns a chart into a PNG; without it charts are told in words. `pace_s` is the time
-    between two messages to one channel.
+    `draw` turns a chart into a PNG; without it charts are told in words. `triggers` remembers what
+    was acted on over a restart. `pace_s` is the time between two messages to one channel.
     """
 
     def __init__(
@@ -70,6 +86,7 @@ class SlackSurface:
         core: Core,
         setup: SlackSetup,
         draw: Draw | None = None,
+        triggers: Triggers | None = None,
         *,
         pace_s: float = 1.0,
         first_wait_s: float = FIRST_WAIT_S,
@@ -78,12 +95,14 @@ class SlackSurface:
         self.api = Api(setup, pace_s)
         self.outbox = Outbox(self.api, core.arm, draw, partial(said_here, core))
         self.chat = SlackChat(self.api, self.outbox, setup.channel or "")
-        people = People(self.api, core.settings.access)
-        self._inbox = Inbox(core, self.api, people, self.outbox, self.chat)
+        people = People(self.api, core.settings.access, self._home)
+        self._inbox = Inbox(core, self.api, people, self.outbox, self.chat, triggers or Seen())
         self._first_wait_s = first_wait_s
         self._login: Login | None = None
+        self._logged_in = asyncio.Event()
         self._state, self._trouble = State.STARTING, ""
         self._connected = asyncio.Event()
+        self._complaints = Seldom(COMPLAIN_EVERY, 3)
         self._life: asyncio.Task[None] | None = None
         self._bolt = self._make_bolt()
         self._inbox.listen(self._bolt)
@@ -117,7 +136,9 @@ class SlackSurface:
             return web.Response(status=503)
         raw = await request.clone(client_max_size=MOST_BYTES).read()
         body = raw.decode("utf-8", "replace")
-        if not self._signed(body, request.headers):
+        if why := self._unsigned(body, request.headers):
+            if self._complaints.lets(why, time.monotonic()):
+                log.warning("A request to %s was refused: %s", EVENTS_PATH, why)
             return web.Response(status=401)
         try:
             # Only now: bolt reads a body before it looks whose it is, and trips over odd ones.
@@ -128,16 +149,18 @@ class SlackSurface:
             return web.Response(status=400)
         return await to_aiohttp_response(await self._bolt.async_dispatch(asked))
 
-    def _signed(self, body: str, headers: Mapping[str, str]) -> bool:
-        """Check signature and age; what is no number of seconds, or no ASCII, is not Slack's."""
+    def _unsigned(self, body: str, headers: Mapping[str, str]) -> str:
+        """Return why a request is not Slack's, or too old; empty when all is well."""
         secret = self.api.setup.signing_secret
         at = headers.get("x-slack-request-timestamp", "")
         signature = headers.get("x-slack-signature", "")
-        if secret is None or not at.isdecimal() or len(at) > LONGEST_TIMESTAMP:
-            return False
-        if not (at + signature).isascii():
-            return False
-        return SignatureVerifier(secret.reveal()).is_valid(body, at, signature)
+        plain = at.isdecimal() and len(at) <= LONGEST_TIMESTAMP and (at + signature).isascii()
+        if secret is None or not plain or not signature:
+            return NOT_SLACKS
+        if abs(time.time() - int(at)) > OLDEST_S:
+            return SKEWED
+        signed = SignatureVerifier(secret.reveal()).is_valid(body, at, signature)
+        return "" if signed else WRONG_SIGNATURE
 
     def health(self) -> Health:
         """Say how the connection stands, without asking Slack."""
@@ -164,6 +187,7 @@ class SlackSurface:
 
     async def _live(self) -> None:
         self._login = login = await self._log_in()
+        self._logged_in.set()
         log.info("Slack: %s in %s, %s mode", login.bot_name, login.team, self.mode)
         for check in (scopes_check(login), await channel_check(self.chat, login)):
             if not check.ok:
@@ -172,6 +196,16 @@ class SlackSurface:
             self._told(True, "")
             return
         await SocketLine(self.api, self._bolt, self._told, self._first_wait_s).run()
+
+    async def _home(self) -> Home:
+        """Return whose the bot is; requests may come before Slack has told. Raises ChatError."""
+        try:
+            async with asyncio.timeout(LOGIN_WITHIN_S):
+                await self._logged_in.wait()
+        except TimeoutError:
+            raise SlackTrouble("log the bot in", "timeout") from None
+        assert self._login is not None
+        return Home(self._login.team_id, self._login.enterprise_id)
 
     async def _log_in(self) -> Login:
         patience = waits(self._first_wait_s)

@@ -15,12 +15,12 @@ from adapters.slack.chat import SlackChat
 from adapters.slack.home import home_lines, home_view
 from adapters.slack.mrkdwn import mentioned, read
 from adapters.slack.outbox import Outbox, Place
-from adapters.slack.people import People
-from adapters.slack.seen import Seen
+from adapters.slack.people import People, came_from
+from adapters.slack.seen import Seen, Triggers
 from bot.access import Actor
 from bot.card import Card, Tone, Visibility, text
 from bot.commands.registry import Registry
-from bot.errors import ChatError
+from bot.errors import ChatError, StorageError
 from bot.messages.prefixed import prefixed
 from bot.settings import Settings
 
@@ -55,13 +55,20 @@ class Inbox:
     """Commands, clicks and the Home tab. It knows no command: the core reads every line."""
 
     def __init__(
-        self, core: Core, api: Api, people: People, outbox: Outbox, chat: SlackChat
+        self,
+        core: Core,
+        api: Api,
+        people: People,
+        outbox: Outbox,
+        chat: SlackChat,
+        triggers: Triggers,
     ) -> None:
         self._core = core
         self._api = api
         self._people = people
         self._outbox = outbox
         self._chat = chat
+        self._triggers = triggers
         self._events = Seen()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -103,7 +110,7 @@ class Inbox:
         event = body.get("event") or {}
         again = "event_id" in body and not self._events.first(str(body["event_id"]))
         if event.get("tab", "home") == "home" and not again:
-            self._spawn(self._home, str(event.get("user", "")))
+            self._spawn(self._home, str(event.get("user", "")), came_from(body))
 
     async def on_other(self, ack: AsyncAck) -> None:
         """Take any other event, so that Slack does not send it again."""
@@ -123,7 +130,11 @@ class Inbox:
             thread=str(body.get("thread_ts") or ""),
             private=channel.startswith("D") or body.get("channel_name") == "directmessage",
         )
-        actor = await self._people.actor(place.user, str(body.get("user_name", "")))
+        if await self._acted_on(body):
+            return
+        actor = await self._people.actor(
+            place.user, str(body.get("user_name", "")), came_from(body)
+        )
         typed = str(body.get("text") or "")
         names = {user: await self._people.name(user) for user in mentioned(typed)[:5]}
         line = f"{body.get('command', '')} {read(typed, names)}".strip()
@@ -142,20 +153,24 @@ class Inbox:
             asked=bool(container.get("is_ephemeral")),
         )
         name = str(user.get("username") or user.get("name") or "")
-        actor = await self._people.actor(place.user, name)
+        if await self._acted_on(body):
+            return
+        actor = await self._people.actor(place.user, name, came_from(body))
         clicked = (body.get("actions") or [{}])[0]
         card = await self._core.click(actor, str(clicked.get("value") or ""))
         await self._answer(place, card)
         if place.asked and place.response_url and card.error is None:
             await self._outbox.take_away(place)
         if not channel:
-            await self._home(place.user)
+            await self._home(place.user, came_from(body))
 
-    async def _home(self, user: str) -> None:
-        actor = await self._people.actor(user, "")
+    async def _home(self, user: str, sent_from: frozenset[str]) -> None:
+        actor = await self._people.actor(user, "", sent_from)
+        lines = home_lines(self._core.registry)
         cards = [
             said_here(self._core, await self._core.arm(await self._core.handle(actor, line)))
-            for line in home_lines(self._core.registry)
+            # A stranger is turned away once.
+            for line in (lines[:1] if actor.stranger else lines)
         ]
         with asking("show the Home tab"):
             await self._api.web.views_publish(user_id=user, view=home_view(cards))
@@ -179,15 +194,30 @@ class Inbox:
             )
             await self._outbox.answer(place, note)
 
-    def _spawn(self, work: Callable[[Any], Awaitable[None]], about: Any) -> None:
-        task = asyncio.create_task(self._carefully(work, about))
+    async def _acted_on(self, body: dict[str, Any]) -> bool:
+        """Return whether a command or click was acted on, also by a process of before.
+
+        A signed request can be sent again for five minutes, whoever recorded it. While the
+        database is away, what this process remembers has to do.
+        """
+        trigger = str(body.get("trigger_id") or body.get("response_url") or "")
+        try:
+            again = bool(trigger) and not await self._triggers.claim(trigger)
+        except StorageError:
+            return False
+        if again:
+            log.warning("Slack's request %s was sent again: nothing was done", trigger[:40])
+        return again
+
+    def _spawn(self, work: Callable[..., Awaitable[None]], *about: Any) -> None:
+        task = asyncio.create_task(self._carefully(work, *about))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _carefully(self, work: Callable[[Any], Awaitable[None]], about: Any) -> None:
+    async def _carefully(self, work: Callable[..., Awaitable[None]], *about: Any) -> None:
         try:
             await asyncio.sleep(HEAD_START_S)
-            await work(about)
+            await work(*about)
         except ChatError as error:
             log.warning("an answer did not get through: %s %s", error.message, error.hint)
         except Exception:

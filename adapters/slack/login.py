@@ -23,6 +23,7 @@ class Login:
     bot_name: str
     bot_user: str
     bot_id: str
+    enterprise_id: str = ""
     missing: tuple[str, ...] = ()
 
 
@@ -38,6 +39,7 @@ async def log_in(api: Api) -> Login:
         bot_name=str(answer.get("user", "")),
         bot_user=str(answer.get("user_id", "")),
         bot_id=str(answer.get("bot_id", "")),
+        enterprise_id=str(answer.get("enterprise_id") or ""),
         missing=tuple(scope for scope in SCOPES if scope not in scopes),
     )
 

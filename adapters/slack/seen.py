@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
+
+class Triggers(Protocol):
+    """Remembers which commands and clicks were acted on."""
+
+    async def claim(self, trigger: str) -> bool:
+        """Note a trigger; False when it was noted before. Raises StorageError."""
+        ...
+
 
 class Seen:
     """The last ids that came by."""
@@ -18,3 +28,7 @@ class Seen:
         if len(self._ids) > self._most:
             del self._ids[next(iter(self._ids))]
         return True
+
+    async def claim(self, trigger: str) -> bool:
+        """Note a trigger for as long as this process lives."""
+        return self.first(trigger)

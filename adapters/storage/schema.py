@@ -282,6 +282,14 @@ buttons = Table(
     Column("claimed_at", UtcMicros),
 )
 
+triggers = Table(
+    "triggers",
+    metadata,
+    Column("id", PlainText, primary_key=True),
+    Column("at", UtcMicros, nullable=False, index=True),
+)
+"""Commands and clicks that were acted on: a recorded request must do nothing when sent again."""
+
 budgets = Table(
     "budgets",
     metadata,

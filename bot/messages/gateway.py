@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-TOKEN_WRONG = (
+WRONG_CREDENTIALS = (
     "The gateway's token is missing or wrong. Send it as Authorization: Bearer, or as x-api-key."
 )
 OPEN_TO_THIS_MACHINE = (
@@ -10,8 +10,8 @@ OPEN_TO_THIS_MACHINE = (
     "loopback address, without a proxy. Set GATEWAY_TOKEN on the server, restart it, and send the "
     "token as Authorization: Bearer."
 )
-PROXY_WITHOUT_TOKEN = (
+OPEN_TO_THE_PUBLIC = (
     "SLACK_SIGNING_SECRET is set without GATEWAY_TOKEN: the public address that Slack calls may "
     "lead to the models too."
 )
-SET_A_TOKEN = "Set GATEWAY_TOKEN, for example to the output of openssl rand -hex 24."
+HOW_TO_CLOSE_IT = "Set GATEWAY_TOKEN, for example to the output of openssl rand -hex 24."

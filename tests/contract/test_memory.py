@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 
 import pytest
 
+from adapters.storage.lazy import LazyDatabase
 from adapters.storage.sync_memory import LazyMemory
+from adapters.storage.triggers import LazyTriggers
+from tests.fakes_storage import FakeClock
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -35,3 +40,21 @@ async def test_any_text_can_be_a_key(memories: tuple[LazyMemory, LazyMemory]) ->
     for key in ("", "k" * 500, "\0 \ud800"):
         await one.put(key, key)
         assert await other.get(key) is not None
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_a_trigger_is_claimed_once_by_whoever_is_first(
+    kind: str, new_database: Callable[[str], str]
+) -> None:
+    url, clock = new_database(kind), FakeClock()
+    databases = [LazyDatabase(url) for _ in range(2)]
+    one, other = (LazyTriggers(database, clock) for database in databases)
+    claimed = await asyncio.gather(*(who.claim("1.trigger") for who in (one, other) * 3))
+    assert sorted(claimed) == [False] * 5 + [True]
+    assert await other.claim("2.trigger \0")
+    clock.advance(timedelta(hours=23))
+    assert not await one.claim("1.trigger")
+    clock.advance(timedelta(hours=2))
+    assert await one.claim("1.trigger")
+    for database in databases:
+        await database.close()

@@ -128,16 +128,25 @@ class DiscordServer(Api):
         *,
         by: User = ANA,
         channel: int = CHANNEL,
+        guild: int = GUILD,
         late: bool = False,
         wait: bool = True,
     ) -> Exchange:
         """Choose a command: `model use`, with its options, as Discord's client would send it."""
         group, _, sub = name.partition(" ")
         data = self._command_data(group, sub, options or {})
-        return await self._interact(2, data, by, channel, late=late, wait=wait)
+        return await self._interact(2, data, by, channel, guild=guild, late=late, wait=wait)
 
     async def complete(
-        self, name: str, typing: str, typed: str, others: Mapping[str, Any] | None = None
+        self,
+        name: str,
+        typing: str,
+        typed: str,
+        others: Mapping[str, Any] | None = None,
+        *,
+        by: User = ANA,
+        channel: int = CHANNEL,
+        guild: int = GUILD,
     ) -> list[str]:
         """Type into an option, and return what is offered."""
         group, _, sub = name.partition(" ")
@@ -145,7 +154,7 @@ class DiscordServer(Api):
         for option in data["options"][0]["options"]:
             if option["name"] == typing:
                 option["focused"] = True
-        exchange = await self._interact(4, data, ANA, CHANNEL)
+        exchange = await self._interact(4, data, by, channel, guild=guild)
         assert exchange.choices is not None
         return [choice["value"] for choice in exchange.choices]
 
@@ -156,13 +165,14 @@ class DiscordServer(Api):
         *,
         by: User = ANA,
         custom_id: str | None = None,
+        guild: int = GUILD,
         late: bool = False,
         wait: bool = True,
     ) -> Exchange:
         """Click a button of a message."""
         data = {"custom_id": custom_id or message.buttons[label], "component_type": 2}
         return await self._interact(
-            3, data, by, message.channel, message=message, late=late, wait=wait
+            3, data, by, message.channel, message=message, guild=guild, late=late, wait=wait
         )
 
     async def raw(self, data: dict[str, Any], *, by: User = ANA) -> Exchange:
@@ -200,14 +210,22 @@ class DiscordServer(Api):
         channel: int,
         *,
         message: Message | None = None,
+        guild: int = GUILD,
         late: bool = False,
         wait: bool = True,
     ) -> Exchange:
-        guild = None if channel == DM else GUILD
         id_ = snowflake()
         sent_at = time.monotonic() - (LATE_S + 1 if late else 0)
         exchange = Exchange(
-            id_, f"token-{id_}", kind, by, channel, data, sent_at, guild, message=message
+            id_,
+            f"token-{id_}",
+            kind,
+            by,
+            channel,
+            data,
+            sent_at,
+            None if channel == DM else guild,
+            message=message,
         )
         self.exchanges[exchange.token] = exchange
         await self.gateway.dispatch("INTERACTION_CREATE", self.event(exchange))
@@ -235,7 +253,8 @@ class DiscordServer(Api):
         if exchange.guild is None:
             event["user"] = exchange.user.json()
         else:
-            event |= {"guild_id": str(GUILD), "guild": {"id": str(GUILD), "features": []}}
+            guild = str(exchange.guild)
+            event |= {"guild_id": guild, "guild": {"id": guild, "features": []}}
             event["member"] = exchange.user.member()
         if exchange.message is not None:
             event["message"] = exchange.message.json()

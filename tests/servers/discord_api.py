@@ -293,7 +293,9 @@ class Api:
         return answer(guild_json(self.denied))
 
     async def _get_member(self, request: web.Request) -> web.Response:
-        user = self.members[int(request.match_info["user"])]
+        user = self.members.get(int(request.match_info["user"]))
+        if user is None or int(request.match_info["guild"]) != GUILD:
+            return refusal(404, 10007, "Unknown Member")
         return answer(user.member())
 
     async def _change(

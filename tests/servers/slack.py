@@ -116,6 +116,8 @@ class SlackServer:
     def __init__(self) -> None:
         self.scopes: tuple[str, ...] = SCOPES
         self.users: dict[str, str] = {"U1": "Ana", "U2": "Bo", "U3": "Cy"}
+        self.teams: dict[str, Json] = {}
+        self.enterprise = ""
         self.groups: dict[str, list[str]] = {}
         self.channels: dict[str, Channel] = {
             "C0OPS": Channel("llm-ops"),
@@ -185,11 +187,17 @@ class SlackServer:
     # --- what the app is sent -------------------------------------------------------------
 
     def command_payload(
-        self, command: str, text: str = "", *, user: str = "U1", channel: str = "C0DEV"
+        self,
+        command: str,
+        text: str = "",
+        *,
+        user: str = "U1",
+        channel: str = "C0DEV",
+        team: str = "T1",
     ) -> dict[str, str]:
         channel_name = self.channels[channel].name if channel in self.channels else "directmessage"
         return {
-            "token": "ZZZ", "team_id": "T1", "team_domain": "team", "api_app_id": "A1",
+            "token": "ZZZ", "team_id": team, "team_domain": "team", "api_app_id": "A1",
             "channel_id": channel, "channel_name": channel_name,
             "user_id": user, "user_name": f"{user.lower()}.name",
             "command": command, "text": text, "is_enterprise_install": "false",
@@ -198,7 +206,13 @@ class SlackServer:
         }  # fmt: skip
 
     def click_payload(
-        self, message: Posted, label: str, *, user: str = "U1", value: str | None = None
+        self,
+        message: Posted,
+        label: str,
+        *,
+        user: str = "U1",
+        value: str | None = None,
+        team: str = "T1",
     ) -> dict[str, Any]:
         button = message.button(label)
         action = {
@@ -214,7 +228,10 @@ class SlackServer:
             container["thread_ts"] = message.thread_ts
         payload: dict[str, Any] = {
             "type": "block_actions", "team": {"id": "T1"}, "api_app_id": "A1",
-            "user": {"id": user, "username": f"{user.lower()}.name", "name": user.lower()},
+            "user": {
+                "id": user, "username": f"{user.lower()}.name", "name": user.lower(),
+                "team_id": team,
+            },
             "channel": {"id": message.channel}, "container": container,
             "response_url": self.response_url(message.channel, user, original=message),
             "trigger_id": f"{next(self._ids)}.trigger", "actions": [action],
@@ -301,6 +318,7 @@ class SlackServer:
         return {
             "url": "https://team.slack.com/", "team": "Team", "user": "changeover",
             "team_id": "T1", "user_id": "U0BOT", "bot_id": "B1",
+            **({"enterprise_id": self.enterprise} if self.enterprise else {}),
         }  # fmt: skip
 
     def _do_apps_connections_open(self, arguments: Json) -> Json:
@@ -315,7 +333,8 @@ class SlackServer:
         if name is None:
             return "user_not_found"
         profile = {"display_name": name, "real_name": f"{name} Real"}
-        return {"user": {"id": arguments["user"], "name": name.lower(), "profile": profile}}
+        of = self.teams.get(arguments["user"], {"team_id": "T1"})
+        return {"user": {"id": arguments["user"], "name": name.lower(), "profile": profile, **of}}
 
     def _do_usergroups_users_list(self, arguments: Json) -> Json:
         if "usergroups:read" not in self.scopes:

@@ -71,10 +71,14 @@ class Heard:
         self.errors.append(error)
 
 
+async def everybody(interaction: Any) -> bool:
+    return True
+
+
 async def tree_of(commands: Registry, prefix: str = "", heard: Heard | None = None) -> Tree:
     heard = heard or Heard()
     tree = Tree(discord.Client(intents=discord.Intents(guilds=True)), heard.error)
-    fill(tree, commands, prefix, heard.run, lambda: ["best"])
+    fill(tree, commands, prefix, heard.run, lambda: ["best"], everybody)
     return tree
 
 

@@ -393,7 +393,8 @@ async def test_a_bomb_is_not_unpacked(start: Start):
 async def test_requests_that_cannot_be_read(gate: Gate, header: str, words: str):
     answer = await raw(
         gate,
-        f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\n{header}\r\n\r\n!".encode(),
+        f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\n"
+        f"content-length: 1\r\n{header}\r\n\r\n!".encode(),
     )
     assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
     assert words.encode() in answer

@@ -54,6 +54,8 @@ async def start(slack: SlackServer) -> AsyncIterator[Start]:
 class Http:
     """A surface in HTTP mode behind a port, and Slack's requests to it."""
 
+    surface: SlackSurface
+
     def __init__(self, slack: SlackServer, url: str) -> None:
         self.url = url
         self.session = aiohttp.ClientSession()
@@ -80,9 +82,9 @@ async def http(slack: SlackServer) -> AsyncIterator[Callable[[Any], Awaitable[Ht
     """Mount surfaces in HTTP mode."""
     closing: list[Any] = []
 
-    async def go(core: Any) -> Http:
+    async def go(core: Any, triggers: Any = None) -> Http:
         setup = replace(HTTP, api_url=slack.api_url)
-        surface = SlackSurface(core, setup, pace_s=PACE_S, first_wait_s=WAIT_S)
+        surface = SlackSurface(core, setup, triggers=triggers, pace_s=PACE_S, first_wait_s=WAIT_S)
         application = web.Application()
         surface.mount(application)
         runner = web.AppRunner(application)
@@ -91,6 +93,7 @@ async def http(slack: SlackServer) -> AsyncIterator[Callable[[Any], Awaitable[Ht
         await surface.start()
         await surface.ready()
         client = Http(slack, f"http://127.0.0.1:{runner.addresses[0][1]}/slack/events")
+        client.surface = surface
         closing.extend([client.close, surface.stop, runner.cleanup])
         return client
 
