@@ -83,7 +83,7 @@ def _next_at(at: time, now: datetime, zone: tzinfo) -> datetime:
 
 
 def say_duration(span: timedelta) -> str:
-    """Write a duration in at most two units: `45 s`, `22 min`, `2 h`, `1 d 3 h`."""
+    """Write a duration in at most two units: `45 s`, `22 min`, `25 h 13 min`, `2 d 3 h`."""
     seconds = max(0, round(span.total_seconds()))
     if seconds < 60:
         return f"{seconds} s"
@@ -91,7 +91,7 @@ def say_duration(span: timedelta) -> str:
     if minutes < 60:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
-    if hours < 24:
+    if hours < 48:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     days, hours = divmod(hours, 24)
     return f"{days} d {hours} h" if hours else f"{days} d"

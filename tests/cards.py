@@ -51,7 +51,7 @@ STATUS = Card(
     ),
     facts=(
         Fact("Config", text(Code("/srv/moltbot.json"))),
-        Fact("Goes back", text(When(LATER, WhenStyle.RELATIVE))),
+        Fact("Reverts", text(When(LATER, WhenStyle.RELATIVE))),
         Fact("Asked by", text(Person("discord", "11", "Ana"))),
     ),
     warnings=(
@@ -67,7 +67,7 @@ CHANGE = Card(
     tone=Tone.CHANGE,
     body=(
         text(Code(OPUS), " → ", Code("deepseek/deepseek-flash")),
-        text("Price: $5 in / $25 out per 1M → $0.15 in / $0.60 out per 1M (97 % less)."),
+        text("Price: $5 in / $25 out per 1M → $0.15 in / $0.60 out per 1M (97% cheaper)."),
         text("Reason: *batch* import @everyone <@&1> ||x|| https://jira.example/a_b_c"),
         text("By Ana_B."),
     ),
@@ -78,13 +78,13 @@ CHANGE = Card(
 QUESTION = Card(
     title=text(Strong("Confirm"), ": local → best"),
     tone=Tone.QUESTION,
-    body=(text("Nothing is changed yet. The button works for 5 min."),),
+    body=(text("Nothing has changed yet. The button expires in 5 min."),),
     buttons=(Button("Confirm", Action("model best"), ButtonStyle.DANGER, id="s:b4"),),
     footer=text("In a terminal: ", Code("changeover model best --yes")),
     visibility=Visibility.PRIVATE,
 )
 TEST = Card(
-    title=text(Strong("Chain damaged"), ": 1 of 2 hops answered"),
+    title=text(Strong("Chain degraded"), ": 1 of 2 hops answered"),
     tone=Tone.WARNING,
     body=(text("A request now would be served by ", Code(OPUS), "."),),
     table=Table(
@@ -114,7 +114,7 @@ TEST = Card(
         ),
     ),
     buttons=(button("Test again", "fallback test"),),
-    footer=text("Asked all at once, 415 ms in all, cost $0.0003."),
+    footer=text("Tested in parallel in 415 ms for $0.0003."),
     command="fallback test",
 )
 LIST = Card(
@@ -138,7 +138,7 @@ LIST = Card(
 HISTORY = Card(
     title=text(Strong("1 change")),
     table=Table(
-        tuple(Column(name) for name in ("id", "when", "who", "did", "what", "why")),
+        tuple(Column(name) for name in ("id", "when", "who", "action", "change", "reason")),
         (
             (
                 text("12"),
@@ -162,7 +162,7 @@ COSTS = Card(
             (text("模型"), text("1"), text("free")),
         ),
     ),
-    facts=(Fact("Week before", text("$9.10 (+36 %)")), Fact("Fallbacks", text("$0.93"))),
+    facts=(Fact("Week before", text("$9.10 (+36%)")), Fact("Fallbacks", text("$0.93"))),
     chart=Chart("<svg/>", "Spend by day: Mon $1.20, Tue $3.40"),
     footer=text("As of ", When(NOW, WhenStyle.DATE_TIME), "."),
     command="cost week",
@@ -189,7 +189,7 @@ ALERT = Card(
     ),
 )
 RECOVERED = Card(
-    title=text(Strong("Recovered"), ": anthropic answers again"),
+    title=text(Strong("Recovered"), ": anthropic responds again"),
     tone=Tone.GOOD,
     body=(text("Down 22 min (", When(NOW), " to ", When(LATER), "), 214 requests rerouted."),),
 )
@@ -208,7 +208,7 @@ HELP = Card(
     visibility=Visibility.PRIVATE,
 )
 DOCTOR = Card(
-    title=text(Strong("1 finding"), " in 2 checks"),
+    title=text(Strong("1 problem"), " in 2 checks"),
     tone=Tone.BAD,
     table=Table(
         (Column("result"), Column("check"), Column("detail"), Column("next step")),
@@ -257,21 +257,21 @@ SHOWN = {
         tone=Tone.CHANGE,
         body=(
             text(Code(OPUS), " → ", Code(FLASH)),
-            text("Price: $5 in / $25 out per 1M → $0.15 in / $0.60 out per 1M (98 % less)."),
+            text("Price: $5 in / $25 out per 1M → $0.15 in / $0.60 out per 1M (98% cheaper)."),
             text("Reason: nightly batch import"),
             text("By Ana."),
         ),
-        facts=(Fact("Goes back", text(When(LATER, WhenStyle.DATE_TIME))),),
+        facts=(Fact("Reverts", text(When(LATER, WhenStyle.DATE_TIME))),),
         buttons=(button("Undo", "model undo"),),
         footer=text("/srv/moltbot.json"),
         command="model cheap",
     ),
     "shown-test": Card(
-        title=text(Strong("Chain damaged"), ": 2 of 3 hops answered"),
+        title=text(Strong("Chain degraded"), ": 2 of 3 hops answered"),
         tone=Tone.WARNING,
         body=(text("A request now would be served by ", Code(OPUS), "."),),
         table=Table(
-            (Column("#"), Column("model"), Column("verdict"), Column("time"), Column("says")),
+            (Column("#"), Column("model"), Column("verdict"), Column("time"), Column("detail")),
             (
                 (text("1"), text(Code(OPUS)), text("ok"), text("412 ms"), text("-")),
                 (
@@ -284,12 +284,12 @@ SHOWN = {
         warnings=(
             Caution(
                 "retired",
-                f"deepseek/deepseek-chat was retired on 2026-07-24. It is {FLASH} now.",
+                f"deepseek/deepseek-chat was retired on 2026-07-24. Successor: {FLASH}.",
                 f"/fallback set {FLASH} ollama/llama3.3",
             ),
         ),
         buttons=(button("Test again", "fallback test"),),
-        footer=text("Asked all at once, 415 ms in all, cost $0.0003."),
+        footer=text("Tested in parallel in 415 ms for $0.0003."),
         command="fallback test",
     ),
     "shown-incident": Card(
@@ -297,11 +297,11 @@ SHOWN = {
         tone=Tone.WARNING,
         body=(
             text("37 requests since ", When(NOW), " were answered by ", Code(FLASH), "."),
-            text("$0.93 less so far. Without images, which ", Code(FLASH), " does not take."),
+            text("$0.93 less so far. Not available meanwhile: images."),
         ),
         facts=(
-            Fact("Back by", text("about 13:24, if it goes as the last three times")),
-            Fact("Chain", text("2 of 2 further hops are ready")),
+            Fact("Back by", text("about 13:24, judging by the last three outages")),
+            Fact("Chain", text("both remaining hops are ready")),
         ),
         buttons=(
             button("Test chain", "fallback test", ButtonStyle.PRIMARY),
@@ -311,7 +311,7 @@ SHOWN = {
         footer=text("incident 41"),
     ),
     "shown-week": Card(
-        title=text(Strong("$9.04"), " last week, 12 % less than the week before"),
+        title=text(Strong("$9.04"), " last week, 12% less than the week before"),
         facts=(
             Fact("Most", text(Code(OPUS), " $7.61")),
             Fact("Fallbacks", text("88 requests, $0.93 less")),

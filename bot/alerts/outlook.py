@@ -103,7 +103,7 @@ class Outlooks:
         return unit_price(model, provider, view, self.prices, at)
 
     async def price_of(self, model: ModelRef, at: datetime) -> Price | None:
-        """Return a model's unit prices as the config stands; None when nobody knows them."""
+        """Return a model's unit prices as the config stands; None when they are unknown."""
         view = await self._view()
         return None if view is None else self.unit_price(model, view, at)
 
@@ -167,7 +167,7 @@ def _step(incident: Incident, first: Hop | None, switch: tuple[str, str] | None)
         case AlertReason.CONFIG_INVALID:
             return text(incident.says[1])
         case AlertReason.CHAIN_EXHAUSTED:
-            return text(Code("/fallback test"), " says of each hop what mends it.")
+            return text("Run ", Code("/fallback test"), " for a fix per hop.")
         case AlertReason.MODEL_NOT_FOUND:
             return _replace(first)
         case AlertReason.AUTH | AlertReason.BILLING:
@@ -177,20 +177,20 @@ def _step(incident: Incident, first: Hop | None, switch: tuple[str, str] | None)
         case _ if switch:
             return text("If it lasts: ", Code(f"/{switch[1]}"))
         case _:
-            return text(Code("/fallback test"), " shows what it says now.")
+            return text("Run ", Code("/fallback test"), " to see its current error.")
 
 
 def _replace(first: Hop | None) -> Text:
     successor = first.facts.successor if first and first.facts and first.facts.gone else None
     if successor:
         return text("Replace it: ", Code(f"/model use {successor}"))
-    return text("Replace it; ", Code("/model list"), " shows what there is.")
+    return text("Replace it with one of ", Code("/model list"))
 
 
 def _owners_step(reason: FailureReason, hop: Hop | None) -> Text:
     provider = hop.provider if hop else None
     if reason is FailureReason.AUTH:
-        key = (hop.key_name if hop else None) or "its key"
+        key = (hop.key_name if hop else None) or "its API key"
         if provider and provider.keys_url:
             page = Link(f"{provider.title}'s keys", provider.keys_url)
             return text(f"Renew {key} at ", page, " and restart.")
@@ -199,11 +199,11 @@ def _owners_step(reason: FailureReason, hop: Hop | None) -> Text:
         return text(
             "Add credit at ", Link(f"{provider.title}'s billing", provider.billing_url), "."
         )
-    return text("Add credit at its provider.")
+    return text("Add credit at the provider.")
 
 
 def _further(hops: Sequence[Hop], now: datetime) -> list[Text]:
-    """Say which later hops are out for a reason that only a person mends."""
+    """Say which later hops are out for a reason that only a person can fix."""
     found = []
     for hop in hops:
         cooling = hop.cooldown

@@ -142,7 +142,7 @@ COST = (
     Command(
         "cost",
         "budget",
-        "Show, set or lift (off) the budget: warn at 50, 80, 100 %, and switch",
+        "Show, set or lift (off) the budget: warn at 50, 80, 100%, and switch",
         Permission.ADMIN,
         _budget,
         (
@@ -158,7 +158,7 @@ COST = (
             Param(
                 "then",
                 Kind.MODEL,
-                "What to switch to at 100 % until the period ends",
+                "What to switch to at 100% until the period ends",
                 keyword=True,
             ),
         ),

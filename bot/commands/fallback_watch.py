@@ -20,6 +20,7 @@ from bot.costs.pricing import cost_usd
 from bot.durations import parse_deadline, parse_duration
 from bot.errors import NothingToDoError, StorageError
 from bot.messages import cautions
+from bot.messages.chain import skip_words
 from bot.messages.fallback import (
     TestRow,
     TestWords,
@@ -29,7 +30,6 @@ from bot.messages.fallback import (
     hint_for,
     muted_card,
     quiet_line,
-    skipped_detail,
     test_card,
     unmuted_card,
 )
@@ -194,7 +194,7 @@ def _row(ctx: Context, picture: Picture, hop: Hop, verdict: HopVerdict) -> TestR
         hop=hop,
         verdict=verdict,
         cost_usd=cost,
-        detail=skipped_detail(hop) if hop.skip else verdict.detail,
+        detail=skip_words(hop, picture.hops) if hop.skip else verdict.detail,
         hint=hint_for(hop, verdict, picture.hops, picture.view),
     )
 

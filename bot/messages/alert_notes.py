@@ -1,4 +1,4 @@
-"""What else alerts say: first events, the night's summary, a deaf channel, a changed chain test."""
+"""Other alerts: first events, the night's summary, an unreachable channel, a chain test."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class FirstEvent:
 
 
 def details_card(incident_id: int, primary: str, events: Sequence[FirstEvent]) -> Card:
-    """Show the first events and what providers said to them, each word once."""
+    """Show the first events and each distinct response of the providers."""
     lines: list[Text] = []
     said: dict[str, None] = {}
     for event in events:
@@ -57,7 +57,7 @@ def details_card(incident_id: int, primary: str, events: Sequence[FirstEvent]) -
                 *(
                     ("answered by ", Code(event.to_model))
                     if event.to_model
-                    else ("nobody answered",)
+                    else ("no model answered",)
                 ),
                 " (request ",
                 Code(shorten(event.request_id, 40)),
@@ -66,7 +66,7 @@ def details_card(incident_id: int, primary: str, events: Sequence[FirstEvent]) -
         )
         if event.said:
             said[event.said] = None
-    lines += [text("The provider said: ", Code(shorten(words, LONGEST_DETAIL))) for words in said]
+    lines += [text("Provider response: ", Code(shorten(words, LONGEST_DETAIL))) for words in said]
     return Card(
         title=text("First events of ", Strong(primary)),
         body=(*lines, text(f"Details of incident {incident_id}. ", Code("/fallback events 1h"))),
@@ -89,7 +89,7 @@ def details_card(incident_id: int, primary: str, events: Sequence[FirstEvent]) -
 
 @dataclass(frozen=True, slots=True)
 class NightRow:
-    """One outage of the quiet hours; `ended_at` None while it goes on."""
+    """One outage of the quiet hours; `ended_at` None while it is open."""
 
     id: int
     primary: str
@@ -100,16 +100,16 @@ class NightRow:
 
 
 def night_marker(night: str) -> str:
-    """Return words that stand in the summary of one night alone."""
+    """Return words found in the summary of one night alone."""
     return f"Night of {night} ·"
 
 
 def morning_card(night: str, rows: Sequence[NightRow]) -> Card:
     """Sum the quiet hours up."""
     going_on = sum(row.ended_at is None for row in rows)
-    tail = f", {going_on} going on" if going_on else ", all over"
+    tail = f", {going_on} still open" if going_on else ", all closed"
     columns = (
-        Column("what"),
+        Column("outage"),
         Column("from"),
         Column("to"),
         Column("requests", right=True),
@@ -124,7 +124,7 @@ def morning_card(night: str, rows: Sequence[NightRow]) -> Card:
                 (
                     text(f"{row.primary} {FAILS[row.reason]}"),
                     text(When(row.opened_at)),
-                    text(When(row.ended_at) if row.ended_at else "not over yet"),
+                    text(When(row.ended_at) if row.ended_at else "still open"),
                     text(f"{row.requests:,}"),
                 )
                 for row in rows
@@ -149,14 +149,14 @@ def morning_card(night: str, rows: Sequence[NightRow]) -> Card:
 
 
 def notice_marker(key: str) -> str:
-    """Return words that stand in the message of one notice alone."""
+    """Return words found in the message of one notice alone."""
     return f"Notice {hashlib.sha256(key.encode()).hexdigest()[:8]} ·"
 
 
 def trouble_card(
     key: str, surface: str, since: datetime, says: tuple[str, str], until: datetime | None
 ) -> Card:
-    """Tell on one surface that another takes no alerts, or takes them again."""
+    """Say on one surface that alerts do not reach another, or reach it again."""
     name = surface.capitalize()
     foot = text(f"{notice_marker(key)} ", Code("changeover doctor"))
     if until is not None:
@@ -165,9 +165,9 @@ def trouble_card(
             tone=Tone.GOOD,
             body=(
                 text(
-                    f"Nothing arrived for {say_duration(until - since)}, from ",
+                    f"No alerts were delivered for {say_duration(until - since)}, since ",
                     When(since, WhenStyle.DATE_TIME),
-                    " on. What still matters is posted there now.",
+                    ". Open incidents are posted there now.",
                 ),
                 foot,
             ),
@@ -182,7 +182,7 @@ def trouble_card(
             for line in (
                 text("Since ", When(since, WhenStyle.DATE_TIME), f": {says[0]}"),
                 text(says[1]) if says[1] else (),
-                text("Until that is mended, alerts are told here alone."),
+                text("Until this is fixed, alerts are posted only here."),
                 foot,
             )
             if line
@@ -193,12 +193,12 @@ def trouble_card(
 
 
 def change_marker(change_id: int) -> str:
-    """Return words that stand in the message about one change alone."""
+    """Return words found in the message about one change alone."""
     return f"Change {change_id} ·"
 
 
 def outside_note(change_id: int, what: str, old: Json, new: Json, place: str) -> Card:
-    """Tell an edit of the config by other hands, with its number in history."""
+    """Report an edit of the config made outside Changeover, with its number in history."""
     return Card(
         title=text(Strong("Config changed outside Changeover")),
         tone=Tone.CHANGE,
@@ -225,15 +225,15 @@ class HopNews:
 def chain_test_card(
     key: str, hops: Sequence[HopNews], would_serve: str | None, gone: Sequence[str]
 ) -> Card:
-    """Tell how a scheduled test of the chain differs from the last one."""
+    """Say how a scheduled test of the chain differs from the last."""
     good = sum(hop.verdict == "ok" for hop in hops)
     of = f"of {counted(len(hops), 'hop')} answered"
     if good == len(hops):
         head, tone = f"OK, {good} {of}", Tone.GOOD
     elif would_serve:
-        head, tone = f"damaged, {good} {of}", Tone.WARNING
+        head, tone = f"degraded, {good} {of}", Tone.WARNING
     else:
-        head, tone = f"dead, none {of}", Tone.BAD
+        head, tone = f"down, none {of}", Tone.BAD
     lines = [_hop_line(hop) for hop in hops if hop.verdict != "ok" or hop.before not in ("ok", "")]
     lines += [text(Code(model), " is no longer in the chain.") for model in gone]
     serves: Text = (
@@ -260,9 +260,9 @@ def chain_test_card(
 
 
 def untested_card(key: str, why: str, hint: str) -> Card:
-    """Tell that a scheduled test could not be made."""
+    """Say that a scheduled test could not run."""
     return Card(
-        title=text(Strong("Scheduled chain test"), ": could not be made"),
+        title=text(Strong("Scheduled chain test"), ": could not run"),
         tone=Tone.BAD,
         body=(*(text(words) for words in (why, hint) if words), _test_foot(key)),
         command="alert",
@@ -278,11 +278,11 @@ def _hop_line(hop: HopNews) -> Text:
     now = _verdict(hop.verdict)
     spans: list[Span] = [Code(hop.model), f": {now}"]
     if hop.before is None:
-        spans.append(", new in the chain")
+        spans.append(" (new in the chain)")
     elif hop.before == hop.verdict:
-        spans.append(", as before")
+        spans.append(" (unchanged)")
     elif hop.before:
-        spans.append(f", {_verdict(hop.before)} before")
+        spans.append(f" (was: {_verdict(hop.before)})")
     spans.append(".")
     if hop.hint and hop.verdict != "ok":
         command = hop.hint.startswith("/")
@@ -291,8 +291,6 @@ def _hop_line(hop: HopNews) -> Text:
 
 
 def _verdict(verdict: str) -> str:
-    if verdict in ("ok", "skipped"):
-        return {"ok": "answers", "skipped": "not asked"}[verdict]
     try:
         return REASONS[FailureReason(verdict)]
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the channel is told of an outage, from its first word to its end."""
+"""An outage in the channel, from its first message to its end."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from bot.ports.alerts import AlertReason
 
 FAILS: Mapping[str, str] = {
     AlertReason.RATE_LIMIT: "is rate limited",
-    AlertReason.SERVER_ERROR: "answers with server errors",
-    AlertReason.TIMEOUT: "does not answer in time",
-    AlertReason.AUTH: "refuses the key",
-    AlertReason.NETWORK: "cannot be reached",
+    AlertReason.SERVER_ERROR: "returns server errors",
+    AlertReason.TIMEOUT: "times out",
+    AlertReason.AUTH: "rejected the API key",
+    AlertReason.NETWORK: "is unreachable",
     AlertReason.BILLING: "is out of credit",
-    AlertReason.MODEL_NOT_FOUND: "is unknown to its provider",
-    AlertReason.BAD_RESPONSE: "sends answers that cannot be used",
-    AlertReason.CHAIN_EXHAUSTED: "has nobody left in its chain",
-    AlertReason.CONFIG_INVALID: "cannot be used",
+    AlertReason.MODEL_NOT_FOUND: "was not found by its provider",
+    AlertReason.BAD_RESPONSE: "returns invalid responses",
+    AlertReason.CHAIN_EXHAUSTED: "has no working fallback",
+    AlertReason.CONFIG_INVALID: "is invalid",
 }
 
 _LONG = timedelta(hours=12)
-_ORDINALS = {1: "1st", 2: "2nd", 3: "3rd"}
+_SUFFIXES = {1: "st", 2: "nd", 3: "rd"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +54,13 @@ class Saving:
 
 @dataclass(frozen=True, slots=True)
 class IncidentWords:
-    """What an incident's cards are told.
+    """What an incident's cards show.
 
-    `served` are models with their requests, the busiest first. `place` is where the busiest
-    stands in the chain, of how many. `lost` names what it cannot do that the primary can.
-    `again_at` is when the primary is asked again. `prices` compares unit prices where the real
-    difference is not known. `switch` is a button's label and its command. `step` is what mends
-    it, `further` what else is wrong down the chain. `calls` are the people to be called.
+    `served` are models with their requests, the busiest first. `place` is the busiest's position
+    in the chain, of how many. `lost` names what it cannot do that the primary can. `again_at` is
+    when the primary is retried. `prices` compares unit prices where the real difference is not
+    known. `switch` is a button's label and its command. `step` is the fix, `further` what else is
+    wrong down the chain. `calls` are the people to mention.
     """
 
     id: int
@@ -94,19 +94,19 @@ class IncidentWords:
     def subject(self) -> str:
         """What fails, and how, as a sentence without its full stop."""
         if self.reason is AlertReason.CHAIN_EXHAUSTED:
-            return f"the whole chain of {self.primary} fails"
+            return f"no fallback for {self.primary} responded"
         if self.reason is AlertReason.CONFIG_INVALID:
-            return "the config cannot be used"
+            return "the config is invalid"
         return f"{self.primary} {FAILS[self.reason]}"
 
 
 def marker(incident_id: int) -> str:
-    """Return words that stand in every message of an incident, and in no other's."""
+    """Return words found in every message of an incident, and in no other's."""
     return f"Incident {incident_id} ·"
 
 
 def incident_card(words: IncidentWords) -> Card:
-    """Tell an outage that goes on."""
+    """Return the card of an open incident."""
     loud = words.reason in (
         AlertReason.CHAIN_EXHAUSTED,
         AlertReason.CONFIG_INVALID,
@@ -137,23 +137,23 @@ def incident_card(words: IncidentWords) -> Card:
 
 def _title(words: IncidentWords) -> Text:
     if words.opens:
-        often = f" for the {_nth(words.opens)} time within an hour"
+        often = f", {_nth(words.opens)} time within an hour"
         return text(Strong("Unstable"), f": {words.subject}{often}")
     if words.reminder:
-        return text(Strong("Still"), f": {words.subject}")
+        return text(Strong("Reminder"), f": {words.subject}")
     if words.reason is AlertReason.CONFIG_INVALID:
-        return text(Strong("The config became invalid"))
+        return text(Strong("The config is invalid"))
     dead = words.reason is AlertReason.CHAIN_EXHAUSTED
-    return text(Strong("Nobody answers" if dead else "Fallback"), f": {words.subject}")
+    return text(Strong("All models down" if dead else "Fallback"), f": {words.subject}")
 
 
 def over_card(words: IncidentWords) -> Card:
-    """Tell how an outage ended, and what it came to."""
+    """Return the card of a closed incident, with its totals."""
     ended = words.ended_at or words.now
     spent = say_duration(_span(words.since, ended))
-    down = "Up and down for" if words.opens else "Down"
+    down = "Unstable for" if words.opens else "Down"
     if words.reason is AlertReason.CONFIG_INVALID:
-        down = "It could not be used for"
+        down = "Invalid for"
     lines = [
         text(f"{down} {spent}, ", *_from_to(words, ended), "."),
         _sum_line(words),
@@ -186,25 +186,25 @@ def _span(since: datetime, until: datetime) -> timedelta:
 
 def _over_title(words: IncidentWords) -> Text:
     if words.end == "moved_on":
-        return text(Strong("Over"), f": {words.primary} is no longer the primary")
+        return text(Strong("Closed"), f": {words.primary} is no longer the primary")
     if words.end == "silence":
-        return text(Strong("Over"), f": nobody asked {words.primary} any more")
+        return text(Strong("Closed"), f": no more requests for {words.primary}")
     match words.reason:
         case AlertReason.CHAIN_EXHAUSTED:
-            return text(Strong("Recovered"), f": the chain of {words.primary} answers again")
+            return text(Strong("Recovered"), f": the chain of {words.primary} responds again")
         case AlertReason.CONFIG_INVALID:
-            return text(Strong("Recovered"), ": the config can be used again")
+            return text(Strong("Recovered"), ": the config is valid again")
         case _:
-            return text(Strong("Recovered"), f": {words.primary} answers again")
+            return text(Strong("Recovered"), f": {words.primary} responds again")
 
 
 def continued_card(words: IncidentWords) -> Card:
-    """Tell the reader of an older message that a newer one goes on with it."""
+    """Point the reader of an older message to the newer one."""
     return Card(
-        title=text(Strong("Goes on"), f": {words.subject}"),
+        title=text(Strong("Still open"), f": {words.subject}"),
         tone=Tone.NEUTRAL,
         body=(
-            text("A newer message further down says how it stands."),
+            text("See the newer message below."),
             _foot(words.id),
         ),
         command="alert",
@@ -225,7 +225,7 @@ def _count_line(words: IncidentWords) -> Text:
         return text(*head, f" {'was' if total == 1 else 'were'} rerouted.")
     if len(words.served) > 1:
         return text(*head, ": ", *_shares(words.served), ".")
-    place = f", {_nth(words.place[0])} of {words.place[1]}" if words.place else ""
+    place = f" ({_nth(words.place[0])} of {words.place[1]})" if words.place else ""
     was = "was" if total == 1 else "were"
     return text(*head, f" {was} answered by ", Code(words.served[0][0]), f"{place}.")
 
@@ -256,7 +256,7 @@ def _money_line(words: IncidentWords, *, over: bool = False) -> Text:
     if saving is None:
         return text(f"Unit price: {words.prices}.") if words.prices and not over else ()
     if not saving.so_far_usd:
-        return text("It cost as much as usual.") if over else ()
+        return text("Same cost as usual.") if over else ()
     so_far = f"{_difference(saving.so_far_usd)} than usual"
     if over:
         return text(f"{so_far}.")
@@ -270,22 +270,22 @@ def _difference(amount_usd: Decimal) -> str:
 
 
 def _loss_line(words: IncidentWords) -> Text:
-    return text(f"Lost meanwhile: {listed(list(words.lost))}.") if words.lost else ()
+    return text(f"Not available meanwhile: {listed(list(words.lost))}.") if words.lost else ()
 
 
 def _again_line(words: IncidentWords) -> Text:
     if words.again_at is None or words.again_at <= words.now or words.good_since:
         return ()
-    return text(f"{words.primary} is asked again at ", _when(words.again_at, words), ".")
+    return text("Next retry: ", _when(words.again_at, words))
 
 
 def _good_line(words: IncidentWords) -> Text:
     if words.good_since is None:
         return ()
     return text(
-        "Good answers again since ",
+        "Responding since ",
         _when(words.good_since, words),
-        f"; over after {say_duration(words.calm)} without a failure.",
+        f"; closes after {say_duration(words.calm)} without errors.",
     )
 
 
@@ -294,8 +294,8 @@ def _acknowledged_line(words: IncidentWords) -> Text:
         return ()
     name, at = words.acknowledged
     if words.end is not None:
-        return text(f"{name} looked after it.")
-    return text(f"{name} has looked after it since ", _when(at, words), ".")
+        return text(f"Acknowledged by {name}.")
+    return text(f"Acknowledged by {name} at ", _when(at, words), ".")
 
 
 def _calls(people: Sequence[Person]) -> Text:
@@ -327,7 +327,8 @@ def _when(at: datetime, words: IncidentWords) -> When:
 
 
 def _nth(number: int) -> str:
-    return _ORDINALS.get(number, f"{number}th")
+    teen = number % 100 in (11, 12, 13)
+    return f"{number}{'th' if teen else _SUFFIXES.get(number % 10, 'th')}"
 
 
 def _data(words: IncidentWords, state: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Warnings: something the reader should know, and the command that mends it."""
+"""Warnings: something the reader should know, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot.catalog import Catalog
 from bot.config.naming import variable_in
 from bot.config.schema import ConfigView, ModelShape
 from bot.errors import StorageError
-from bot.messages.words import counted, listed
+from bot.messages.words import counted, listed, tokens
 from bot.models import ModelRef
 from bot.ports.alerts import ChannelTrouble
 from bot.ports.reloads import Confirmation, Pinned, Taken
@@ -26,7 +26,7 @@ def of_hop(hop: Hop, hops: Sequence[Hop], rule: AllowRule) -> list[Caution]:
             found.append(
                 Caution(
                     "no_key",
-                    f"{name} has no key: {hop.key_name} is not set.",
+                    f"{name} is skipped: no API key ({hop.key_name}).",
                     f"Set {hop.key_name} in .env and restart, or /fallback remove {name}"
                     if hop.position
                     else f"Set {hop.key_name} in .env and restart.",
@@ -36,7 +36,7 @@ def of_hop(hop: Hop, hops: Sequence[Hop], rule: AllowRule) -> list[Caution]:
             found.append(
                 Caution(
                     "not_allowed",
-                    f"{name} is skipped without a word: it is not in agents.defaults.models.",
+                    f"{name} is skipped: not in agents.defaults.models.",
                     f"/fallback add {name}",
                 )
             )
@@ -44,7 +44,7 @@ def of_hop(hop: Hop, hops: Sequence[Hop], rule: AllowRule) -> list[Caution]:
             found.append(
                 Caution(
                     "unknown_provider",
-                    f"{name} has a provider that neither Changeover nor the config knows.",
+                    f"{name} is skipped: unknown provider.",
                     _instead(hop, None, hops),
                 )
             )
@@ -52,15 +52,15 @@ def of_hop(hop: Hop, hops: Sequence[Hop], rule: AllowRule) -> list[Caution]:
             found.append(
                 Caution(
                     "unsupported_api",
-                    f"{name} is behind an api that Changeover cannot speak.",
-                    "Use openai-completions or anthropic-messages in models.providers.",
+                    f"{name} is skipped: unsupported API.",
+                    "In models.providers, set its api to openai-completions or anthropic-messages.",
                 )
             )
         case SkipReason.OURSELVES:
             found.append(
                 Caution(
                     "ourselves",
-                    f"{name} is Changeover's own gateway, which cannot ask itself.",
+                    f"{name} is skipped: it is Changeover's own gateway.",
                     f"/fallback remove {name}" if hop.position else "/model use MODEL",
                 )
             )
@@ -78,17 +78,13 @@ def of_chain(
     hops: Sequence[Hop], view: ConfigView, rule: AllowRule, catalog: Catalog
 ) -> list[Caution]:
     """Say everything that is wrong with the chain, hop by hop, then as a whole."""
-    found = _together([caution for hop in hops for caution in of_hop(hop, hops, rule)])
+    found = _together([caution for hop in hops for caution in of_hop(hop, hops, rule)], hops)
     if not hops or hops[0].position:
         found.append(
-            Caution(
-                "no_primary", "The config sets no primary model.", "/model best or /model use MODEL"
-            )
+            Caution("no_primary", "No primary model is set.", "/model best or /model use MODEL")
         )
     elif len(hops) == 1:
-        found.append(
-            Caution("no_fallbacks", "No fallback stands behind the primary.", "/model fallback")
-        )
+        found.append(Caution("no_fallbacks", "No fallbacks are configured.", "/model fallback"))
     found.extend(local_only_in_name(hops))
     found.extend(_retired_aliases(view, catalog))
     agents = [id_ for id_, choice in view.agents.items() if choice.shape is not ModelShape.ABSENT]
@@ -97,32 +93,33 @@ def of_chain(
             Caution(
                 "agent_models",
                 f"{'Agent' if len(agents) == 1 else 'Agents'} {listed(agents)} "
-                f"{'has' if len(agents) == 1 else 'have'} a model of their own and do not follow "
-                "the default.",
+                f"{'has its' if len(agents) == 1 else 'have their'} own model and "
+                f"{'does' if len(agents) == 1 else 'do'} not follow the default.",
                 f"/model use MODEL agent {agents[0]}",
             )
         )
     return found
 
 
-def _together(found: list[Caution]) -> list[Caution]:
+def _together(found: list[Caution], hops: Sequence[Hop]) -> list[Caution]:
     """Make one warning of several missing keys; the chain's lines name each."""
-    keyless = [caution for caution in found if caution.code == "no_key"]
+    keyless = [str(hop.key_name) for hop in hops if hop.skip is SkipReason.NO_KEY]
     if len(keyless) < 2:
         return found
-    names = list(dict.fromkeys(c.text.rpartition(": ")[2].split(" ")[0] for c in keyless))
-    verb = "are" if len(names) > 1 else "is"
-    one = Caution(
+    names = listed(list(dict.fromkeys(keyless)))
+    some = any(hop.walked for hop in hops)
+    missing = Caution(
         "no_key",
-        f"{len(keyless)} hops have no key: {listed(names)} {verb} not set.",
-        f"Set {listed(names)} in .env and restart; one is enough to begin.",
+        f"{len(keyless)} hops have no API key." if some else "No API keys yet.",
+        f"Set {names} in .env and restart."
+        if some
+        else f"Set at least one of {names} in .env and restart.",
     )
-    rest = [caution for caution in found if caution.code != "no_key"]
-    return [one, *rest]
+    return [missing, *(caution for caution in found if caution.code != "no_key")]
 
 
 def local_only_in_name(hops: Sequence[Hop]) -> list[Caution]:
-    """Warn who runs a local primary that a failure would send the conversation out."""
+    """Warn that a failure of a local primary would send the conversation out."""
     if not hops or not hops[0].local:
         return []
     cloud = [str(hop.ref) for hop in hops[1:] if hop.ref and hop.walked and not hop.local]
@@ -131,23 +128,24 @@ def local_only_in_name(hops: Sequence[Hop]) -> list[Caution]:
     return [
         Caution(
             "cloud_fallback",
-            f"The primary is local, but a failure would send the conversation to {cloud[0]}.",
+            f"The primary is local, but on a failure the conversation goes to {cloud[0]}.",
             "/model strategy local-first",
         )
     ]
 
 
 def losses(hops: Sequence[Hop]) -> list[Caution]:
-    """Say what gets lost on the way down the chain."""
+    """Say what each fallback cannot do that the first hop can."""
+    first = next((hop.facts for hop in hops if hop.walked and hop.facts), None)
     found = []
     for hop, lost in lost_on_the_way(hops):
-        window = hop.facts.context_window if hop.facts else None
+        had, has = (facts.context_window if facts else None for facts in (first, hop.facts))
         words = {
-            "vision": "images",
-            "tools": "tools",
-            "context": f"context beyond {window:,} tokens" if window else "context",
+            "vision": "no images",
+            "tools": "no tools",
+            "context": f"smaller context ({tokens(has)} instead of {tokens(had)})",
         }
-        found.append(Caution("loses", f"{hop.ref} loses {listed([words[name] for name in lost])}."))
+        found.append(Caution("loses", f"{hop.ref}: {', '.join(words[name] for name in lost)}."))
     return found
 
 
@@ -159,11 +157,11 @@ def journal_away(trouble: StorageError | None) -> list[Caution]:
 
 
 def deaf_channels(troubles: Sequence[ChannelTrouble]) -> list[Caution]:
-    """Say which surfaces take no alerts."""
+    """Say which surfaces alerts do not reach."""
     return [
         Caution(
             "alert_channel",
-            f"{one.surface.capitalize()} takes no alerts: {one.message}",
+            f"Alerts do not reach {one.surface.capitalize()}: {one.message}",
             one.hint,
         )
         for one in troubles
@@ -177,29 +175,29 @@ def unrecorded(trouble: StorageError | None) -> list[Caution]:
     return [
         Caution(
             "unrecorded",
-            f"The change is made, but not in history, so /model undo cannot find it: "
+            f"The change was made but not recorded, so /model undo cannot revert it: "
             f"{trouble.message}",
             trouble.hint,
         )
     ]
 
 
-def reload(told: Confirmation | None) -> list[Caution]:
-    """Say what became of a change where the program that owns the config has not taken it up."""
-    match told.taken if told else None:
+def reload(confirmation: Confirmation | None) -> list[Caution]:
+    """Say what became of a change that the program owning the config has not applied."""
+    match confirmation.taken if confirmation else None:
         case Taken.NOT_SEEN:
             return [
                 Caution(
                     "reload_not_seen",
-                    "Written, not yet seen by OpenClaw: its log says nothing about it so far.",
-                    "When it starts it reads the file anyway; if it is running: changeover doctor",
+                    "Saved. OpenClaw has not confirmed it yet.",
+                    "If it is running: changeover doctor",
                 )
             ]
         case Taken.NEEDS_RESTART:
             return [
                 Caution(
                     "reload_needs_restart",
-                    "Written; OpenClaw takes it up only when it is restarted.",
+                    "Saved. OpenClaw applies it after a restart.",
                     "Restart it, for example: docker restart CONTAINER",
                 )
             ]
@@ -217,23 +215,23 @@ def pinned(found: Sequence[Pinned]) -> list[Caution]:
     return [
         Caution(
             "pinned_sessions",
-            f"{counted(total, 'session')} of {agents} {'does' if total == 1 else 'do'} not follow: "
-            f"somebody chose {models} there.",
+            f"{counted(total, 'session')} of {agents} {'keeps' if total == 1 else 'keep'} another "
+            f"model: {models}.",
             "In that conversation, to OpenClaw: /model default",
         )
     ]
 
 
 def overdue(due_at: datetime, seen_at: datetime | None, now: datetime) -> list[Caution]:
-    """Say that nothing is running which could carry a timed switch out."""
+    """Say that no process is running which could revert a timed switch."""
     alive = seen_at is not None and (now - seen_at).total_seconds() < 60
     if alive:
         return []
-    words = "is overdue" if due_at <= now else "will not happen by itself"
+    words = "is overdue" if due_at <= now else "will not happen"
     return [
         Caution(
             "no_service",
-            f"Going back {words}: no changeover run or changeover bot is alive on this database.",
+            f"The revert {words}: no changeover run or changeover bot uses this database.",
             "changeover bot",
         )
     ]
@@ -243,16 +241,16 @@ def not_allowed(name: str) -> Caution:
     """Say that an older release would skip the model."""
     return Caution(
         "not_allowed",
-        f"{name} is not in agents.defaults.models: Moltbot before 2026.3 skips it silently.",
+        f"{name} is not in agents.defaults.models; Moltbot before 2026.3 skips it silently.",
         f"/fallback add {name}",
     )
 
 
 def unknown_name(ref: ModelRef, near: str | None) -> Caution:
-    """Say that nobody has heard of a model."""
+    """Say that a model is in no known list."""
     return Caution(
         "unknown_model",
-        f"{ref} is in no list Changeover knows" + (f"; the nearest is {near}." if near else "."),
+        f"{ref} is in no list known to Changeover" + (f". Did you mean {near}?" if near else "."),
         f"/fallback test {ref}",
     )
 
@@ -271,9 +269,10 @@ def _age(hop: Hop, hops: Sequence[Hop], hint: str | None = None) -> list[Caution
     says = (
         f"{name} was retired on {facts.retired_on}."
         if facts.retired_on
-        else f"{name} is not an id its provider knows."
+        else f"{name} is not listed by {hop.provider.title if hop.provider else 'its provider'}."
     )
-    now_is = f" It is {successor} now." if successor else ""
+    label = "Successor" if facts.retired_on else "Current ID"
+    now_is = f" {label}: {successor}." if successor else ""
     code = "retired" if facts.retired_on else "misspelt"
     return [
         Caution(code, says + now_is, hint if hint is not None else _instead(hop, successor, hops))
@@ -295,12 +294,12 @@ def _not_a_model(hop: Hop, hops: Sequence[Hop]) -> Caution:
     if variable:
         return Caution(
             "variable",
-            f"{hop.written} stands where a model belongs, and that variable is not set here.",
+            f"{hop.written} is used as a model, but that variable is not set.",
             f"Set {variable[2:-1]} in .env, or write a model into the file.",
         )
     return Caution(
         "not_a_model",
-        f"{hop.written} is no alias of the file and no provider/model.",
+        f"Unknown model {hop.written}: not an alias in the file, not provider/model.",
         _instead(hop, None, hops),
     )
 
@@ -314,7 +313,7 @@ def _retired_aliases(view: ConfigView, catalog: Catalog) -> list[Caution]:
             found.append(
                 Caution(
                     "retired_alias",
-                    f"The preset {alias} points at {key}, retired on {facts.retired_on}.",
+                    f"Preset {alias} points to {key}, retired on {facts.retired_on}.",
                     f"/model preset {alias} {facts.successor}",
                 )
             )

@@ -29,18 +29,18 @@ from bot.card import (
 from bot.costs.billed import Billed
 from bot.costs.figures import Unpriced, priced_nano
 from bot.costs.pricing import usd
-from bot.messages.words import counted, joined, listed, money
+from bot.messages.words import counted, joined, listed, money, percent
 from bot.models import Provider
 from bot.ports import BillRead, GroupBy, Spend
 
 MOST_ROWS = 30
 SOURCES = {
-    "operator": "the operator's prices",
-    "config": "the config's cost",
-    "reported": "what the provider reported",
+    "operator": "CHANGEOVER_PRICES",
+    "config": "config",
+    "reported": "reported by the provider",
     "genai-prices": "genai-prices",
-    "catalog": "the catalog",
-    "local": "none, being local,",
+    "catalog": "catalog",
+    "local": "local (free)",
 }
 NO_KEY = "no key"
 _BUTTONS = (GroupBy.MODEL, GroupBy.PROVIDER, GroupBy.DAY, GroupBy.KEY)
@@ -48,9 +48,9 @@ _BUTTONS = (GroupBy.MODEL, GroupBy.PROVIDER, GroupBy.DAY, GroupBy.KEY)
 
 @dataclass(frozen=True, slots=True)
 class SpendWords:
-    """What the card of a stretch of time is told.
+    """What the card of a period shows.
 
-    `when` names the stretch (`in the last 7 days`), `before` the one compared with. `sources`
+    `when` names the period (`in the last 7 days`), `before` the one compared with. `sources`
     maps where prices come from to the models priced so. `words` is the command without its `by`.
     """
 
@@ -72,7 +72,7 @@ class SpendWords:
 
 
 def spend_card(words: SpendWords, data: dict[str, Any]) -> Card:
-    """Tell what a stretch of time cost, total first."""
+    """Show what a period cost, total first."""
     if not words.total.attempts and not words.total.requests:
         return empty_card(words.when, words.counts_since, data)
     return Card(
@@ -100,25 +100,25 @@ def spend_card(words: SpendWords, data: dict[str, Any]) -> Card:
 
 
 def empty_card(when: str, counts_since: datetime | None, data: dict[str, Any]) -> Card:
-    """Say that nothing was spent, or that nothing is counted yet."""
+    """Say that nothing was spent, or that nothing is recorded yet."""
     if counts_since is None:
         return Card(
-            title=text(Strong("Nothing is counted yet")),
+            title=text(Strong("No usage recorded yet")),
             body=(
-                text("The ledger counts what goes through the gateway or an attached OpenClaw."),
-                text("Start it with ", Code("changeover run"), " and send requests to it."),
+                text("The ledger records requests through the gateway or an attached OpenClaw."),
+                text("Start it with ", Code("changeover run"), ", then send requests to it."),
             ),
             data=data,
         )
     return Card(
         title=text(Strong("No requests"), f" {when}"),
-        body=(text("The ledger counts since ", When(counts_since, WhenStyle.DATE_TIME), "."),),
+        body=(text("Recorded since ", When(counts_since, WhenStyle.DATE_TIME), "."),),
         data=data,
     )
 
 
 def total_words(nano: int | None) -> str:
-    """Write an amount; what nobody can price is never $0."""
+    """Write an amount; what has no known price is never $0."""
     return "unpriced" if nano is None else money(usd(nano))
 
 
@@ -132,23 +132,14 @@ def comparison(
     if change_percent is None:
         return (text(f"{before}: {was}."),)
     size = percent(abs(change_percent))
-    if size == "0 %":
-        return (text(f"As much as {_lower(before)} ({was})."),)
+    if size == "0%":
+        return (text(f"Same as {_lower(before)} ({was})."),)
     direction = "more" if change_percent > 0 else "less"
     return (text(f"{size} {direction} than {_lower(before)} ({was})."),)
 
 
 def _lower(words: str) -> str:
     return f"{words[0].lower()}{words[1:]}"
-
-
-def percent(value: Decimal) -> str:
-    """Write a percentage, finely where it is near to nothing or to all."""
-    if 0 < value < 1:
-        return f"{max(value.quantize(Decimal('0.1'), ROUND_HALF_UP), Decimal('0.1'))} %"
-    if Decimal("99.5") <= value < 100:
-        return "99.9 %" if value >= Decimal("99.9") else f"{value.quantize(Decimal('0.1'))} %"
-    return f"{value.quantize(Decimal(1), ROUND_HALF_UP):,} %"
 
 
 def requests_line(total: Spend) -> Text:
@@ -163,10 +154,10 @@ def requests_line(total: Spend) -> Text:
 
 
 def since_line(counts_since: datetime | None) -> tuple[Text, ...]:
-    """Say since when it counts, where that is later than asked."""
+    """Say since when usage is recorded, where that is later than asked."""
     if counts_since is None:
         return ()
-    return (text("The ledger counts since ", When(counts_since, WhenStyle.DATE_TIME), "."),)
+    return (text("Recorded since ", When(counts_since, WhenStyle.DATE_TIME), "."),)
 
 
 def group_table(groups: Sequence[Spend], by: GroupBy) -> Table:
@@ -226,14 +217,14 @@ def rows_left_out(groups: Sequence[Spend]) -> tuple[Caution, ...]:
     return (
         Caution(
             "rows",
-            f"{len(groups) - MOST_ROWS} more rows are in the total and not in the table.",
-            "On the command line, --json has them all.",
+            f"{len(groups) - MOST_ROWS} more rows are in the total but not in the table.",
+            "On the command line, add --json to get all of them.",
         ),
     )
 
 
 def unpriced_cautions(unpriced: Sequence[Unpriced]) -> tuple[Caution, ...]:
-    """Say which models nobody can price; their requests are not in any total."""
+    """Say which models have no known price; their requests are not in any total."""
     if not unpriced:
         return ()
     named = listed([f"{u.model} ({counted(u.requests, 'request')})" for u in unpriced[:5]])
@@ -241,8 +232,8 @@ def unpriced_cautions(unpriced: Sequence[Unpriced]) -> tuple[Caution, ...]:
     return (
         Caution(
             "unpriced",
-            f"Not in the total, for want of a price: {named}{more}.",
-            f'In the file of CHANGEOVER_PRICES: ["{unpriced[0].model}"] input_usd_per_1m = …, '
+            f"Not in the total (no price known): {named}{more}.",
+            f'Add to the CHANGEOVER_PRICES file: ["{unpriced[0].model}"] input_usd_per_1m = …, '
             "output_usd_per_1m = …",
         ),
     )
@@ -264,9 +255,9 @@ def gap(billed: Billed) -> str:
     """Say how a bill differs from the estimate."""
     difference = billed.gap_nano
     if billed.estimated_nano is None or difference is None:
-        return "nothing estimated"
+        return "no estimate"
     if not difference:
-        return "exactly as estimated"
+        return "same as estimated"
     estimated = money(usd(billed.estimated_nano))
     direction = "more" if difference > 0 else "less"
     return f"{money(usd(abs(difference)))} {direction} than the {estimated} estimated"
@@ -285,7 +276,7 @@ def source_words(sources: Mapping[tuple[str, date | None], Sequence[str]]) -> st
     """Say where the prices come from."""
     parts = []
     for (source, as_of), models in sources.items():
-        dated = f" of {as_of.isoformat()}" if as_of else ""
+        dated = f" ({as_of.isoformat()})" if as_of else ""
         shown = listed(list(models[:3])) + (f" and {len(models) - 3} more" if models[3:] else "")
         parts.append(f"{SOURCES.get(source, source)}{dated} for {shown}")
     return f"Prices: {'; '.join(parts)}. " if parts else ""
@@ -302,7 +293,7 @@ def _footer(words: SpendWords) -> Text:
 
 @dataclass(frozen=True, slots=True)
 class ExportWords:
-    """What the card of an export is told; `cut` when there were more rows than it may have."""
+    """What the card of an export shows; `cut` when there were more rows than it may have."""
 
     when: str
     rows: int
@@ -318,14 +309,13 @@ def exported_card(words: ExportWords, data: dict[str, Any]) -> Card:
         warnings = (
             Caution(
                 "cut",
-                f"There are more rows than one file may have; it begins at "
-                f"{words.oldest:%Y-%m-%d %H:%M} UTC.",
-                "Ask for less: /cost export 1d",
+                f"The file reached its row limit; it starts at {words.oldest:%Y-%m-%d %H:%M} UTC.",
+                "Export a shorter period: /cost export 1d",
             ),
         )
     return Card(
         title=text(Strong(counted(words.rows, "attempt")), f" {words.when}"),
-        body=(text("One row for each attempt at a model, newest first: ", Code(words.filename)),),
+        body=(text("One row per attempt, newest first: ", Code(words.filename)),),
         tone=Tone.WARNING if words.cut else Tone.NEUTRAL,
         warnings=warnings,
         data=data,

@@ -23,8 +23,7 @@ from bot.card import (
 )
 from bot.costs.budget import BudgetState, BudgetStep
 from bot.costs.pricing import usd
-from bot.messages.cost import percent
-from bot.messages.words import counted, money
+from bot.messages.words import counted, money, percent
 from bot.ports import BudgetPeriod
 
 _ALIVE = timedelta(minutes=1)
@@ -37,7 +36,7 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class BudgetWords:
-    """What the card is told; `unpriced` counts attempts that are in no figure."""
+    """What the card shows; `unpriced` counts attempts that are in no figure."""
 
     state: BudgetState
     unpriced: int
@@ -54,9 +53,9 @@ def budget_card(words: BudgetWords, data: dict[str, Any]) -> Card:
     if present.then:
         body.append(
             text(
-                "At 100 % the primary is switched to ",
+                "At 100% the primary switches to ",
                 Code(present.then),
-                ", and back when the period ends.",
+                " until the period ends.",
             )
         )
     body.append(
@@ -69,9 +68,9 @@ def budget_card(words: BudgetWords, data: dict[str, Any]) -> Card:
             Strong("Budget"), f": {money(usd(present.amount_nano_usd))} per {present.period}"
         ),
         tone=Tone.CHANGE if words.changed else _tone(state.passed),
-        body=(*body, text("Notices come at 50, 80 and 100 %, each once a period.")),
+        body=(*body, text("Notices at 50, 80 and 100%, each once per period.")),
         warnings=(*_unpriced(words.unpriced), *words.warnings),
-        buttons=(Button("Lift it", Action("cost budget off")),),
+        buttons=(Button("Remove budget", Action("cost budget off")),),
         data=data,
     )
 
@@ -87,7 +86,7 @@ def no_budget_card(lifted: bool, actor: Actor, data: dict[str, Any]) -> Card:
             data=data,
         )
     return Card(
-        title=text(Strong("Budget lifted")),
+        title=text(Strong("Budget removed")),
         tone=Tone.CHANGE,
         body=(text(f"By {actor.name}."), how),
         data=data,
@@ -95,14 +94,14 @@ def no_budget_card(lifted: bool, actor: Actor, data: dict[str, Any]) -> Card:
 
 
 def notice_card(state: BudgetState, unpriced: int, data: dict[str, Any]) -> Card:
-    """Tell that a step of the budget is reached."""
+    """Return the notice that a step of the budget is reached."""
     present = state.budget
     amount = money(usd(present.amount_nano_usd))
     reached = state.due.value
     title = (
         text(Strong("Budget used up"), f": {amount} per {present.period}")
         if state.due is BudgetStep.ALL
-        else text(Strong(f"Budget {reached} % used"), f": {amount} per {present.period}")
+        else text(Strong(f"Budget {reached}% used"), f": {amount} per {present.period}")
     )
     return Card(
         title=title,
@@ -116,11 +115,11 @@ def notice_card(state: BudgetState, unpriced: int, data: dict[str, Any]) -> Card
 
 
 def switch_notes(switched: Card, word: str) -> tuple[Text, ...]:
-    """Tell the switch that followed, as it was told by the switch itself."""
+    """Repeat what the card of the switch that followed says."""
     if not switched.data.get("changed"):
-        return (text("The primary is ", Code(word), " already, so nothing was switched."),)
-    told = [part for part in switched.body if not str(part[0]).startswith(("By ", "Reason: "))]
-    return (switched.title, *told)
+        return (text("The primary is already ", Code(word), ", so nothing was switched."),)
+    parts = [part for part in switched.body if not str(part[0]).startswith(("By ", "Reason: "))]
+    return (switched.title, *parts)
 
 
 def unwatched(alive_at: datetime | None, now: datetime) -> tuple[Caution, ...]:
@@ -130,7 +129,7 @@ def unwatched(alive_at: datetime | None, now: datetime) -> tuple[Caution, ...]:
     return (
         Caution(
             "no_service",
-            "No notice will come: no changeover run or changeover bot is alive on this database.",
+            "No notices will be sent: no changeover run or changeover bot uses this database.",
             "changeover bot",
         ),
     )
@@ -138,7 +137,7 @@ def unwatched(alive_at: datetime | None, now: datetime) -> tuple[Caution, ...]:
 
 def _spent(state: BudgetState) -> Text:
     spent = money(usd(state.spent_nano))
-    return text(f"{spent} spent {_NAMES[state.budget.period]}, {percent(state.percent)}.")
+    return text(f"{spent} spent {_NAMES[state.budget.period]} ({percent(state.percent)}).")
 
 
 def _ends(state: BudgetState) -> Text:
@@ -159,7 +158,7 @@ def _unpriced(count: int) -> tuple[Caution, ...]:
     return (
         Caution(
             "unpriced",
-            f"{counted(count, 'request')} of models without a price are in no figure here.",
+            f"Not included (no price known): {counted(count, 'request')}.",
             "/cost by model",
         ),
     )

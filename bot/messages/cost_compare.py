@@ -10,14 +10,14 @@ from bot.card import Card, Caution, Code, Column, Strong, Table, Text, text
 from bot.costs.compare import Alternative, Traffic
 from bot.costs.figures import Unpriced
 from bot.costs.pricing import usd
-from bot.messages.cost import many, percent, unpriced_cautions
-from bot.messages.words import counted, money, short_price
+from bot.messages.cost import many, unpriced_cautions
+from bot.messages.words import counted, money, percent, short_price
 from bot.models import ModelRef
 
 
 @dataclass(frozen=True, slots=True)
 class CompareWords:
-    """What the card is told; `when` names the stretch of time, `primary` the present one."""
+    """What the card shows; `when` names the period, `primary` the present one."""
 
     when: str
     traffic: Traffic
@@ -32,13 +32,15 @@ def compare_card(words: CompareWords, data: dict[str, Any]) -> Card:
     if not traffic.requests:
         return Card(
             title=text(Strong("Nothing to compare"), f": no priced request {words.when}"),
-            body=(text("The comparison prices requests that were made; /cost shows them."),),
+            body=(
+                text("Only requests already made are compared; ", Code("/cost"), " shows them."),
+            ),
             data=data,
         )
     tokens = traffic.tokens
     spent = money(usd(traffic.cost_nano))
     return Card(
-        title=text(Strong(spent), f" {words.when}; the same traffic elsewhere"),
+        title=text(Strong(spent), f" {words.when}; the same traffic on other models"),
         body=(
             text(
                 f"{counted(traffic.requests, 'request')}: {many(tokens.input_tokens)} tokens in "
@@ -69,8 +71,7 @@ def compare_cautions(
     first = next((one for one in alternatives if one.nano is not None), None)
     quality = Caution(
         "quality",
-        "Only tokens are compared. Another model answers differently: better or worse, shorter or "
-        "longer, and it counts tokens its own way.",
+        "Only token counts are compared. Quality, answer length and tokenizers differ by model.",
         f"/model use {first.preset or first.ref} for 1h" if first else "",
     )
     return (quality, *unpriced_cautions(unpriced))
@@ -93,7 +94,7 @@ def _saving(one: Alternative) -> str:
     if one.saving_nano is None:
         return "-"
     if not one.saving_nano:
-        return "nothing"
+        return "same"
     amount = money(usd(abs(one.saving_nano)))
     sign = "" if one.saving_nano > 0 else "+"
     share = f" ({percent(abs(one.saving_percent))})" if one.saving_percent is not None else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -35,12 +36,11 @@ from bot.messages.cost import (
     bill_cautions,
     bill_fact,
     cost_words,
-    percent,
     since_line,
     total_words,
     unpriced_cautions,
 )
-from bot.messages.words import counted, joined, money
+from bot.messages.words import counted, joined, money, percent
 from bot.models import Provider
 from bot.ports import Spend
 
@@ -54,7 +54,7 @@ _MONTHS = (
 
 @dataclass(frozen=True, slots=True)
 class DigestWords:
-    """What the card is told beside the figures.
+    """What the card shows beside the figures.
 
     `when` names the span (`last week`), `before` the one compared with, `mark` the days, by which
     the message can be found again. `extra` says who asked for one outside the schedule.
@@ -70,7 +70,7 @@ class DigestWords:
 
 
 def digest_card(words: DigestWords, data: dict[str, Any]) -> Card:
-    """Tell what the week cost and how it went."""
+    """Show what the week cost and how it went."""
     digest = words.digest
     if not digest.total.attempts and not digest.total.requests:
         return _nothing(words, data)
@@ -109,8 +109,8 @@ def digest_card(words: DigestWords, data: dict[str, Any]) -> Card:
 
 
 def maybe_twice(card: Card) -> Card:
-    """Say on a digest that an earlier posting was cut off and nobody could look whether it came."""
-    words = "An earlier posting of this digest was cut off, so it may stand here twice."
+    """Say on a digest that an earlier, interrupted posting may have arrived too."""
+    words = "An earlier posting of this digest was interrupted, so it may appear twice."
     return replace(card, warnings=(*card.warnings, Caution("maybe_twice", words)))
 
 
@@ -123,7 +123,7 @@ def _nothing(words: DigestWords, data: dict[str, Any]) -> Card:
     first_at = words.digest.gathered.first_at
     if first_at is None:
         body: tuple[Text, ...] = (
-            text("Nothing is counted yet: no request went through the gateway."),
+            text("No usage recorded yet: no request went through the gateway."),
         )
     else:
         body = since_line(first_at)
@@ -147,8 +147,8 @@ def _title(words: DigestWords) -> Text:
         change = digest.change_percent
         if change is None or not digest.previous_nano:
             spans.append(f", {was} {words.before}")
-        elif percent(abs(change)) == "0 %":
-            spans.append(f", as much as {words.before}")
+        elif percent(abs(change)) == "0%":
+            spans.append(f", same as {words.before}")
         else:
             direction = "more" if change > 0 else "less"
             spans.append(f", {percent(abs(change))} {direction} than {words.before} ({was})")
@@ -170,9 +170,9 @@ def _saved(share: FallbackShare) -> str:
     cost = money(usd(share.cost_nano))
     saved = share.saved_nano
     if saved is None:
-        return f"{cost}, and nobody knows what the first model would have cost"
+        return f"{cost} (no price known for the primary)"
     if not saved:
-        return f"{cost}, as much as usual"
+        return f"{cost}, same as usual"
     less = "less" if saved > 0 else "more"
     return f"{cost}, about {money(usd(abs(saved)))} {less} than usual"
 
@@ -180,24 +180,23 @@ def _saved(share: FallbackShare) -> str:
 def _incidents(digest: Digest) -> Text:
     trouble = digest.trouble
     if not trouble.incidents:
-        return text("No incident.")
+        return text("No incidents.")
     still = f", {trouble.open} still open" if trouble.open else ""
-    return text(
-        f"{counted(trouble.incidents, 'incident')}, {trouble.minutes:,} min degraded{still}."
-    )
+    degraded = say_duration(timedelta(minutes=trouble.minutes))
+    return text(f"{counted(trouble.incidents, 'incident')}, degraded for {degraded}{still}.")
 
 
 def _chain_test(digest: Digest) -> Text:
     test = digest.gathered.chain_test
     if test is None:
-        return text("The chain was never tested: ", Code("/fallback test"))
-    told = (
+        return text("Chain never tested: ", Code("/fallback test"))
+    result = (
         f"all {test.hops} hops answered"
         if test.chain_ok
         else f"{test.answered} of {counted(test.hops, 'hop')} answered"
     )
     ago = say_duration(digest.gathered.now - test.at)
-    return text("Chain tested ", When(test.at, WhenStyle.DATE_TIME), f", {ago} ago: {told}.")
+    return text("Chain tested ", When(test.at, WhenStyle.DATE_TIME), f", {ago} ago: {result}.")
 
 
 def _month(digest: Digest) -> tuple[Text, ...]:
@@ -222,8 +221,8 @@ def _cheaper(digest: Digest) -> tuple[Text, ...]:
     cost = money(usd(one.nano))
     return (
         text(
-            f"On {name} the same traffic would have cost about {cost}, "
-            f"{percent(one.saving_percent)} less; answers differ. ",
+            f"Same traffic on {name}: about {cost}, {percent(one.saving_percent)} cheaper; "
+            "answers differ. ",
             Code("/cost compare"),
         ),
     )
@@ -279,7 +278,7 @@ def _missing(digest: Digest) -> tuple[Caution, ...]:
 def _footer(words: DigestWords) -> Text:
     parts: list[Span] = [f"{words.mark}, {words.zone}"]
     if words.extra:
-        parts.append(f"extra, asked for by {words.extra}; the scheduled digest still comes")
+        parts.append(f"extra, requested by {words.extra}; the scheduled digest is posted as usual")
     parts += [
         Link(f"{provider.title} usage", provider.dashboard_url)
         for provider in words.providers[:3]

@@ -13,7 +13,7 @@ from bot.messages.words import counted, money
 
 @dataclass(frozen=True, slots=True)
 class RepriceWords:
-    """What the card is told."""
+    """What the card shows."""
 
     since: date
     seen: int
@@ -24,7 +24,7 @@ class RepriceWords:
 
 
 def reprice_card(words: RepriceWords, data: dict[str, Any]) -> Card:
-    """Say what pricing anew has changed."""
+    """Say what repricing has changed."""
     since = f"since {words.since.isoformat()}"
     if not words.changed:
         return Card(
@@ -37,9 +37,9 @@ def reprice_card(words: RepriceWords, data: dict[str, Any]) -> Card:
     changed = f"{money(usd(abs(difference)))} {'more' if difference > 0 else 'less'}"
     body = [text(f"{before} → {after} over {counted(words.seen, 'attempt')}, {changed}.")]
     if words.newly_priced:
-        body.append(text(f"{counted(words.newly_priced, 'attempt')} had no price until now."))
+        body.append(text(f"{counted(words.newly_priced, 'attempt')} were unpriced before."))
     return Card(
-        title=text(Strong(counted(words.changed, "attempt")), f" priced anew {since}"),
+        title=text(Strong(counted(words.changed, "attempt")), f" repriced {since}"),
         tone=Tone.CHANGE,
         body=(*body, text("The old figures are kept in the table reprices.")),
         data=data,
@@ -48,5 +48,5 @@ def reprice_card(words: RepriceWords, data: dict[str, Any]) -> Card:
 
 def _looked_at(seen: int) -> str:
     if not seen:
-        return "There were no attempts since then."
-    return f"{counted(seen, 'attempt')} looked at; every cost stands."
+        return "No attempts since then."
+    return f"{counted(seen, 'attempt')} checked; no cost changed."

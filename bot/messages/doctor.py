@@ -14,12 +14,12 @@ Row = tuple[str, bool, str, str, str]
 
 
 def doctor_card(checks: Sequence[Row], data: dict[str, Any], *, bad: bool) -> Card:
-    """Tell what is in place and what is not."""
+    """Show each check and what to do about it."""
     failed = [row for row in checks if not row[1]]
     title = (
-        text(Strong("All is in place"), f": {counted(len(checks), 'check')} passed")
+        text(Strong("No problems"), f": {counted(len(checks), 'check')} passed")
         if not failed
-        else text(Strong(counted(len(failed), "finding")), f" in {counted(len(checks), 'check')}")
+        else text(Strong(counted(len(failed), "problem")), f" in {counted(len(checks), 'check')}")
     )
     return Card(
         title=title,

@@ -8,7 +8,7 @@ from bot.ports import Claim
 
 
 def error_card(error: ChangeoverError, command: str) -> Card:
-    """Tell an error."""
+    """Show an error."""
     hint: tuple[Text, ...] = (text(error.hint),) if error.hint else ()
     return Card(
         title=text(error.message),
@@ -22,10 +22,10 @@ def error_card(error: ChangeoverError, command: str) -> Card:
 
 
 def unexpected_card(command: str) -> Card:
-    """Tell that something went wrong which nobody foresaw, without any of its inside."""
-    message = "Something went wrong inside Changeover; the config was not harmed."
-    hint = "The server's log has the details; changeover doctor may name the cause."
-    where = (text("It happened in ", Code(f"/{command}"), "."),) if command else ()
+    """Say that an unexpected error happened, without its details."""
+    message = "Internal error in Changeover. The config file is intact."
+    hint = "See the server's log for details, or run changeover doctor."
+    where = (text("Command: ", Code(f"/{command}")),) if command else ()
     return Card(
         title=text(message),
         tone=Tone.BAD,
@@ -38,11 +38,11 @@ def unexpected_card(command: str) -> Card:
 
 
 def already_card(first: Claim, command: str) -> Card:
-    """Tell the second who clicks that somebody was first."""
-    message = f"{first.actor_name} clicked that button already."
+    """Say that somebody else clicked the button first."""
+    message = f"{first.actor_name} already clicked this button."
     return Card(
         title=text(message),
-        body=(text("That was at ", When(first.at), "."),),
+        body=(text("Clicked at ", When(first.at), "."),),
         visibility=Visibility.PRIVATE,
         command=command,
         error=ErrorInfo("clicked", message),

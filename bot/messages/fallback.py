@@ -28,7 +28,7 @@ from bot.card import (
 from bot.config.schema import ConfigView
 from bot.durations import say_duration
 from bot.errors import ExitCode
-from bot.messages.chain import REASONS, SKIPS, line
+from bot.messages.chain import REASONS, line
 from bot.messages.model import incident_line, troubled
 from bot.messages.words import counted, money
 from bot.models import FailureReason, ModelRef, Price
@@ -39,7 +39,7 @@ from bot.routing.probe import HopVerdict
 
 @dataclass(frozen=True, slots=True)
 class TestRow:
-    """One hop's verdict, what it cost, and the command that mends it."""
+    """One hop's verdict, what it cost, and the command that fixes it."""
 
     hop: Hop
     verdict: HopVerdict
@@ -55,7 +55,7 @@ class TestRow:
 
 @dataclass(frozen=True, slots=True)
 class TestWords:
-    """What the test card is told; `named` when models were given instead of the chain."""
+    """What the test card shows; `named` when models were given instead of the chain."""
 
     rows: Sequence[TestRow]
     wall_ms: float
@@ -90,10 +90,12 @@ def chain_card(
 ) -> Card:
     """Show the chain as it will be walked; `quiet` is the line about quiet hours."""
     walked = sum(hop.walked for hop in hops)
-    body: list[Text] = [line(hop, now, prices.get(hop.ref) if hop.ref else None) for hop in hops]
+    body: list[Text] = [
+        line(hop, hops, now, prices.get(hop.ref) if hop.ref else None) for hop in hops
+    ]
     body += [incident_line(row) for row in incidents]
     if not incidents:
-        body.append(text("No open incident."))
+        body.append(text("No open incidents."))
     if muted_until and muted_until > now:
         body.append(
             text(
@@ -106,7 +108,7 @@ def chain_card(
     if quiet:
         body.append(quiet)
     return Card(
-        title=text(Strong("Chain"), f": {walked} of {counted(len(hops), 'hop')} would be asked"),
+        title=text(Strong("Chain"), f": {walked} of {counted(len(hops), 'hop')} available"),
         tone=Tone.WARNING if troubled(warnings) else Tone.NEUTRAL,
         body=tuple(body),
         warnings=warnings,
@@ -116,24 +118,24 @@ def chain_card(
 
 
 def test_card(words: TestWords, data: dict[str, Any]) -> Card:
-    """Tell each hop's verdict and the chain's."""
+    """Show each hop's verdict and the chain's."""
     good = sum(row.verdict.verdict == "ok" for row in words.rows)
     what = "models" if words.named else "hops"
     if words.chain_ok:
         title = text(
-            Strong("Chain OK" if not words.named else "All answer"),
+            Strong("Chain OK" if not words.named else "All answered"),
             f": {good} of {len(words.rows)} {what} answered",
         )
         tone = Tone.GOOD
     elif words.would_serve:
         title = text(
-            Strong("Chain damaged" if not words.named else "Not all answer"),
+            Strong("Chain degraded" if not words.named else "Some failed"),
             f": {good} of {len(words.rows)} {what} answered",
         )
         tone = Tone.WARNING
     else:
         title = text(
-            Strong("Chain dead" if not words.named else "None answers"),
+            Strong("Chain down" if not words.named else "All failed"),
             f": none of {len(words.rows)} {what} answered",
         )
         tone = Tone.BAD
@@ -144,7 +146,7 @@ def test_card(words: TestWords, data: dict[str, Any]) -> Card:
         else (text("A request now would be refused."),)
     )
     repairs = tuple(
-        Caution("repair", f"{row.model}: {(row.detail or 'did not answer').rstrip('.')}.", row.hint)
+        Caution("repair", f"{row.model}: {(row.detail or 'no answer').rstrip('.')}.", row.hint)
         for row in words.rows
         if row.verdict.verdict != "ok" and row.hint
     )
@@ -158,15 +160,13 @@ def test_card(words: TestWords, data: dict[str, Any]) -> Card:
                 Column("verdict"),
                 Column("time", right=True),
                 Column("cost", right=True),
-                Column("says"),
+                Column("detail"),
             ),
             tuple(_cells(row) for row in words.rows),
         ),
         body=() if words.named else served,
         warnings=(*repairs, *_unrepaired(words.warnings, repairs)),
-        footer=text(
-            f"Asked all at once, {_ms(words.wall_ms)} in all, cost {money(words.cost_usd)}."
-        ),
+        footer=text(f"Tested in parallel in {_ms(words.wall_ms)} for {money(words.cost_usd)}."),
         buttons=(Button("Test again", Action("fallback test")),),
         data=data,
         exit_code=ExitCode.DONE if words.chain_ok else ExitCode.BAD_ANSWER,
@@ -201,17 +201,8 @@ def _ms(span_ms: float) -> str:
     return f"{span_ms / 1000:.1f} s" if span_ms >= 1000 else f"{span_ms:.0f} ms"
 
 
-def skipped_detail(hop: Hop) -> str:
-    """Say why a hop was not asked."""
-    if hop.skip is SkipReason.NO_KEY:
-        return f"not asked: {hop.key_name} is not set"
-    if hop.skip is None:
-        return ""
-    return SKIPS[hop.skip].replace("skipped", "not asked")
-
-
 def hint_for(hop: Hop, verdict: HopVerdict, hops: Sequence[Hop], view: ConfigView) -> str:
-    """Write the command or step that mends a hop's fault."""
+    """Write the command or step that fixes a hop."""
     if isinstance(verdict.verdict, FailureReason):
         return _repair(verdict.verdict, hop, verdict.near, hops, view)
     if hop.skip is SkipReason.NO_KEY:
@@ -275,8 +266,8 @@ def events_card(
     period = say_duration(span)
     if not rows:
         return Card(
-            title=text(Strong("No fallback"), f" in the last {period}"),
-            body=(text("The gateway notes every request that a fallback answered."),),
+            title=text(Strong("No fallbacks"), f" in the last {period}"),
+            body=(text("Requests answered by a fallback are listed here."),),
             data=data,
         )
     return Card(
@@ -286,12 +277,12 @@ def events_card(
             f" in the last {period}",
         ),
         table=Table(
-            (Column("when"), Column("from"), Column("to"), Column("why")),
+            (Column("when"), Column("from"), Column("to"), Column("reason")),
             tuple(
                 (
                     text(When(row.at, WhenStyle.DATE_TIME)),
                     text(Code(row.from_model)),
-                    text(Code(row.to_model) if row.to_model else "nobody"),
+                    text(Code(row.to_model) if row.to_model else "no model"),
                     text(REASONS[row.reason]),
                 )
                 for row in rows
@@ -302,17 +293,17 @@ def events_card(
 
 
 def quiet_line(hours: tuple[time, time] | None, until: datetime | None) -> Text:
-    """Say when alerts keep quiet; `until` is the end of the quiet hours that it is now."""
+    """Say when alerts are held back; `until` is the end of the quiet hours that it is now."""
     if until is not None:
         return _quiet(until)
     if hours is None:
         return ()
     span = f"{hours[0]:%H:%M} to {hours[1]:%H:%M}"
-    return text(f"Quiet hours from {span}; what is urgent comes all the same.")
+    return text(f"Quiet hours {span}: urgent alerts only.")
 
 
 def _quiet(until: datetime) -> Text:
-    return text("Quiet hours until ", When(until), ": only what is urgent is told till then.")
+    return text("Quiet hours until ", When(until), ": urgent alerts only.")
 
 
 def muted_card(
@@ -324,7 +315,7 @@ def muted_card(
         title=text(Strong("Muted"), " until ", When(until, WhenStyle.DATE_TIME)),
         tone=Tone.CHANGE,
         body=(
-            text("No alerts till then. A chain with nobody left to answer still breaks through."),
+            text("No alerts until then, unless all models are down."),
             *after,
             text(f"By {actor.name}."),
         ),
@@ -334,14 +325,11 @@ def muted_card(
 
 
 def acknowledged_card(incident_id: int, actor: Actor, data: dict[str, Any]) -> Card:
-    """Confirm to whoever looks after an incident; its own message tells the others."""
+    """Confirm an acknowledgement to the person; the incident's own message shows it to others."""
     return Card(
-        title=text(Strong("Yours"), f": incident {incident_id}"),
+        title=text(Strong(f"Incident {incident_id}"), f" acknowledged by {actor.name}"),
         tone=Tone.CHANGE,
-        body=(
-            text(f"{actor.name} looks after it: no reminders, nobody is called again."),
-            text("Its message goes on until the end."),
-        ),
+        body=(text("Reminders and mentions are off; the incident's message keeps updating."),),
         visibility=Visibility.PRIVATE,
         data=data,
     )
@@ -350,10 +338,10 @@ def acknowledged_card(incident_id: int, actor: Actor, data: dict[str, Any]) -> C
 def unmuted_card(
     was: bool, actor: Actor, data: dict[str, Any], quiet_until: datetime | None = None
 ) -> Card:
-    """Say that alerts come again, or that the quiet hours still keep most of them back."""
+    """Say that alerts are on again, or that quiet hours still hold most of them back."""
     quiet = (_quiet(quiet_until),) if quiet_until else ()
     return Card(
-        title=text(Strong("Alerts are on")) if was else text("Alerts were not muted"),
+        title=text(Strong("Alerts unmuted")) if was else text("Alerts were not muted"),
         tone=Tone.CHANGE if was else Tone.NEUTRAL,
         body=(*quiet, text(f"By {actor.name}.")) if was else quiet,
         data=data,

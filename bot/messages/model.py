@@ -46,16 +46,16 @@ ACTIONS = {
     "use": "switched the primary",
     "fallback": "set the preset chain",
     "strategy": "set a strategy",
-    "preset": "named a model",
-    "preset remove": "removed a name",
-    "undo": "took a change back",
-    "revert": "went back on time",
+    "preset": "set a preset",
+    "preset remove": "removed a preset",
+    "undo": "undid a change",
+    "revert": "reverted a timed switch",
     "set": "set the chain",
     "add": "added a fallback",
     "remove": "removed a fallback",
-    "off": "emptied the chain",
-    "budget": "switched, the budget being used up",
-    "edit": "edited the file by other means",
+    "off": "cleared the chain",
+    "budget": "switched: budget used up",
+    "edit": "edited the file directly",
 }
 
 
@@ -83,33 +83,34 @@ def change_line(change: Change) -> Text:
 
 
 def pending_line(due_at: datetime, to: str, now: datetime) -> Text:
-    """Say when a timed switch goes back."""
+    """Say when a timed switch is reverted."""
     left = say_duration(due_at - now)
     return text(
-        "Goes back to ",
+        "Reverts to ",
         Code(to),
         " at ",
         When(due_at, WhenStyle.DATE_TIME),
-        f", in {left}." if due_at > now else ", which is past.",
+        f" (in {left})." if due_at > now else " (overdue).",
     )
 
 
 def incident_line(row: IncidentRow) -> Text:
-    """Say that an incident is open, and who looks after it."""
-    head = "Open incident" if row.state != "pending" else "Incident not told yet,"
+    """Say that an incident is open, and who acknowledged it."""
+    held = row.state == "pending"
+    head = f"Incident {row.id} (alert held back)" if held else f"Open incident {row.id}"
     fails = FAILS.get(row.reason, f"fails ({row.reason})")
     served = f", answered by {row.served_by}" if row.served_by else ""
-    looks = f" {row.acknowledged_by} looks after it." if row.acknowledged_by else ""
+    acknowledged = f" Acknowledged by {row.acknowledged_by}." if row.acknowledged_by else ""
     return text(
-        f"{head} {row.id}: {row.primary} {fails} since ",
+        f"{head}: {row.primary} {fails} since ",
         When(row.opened_at),
-        f", {counted(row.requests, 'request')}{served}.{looks}",
+        f", {counted(row.requests, 'request')}{served}.{acknowledged}",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class StatusWords:
-    """What the status card is told."""
+    """What the status card shows."""
 
     hops: Sequence[Hop]
     prices: dict[ModelRef, Price | None]
@@ -127,10 +128,13 @@ def status_card(words: StatusWords, data: dict[str, Any]) -> Card:
     """Show primary, chain, last change, what is pending and what is wrong."""
     first = words.hops[0] if words.hops and words.hops[0].position == 0 else None
     body: list[Text] = [
-        line(hop, words.now, words.prices.get(hop.ref) if hop.ref else None) for hop in words.hops
+        line(hop, words.hops, words.now, words.prices.get(hop.ref) if hop.ref else None)
+        for hop in words.hops
     ]
     if words.front:
-        body.append(text("OpenClaw asks ", Code(words.front), ": our gateway, by this chain."))
+        body.append(
+            text("OpenClaw uses ", Code(words.front), ": Changeover's gateway, with this chain.")
+        )
     body += [incident_line(row) for row in words.incidents]
     if words.pending:
         body.append(pending_line(*words.pending, words.now))
@@ -159,13 +163,13 @@ def status_card(words: StatusWords, data: dict[str, Any]) -> Card:
 
 
 def troubled(warnings: Sequence[Caution]) -> bool:
-    """Decide whether something is wrong; what the chain loses on its way down is no fault."""
+    """Return whether something is wrong; what a fallback cannot do is no fault."""
     return any(caution.code != "loses" for caution in warnings)
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeWords:
-    """What a change card is told.
+    """What a change card shows.
 
     `what` names the thing (`Primary`, `Chain`, `Preset cheap`); `old_price` and `new_price` are
     for a primary only.
@@ -205,7 +209,7 @@ def change_card(words: ChangeWords, data: dict[str, Any]) -> Card:
     body += words.notes
     undo = Action("model undo", change_id=words.change_id, once=True)
     return Card(
-        title=text(Strong(words.what), f": {old} → {new}" if moved else f": {new}, as before"),
+        title=text(Strong(words.what), f": {old} → {new}" if moved else f": {new} (unchanged)"),
         tone=Tone.CHANGE,
         body=(*body, text(f"By {words.actor.name}.")),
         warnings=words.warnings,
@@ -215,18 +219,18 @@ def change_card(words: ChangeWords, data: dict[str, Any]) -> Card:
     )
 
 
-def in_force(told: Confirmation | None) -> tuple[Text, ...]:
-    """Say that the program which owns the config has taken a change up."""
-    if told is None or told.taken is not Taken.IN_FORCE:
+def in_force(reload: Confirmation | None) -> tuple[Text, ...]:
+    """Say that the program which owns the config has applied a change."""
+    if reload is None or reload.taken is not Taken.IN_FORCE:
         return ()
-    return (text("In force: OpenClaw has taken it up."),)
+    return (text("Applied: OpenClaw confirmed the change."),)
 
 
 def unchanged_card(words: ChangeWords, data: dict[str, Any]) -> Card:
-    """Say that it stood so already."""
+    """Say that the value was already so."""
     shown = words.new_name or value(words.new)
     return Card(
-        title=text(Strong(words.what), f" is {shown} already"),
+        title=text(Strong(words.what), f" is already {shown}"),
         body=words.notes,
         warnings=words.warnings,
         footer=text(words.place),
@@ -239,14 +243,14 @@ def _price_line(old: Price | None, new: Price | None) -> Text:
     difference = change_in_price(old, new)
     tail = f" ({difference})" if difference else ""
     if old is None and new is None:
-        return text("Price: unknown before and now.")
+        return text("Price: unknown before and after.")
     return text(f"Price: {per_million(old)} → {per_million(new)}{tail}.")
 
 
 def confirm_card(
     words: ChangeWords, action: Action, expires_after: timedelta, command: str, data: dict[str, Any]
 ) -> Card:
-    """Ask before a primary that is so much dearer."""
+    """Ask before a primary that costs so much more."""
     return Card(
         title=text(
             Strong("Confirm"),
@@ -256,7 +260,7 @@ def confirm_card(
         body=(
             text(Code(value(words.old)), " → ", Code(value(words.new))),
             _price_line(words.old_price, words.new_price),
-            text(f"Nothing is changed yet. The button works for {say_duration(expires_after)}."),
+            text(f"Nothing has changed yet. The button expires in {say_duration(expires_after)}."),
         ),
         buttons=(Button("Confirm", action, ButtonStyle.DANGER),),
         visibility=Visibility.PRIVATE,
@@ -338,11 +342,11 @@ def history_card(
         )
         for change in changes
     )
-    columns = ("id", "when", "who", "did", "what", "why")
+    columns = ("id", "when", "who", "action", "change", "reason")
     return Card(
-        title=text(Strong(counted(len(changes), "change") if changes else "No change yet")),
+        title=text(Strong(counted(len(changes), "change") if changes else "No changes yet")),
         table=Table(tuple(Column(name) for name in columns), rows) if rows else None,
-        body=() if rows else (text("Changes made here or in the file will stand here."),),
+        body=() if rows else (text("Changes made here or in the file will be listed here."),),
         warnings=trouble,
         buttons=(Button("Undo", Action("model undo", change_id=changes[0].id, once=True)),)
         if changes and changes[0].surface != "outside"
@@ -352,14 +356,14 @@ def history_card(
 
 
 def names_of(ref: ModelRef | None, preset: str | None, written: str | None) -> str | None:
-    """Return the short name a value goes by, when it has one besides itself."""
+    """Return the short name of a value, when it has another than itself."""
     if preset and preset != written:
         return preset
     return None
 
 
 def took_successor(word: str, replaced: ModelRef, ref: ModelRef, *, retired: bool) -> Text:
-    """Say that the model a word stands for was replaced by its successor."""
-    why = "is retired" if retired else "is not an id its provider knows"
-    subject = f"{replaced}" if word == str(replaced) else f"{word} was {replaced}, which"
-    return text(f"{subject} {why}; {ref} took its place.")
+    """Say that the model behind a name was replaced by its successor."""
+    why = "is retired" if retired else "is not listed by its provider"
+    subject = f"{replaced}" if word == str(replaced) else f"{word} pointed to {replaced}, which"
+    return text(f"{subject} {why}; using {ref} instead.")

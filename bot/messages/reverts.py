@@ -1,4 +1,4 @@
-"""What the channel is told when a timed switch ends."""
+"""What the channel sees when a timed switch ends."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from bot.ports import Change
 
 
 def went_back_card(change: Change, change_id: int | None, place: str) -> Card:
-    """Say that the switch has gone back."""
+    """Say that the switch was reverted."""
     undo = Action("model undo", change_id=change_id, once=True)
     return Card(
         title=text(Strong("Primary"), f": {value(change.new)} → {value(change.old)}"),
         tone=Tone.CHANGE,
-        body=(text(f"The time that {change.actor_name} set is up."),),
+        body=(text(f"Timed switch by {change.actor_name} ended."),),
         buttons=(Button("Undo", undo),) if change_id else (),
         footer=text(place),
         command="model revert",
@@ -22,13 +22,13 @@ def went_back_card(change: Change, change_id: int | None, place: str) -> Card:
 
 
 def dropped_card(change: Change, why: str) -> Card:
-    """Say that the switch does not go back, since somebody changed the value."""
+    """Say that the switch is not reverted, since the value was changed meanwhile."""
     return Card(
-        title=text(Strong("Stays as it is"), ": the timed switch does not go back"),
+        title=text(Strong("Timed switch not reverted")),
         tone=Tone.NEUTRAL,
         body=(
-            text(f"{change.actor_name} had switched to ", Code(value(change.new)), " for a while."),
             text(why),
+            text(f"{change.actor_name} had switched to ", Code(value(change.new)), "."),
         ),
         command="model revert",
         data={"changed": False, "reverts": change.id},

@@ -1,4 +1,4 @@
-"""The small words that every card uses: money, tokens, models, states of a hop."""
+"""The small words that every card uses: money, percentages, tokens, prices, lists."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def tokens(count: int | None) -> str:
 
 
 def change_in_price(old: Price | None, new: Price | None) -> str | None:
-    """Say how a price compares with the one before: `97 % less`, `40 times dearer`."""
+    """Say how a price compares with the one before: `97% cheaper`, `38× the price`."""
     if old is None or new is None:
         return None
     before, after = old.blended_usd_per_1m, new.blended_usd_per_1m
@@ -68,12 +68,21 @@ def change_in_price(old: Price | None, new: Price | None) -> str | None:
     if not after:
         return "free now"
     if after < before:
-        percent = (1 - after / before) * 100
-        return f"{percent.quantize(Decimal(1), ROUND_HALF_UP)} % less"
+        return f"{percent((1 - after / before) * 100)} cheaper"
     times = after / before
     if times < 2:
-        return f"{((times - 1) * 100).quantize(Decimal(1), ROUND_HALF_UP)} % more"
-    return f"{times.quantize(Decimal('0.1')).normalize():f} times dearer"
+        return f"{percent((times - 1) * 100)} more"
+    places = Decimal("0.1") if times < 10 else Decimal(1)
+    return f"{times.quantize(places, ROUND_HALF_UP).normalize():,f}× the price"
+
+
+def percent(value: Decimal) -> str:
+    """Write a percentage, finely where it is near to nothing or to all."""
+    if 0 < value < 1:
+        return f"{max(value.quantize(Decimal('0.1'), ROUND_HALF_UP), Decimal('0.1'))}%"
+    if Decimal("99.5") <= value < 100:
+        return "99.9%" if value >= Decimal("99.9") else f"{value.quantize(Decimal('0.1'))}%"
+    return f"{value.quantize(Decimal(1), ROUND_HALF_UP):,}%"
 
 
 def on(day: date) -> str:

@@ -99,7 +99,7 @@ async def site(
 
 def told_once(site: Site) -> None:
     for chat in site.chats.values():
-        assert chat.titles == ["Recovered: anthropic/claude-opus-4-5 answers again"]
+        assert chat.titles == ["Recovered: anthropic/claude-opus-4-5 responds again"]
         assert "15 requests rerouted, none refused." in chat.main[0].text
         assert "$0.07 less than usual." in chat.main[0].text
         assert len(chat.messages) == 2

@@ -76,7 +76,7 @@ DEAD = IncidentWords(
     now=NOON,
     refused=1,
     began_with=AlertReason.RATE_LIMIT,
-    step=text(Code("/fallback test"), " says of each hop what mends it."),
+    step=text("Run ", Code("/fallback test"), " for a fix per hop."),
     calls=(ANA, BO),
 )
 BROKEN = IncidentWords(
@@ -85,15 +85,15 @@ BROKEN = IncidentWords(
     reason=AlertReason.CONFIG_INVALID,
     since=NOON,
     now=NOON,
-    says=("moltbot.json is not JSON5: line 4 column 7.", "Mend line 4, then changeover doctor."),
-    step=text("Mend line 4, then changeover doctor."),
+    says=("moltbot.json is not JSON5: line 4 column 7.", "Fix line 4, then changeover doctor."),
+    step=text("Fix line 4, then changeover doctor."),
 )
 KEY = replace(
     LIMITED,
     reason=AlertReason.AUTH,
     again_at=None,
     saving=None,
-    prices="97 % less",
+    prices="97% cheaper",
     lost=(),
     step=text("Renew ANTHROPIC_API_KEY at ", Link("Anthropic's keys", "https://x/k"), "."),
     further=(text("Also out of credit: ", Code("openrouter/a"), ". Add credit."),),
@@ -129,7 +129,7 @@ CARDS: dict[str, Callable[[], Card]] = {
     "recovered with one": lambda: over_card(
         replace(OVER, rerouted=1, served=((FLASH, 1),), saving=Saving(Decimal(0)))
     ),
-    "recovered and dearer": lambda: over_card(
+    "recovered at a higher cost": lambda: over_card(
         replace(OVER, saving=Saving(Decimal("0.5"), Decimal(3)), acknowledged=("Ana", NOON))
     ),
     "recovered chain": lambda: over_card(
@@ -140,7 +140,7 @@ CARDS: dict[str, Callable[[], Card]] = {
     ),
     "recovered after ups and downs": lambda: over_card(replace(OVER, opens=3)),
     "switched away": lambda: over_card(replace(OVER, end="moved_on", saving=None)),
-    "nobody asked": lambda: over_card(replace(OVER, end="silence", ended_at=None)),
+    "no requests": lambda: over_card(replace(OVER, end="silence", ended_at=None)),
     "continued": lambda: continued_card(LIMITED),
     "details": lambda: details_card(
         12,
@@ -181,7 +181,7 @@ CARDS: dict[str, Callable[[], Card]] = {
         ["gone/model"],
     ),
     "chain test dead": lambda: chain_test_card("t3", [HopNews(OPUS, "odd", "odd")], None, []),
-    "chain test mended": lambda: chain_test_card(
+    "chain test fixed": lambda: chain_test_card(
         "t4", [HopNews(OPUS, "ok", "timeout"), HopNews(FLASH, "ok", "ok")], OPUS, []
     ),
     "chain test impossible": lambda: untested_card("t5", "The chain is empty.", "/model best"),

@@ -30,7 +30,7 @@ WRITES = {
     "clear_trouble",
     "remember",
 }
-OVER = "Recovered: anthropic/claude-opus-4-5 answers again"
+OVER = "Recovered: anthropic/claude-opus-4-5 responds again"
 
 
 class Vanished(BaseException):

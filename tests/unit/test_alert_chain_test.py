@@ -57,17 +57,17 @@ async def test_a_chain_from_well_to_ill_to_well():
     assert await once_more(bench, LONGER) is News.CHANGED
     assert await once_more(bench, GOOD) is News.CHANGED
     assert bench.slack.titles == [
-        "Scheduled chain test: damaged, 1 of 2 hops answered",
-        "Scheduled chain test: damaged, 1 of 2 hops answered",
+        "Scheduled chain test: degraded, 1 of 2 hops answered",
+        "Scheduled chain test: degraded, 1 of 2 hops answered",
         "Scheduled chain test: OK, 2 of 2 hops answered",
         "Scheduled chain test: OK, 3 of 3 hops answered",
         "Scheduled chain test: OK, 2 of 2 hops answered",
     ]
     texts = [shown.text for shown in bench.slack.main]
-    assert f"{OPUS}: key refused, answers before. Renew the key." in texts[0]
-    assert f"{OPUS}: key refused, as before. Renew the key." in texts[1]
-    assert f"{OPUS}: answers, key refused before." in texts[2]
-    assert f"{LLAMA}: answers, new in the chain." in texts[3]
+    assert f"{OPUS}: API key rejected (was: ok). Renew the key." in texts[0]
+    assert f"{OPUS}: API key rejected (unchanged). Renew the key." in texts[1]
+    assert f"{OPUS}: ok (was: API key rejected)." in texts[2]
+    assert f"{LLAMA}: ok (new in the chain)." in texts[3]
     assert f"{LLAMA} is no longer in the chain." in texts[4]
     assert bench.discord.titles == bench.slack.titles
     assert bench.slack.main[0].card.tone is Tone.WARNING
@@ -89,7 +89,7 @@ async def test_what_a_test_finds_at_night_or_muted_is_told_once_afterwards(muted
     assert bench.slack.calls == 0
     bench.start()
     await bench.wait(hours=2, step_s=600)
-    assert bench.slack.titles == ["Scheduled chain test: damaged, 1 of 2 hops answered"]
+    assert bench.slack.titles == ["Scheduled chain test: degraded, 1 of 2 hops answered"]
     assert bench.discord.titles == bench.slack.titles
     assert bench.slack.made == 1
 
@@ -100,20 +100,20 @@ async def test_a_test_in_which_nobody_answered_is_told_at_night():
     await once_more(bench, DEAD)
     await bench.wait(hours=9, step_s=600)
     # It stands for the one before it as well.
-    assert bench.slack.titles == ["Scheduled chain test: dead, none of 2 hops answered"]
+    assert bench.slack.titles == ["Scheduled chain test: down, none of 2 hops answered"]
 
 
 async def test_a_first_test_that_fails_is_told():
     bench = AlertBench()
     assert await once_more(bench, BAD) is News.FAILED
-    assert f"{OPUS}: key refused. Renew the key." in bench.slack.main[0].text
+    assert f"{OPUS}: API key rejected. Renew the key." in bench.slack.main[0].text
 
 
 async def test_a_test_that_could_not_be_made_is_told_and_not_compared_with():
     bench = AlertBench()
     await once_more(bench, GOOD)
     assert await once_more(bench, EMPTY) is News.FAILED
-    assert bench.slack.titles == ["Scheduled chain test: could not be made"]
+    assert bench.slack.titles == ["Scheduled chain test: could not run"]
     assert "The chain is empty." in bench.slack.main[0].text
     assert await once_more(bench, GOOD) is News.SAME
 

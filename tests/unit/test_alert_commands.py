@@ -36,7 +36,7 @@ async def test_who_acknowledges_is_told_alone_and_stands_in_status():
     assert card.data == {"incident": 1, "acknowledged_by": "Ana"}
     status = await bench.say("/fallback status")
     assert f"Open incident 1: {OPUS} is rate limited since" in words(status)
-    assert "37 requests, answered by deepseek/deepseek-flash. Ana looks after it." in words(status)
+    assert "37 requests, answered by deepseek/deepseek-flash. Acknowledged by Ana." in words(status)
     assert status.data["incidents"][0]["acknowledged_by"] == "Ana"
     again = await bench.app.handle(OWNER, "fallback ack 1")
     assert again.error is not None
@@ -60,9 +60,7 @@ async def test_acknowledging_needs_the_right_to_change_and_an_open_incident():
 async def test_quiet_hours_are_named_where_somebody_might_wonder():
     bench = bench_with(FakeAlertStore(), quiet=(time(22), time(7)), operators="slack:U1")
     bench.clock.at = NOON.replace(hour=21)
-    assert "Quiet hours from 22:00 to 07:00; what is urgent" in words(
-        await bench.say("/fallback status")
-    )
+    assert "Quiet hours 22:00 to 07:00: urgent" in words(await bench.say("/fallback status"))
     hour = await bench.app.handle(ANA, "fallback mute 30m")
     assert "Quiet hours" not in words(hour)
     longer = await bench.app.handle(ANA, "fallback mute 2h")
@@ -70,8 +68,8 @@ async def test_quiet_hours_are_named_where_somebody_might_wonder():
     bench.clock.at = NOON.replace(hour=22, minute=30)
     assert "Quiet hours until 07:00" in words(await bench.say("/fallback status"))
     on = await bench.app.handle(ANA, "fallback unmute")
-    assert "Alerts are on" in words(on)
-    assert "Quiet hours until 07:00 UTC: only what is urgent is told till then." in words(on)
+    assert "Alerts unmuted" in words(on)
+    assert "Quiet hours until 07:00 UTC: urgent alerts only." in words(on)
     again = await bench.app.handle(ANA, "fallback unmute")
     assert "Quiet hours until 07:00" in words(again)
     doctor = await examine(bench.app.context(ANA), [])
@@ -96,7 +94,7 @@ async def test_status_names_what_is_not_told_yet_and_reasons_it_does_not_know():
         IncidentRow(2, "open", OPUS, "sunspots", now, None, 1, None),
     ]
     status = words(await bench.say("/fallback status"))
-    assert f"Incident not told yet, 1: {OPUS} does not answer in time since" in status
+    assert f"Incident 1 (alert held back): {OPUS} times out since" in status
     assert f"Open incident 2: {OPUS} fails (sunspots) since" in status
 
 
@@ -107,7 +105,7 @@ async def test_status_and_doctor_name_a_channel_that_takes_no_alerts():
     await store.set_trouble(trouble)
     status = await bench.say("/fallback status")
     [warning] = [w for w in status.data["warnings"] if w["code"] == "alert_channel"]
-    assert warning["text"] == "Slack takes no alerts: The channel is archived."
+    assert warning["text"] == "Alerts do not reach Slack: The channel is archived."
     assert warning["hint"] == "Set SLACK_CHANNEL."
     assert status.data["channels_in_trouble"][0]["surface"] == "slack"
     doctor = await examine(bench.app.context(OWNER), [])
@@ -123,7 +121,7 @@ async def test_status_shows_quiet_hours_and_a_mute_that_is_in_force():
     bench = bench_with(FakeAlertStore(), quiet=(time(22), time(7, 30)))
     await bench.say("/fallback mute 1h")
     status = await bench.say("/fallback status")
-    assert "Quiet hours from 22:00 to 07:30; what is urgent comes all the same." in words(status)
+    assert "Quiet hours 22:00 to 07:30: urgent alerts only." in words(status)
     assert status.data["quiet_hours"] == "22:00-07:30"
     assert status.data["muted_until"] == bench.clock.now() + timedelta(hours=1)
     bench.wait(hours=2)
@@ -138,11 +136,11 @@ async def test_events_say_when_there_are_more_than_are_shown():
     await bench.log.add_events([event(n, now) for n in range(50)])
     card = await bench.say("/fallback events")
     assert (len(card.data["events"]), card.data["more"]) == (50, False)
-    assert words(card).startswith("50 fallbacks in the last 1 d")
+    assert words(card).startswith("50 fallbacks in the last 24 h")
     await bench.log.add_events([event("last", now)])
     full = await bench.say("/fallback events")
     assert (len(full.data["events"]), full.data["more"]) == (50, True)
-    assert words(full).startswith("The newest 50 fallbacks in the last 1 d")
+    assert words(full).startswith("The newest 50 fallbacks in the last 24 h")
 
 
 async def test_a_process_without_alerts_knows_of_none():

@@ -120,7 +120,7 @@ async def test_killed_anywhere_in_an_outage(after: bool):
         await outage(bench)
         where = f"{at} of {total}, {'after' if after else 'before'}"
         for chat in bench.chats.values():
-            assert chat.titles == ["Recovered: anthropic/claude-opus-4-5 answers again"], where
+            assert chat.titles == ["Recovered: anthropic/claude-opus-4-5 responds again"], where
             assert "5 requests rerouted, none refused." in chat.main[0].text, where
             assert len(chat.messages) <= 2, where
         assert list(await bench.store.behind("slack")) == [], where
@@ -222,6 +222,6 @@ async def test_two_processes_that_both_believe_to_lead():
         one.clock.advance(timedelta(seconds=10))
         await asyncio.gather(one.tick(), two.tick())
     for chat in one.chats.values():
-        assert chat.titles == ["Recovered: anthropic/claude-opus-4-5 answers again"]
+        assert chat.titles == ["Recovered: anthropic/claude-opus-4-5 responds again"]
         assert "9 requests rerouted" in chat.main[0].text
         assert len(chat.messages) == 2

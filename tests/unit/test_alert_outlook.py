@@ -55,7 +55,7 @@ async def test_who_serves_and_what_is_lost():
     assert found.lost == ()
     assert "images" in (await look(incident(to="ollama/llama3.3"))).lost
     assert found.switch == ("cheap", "model use cheap")
-    assert found.prices == "97 % less"
+    assert found.prices == "97% cheaper"
     assert plain(found.step) == "If it lasts: /model use cheap"
     assert found.again_at is None
 
@@ -63,7 +63,7 @@ async def test_who_serves_and_what_is_lost():
 async def test_a_model_that_no_longer_stands_in_the_chain_has_no_place():
     found = await look(incident(to="groq/gone"))
     assert (found.place, found.lost, found.switch, found.prices) == (None, (), None, None)
-    assert plain(found.step) == "/fallback test shows what it says now."
+    assert plain(found.step) == "Run /fallback test to see its current error."
 
 
 async def test_when_the_primary_is_asked_again():
@@ -91,17 +91,17 @@ async def test_the_step_that_mends_it():
     steps = {
         FailureReason.AUTH: "Renew ANTHROPIC_API_KEY at Anthropic's keys",
         FailureReason.BILLING: "Add credit at Anthropic's billing",
-        FailureReason.MODEL_NOT_FOUND: "Replace it; /model list shows what there is.",
+        FailureReason.MODEL_NOT_FOUND: "Replace it with one of /model list",
         FailureReason.NETWORK: "If it lasts: /model use cheap",
     }
     for reason, step in steps.items():
         assert plain((await look(incident(reason))).step).startswith(step)
     dead = await look(incident(to=None))
-    assert plain(dead.step) == "/fallback test says of each hop what mends it."
+    assert plain(dead.step) == "Run /fallback test for a fix per hop."
     custom = incident(FailureReason.AUTH, primary="nobody/knows")
-    assert plain((await look(custom)).step) == "Renew its key and restart."
+    assert plain((await look(custom)).step) == "Renew its API key and restart."
     unpaid = incident(FailureReason.BILLING, primary="nobody/knows")
-    assert plain((await look(unpaid)).step) == "Add credit at its provider."
+    assert plain((await look(unpaid)).step) == "Add credit at the provider."
     retired = incident(FailureReason.MODEL_NOT_FOUND, primary="deepseek/deepseek-chat")
     assert "Replace it: /model use deepseek/" in plain((await look(retired)).step)
     broken = broke(None, "/srv/moltbot.json", ("no JSON5", "Mend line 4."), NOON, NOON)
@@ -122,7 +122,7 @@ async def test_a_switch_is_offered_only_where_it_helps():
     asked_by_name = replace(incident(), was_primary=False)
     found = await look(asked_by_name)
     assert found.switch is None
-    assert plain(found.step) == "/fallback test shows what it says now."
+    assert plain(found.step) == "Run /fallback test to see its current error."
     too_long = outlooks(chain(OPUS, LONG))
     assert (await look(incident(to=LONG), too_long)).switch is None
     itself = await look(incident(to=OPUS))
@@ -134,7 +134,7 @@ async def test_a_config_that_cannot_be_read_leaves_the_outlook_empty():
     around.config.fail_read = ConfigLockedError("locked")
     found = await look(incident(FailureReason.AUTH), around)
     assert found.place is None
-    assert plain(found.step) == "Renew its key and restart."
+    assert plain(found.step) == "Renew its API key and restart."
     assert await around.primaries() is None
     ref = ModelRef.parse(OPUS)
     assert ref is not None

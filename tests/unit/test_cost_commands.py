@@ -98,7 +98,7 @@ async def test_nothing_is_compared_with_what_was_not_counted():
     card = await (await bench_of(*TEAM)).say("/cost month")
     assert card.data["previous_total_usd"] is None
     assert card.data["counts_since"] == NOW - 20 * DAY
-    assert "The ledger counts since 2026-02-10 09:00." in said(card)
+    assert "Recorded since 2026-02-10 09:00." in said(card)
 
 
 async def test_an_empty_ledger_says_how_it_is_filled():
@@ -108,7 +108,7 @@ async def test_an_empty_ledger_says_how_it_is_filled():
     assert "changeover run" in said(card)
     quiet = await (await bench_of(spent(1, 9 * DAY, DOLLAR))).say("/cost today")
     assert "No requests today" in said(quiet)
-    assert "counts since 2026-02-21" in said(quiet)
+    assert "Recorded since 2026-02-21" in said(quiet)
 
 
 async def test_where_a_price_came_from_is_told():
@@ -127,7 +127,7 @@ async def test_where_a_price_came_from_is_told():
         "reported",
         "local",
     ]
-    assert "what the provider reported for" in said(card)
+    assert "reported by the provider for" in said(card)
 
 
 async def test_bills_stand_beside_the_estimate_of_the_same_days():
@@ -157,7 +157,7 @@ async def test_a_bill_of_a_provider_that_was_not_used_here():
     card = await bench.say("/cost")
     gaps = {billed["provider"]: billed["gap_usd"] for billed in card.data["billed"]}
     assert gaps == {"openai": 1, "deepseek": 0}
-    assert "exactly as estimated" in said(card)
+    assert "same as estimated" in said(card)
 
 
 async def test_many_groups_are_cut_in_the_table_and_not_in_the_data():
@@ -274,7 +274,7 @@ async def test_an_export_of_too_much_says_where_it_begins():
     card = await (await bench_of(*rows)).say("/cost export")
     assert card.data["rows"] == MOST_ROWS
     assert card.data["cut"]
-    assert "it begins at 2026-03-01 21:53 UTC" in said(card)
+    assert "it starts at 2026-03-01 21:53 UTC" in said(card)
 
 
 # --- budget ---------------------------------------------------------------------------------------
@@ -337,17 +337,17 @@ async def test_each_notice_comes_once_a_period():
     await bench.say("/cost budget 10 per day")
     first = await watch(bench)
     assert [card.data["percent"] for card in first] == [50]
-    assert "Budget 50 % used" in said(first[0])
+    assert "Budget 50% used" in said(first[0])
     assert await watch(bench) == []
     await bench.ledger.add([spent(2, HOUR, 4 * DOLLAR)])
-    assert "Budget 80 % used" in said((await watch(bench))[0])
+    assert "Budget 80% used" in said((await watch(bench))[0])
     await bench.ledger.add([spent(3, HOUR, 40 * DOLLAR)])
     assert "Budget used up" in said((await watch(bench))[0])
     assert await watch(bench) == []
     bench.wait(days=1)
     assert await watch(bench) == []
     await bench.ledger.add([replace(spent(4, HOUR, 9 * DOLLAR), at=bench.clock.now() - HOUR)])
-    assert "Budget 80 % used" in said((await watch(bench))[0])
+    assert "Budget 80% used" in said((await watch(bench))[0])
 
 
 async def test_a_notice_that_another_process_took_is_not_told_here():
@@ -365,7 +365,7 @@ async def test_a_used_up_budget_switches_until_the_period_ends():
     assert bench.primary == LLAMA
     words = said(card)
     assert "best → local" in words
-    assert "Goes back to anthropic/claude-opus-4-5 at 2026-03-03 00:00" in words
+    assert "Reverts to anthropic/claude-opus-4-5 at 2026-03-03 00:00" in words
     assert card.buttons[0].label == "Undo"
     assert card.data["switch"]["changed"] is True
     assert card.data["switch"]["revert_at"] == datetime(2026, 3, 3, tzinfo=UTC)
@@ -390,7 +390,7 @@ async def test_a_switch_to_what_stands_already_is_none():
     bench = await bench_of(spent(1, HOUR, 6 * DOLLAR))
     await bench.say("/cost budget 5 per day then best")
     (card,) = await watch(bench)
-    assert "is best already" in said(card)
+    assert "is already best" in said(card)
 
 
 async def test_a_switch_that_fails_is_told_with_the_notice():
@@ -440,7 +440,7 @@ async def test_pricing_anew_may_cost_more_and_find_nothing():
     words = said(await bench.say("/cost reprice --from 2026-03-01"))
     assert "$0.0011 → $0.0075 over 1 attempt, $0.0064 more." in words
     words = said(await Bench(zone="Pacific/Kiritimati").say("/cost reprice --from 2026-03-01"))
-    assert "There were no attempts since then." in words
+    assert "No attempts since then." in words
 
 
 @pytest.mark.parametrize(
@@ -495,7 +495,7 @@ async def test_a_digest_on_demand_says_that_it_is_extra():
     data, words = card.data, said(card)
     assert data["extra"] is True
     assert data["total_usd"] == Decimal("5.5")
-    assert "extra, asked for by Ana; the scheduled digest still comes" in words
+    assert "extra, requested by Ana; the scheduled digest is posted as usual" in words
     assert (data["incidents"], data["incidents_open"], data["degraded_minutes"]) == (3, 1, 150)
     # What the fallback's 600 plain, 400 cached and 100 out would have cost on the primary.
     assert data["fallback_saved_usd"] == Decimal("0.0057") - Decimal("0.5")
@@ -521,14 +521,14 @@ async def test_the_rest_of_a_digest_comes_when_parts_are_away():
 async def test_a_digest_of_nothing():
     words = said(await Bench().say("/cost digest"))
     assert "No spend in the last 7 days" in words
-    assert "Nothing is counted yet" in words
+    assert "No usage recorded yet" in words
     old = await bench_of(spent(1, 9 * DAY, DOLLAR))
-    assert "The ledger counts since" in said(await old.say("/cost digest"))
+    assert "Recorded since" in said(await old.say("/cost digest"))
 
 
 async def test_the_first_digest_says_since_when_it_counts():
     card = await (await bench_of(spent(1, 2 * DAY, DOLLAR))).say("/cost digest")
-    assert "The ledger counts since 2026-02-28 09:00." in said(card)
+    assert "Recorded since 2026-02-28 09:00." in said(card)
     assert card.data["previous_total_usd"] is None
 
 

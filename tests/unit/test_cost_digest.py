@@ -15,8 +15,9 @@ from bot.costs.chart_svg import Series, SpendChart
 from bot.costs.compare import Alternative
 from bot.costs.digest import Gathered, change_percent, trouble_of, work_out
 from bot.costs.period import Span
-from bot.messages.cost import comparison, gap, many, percent, total_words
+from bot.messages.cost import comparison, gap, many, total_words
 from bot.messages.cost_digest import DigestWords, digest_card
+from bot.messages.words import percent
 from bot.models import FailureReason, ModelRef, Price
 from bot.ports import ChainTest, FallbackEvent, IncidentRow, Spend
 
@@ -68,7 +69,7 @@ def test_without_events_the_present_first_model_counts():
     digest = worked(FELL, first_hop="a/best", usual=lambda model: PRICE)
     assert digest.fallback.usual_nano == 20 * DOLLAR
     assert worked(FELL).fallback.usual_nano is None
-    assert "nobody knows what" in told(worked(FELL))
+    assert "no price known for the primary" in told(worked(FELL))
 
 
 def test_a_free_fallback_is_told_by_its_requests():
@@ -80,7 +81,7 @@ def test_a_free_fallback_is_told_by_its_requests():
 def test_a_fallback_as_dear_as_usual():
     same = replace(FELL, fallback_cost_nano_usd=DOLLAR)
     cheap = Price(Decimal("0.5"), Decimal(1))
-    assert "as much as usual" in told(worked(same, first_hop="a", usual=lambda model: cheap))
+    assert "same as usual" in told(worked(same, first_hop="a", usual=lambda model: cheap))
     unknown = worked(FELL, events=[event("b/cheap")], usual=lambda model: None)
     assert unknown.fallback.saved_nano is None
 
@@ -100,7 +101,9 @@ def test_minutes_degraded_are_counted_once_and_within_the_week():
     ]
     trouble = trouble_of(rows, WEEK, NOW)
     assert (trouble.incidents, trouble.open, trouble.minutes) == (4, 1, 120 + 30 + 60)
-    assert "4 incidents, 210 min degraded, 1 still open." in told(worked(FELL, incidents=rows))
+    assert "4 incidents, degraded for 3 h 30 min, 1 still open." in told(
+        worked(FELL, incidents=rows)
+    )
 
 
 def test_the_month_goes_on_at_the_last_days_pace():
@@ -123,16 +126,16 @@ def test_the_cheapest_that_is_not_free_is_suggested():
     assert worked(FELL, alternatives=[free, paid]).cheapest is paid
     assert worked(FELL, alternatives=[free]).cheapest is free
     assert worked(FELL, alternatives=[alternative(200, -110)]).cheapest is None
-    assert "On p/paid the same traffic" in told(worked(FELL, alternatives=[paid]))
+    assert "Same traffic on p/paid" in told(worked(FELL, alternatives=[paid]))
 
 
 @pytest.mark.parametrize(
     ("before", "title"),
     [
         (None, "$2.00 last week\n"),
-        (Spend("", 2 * DOLLAR), "as much as the week before"),
-        (Spend("", DOLLAR), "100 % more than the week before ($1.00)"),
-        (Spend("", 4 * DOLLAR), "50 % less than the week before ($4.00)"),
+        (Spend("", 2 * DOLLAR), "same as the week before"),
+        (Spend("", DOLLAR), "100% more than the week before ($1.00)"),
+        (Spend("", 4 * DOLLAR), "50% less than the week before ($4.00)"),
         (Spend("", 0), "$2.00 last week, $0.00 the week before"),
         (Spend("", 0, unpriced=3), "$2.00 last week\n"),
     ],
@@ -181,15 +184,15 @@ def test_small_words():
         "7G",
     ]
     shown = [percent(Decimal(p)) for p in ("0", "0.01", "0.44", "12.5", "99.7", "99.999", "100")]
-    assert shown == ["0 %", "0.1 %", "0.4 %", "13 %", "99.7 %", "99.9 %", "100 %"]
+    assert shown == ["0%", "0.1%", "0.4%", "13%", "99.7%", "99.9%", "100%"]
     assert total_words(None) == "unpriced"
     assert comparison(0, None, "The week before") == (("The week before: $0.00.",),)
     assert comparison(5, Decimal(0), "The week before") == (
-        ("As much as the week before (<$0.000001).",),
+        ("Same as the week before (<$0.000001).",),
     )
     bill = Billed("a", date(2026, 3, 1), date(2026, 3, 2), 5 * DOLLAR, NOW, 7 * DOLLAR)
     assert gap(bill) == "$2.00 less than the $7.00 estimated"
-    assert gap(replace(bill, estimated_nano=None)) == "nothing estimated"
+    assert gap(replace(bill, estimated_nano=None)) == "no estimate"
 
 
 def test_a_chart_has_a_total_for_each_day():

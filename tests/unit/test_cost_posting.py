@@ -91,7 +91,7 @@ async def test_a_new_install_does_not_catch_up_on_what_it_never_counted():
     # The next one comes, and says since when it counts.
     bot.due_at += 7 * DAY
     await bot.later(7 * DAY)
-    assert "The ledger counts since" in "\n".join(map(plain, bot.channel.cards[0].body))
+    assert "Recorded since" in "\n".join(map(plain, bot.channel.cards[0].body))
 
 
 async def test_a_kill_before_the_message_is_settled_by_posting_it():
@@ -126,7 +126,7 @@ async def test_a_channel_that_cannot_be_read_is_asked_for_an_hour():
     assert bot.channel.cards == []
     await bot.later(PATIENCE)
     (card,) = bot.channel.cards
-    assert "may stand here twice" in card.warnings[-1].text
+    assert "may appear twice" in card.warnings[-1].text
 
 
 async def test_a_place_without_history_says_that_it_may_stand_twice():
@@ -135,7 +135,7 @@ async def test_a_place_without_history_says_that_it_may_stand_twice():
     with pytest.raises(SystemError):
         await bot.post()
     await bot.later(LEASE)
-    assert "may stand here twice" in bot.channel.cards[1].warnings[-1].text
+    assert "may appear twice" in bot.channel.cards[1].warnings[-1].text
     assert (await bot.later(LEASE)).posting is Posting.DONE
 
 

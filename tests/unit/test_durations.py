@@ -76,8 +76,10 @@ def test_until_across_the_change_to_summer_time():
         (timedelta(minutes=22), "22 min"),
         (timedelta(minutes=59, seconds=50), "1 h"),
         (timedelta(hours=1, minutes=30), "1 h 30 min"),
-        (timedelta(days=1), "1 d"),
-        (timedelta(days=1, hours=3), "1 d 3 h"),
+        (timedelta(days=1), "24 h"),
+        (timedelta(days=2), "2 d"),
+        (timedelta(hours=25, minutes=13), "25 h 13 min"),
+        (timedelta(days=2, hours=3), "2 d 3 h"),
         (timedelta(seconds=-5), "0 s"),
     ],
 )

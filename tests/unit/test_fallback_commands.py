@@ -135,7 +135,7 @@ async def test_a_healthy_chain():
     assert data["hops"][2]["cost_usd"] == 0
     assert len(bench.upstream.requests) == 3
     lost = [w["text"] for w in data["warnings"] if w["code"] == "loses"]
-    assert any("llama3.3 loses images" in text for text in lost)
+    assert any("llama3.3: no images" in text for text in lost)
 
 
 async def test_a_damaged_chain_is_a_bad_answer_with_the_repair():
@@ -277,7 +277,7 @@ async def test_events():
     ]
     card = await bench.say("/fallback events")
     assert [e["request_id"] for e in card.data["events"]] == ["r2", "r1"]
-    assert "nobody" in words(card)
+    assert "no model" in words(card)
     assert (await Bench().say("/fallback events")).data["events"] == []
 
 

@@ -44,8 +44,8 @@ def test_prices_compared():
     assert change_in_price(price("1", "1"), price("1", "1")) == "the same price"
     assert change_in_price(price("0", "0"), price("1", "1")) == "free before"
     assert change_in_price(price("1", "1"), price("0", "0")) == "free now"
-    assert change_in_price(price("1", "1"), price("1.5", "1.5")) == "50 % more"
-    assert change_in_price(price("1", "1"), price("4", "4")) == "4 times dearer"
+    assert change_in_price(price("1", "1"), price("1.5", "1.5")) == "50% more"
+    assert change_in_price(price("1", "1"), price("4", "4")) == "4× the price"
     assert per_million(None) == "price unknown"
 
 

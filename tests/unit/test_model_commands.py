@@ -67,7 +67,7 @@ async def test_a_missing_key_is_named():
     bench = Bench(env={"ANTHROPIC_API_KEY": "x"})
     card = await bench.say("/model status")
     assert card.data["chain"][2]["key_present"] is False
-    assert "DEEPSEEK_API_KEY is not set" in words(card)
+    assert "no API key (DEEPSEEK_API_KEY)" in words(card)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ async def test_a_change_says_who_what_and_why():
     assert "best → cheap" in said
     assert "By Ana." in said
     assert 'batch "import"' in said
-    assert "% less" in said
+    assert "% cheaper" in said
     assert card.data["revert_at"].isoformat() == "2026-03-02T11:00:00+00:00"
     assert card.data["old"] == "anthropic/claude-opus-4-5"
     assert card.data["actor"] == "Ana"

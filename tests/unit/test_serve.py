@@ -175,8 +175,8 @@ async def test_a_change_in_force_is_said_to_be():
     owner = FakeOwner(Taken.IN_FORCE, pinned=[Pinned("main", 2, ("openai/gpt-5",))])
     card = await Bench(reloads=owner).say("/model cheap")
     assert card.data["reload"] == "in_force"
-    assert "In force" in words(card)
-    assert "2 sessions of main do not follow: somebody chose openai/gpt-5 there." in words(card)
+    assert "Applied" in words(card)
+    assert "2 sessions of main keep another model: openai/gpt-5." in words(card)
 
 
 @pytest.mark.parametrize("taken", [Taken.NOT_SEEN, Taken.NEEDS_RESTART])

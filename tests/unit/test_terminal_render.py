@@ -58,7 +58,7 @@ STATUS = Card(
     ),
     facts=(
         Fact("Changed", text(When(NOW), " by Ana: fast → best, “release week”")),
-        Fact("Goes back", text(When(NOW + timedelta(minutes=22), WhenStyle.RELATIVE))),
+        Fact("Reverts", text(When(NOW + timedelta(minutes=22), WhenStyle.RELATIVE))),
         Fact("Config", text(Code("/srv/moltbot.json"))),
     ),
     warnings=(

@@ -46,10 +46,10 @@ async def test_each_button_asks_for_the_right_and_does_what_it_says(
             assert private is not seen_by_all
             await world.wait(seconds=6, step_s=6)
     shown = world.texts(surface)[0]
-    assert "\nAna has looked after it since 12:00.\n" in shown
+    assert "\\Acknowledged by nAna at 12:00.\n" in shown
     assert "\nanthropic/claude-opus-4-5 is no longer the primary.\n" in shown
     assert shown.endswith("[Test chain] [Mute 1 h]")
     await world.wait(minutes=5)
     assert world.texts(surface)[0].startswith(
-        "Over: anthropic/claude-opus-4-5 is no longer the primary\n"
+        "Closed: anthropic/claude-opus-4-5 is no longer the primary\n"
     )

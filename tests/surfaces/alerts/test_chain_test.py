@@ -6,7 +6,7 @@ from adapters.demo.simulated import SimulatedProviders
 from tests.surfaces.alerts.world import World
 
 REFUSED = (
-    "Scheduled chain test: damaged, 3 of 4 hops answered\n"
+    "Scheduled chain test: degraded, 3 of 4 hops answered\n"
     "anthropic/claude-opus-4-5: key refused, {before}. "
     "Renew ANTHROPIC_API_KEY at https://platform.claude.com/settings/keys and restart.\n"
     "A request now would be served by openrouter/anthropic/claude-sonnet-4.5."

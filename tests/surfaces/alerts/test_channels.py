@@ -10,7 +10,7 @@ from tests.servers.discord import CHANNEL
 from tests.servers.slack import Fault
 from tests.surfaces.alerts.world import OPS, World, slack_sleeps
 
-OVER = "Recovered: anthropic/claude-opus-4-5 answers again"
+OVER = "Recovered: anthropic/claude-opus-4-5 responds again"
 
 
 async def open_outage(world: World) -> None:
@@ -125,13 +125,13 @@ async def test_both_away_the_worst_comes_first_and_what_is_over_is_no_news(world
     await world.wait(minutes=3)
     assert world.titles("slack") == [
         "Fallback: anthropic/claude-opus-4-5 is rate limited",
-        "Nobody answers: the whole chain of anthropic/claude-opus-4-5 fails",
+        "All models down: no fallback for anthropic/claude-opus-4-5 responded",
         "Alerts do not reach Discord",
     ]
     world.discord.channels[CHANNEL] = channel
     await world.answers()
     await world.wait(minutes=10, step_s=60)
-    dead_over = "Recovered: the chain of anthropic/claude-opus-4-5 answers again"
+    dead_over = "Recovered: the chain of anthropic/claude-opus-4-5 responds again"
     assert world.titles("slack") == [OVER, dead_over, "Alerts reach Discord again"]
     # That Slack was deaf was never told here, so that it hears again is no news.
     assert world.titles("discord") == [OVER, dead_over]

@@ -8,12 +8,12 @@ from tests.surfaces.alerts.world import FLASH, World, discord_text, slack_text
 FIRST_WORD = """\
 Fallback: anthropic/claude-opus-4-5 is rate limited
 3 requests since 12:00 were answered by openrouter/anthropic/claude-sonnet-4.5, 2nd of 4.
-Unit price: 40 % less.
+Unit price: 40% less.
 If it lasts: /model use openrouter/anthropic/claude-sonnet-4.5
 Incident 1 · /fallback status
 [Test chain] [Switch to claude-sonnet-4.5] [Mute 1 h] [Acknowledge]"""
 LAST_WORD = """\
-Recovered: anthropic/claude-opus-4-5 answers again
+Recovered: anthropic/claude-opus-4-5 responds again
 Down 1 min, 12:00 to 12:01.
 18 requests rerouted, none refused.
 15 answered by openrouter/anthropic/claude-sonnet-4.5, 3 by deepseek/deepseek-flash.
@@ -62,7 +62,7 @@ async def test_a_dead_chain_is_said_at_once_and_hides_its_parts(world: World) ->
     await world.fails(1, to=None)
     await world.tick()
     assert world.said() == [
-        "Nobody answers: the whole chain of anthropic/claude-opus-4-5 fails\n"
+        "All models down: no fallback for anthropic/claude-opus-4-5 responded\n"
         "1 request since 12:00 was refused. anthropic/claude-opus-4-5 is rate limited.\n"
         "/fallback test says of each hop what mends it.\n"
         "<@U1>\n"
@@ -73,7 +73,7 @@ async def test_a_dead_chain_is_said_at_once_and_hides_its_parts(world: World) ->
     await world.answers(3)
     await world.wait(minutes=6)
     assert world.said() == [
-        "Recovered: the chain of anthropic/claude-opus-4-5 answers again\n"
+        "Recovered: the chain of anthropic/claude-opus-4-5 responds again\n"
         "Down 1 min, 12:00 to 12:01.\n"
         "1 request refused.\n"
         "Incident 2 · /fallback status"
@@ -89,7 +89,7 @@ async def test_a_refused_key_and_an_empty_account_call_the_operators_once(world:
     assert refused == (
         "Fallback: anthropic/claude-opus-4-5 refuses the key\n"
         "1 request since 12:00 was answered by openrouter/anthropic/claude-sonnet-4.5, 2nd of 4.\n"
-        "Unit price: 40 % less.\n"
+        "Unit price: 40% less.\n"
         "Renew ANTHROPIC_API_KEY at Anthropic's keys and restart.\n"
         "<@U1>\n"
         "Incident 1 · /fallback status\n"
@@ -107,7 +107,7 @@ async def test_a_refused_key_and_an_empty_account_call_the_operators_once(world:
     await world.answers()
     await world.wait(minutes=6)
     assert world.said() == [
-        "Recovered: anthropic/claude-opus-4-5 answers again\n"
+        "Recovered: anthropic/claude-opus-4-5 responds again\n"
         "Down 30 s, at 12:00.\n"
         f"{count} rerouted, none refused.\n"
         f"{number} answered by openrouter/anthropic/claude-sonnet-4.5.\n"
@@ -128,7 +128,7 @@ async def test_a_config_that_breaks_under_an_outage_and_is_mended(world: World) 
     await world.look_at_the_config()
     await world.wait(seconds=20)
     assert world.said()[1:] == [
-        "The config became invalid\n"
+        "The config is invalid\n"
         "Since 12:00: The config is not valid JSON5 at line 3, column 12: a key belongs there.\n"
         "Mend that line, or put a backup of the file back, and try again.\n"
         "<@U1>\n"
@@ -140,7 +140,7 @@ async def test_a_config_that_breaks_under_an_outage_and_is_mended(world: World) 
     await world.look_at_the_config()
     await world.wait(minutes=6)
     assert world.titles("slack") == [
-        "Over: anthropic/claude-opus-4-5 is no longer the primary",
+        "Closed: anthropic/claude-opus-4-5 is no longer the primary",
         "Recovered: the config can be used again",
         "Config changed outside Changeover",
     ]
@@ -160,12 +160,12 @@ async def test_it_is_said_again_after_four_hours_and_calls_again(world: World) -
     await world.wait(minutes=3)
     older, newer = world.said()
     assert older == (
-        "Goes on: anthropic/claude-opus-4-5 refuses the key\n"
+        "Still open: anthropic/claude-opus-4-5 refuses the key\n"
         "A newer message further down says how it stands.\n"
         "Incident 1 · /fallback status"
     )
     assert newer.startswith(
-        "Still: anthropic/claude-opus-4-5 refuses the key\n"
+        "Reminder: anthropic/claude-opus-4-5 refuses the key\n"
         "10 requests since 12:00 were answered by openrouter/anthropic/claude-sonnet-4.5, 2nd of 4."
     )
     again = "<@11> Still: anthropic/claude-opus-4-5 refuses the key"

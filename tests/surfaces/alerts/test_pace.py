@@ -10,8 +10,8 @@ from bot.models import FailureReason
 from tests.surfaces.alerts.world import World
 
 HOUR = timedelta(hours=1)
-OVER = "Recovered: anthropic/claude-opus-4-5 answers again"
-LATE = "anthropic/claude-opus-4-5 does not answer in time"
+OVER = "Recovered: anthropic/claude-opus-4-5 responds again"
+LATE = "anthropic/claude-opus-4-5 times out"
 
 
 async def test_ups_and_downs_become_one_message(world: World) -> None:
@@ -46,7 +46,7 @@ async def test_a_quiet_night_in_which_the_clocks_change_is_one_message_in_the_mo
     assert world.said() == []
     status = await world.wired.app.handle(SERVICE, "fallback status")
     words = [plain(line) for line in status.body]
-    assert "Quiet hours until 05:00 UTC: only what is urgent is told till then." in words
+    assert "Quiet hours until 05:00 UTC: urgent alerts only." in words
     await world.fails(1, reason=FailureReason.AUTH)
     await world.tick()
     assert world.titles("slack") == ["Fallback: anthropic/claude-opus-4-5 refuses the key"]
@@ -62,10 +62,10 @@ async def test_a_quiet_night_in_which_the_clocks_change_is_one_message_in_the_mo
     await world.wait(minutes=10, step_s=60)
     for surface in ("slack", "discord"):
         titles = world.titles(surface)
-        assert titles == [OVER, "Quiet hours: 3 outages, 1 going on", f"Fallback: {LATE}"]
+        assert titles == [OVER, "Quiet hours: 3 outages, 1 still open", f"Fallback: {LATE}"]
     morning = world.texts("slack")[1]
     assert morning.startswith(
-        "Quiet hours: 3 outages, 1 going on\n"
+        "Quiet hours: 3 outages, 1 still open\n"
         "Night of 2026-03-28 · /fallback events 12h\n"
         "anthropic/claude-opus-4-5 is rate limited\n"
         "from: 21:30 · to: 21:31 · requests: 5\n"

@@ -78,7 +78,7 @@ async def test_killed_between_a_message_and_its_row(
     await world.answers()
     await world.wait(minutes=6, step_s=60)
     [text] = world.said()
-    assert text.startswith("Recovered: anthropic/claude-opus-4-5 answers again\nDown 1 min")
+    assert text.startswith("Recovered: anthropic/claude-opus-4-5 responds again\nDown 1 min")
     assert world.discord.faults == []
 
 

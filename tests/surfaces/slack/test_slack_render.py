@@ -41,7 +41,7 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "slack"
 AT = datetime(2026, 11, 23, 13, 2, tzinfo=UTC)
 
 EVENTS = Card(
-    title=text(Strong("2 fallbacks"), " in the last 1 d"),
+    title=text(Strong("2 fallbacks"), " in the last 24 h"),
     table=Table(
         tuple(Column(title) for title in ("when", "from", "to", "why")),
         (
