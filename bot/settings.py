@@ -13,12 +13,16 @@ from bot.access import AccessRules
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds for one attempt; each is a fallback trigger."""
+    """Seconds for one attempt; each is a fallback trigger.
+
+    `thinking_s` replaces the limits between two events while a thinking block is open.
+    """
 
     total_s: float = 120.0
     first_token_s: float = 30.0
     idle_s: float = 60.0
     probe_s: float = 20.0
+    thinking_s: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
             total_s=seconds(env, "CHANGEOVER_TIMEOUT_S", times.total_s),
             first_token_s=seconds(env, "CHANGEOVER_FIRST_TOKEN_TIMEOUT_S", times.first_token_s),
             idle_s=seconds(env, "CHANGEOVER_IDLE_TIMEOUT_S", times.idle_s),
+            thinking_s=seconds(env, "CHANGEOVER_THINKING_TIMEOUT_S", times.thinking_s),
             probe_s=seconds(env, "CHANGEOVER_PROBE_TIMEOUT_S", times.probe_s),
         ),
         quiet_hours=read_quiet_hours(env),

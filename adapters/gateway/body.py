@@ -2,28 +2,66 @@
 
 from __future__ import annotations
 
+import gc
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from json import JSONDecoder
+from typing import Any, NamedTuple
 
 import orjson
 
+from bot.dialects.history import Edit, edited
 from bot.models import Dialect
+
+LARGE_BYTES = 1 << 20
+"""Beyond this a body is worked on off the loop."""
 
 _MODEL = b'"model"'
 _ITS_NAME = re.compile(rb'\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")')
-# Strings, or what opens, closes and parts: enough to know where a top-level value begins and ends.
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:]')
+_BLANK = re.compile(r"[ \t\r\n]*")
 _ESCAPED_ASCII = b"\\u00"
 _LONGEST_WORD = 1000
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_KEPT_CHARACTERS = 1 << 16
+_MOST_FIELDS = 1000
+_MOST_PARTS = 500_000
+_MOST_CHOICES = 1000
+_MAX_TOKENS = ("max_tokens", "max_completion_tokens")
+_DECODER = JSONDecoder(strict=False)
 
 
 class BadBody(ValueError):
     """The body is not a request; the text says why."""
 
 
+class Spot(NamedTuple):
+    """A top-level field: where its key begins and ends, then its value."""
+
+    name: str
+    key: tuple[int, int]
+    value: tuple[int, int]
+
+
 @dataclass(frozen=True, slots=True)
+class Wording:
+    """How a hop wants the request put: what was found out from its refusals.
+
+    `counted` asks a stream to count its tokens. `renamed` calls the limit of an answer by its
+    other name. `edits` put a foreign history right.
+    """
+
+    counted: bool = True
+    renamed: bool = False
+    edits: tuple[Edit, ...] = ()
+    short_ids: bool = False
+
+
+USUAL = Wording()
+
+
+@dataclass(slots=True)
 class Body:
     """A request body as it came, and what was read out of it.
 
@@ -35,6 +73,8 @@ class Body:
     model: str
     stream: bool
     wants_usage: bool
+    _spots: list[Spot] | None = None
+    _said: tuple[int, list[str]] | None = None
 
     @classmethod
     def read(cls, raw: bytes) -> Body:
@@ -43,6 +83,13 @@ class Body:
         Raises:
             BadBody: it is not a JSON object, or a field that routing reads has a wrong type.
         """
+        if len(raw) > LARGE_BYTES:
+            _check_parts(raw)
+        with _no_collector():
+            return cls._read(raw)
+
+    @classmethod
+    def _read(cls, raw: bytes) -> Body:
         try:
             document = orjson.loads(raw)
         except orjson.JSONDecodeError as error:
@@ -58,77 +105,187 @@ class Body:
             raise BadBody("messages must be a list.")
         options = document.get("stream_options")
         wants = isinstance(options, dict) and options.get("include_usage") is True
-        return cls(raw, document, model, bool(stream), wants)
+        body = cls(raw, document, model, bool(stream), wants)
+        if body.large:
+            body._said = body._said_in_short()
+        if "model" in document:
+            body._spots = body._model_spot() or _top_level(raw)
+        return body
 
-    def for_model(self, name: str, dialect: Dialect, *, counted: bool = True) -> bytes:
+    @property
+    def large(self) -> bool:
+        """True when work on it would hold the loop up."""
+        return len(self.raw) > LARGE_BYTES
+
+    @property
+    def choices(self) -> int:
+        """How many answers are asked for at once."""
+        asked = self.document.get("n")
+        return asked if isinstance(asked, int) and 1 <= asked <= _MOST_CHOICES else 1
+
+    @property
+    def may_be_empty(self) -> bool:
+        """True when an answer without content is no fault.
+
+        The caller's own stop words may come first, and after a tool's result there may be nothing
+        to add.
+        """
+        if self.document.get("stop") or self.document.get("stop_sequences"):
+            return True
+        messages = self.document["messages"]
+        last = messages[-1] if messages and isinstance(messages[-1], dict) else {}
+        if last.get("role") == "tool":
+            return True
+        blocks = last.get("content")
+        return isinstance(blocks, list) and any(
+            isinstance(block, dict) and block.get("type") == "tool_result" for block in blocks
+        )
+
+    def for_model(self, name: str, dialect: Dialect, wording: Wording = USUAL) -> bytes:
         """Return the body with another model, and asking for usage where that must be asked for.
 
-        Every other byte stays as it came; unless `counted`, no usage is asked for either.
+        Every other byte stays as it came, but for what `wording` changes.
         """
         changes: dict[str, bytes] = {}
         if self.document.get("model") != name:
             changes["model"] = orjson.dumps(name)
-        if counted and dialect is Dialect.OPENAI and self.stream and not self.wants_usage:
+        if wording.counted and dialect is Dialect.OPENAI and self.stream and not self.wants_usage:
             options = self.document.get("stream_options")
             known = options if isinstance(options, dict) else {}
             changes["stream_options"] = orjson.dumps(known | {"include_usage": True})
-        return self._with(changes) if changes else self.raw
+        for key, value in self.edited(dialect, wording).items():
+            changes[key] = orjson.dumps(value)
+        names = self.renamed_limit() if wording.renamed else {}
+        return self._with(changes, names) if changes or names else self.raw
+
+    def edited(self, dialect: Dialect, wording: Wording) -> dict[str, Any]:
+        """Return the fields that a foreign history's edits change."""
+        if not wording.edits:
+            return {}
+        return edited(dialect, self.document, wording.edits, short_ids=wording.short_ids)
+
+    def renamed_limit(self) -> dict[str, str]:
+        """Return the other name for the field that limits the answer's length, by the one it has.
+
+        Empty when both are there, or neither.
+        """
+        given = [name for name in _MAX_TOKENS if name in self.document]
+        if len(given) != 1:
+            return {}
+        return {given[0]: _MAX_TOKENS[1 - _MAX_TOKENS.index(given[0])]}
 
     def text_bytes(self) -> int:
         """Return how much text goes in; pictures and other long words are left out."""
+        if self._said is not None:
+            return self._said[0]
         parts = [self.document.get(key) for key in ("system", "messages", "tools")]
         return sum(len(text.encode("utf-8", "replace")) for text in _strings(parts))
 
     def texts(self) -> Iterator[str]:
-        """Yield what the caller says to the model; pictures and other long words are left out."""
+        """Yield what the caller says to the model; pictures and other long words are left out.
+
+        Of a large body, its beginning and its end.
+        """
+        if self._said is not None:
+            return iter(self._said[1])
         return _strings([self.document.get(key) for key in ("system", "messages")])
 
-    def _with(self, changes: dict[str, bytes]) -> bytes:
-        """Put values in the place of those at the top level, or before the first."""
-        added = b"".join(
+    def _said_in_short(self) -> tuple[int, list[str]]:
+        text = "\n".join(self.texts())
+        ends = [text[:_KEPT_CHARACTERS], text[-_KEPT_CHARACTERS:]]
+        return self.text_bytes(), ends
+
+    def _with(self, changes: dict[str, bytes], names: dict[str, str]) -> bytes:
+        """Put values in the place of those at the top level, or before the first; rename fields."""
+        added = [
             b'"%s":%s,' % (key.encode(), value)
             for key, value in changes.items()
             if key not in self.document
-        )
-        old = [key for key in changes if key in self.document]
-        spots = self._model_spot() if old == ["model"] else None
-        if old and spots is None:
-            spots = [spot for spot in _top_level(self.raw) if spot[0] in old]
-        raw = self.raw
-        for key, start, end in sorted(spots or (), key=lambda spot: spot[1], reverse=True):
-            raw = raw[:start] + changes[key] + raw[end:]
-        if not added:
-            return raw
-        begin = raw.index(b"{") + 1
-        return raw[:begin] + added + raw[begin:]
+        ]
+        cuts = [(*spot.value, changes[spot.name]) for spot in self._found(changes)]
+        cuts += [(*spot.key, orjson.dumps(names[spot.name])) for spot in self._found(names)]
+        parts, at = [], 0
+        if added:
+            at = self.raw.index(b"{") + 1
+            parts = [self.raw[:at], *added]
+        for start, end, value in sorted(cuts):
+            parts += [self.raw[at:start], value]
+            at = end
+        return b"".join([*parts, self.raw[at:]])
 
-    def _model_spot(self) -> list[tuple[str, int, int]] | None:
+    def _found(self, keys: Collection[str]) -> list[Spot]:
+        """Return the fields of these names; all fields are looked for once a request at most."""
+        wanted = {key for key in keys if key in self.document}
+        if not wanted:
+            return []
+        known = self._spots or []
+        if not wanted <= {spot.name for spot in known}:
+            known = self._spots = _top_level(self.raw)
+        return [spot for spot in known if spot.name in wanted]
+
+    def _model_spot(self) -> list[Spot] | None:
         """Return where the model stands, if one look is enough to be sure."""
         if self.raw.count(_MODEL) != 1 or _ESCAPED_ASCII in self.raw:
             return None
-        name = _ITS_NAME.match(self.raw, self.raw.index(_MODEL) + len(_MODEL))
-        return [("model", *name.span(1))] if name else None
+        at = self.raw.index(_MODEL)
+        name = _ITS_NAME.match(self.raw, at + len(_MODEL))
+        return [Spot("model", (at, at + len(_MODEL)), name.span(1))] if name else None
 
 
-def _top_level(raw: bytes) -> Iterator[tuple[str, int, int]]:
-    """Yield the keys of a JSON object with where their values begin and end."""
-    depth, key, start = 0, "", -1
-    last_string = b""
-    for token in _TOKEN.finditer(raw):
-        sign = raw[token.start()]
-        if sign == 0x22:
-            last_string = token[0] if depth == 1 else b""
-        elif sign == 0x3A and depth == 1:
-            key, start = orjson.loads(last_string), token.end()
-        elif sign in b"{[":
-            depth += 1
-        elif sign in b"}]":
-            depth -= 1
-        if start >= 0 and ((sign == 0x2C and depth == 1) or (sign == 0x7D and depth == 0)):
-            value = raw[start : token.start()]
-            begin = start + len(value) - len(value.lstrip())
-            yield key, begin, start + len(value.rstrip())
-            start = -1
+def _check_parts(raw: bytes) -> None:
+    """Raise BadBody for a body of so many small parts that reading it would take seconds."""
+    signs = (b"{", b"[", b",")
+    if sum(map(raw.count, signs)) > _MOST_PARTS:
+        # What stands in strings counts for nothing, and may be all of it.
+        bare = _STRING.sub(b"", raw)
+        if sum(map(bare.count, signs)) > _MOST_PARTS:
+            raise BadBody(f"The body has more than {_MOST_PARTS:,} parts.")
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Keep the garbage collector from walking over what is being made, again and again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _top_level(raw: bytes) -> list[Spot]:
+    """Return the fields of a JSON object with where they stand.
+
+    The library's own scanner skips over values; as Latin-1 each byte is a character, so that its
+    positions are ours.
+
+    Raises:
+        BadBody: it has too many fields, or is nested too deeply.
+    """
+    text = raw.decode("latin-1")
+    spots: list[Spot] = []
+    at = _after_blank(text, text.index("{") + 1)
+    try:
+        while text[at] != "}":
+            name, end = _DECODER.raw_decode(text, at)
+            start = _after_blank(text, _after_blank(text, end) + 1)
+            _, after = _DECODER.raw_decode(text, start)
+            spots.append(Spot(name, (at, end), (start, after)))
+            if len(spots) > _MOST_FIELDS:
+                raise BadBody(f"The body has more than {_MOST_FIELDS} fields.")
+            at = _after_blank(text, after)
+            if text[at] == ",":
+                at = _after_blank(text, at + 1)
+    except RecursionError:
+        raise BadBody("The body is nested too deeply.") from None
+    return spots
+
+
+def _after_blank(text: str, at: int) -> int:
+    blank = _BLANK.match(text, at)
+    assert blank is not None
+    return blank.end()
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -24,7 +24,7 @@ async def count_tokens(exchange: Exchange) -> web.Response:
         raise Refusal("No model that counts tokens can be asked.", 404, "not_found")
     candidate = lane.candidates[0]
     try:
-        outgoing = exchange.outgoing(candidate, "/count_tokens")
+        outgoing = await exchange.outgoing(candidate, "/count_tokens")
         answer = await fetch_whole(exchange.tools.session(), outgoing, _WITHIN_S)
     except (Broken, SettingsError) as error:
         raise Refusal(f"{candidate.name} did not count the tokens.", 503, "no_count") from error
@@ -32,5 +32,8 @@ async def count_tokens(exchange: Exchange) -> web.Response:
         raise Refusal(f"{candidate.name} counts no tokens.", 404, "not_found")
     secrets = exchange.secrets(candidate)
     body = answer.body if answer.status == 200 else redact_body(answer.body, secrets)
-    headers = passed_back(answer) | {"x-request-id": exchange.request_id}
+    headers = passed_back(answer.headers) | {
+        "Content-Type": "application/json",
+        "x-request-id": exchange.request_id,
+    }
     return web.Response(status=answer.status, body=body, headers=headers)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import aiohttp
 
-from adapters.gateway.body import Body
+from adapters.gateway.body import USUAL, Body, Wording
 from adapters.gateway.live import LiveConfig
 from adapters.gateway.transport import Outgoing
 from bot.models import Dialect, FailureReason, Secret, Usage
@@ -22,6 +23,9 @@ from bot.settings import Timeouts
 
 if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 GONE = 499
 """The status, as nginx writes it, of a request whose caller went away before its answer."""
@@ -61,7 +65,7 @@ class Tried:
     """One attempt under way or over.
 
     `answered` is True when the caller got something of it; `estimated` when its tokens are
-    guessed.
+    guessed. `wording` is how the candidate wants the request put.
     """
 
     candidate: Candidate
@@ -76,6 +80,7 @@ class Tried:
     first_token_ms: float | None = None
     answered: bool = False
     estimated: bool = False
+    wording: Wording = USUAL
 
 
 @dataclass(slots=True)
@@ -92,7 +97,11 @@ class Tools:
 
 @dataclass(slots=True)
 class Exchange:
-    """A request under way: its lane, its walk and what was tried so far."""
+    """A request under way: its lane, its walk and what was tried so far.
+
+    `ended_status` is what a stream that had begun with keep-alives ended with, where that is no
+    success.
+    """
 
     request_id: str
     dialect: Dialect
@@ -104,6 +113,7 @@ class Exchange:
     query: str = ""
     at: datetime = field(init=False)
     tried: list[Tried] = field(default_factory=list)
+    ended_status: int | None = None
 
     def __post_init__(self) -> None:
         self.at = self.now()
@@ -118,11 +128,10 @@ class Exchange:
         self.tried.append(one)
         return one
 
-    def outgoing(self, candidate: Candidate, tail: str = "", *, counted: bool = True) -> Outgoing:
-        """Return the request for a candidate; `tail` goes behind the path. Raises SettingsError.
-
-        Unless `counted`, a stream is not asked to count its tokens.
-        """
+    async def outgoing(
+        self, candidate: Candidate, tail: str = "", *, wording: Wording = USUAL
+    ) -> Outgoing:
+        """Return the request for a candidate; `tail` goes behind the path. Raises SettingsError."""
         route = self.tools.live.route(candidate, self.dialect)
         headers = dict(route.headers)
         for name in _PASSED_ON[self.dialect]:
@@ -135,8 +144,14 @@ class Exchange:
         ref = candidate.hop.ref
         assert ref is not None
         url = _url(route.url, tail, beta=self._beta)
-        body = self.body.for_model(ref.name, self.dialect, counted=counted)
+        body = await self.off_loop(self.body.for_model, ref.name, self.dialect, wording)
         return Outgoing(url, headers, body, route.proxy)
+
+    async def off_loop(self, work: Callable[P, T], *args: P.args, **kw: P.kwargs) -> T:
+        """Do work on the body, in a thread where it is so large that all others would wait."""
+        if self.body.large:
+            return await asyncio.to_thread(work, *args, **kw)
+        return work(*args, **kw)
 
     def failed(
         self,
@@ -159,6 +174,12 @@ class Exchange:
             retry_same=verdict.retry_same,
         )
         if row is not None:
+            self.tools.cooldowns_changed()
+
+    def begun(self, one: Tried) -> None:
+        """Note the first content: a trial has succeeded, however long the answer may be."""
+        one.first_token_ms = (time.perf_counter() - one.started_s) * 1000
+        if self.walk.answered(one.candidate):
             self.tools.cooldowns_changed()
 
     def answered(self, one: Tried, *, status: int, usage: Usage | None, served: str | None) -> None:
@@ -199,6 +220,8 @@ class Exchange:
         }
         if one is not None:
             headers["x-changeover-model"] = one.candidate.name
+            if one.wording.edits:
+                headers["x-changeover-edited"] = ", ".join(one.wording.edits)
         first = self.lane.first
         if first is not None and (one is None or one.candidate.name != first):
             headers["x-changeover-fallback-from"] = first

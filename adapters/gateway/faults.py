@@ -2,6 +2,10 @@
 
 Shapes: OpenAI `{error: {message, type, param, code}}`, Anthropic
 `{type: "error", error: {type, message}, request_id}`.
+
+Types are those that agents ask again on. Claude Code 2.1 retries an error event only when it reads
+`"type":"overloaded_error"` (an event has no status); the SDKs retry by status alone; agents on
+OpenAI's dialect take `server_error` for passing and `api_error` for final.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ _OPENAI_TYPES = {
     403: "permission_error",
     429: "rate_limit_error",
 }
+_USUAL = {Dialect.ANTHROPIC: "api_error", Dialect.OPENAI: "server_error"}
 
 
 def fault(dialect: Dialect, status: int, message: str, code: str, request_id: str) -> bytes:
@@ -33,18 +38,23 @@ def fault(dialect: Dialect, status: int, message: str, code: str, request_id: st
     return orjson.dumps(_document(dialect, status, message, code, request_id))
 
 
-def stream_fault(dialect: Dialect, message: str, code: str, request_id: str) -> bytes:
-    """Write the event that ends a stream which broke after its first content."""
-    document = orjson.dumps(_document(dialect, 502, message, code, request_id))
-    if dialect is Dialect.ANTHROPIC:
-        return b"event: error\ndata: " + document + b"\n\n"
-    return b"data: " + document + b"\n\n"
+def stream_fault(
+    dialect: Dialect, message: str, code: str, request_id: str, *, status: int = 503
+) -> bytes:
+    """Write the event that ends a stream which has begun; by default asking again may help."""
+    return event_of(dialect, _document(dialect, status, message, code, request_id))
+
+
+def event_of(dialect: Dialect, document: dict[str, Any]) -> bytes:
+    """Write an error body as the last event of a stream."""
+    name = b"event: error\n" if dialect is Dialect.ANTHROPIC else b""
+    return name + b"data: " + orjson.dumps(document) + b"\n\n"
 
 
 def _document(
     dialect: Dialect, status: int, message: str, code: str, request_id: str
 ) -> dict[str, Any]:
-    usual = "invalid_request_error" if 400 <= status < 500 else "api_error"
+    usual = "invalid_request_error" if 400 <= status < 500 else _USUAL[dialect]
     if dialect is Dialect.ANTHROPIC:
         kind = _ANTHROPIC_TYPES.get(status, usual)
         return {

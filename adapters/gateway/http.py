@@ -23,10 +23,14 @@ class Limits:
 
     `idle_s` also bounds how long a request line and its headers may take to arrive, `linger_s` how
     long what nobody reads is let in, so that its sender sees the refusal. `drain_s` is how long
-    requests under way may go on when the gateway stops.
+    requests under way may go on when the gateway stops. `bodies_bytes` bounds the bodies of all
+    requests under way, which take some four times as much memory. A stream that has nothing to say
+    gets a sign of life every `keep_alive_s`.
     """
 
     body_bytes: int = 32 * 1024 * 1024
+    bodies_bytes: int = 128 * 1024 * 1024
+    keep_alive_s: float = 15.0
     body_s: float = 30.0
     idle_s: float = 75.0
     linger_s: float = 5.0
@@ -94,25 +98,6 @@ def _unreadable(error: BaseException | None) -> str:
     if isinstance(error, http_exceptions.ContentEncodingError):
         return "The body is compressed in a way that is not read here: send it as it is, or gzip."
     return "This is no HTTP request."
-
-
-async def read_body(request: web.Request, most_bytes: int) -> bytes:
-    """Read the body, and stop as soon as it is too large, whatever it unpacks to.
-
-    The library's own way unpacks up to twice as much ahead, which a small body may demand.
-
-    Raises:
-        HTTPRequestEntityTooLarge: it has more than `most_bytes`.
-    """
-    if request.content.is_eof():
-        return await request.read()
-    parts, size = [], 0
-    async for part in request.content.iter_any():
-        size += len(part)
-        if size > most_bytes:
-            raise web.HTTPRequestEntityTooLarge(most_bytes, size)
-        parts.append(part)
-    return b"".join(parts)
 
 
 def as_json(document: object, status: int = 200, **headers: str) -> web.Response:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from adapters.gateway.exchange import Exchange
+from adapters.gateway.caller_stream import CallerStream
+from adapters.gateway.exchange import CallerGone, Exchange, Refusal
+from adapters.gateway.faults import fault
 from adapters.gateway.streamed import ask_streamed
 from adapters.gateway.transport import Broken
 from adapters.gateway.whole import ask_whole
@@ -14,7 +16,57 @@ from bot.routing.failure import Outcome, Verdict
 from bot.routing.router import Candidate
 
 
-async def reply(exchange: Exchange, request: web.Request) -> web.StreamResponse:
+async def reply(
+    exchange: Exchange, request: web.Request, keep_alive_s: float
+) -> web.StreamResponse:
+    """Return the first good answer, or what is to be said instead.
+
+    Raises:
+        Refusal: nobody answered.
+        CallerGone: there is nobody to answer any more.
+    """
+    if not exchange.body.stream:
+        return await _walk(exchange, None)
+    caller = CallerStream(request, exchange.dialect, exchange.request_id, keep_alive_s)
+    try:
+        return await _stream(exchange, caller)
+    finally:
+        await caller.close()
+
+
+async def _stream(exchange: Exchange, caller: CallerStream) -> web.StreamResponse:
+    """Stream to a caller, who may be hearing keep-alives by the time that nobody answers."""
+    try:
+        response = await _walk(exchange, caller)
+    except Refusal as refusal:
+        await caller.close()
+        if caller.response is None:
+            raise
+        status, code = refusal.status, refusal.code
+        if refusal.headers.get("x-should-retry") != "false":
+            status = 503
+        body = fault(exchange.dialect, status, refusal.message, code, exchange.request_id)
+        await _end(caller, status, body, code)
+        exchange.ended_status = refusal.status
+        return caller.response
+    await caller.close()
+    if caller.response is None or response is caller.response:
+        return response
+    assert isinstance(response, web.Response)
+    body = response.body if isinstance(response.body, bytes) else b""
+    await _end(caller, response.status, body, "refused")
+    exchange.ended_status = response.status
+    return caller.response
+
+
+async def _end(caller: CallerStream, status: int, body: bytes, code: str) -> None:
+    try:
+        await caller.fail(status, body, code)
+    except ConnectionError as error:
+        raise CallerGone from error
+
+
+async def _walk(exchange: Exchange, caller: CallerStream | None) -> web.StreamResponse:
     """Return the first good answer, or what a provider says of a request that is wrong.
 
     Fault that a fallback finds with the request counts only when everybody who was asked finds
@@ -26,7 +78,7 @@ async def reply(exchange: Exchange, request: web.Request) -> web.StreamResponse:
     """
     refusal: web.StreamResponse | None = None
     while (candidate := exchange.next()) is not None:
-        response = await _ask(exchange, candidate, request)
+        response = await _ask(exchange, candidate, caller)
         if response is None:
             continue
         if exchange.tried[-1].answered:
@@ -39,13 +91,13 @@ async def reply(exchange: Exchange, request: web.Request) -> web.StreamResponse:
 
 
 async def _ask(
-    exchange: Exchange, candidate: Candidate, request: web.Request
+    exchange: Exchange, candidate: Candidate, caller: CallerStream | None
 ) -> web.StreamResponse | None:
     """Ask one candidate; None when it failed, an unanswered attempt's response when it refused."""
     one = exchange.begin(candidate)
     try:
-        if exchange.body.stream:
-            return await ask_streamed(exchange, one, request)
+        if caller is not None:
+            return await ask_streamed(exchange, one, caller)
         return await ask_whole(exchange, one)
     except Broken as broken:
         exchange.failed(one, broken.verdict)

@@ -12,13 +12,14 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from adapters.gateway.body import BadBody, Body
+from adapters.gateway.body import Body
 from adapters.gateway.callers import Callers, from_this_machine
 from adapters.gateway.counting import count_tokens
 from adapters.gateway.exchange import GONE, CallerGone, Exchange, Refusal, Tools
 from adapters.gateway.faults import fault
-from adapters.gateway.http import Handler, Limits, Server, as_json, dialect_of, read_body
+from adapters.gateway.http import Handler, Limits, Server, as_json, dialect_of
 from adapters.gateway.models import model_list, model_row
+from adapters.gateway.reading import Bodies
 from adapters.gateway.record import Recorder
 from adapters.gateway.reply import reply
 from bot.errors import UnknownModelError
@@ -29,6 +30,7 @@ from bot.routing.router import Walk
 
 _log = logging.getLogger("gateway")
 _LAST_IN_S = 0.05
+_LONGEST_MODEL = 250
 _LAST_WORDS_S = 1.0
 _MODELS = "/v1/models"
 _dice = SystemRandom()
@@ -59,6 +61,7 @@ class Gateway:
         self._busy: set[asyncio.Task[object]] = set()
         self._run = _dice.getrandbits(24)
         self._count = 0
+        self._bodies = Bodies(parts.limits)
         self.app = web.Application()
         self._paths: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": self._openai},
@@ -127,6 +130,8 @@ class Gateway:
     async def _elsewhere(self, request: web.Request, path: str) -> web.StreamResponse:
         match = await self.app.router.resolve(request)
         if match.http_exception is None:
+            if request.headers.get("Expect"):
+                await match.expect_handler(request)
             return await match.handler(request)
         words = (
             f"There is nothing at {path[:200]}. This gateway answers POST /v1/chat/completions, "
@@ -149,8 +154,7 @@ class Gateway:
         self._busy.add(task)
         status = 500
         try:
-            response = await self._guarded(request, dialect, request_id)
-            status = response.status
+            response, status = await self._guarded(request, dialect, request_id)
         except Refusal as refusal:
             response = self._refuse(dialect, refusal, request_id)
             status = response.status
@@ -170,12 +174,19 @@ class Gateway:
 
     async def _guarded(
         self, request: web.Request, dialect: Dialect, request_id: str
-    ) -> web.StreamResponse:
+    ) -> tuple[web.StreamResponse, int]:
+        """Return the answer, and with what status it is counted."""
         caller = self._caller(request)
-        body = await self._read(request)
-        exchange = self._exchange(request, dialect, request_id, body)
+        async with self._bodies.read(request) as body:
+            exchange = self._exchange(request, dialect, request_id, body)
+            response = await self._replied(exchange, request, caller)
+            return response, exchange.ended_status or response.status
+
+    async def _replied(
+        self, exchange: Exchange, request: web.Request, caller: str
+    ) -> web.StreamResponse:
         try:
-            return await reply(exchange, request)
+            return await reply(exchange, request, self._parts.limits.keep_alive_s)
         finally:
             exchange.close()
             recorder = self._parts.recorder
@@ -187,8 +198,8 @@ class Gateway:
         dialect, request_id = Dialect.ANTHROPIC, self._new_id()
         try:
             self._caller(request)
-            body = await self._read(request)
-            return await count_tokens(self._exchange(request, dialect, request_id, body))
+            async with self._bodies.read(request) as body:
+                return await count_tokens(self._exchange(request, dialect, request_id, body))
         except Refusal as refusal:
             return self._refuse(dialect, refusal, request_id)
 
@@ -202,31 +213,6 @@ class Gateway:
     def _who_may_call(self) -> str:
         return OPEN_TO_THIS_MACHINE if self._parts.callers.open else WRONG_CREDENTIALS
 
-    async def _read(self, request: web.Request) -> Body:
-        """Read the body within bounds. Raises Refusal."""
-        limits = self._parts.limits
-        words = f"The body is larger than {limits.body_bytes >> 20} MiB."
-        too_large = Refusal(words, 413, "too_large", closes=True)
-        if (request.content_length or 0) > limits.body_bytes:
-            raise too_large
-        try:
-            if request.content.is_eof():
-                raw = await request.read()
-            else:
-                async with asyncio.timeout(limits.body_s):
-                    raw = await read_body(request, limits.body_bytes)
-            return Body.read(raw)
-        except web.HTTPRequestEntityTooLarge:
-            raise too_large from None
-        except TimeoutError:
-            words = f"The body did not arrive within {limits.body_s:g} s."
-            raise Refusal(words, 408, "timeout", closes=True) from None
-        except web.RequestPayloadError:
-            words = "The body cannot be decoded."
-            raise Refusal(words, 400, "invalid_request", closes=True) from None
-        except BadBody as error:
-            raise Refusal(str(error), 400, "invalid_request") from error
-
     def _exchange(
         self, request: web.Request, dialect: Dialect, request_id: str, body: Body
     ) -> Exchange:
@@ -234,7 +220,8 @@ class Gateway:
         headers, tools = request.headers, self._parts.tools
         alone = headers.get("x-changeover-fallback", "").strip().lower() == "none"
         try:
-            lane = tools.live.lane(body.model, dialect, fallbacks=not alone)
+            # Longer than any name: enough to say that it is none.
+            lane = tools.live.lane(body.model[:_LONGEST_MODEL], dialect, fallbacks=not alone)
         except UnknownModelError as error:
             raise Refusal(f"{error.message} {error.hint}", 404, "model_not_found") from error
         walk = Walk(lane, self._parts.book)

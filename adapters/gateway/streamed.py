@@ -8,27 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+import orjson
 from aiohttp import web
 
+from adapters.gateway.caller_stream import CallerStream
 from adapters.gateway.exchange import CallerGone, Exchange, Tried
 from adapters.gateway.faults import fault, stream_fault
+from adapters.gateway.reworded import reworded
 from adapters.gateway.transport import Broken, Incoming, Whole, begin
-from adapters.gateway.whole import conclude, judge
+from adapters.gateway.whole import conclude, judge, passed_back
 from bot.costs.usage import estimate_cut
 from bot.dialects.events import Kind
+from bot.dialects.history import edit_for
 from bot.dialects.stream import Ending, StreamEvent, StreamParser
 from bot.models import Dialect, FailureReason, Usage
+from bot.ports import Json
 from bot.routing.failure import Outcome, Verdict, classify_stream
+from bot.settings import Timeouts
 
 _MOST_HELD_BYTES = 1 << 20
 _MOST_SILENCE_BYTES = 1 << 16
-_HEADERS = {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-cache",
-    "X-Accel-Buffering": "no",
-}
 _DONE = b"data: [DONE]\n\n"
 _NO_STREAM = Verdict(
     Outcome.FAILED, FailureReason.BAD_RESPONSE, detail="a whole answer instead of a stream"
@@ -36,7 +38,7 @@ _NO_STREAM = Verdict(
 
 
 async def ask_streamed(
-    exchange: Exchange, one: Tried, request: web.Request
+    exchange: Exchange, one: Tried, caller: CallerStream
 ) -> web.StreamResponse | None:
     """Ask one candidate; None when it failed before its first content.
 
@@ -44,18 +46,18 @@ async def ask_streamed(
         Broken, SettingsError: it failed, and nobody has noted it yet.
         CallerGone: the caller takes nothing more.
     """
-    response = await _ask(exchange, one, request, counted=True)
-    if isinstance(response, Whole) and _minds_counting(exchange, response):
-        response = await _ask(exchange, one, request, counted=False)
+    response = await _ask(exchange, one, caller)
+    while isinstance(response, Whole) and await reworded(exchange, one, response):
+        response = await _ask(exchange, one, caller)
     return _no_stream(exchange, one, response) if isinstance(response, Whole) else response
 
 
 async def _ask(
-    exchange: Exchange, one: Tried, request: web.Request, *, counted: bool
+    exchange: Exchange, one: Tried, caller: CallerStream
 ) -> web.StreamResponse | Whole | None:
     """Ask for a stream and hand it on; what is no stream is returned as it is."""
     tools = exchange.tools
-    outgoing = exchange.outgoing(one.candidate, counted=counted)
+    outgoing = await exchange.outgoing(one.candidate, wording=one.wording)
     incoming = await begin(tools.session(), outgoing, tools.timeouts.first_token_s)
     try:
         if incoming.status != 200 or "json" in incoming.kind:
@@ -63,16 +65,10 @@ async def _ask(
         relay = _Relay(exchange, one, incoming)
         verdict = await relay.until_content()
         if verdict is None:
-            return await relay.hand_on(request)
-        return relay.give_up(verdict)
+            return await relay.hand_on(caller)
+        return relay.refusal() or relay.give_up(verdict)
     finally:
         incoming.close()
-
-
-def _minds_counting(exchange: Exchange, answer: Whole) -> bool:
-    """Decide whether a server refuses the option which we, and not the caller, have added."""
-    ours = exchange.dialect is Dialect.OPENAI and "stream_options" not in exchange.body.document
-    return ours and answer.status in (400, 422) and b"stream_options" in answer.body
 
 
 def _no_stream(exchange: Exchange, one: Tried, answer: Whole) -> web.Response | None:
@@ -88,6 +84,10 @@ def _left_s(exchange: Exchange, one: Tried) -> float:
     return max(exchange.tools.timeouts.first_token_s - spent_s, 0.0)
 
 
+def _may_be_reworded(error: Json) -> bool:
+    return error is not None and edit_for(str(error)) is not None
+
+
 class _Relay:
     """One upstream stream on its way to the caller."""
 
@@ -98,7 +98,8 @@ class _Relay:
         self._exchange = exchange
         self._one = one
         self._incoming = incoming
-        self._parser = StreamParser(exchange.dialect, provider.id)
+        self._parser = StreamParser(exchange.dialect, provider.id, choices=exchange.body.choices)
+        self._heard_s = asyncio.get_running_loop().time()
         self._held: list[StreamEvent] = []
         self._held_bytes = 0
         self._silence = b""
@@ -108,21 +109,29 @@ class _Relay:
 
     async def until_content(self) -> Verdict | None:
         """Read up to the first content; return why there will be none. Raises Broken."""
+
+        async def hold(_: asyncio.Timeout) -> None:
+            while not (self._parser.started or self._parser.over):
+                events = await self._read()
+                if events is None:
+                    break
+                self._hold(events)
+
         try:
-            async with asyncio.timeout(_left_s(self._exchange, self._one)):
-                while not (self._parser.started or self._parser.over):
-                    events = await self._read()
-                    if events is None:
-                        break
-                    self._hold(events)
+            await self._patiently(_left_s(self._exchange, self._one), hold)
         except TimeoutError:
-            words = f"no first token within {self._exchange.tools.timeouts.first_token_s:g} s"
+            words = self._silent("no first token within", self._timeouts.first_token_s)
             return Verdict(Outcome.FAILED, FailureReason.TIMEOUT, detail=words)
         if self._parser.started and not self._parser.failed:
-            self._one.first_token_ms = (time.perf_counter() - self._one.started_s) * 1000
+            self._exchange.begun(self._one)
             return None
         verdict = self._judged()
         return None if verdict.ok else verdict
+
+    def refusal(self) -> Whole | None:
+        """Return an error that came as the first event, as if it had come by itself."""
+        error = self._error.body if self._error else None
+        return Whole(400, {}, orjson.dumps(error)) if _may_be_reworded(error) else None
 
     def give_up(self, verdict: Verdict) -> web.Response | None:
         """Note why there is no content; answer with it where that is the caller's own fault."""
@@ -143,12 +152,12 @@ class _Relay:
         headers = {"Content-Type": "application/json"} | exchange.headers(self._one)
         return web.Response(status=400, body=content, headers=headers)
 
-    async def hand_on(self, request: web.Request) -> web.StreamResponse:
+    async def hand_on(self, caller: CallerStream) -> web.StreamResponse:
         """Write what was held and what follows to the caller. Raises CallerGone."""
-        exchange, one = self._exchange, self._one
-        response = web.StreamResponse(headers=_HEADERS | exchange.headers(one))
+        exchange = self._exchange
         try:
-            last_words = self._note(await self._rest(response, request))
+            response = await self._begin(caller)
+            last_words = self._note(await self._rest(response))
             if last_words:
                 await response.write(last_words)
             await response.write_eof()
@@ -156,8 +165,10 @@ class _Relay:
                 await self._incoming.settle()
         except asyncio.CancelledError:
             self._note_gone()
-            if not (exchange.tools.stopping and response.prepared):
+            begun = caller.response
+            if begun is None or not (exchange.tools.stopping and begun.prepared):
                 raise
+            response = begun
             with suppress(ConnectionError):
                 words = "The gateway is being stopped in mid-answer; ask again."
                 await response.write(self._fault("stopping", words))
@@ -186,36 +197,69 @@ class _Relay:
         if self._one.latency_ms is None:
             self._exchange.hung_up(self._one, usage=self._usage(), served=self._served)
 
-    async def _rest(self, response: web.StreamResponse, request: web.Request) -> Verdict | None:
-        """Hand on what was held and what follows; return what broke.
+    async def _begin(self, caller: CallerStream) -> web.StreamResponse:
+        """Begin the answer with what was held. Raises TimeoutError for a caller who reads not."""
+        headers = self._exchange.headers(self._one) | passed_back(self._incoming.headers)
+        async with asyncio.timeout(self._timeouts.idle_s):
+            response = await caller.begin(headers)
+            await self._show(response, self._held)
+        return response
+
+    async def _rest(self, response: web.StreamResponse) -> Verdict | None:
+        """Hand on what follows; return what broke.
 
         Raises TimeoutError when it is the caller who does not read.
         """
-        idle_s = self._exchange.tools.timeouts.idle_s
+        idle_s = self._timeouts.idle_s
         loop = asyncio.get_running_loop()
+
+        async def relay(idle: asyncio.Timeout) -> None:
+            while not self._parser.over:
+                events = await self._read()
+                if events is None:
+                    break
+                await self._show(response, events)
+                if any(event.kind is not Kind.SILENCE for event in events):
+                    self._heard_s = loop.time()
+                    idle.reschedule(self._heard_s + idle_s)
+
         try:
-            async with asyncio.timeout(idle_s) as idle:
-                self._writing = True
-                await response.prepare(request)
-                await self._show(response, self._held)
-                while not self._parser.over:
-                    events = await self._read()
-                    if events is None:
-                        break
-                    await self._show(response, events)
-                    if any(event.kind is not Kind.SILENCE for event in events):
-                        idle.reschedule(loop.time() + idle_s)
+            await self._patiently(idle_s, relay)
         except TimeoutError:
             if self._writing:
                 raise
-            broken = Broken(FailureReason.TIMEOUT, f"nothing for {idle_s:g} s")
+            broken = Broken(FailureReason.TIMEOUT, self._silent("nothing for", idle_s))
         except Broken as error:
             broken = error
         else:
             verdict = self._judged()
             return None if verdict.ok else verdict
         # With the reason for the end said, only the last formality is missing.
-        return None if self._parser.ending is Ending.WHOLE else broken.verdict
+        return None if self._ending is Ending.WHOLE else broken.verdict
+
+    async def _patiently(
+        self, limit_s: float, work: Callable[[asyncio.Timeout], Awaitable[None]]
+    ) -> None:
+        """Do work within a limit, and within a longer one while a thinking block is open.
+
+        Raises TimeoutError.
+        """
+        while True:
+            try:
+                async with asyncio.timeout(limit_s) as limit:
+                    return await work(limit)
+            except TimeoutError:
+                if self._writing or not self._parser.thinking:
+                    raise
+                waited_s = asyncio.get_running_loop().time() - self._heard_s
+                limit_s = self._timeouts.thinking_s - waited_s
+                if limit_s <= 0:
+                    raise
+
+    def _silent(self, words: str, limit_s: float) -> str:
+        if self._parser.thinking:
+            return f"thought for {self._timeouts.thinking_s:g} s without a word"
+        return f"{words} {limit_s:g} s"
 
     async def _read(self) -> list[StreamEvent] | None:
         """Return the next events, None at the stream's end. Raises Broken."""
@@ -237,7 +281,8 @@ class _Relay:
                 self._error = event
             self._held.append(event)
             self._held_bytes += len(event.raw)
-        if self._held_bytes > _MOST_HELD_BYTES:
+            self._heard_s = asyncio.get_running_loop().time()
+        if self._held_bytes > _MOST_HELD_BYTES and not self._parser.started:
             raise Broken(FailureReason.BAD_RESPONSE, "too much before the first content")
 
     async def _show(self, response: web.StreamResponse, events: list[StreamEvent]) -> None:
@@ -261,10 +306,16 @@ class _Relay:
         return classify_stream(
             self._provider_id,
             self._exchange.dialect,
-            self._parser.ending,
+            self._ending,
             self._error,
             secrets=self._exchange.secrets(self._one.candidate),
         )
+
+    @property
+    def _ending(self) -> Ending:
+        ending = self._parser.ending
+        empty = ending is Ending.EMPTY and self._exchange.body.may_be_empty
+        return Ending.WHOLE if empty else ending
 
     def _fault(self, code: str, words: str) -> bytes:
         return stream_fault(self._exchange.dialect, words, code, self._exchange.request_id)
@@ -272,7 +323,7 @@ class _Relay:
     def _usage(self) -> Usage:
         """Return the counted tokens; of a stream that never said them all, an estimate."""
         usage = self._parser.usage
-        whole = self._parser.ending is Ending.WHOLE
+        whole = self._ending is Ending.WHOLE
         if usage is not None and whole:
             return usage
         usage, self._one.estimated = estimate_cut(
@@ -281,6 +332,10 @@ class _Relay:
             answer_bytes=self._parser.said_bytes,
         )
         return usage
+
+    @property
+    def _timeouts(self) -> Timeouts:
+        return self._exchange.tools.timeouts
 
     @property
     def _served(self) -> str | None:

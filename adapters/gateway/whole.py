@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import orjson
 from aiohttp import web
 
 from adapters.gateway.exchange import Exchange, Tried
+from adapters.gateway.reworded import reworded
 from adapters.gateway.transport import Whole, fetch_whole
 from bot.costs.usage import estimate_cut
-from bot.dialects.answer import served_model
+from bot.dialects.answer import AnswerState, answer_state, served_model
 from bot.dialects.events import said_bytes
 from bot.dialects.usage import read_usage
 from bot.dialects.wire import load_json
 from bot.ports import Json
-from bot.routing.failure import Outcome, Verdict, classify
+from bot.routing.failure import OK, Outcome, Verdict, classify
 from bot.routing.redact import redact_body
 
-_PASSED_BACK = ("Content-Type", "retry-after", "retry-after-ms", "request-id")
+_PASSED_BACK = (
+    "retry-after",
+    "request-id",
+    "x-ratelimit-",
+    "anthropic-ratelimit-",
+    "x-should-retry",
+)
 
 
 async def ask_whole(exchange: Exchange, one: Tried) -> web.Response | None:
     """Ask one candidate; None when it failed. Raises Broken, SettingsError."""
-    tools = exchange.tools
-    outgoing = exchange.outgoing(one.candidate)
-    answer = await fetch_whole(tools.session(), outgoing, tools.timeouts.total_s)
+    answer = await _fetch(exchange, one)
+    while await reworded(exchange, one, answer):
+        answer = await _fetch(exchange, one)
     verdict, document = judge(exchange, one, answer)
     return conclude(exchange, one, answer, verdict, document)
+
+
+async def _fetch(exchange: Exchange, one: Tried) -> Whole:
+    tools = exchange.tools
+    outgoing = await exchange.outgoing(one.candidate, wording=one.wording)
+    return await fetch_whole(tools.session(), outgoing, tools.timeouts.total_s)
 
 
 def judge(exchange: Exchange, one: Tried, answer: Whole) -> tuple[Verdict, Json]:
@@ -43,6 +58,9 @@ def judge(exchange: Exchange, one: Tried, answer: Whole) -> tuple[Verdict, Json]
         parsed=document,
         secrets=exchange.secrets(one.candidate),
     )
+    if exchange.body.may_be_empty and answer.status == 200 and not verdict.ok:
+        empty = answer_state(exchange.dialect, document) is AnswerState.EMPTY
+        verdict = OK if empty else verdict
     return verdict, document
 
 
@@ -57,7 +75,8 @@ def conclude(
     if verdict.outcome is Outcome.FAILED:
         exchange.failed(one, verdict, status=answer.status, usage=usage, served=served)
         return None
-    if verdict.outcome is Outcome.CALLER and not exchange.meant_for(one):
+    ours = one.wording.edits or not exchange.meant_for(one)
+    if verdict.outcome is Outcome.CALLER and ours:
         exchange.refused(one, verdict, status=answer.status, usage=usage)
         return handed_on(exchange, one, answer, clean=False)
     good = verdict.outcome is Outcome.OK
@@ -73,20 +92,24 @@ def conclude(
 
 def handed_on(exchange: Exchange, one: Tried, answer: Whole, *, clean: bool) -> web.Response:
     """Give the provider's answer back as it is, what an error echoes of a key blacked out."""
-    headers = exchange.headers(one)
-    headers |= passed_back(answer)
+    kind = answer.headers.get("Content-Type", "")
+    headers = exchange.headers(one) | passed_back(answer.headers)
+    headers["Content-Type"] = kind if _can_be_sent(kind) else "application/json"
     body = answer.body if clean else redact_body(answer.body, exchange.secrets(one.candidate))
     return web.Response(status=answer.status, body=body, headers=headers)
 
 
-def passed_back(answer: Whole) -> dict[str, str]:
+def passed_back(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the provider's headers that a caller gets; one that cannot be sent is left out."""
-    headers = {"Content-Type": "application/json"}
-    for name in _PASSED_BACK:
-        value = answer.headers.get(name)
-        if value is not None and value.isascii() and value.isprintable():
-            headers[name] = value
-    return headers
+    return {
+        name.lower(): value
+        for name, value in headers.items()
+        if name.lower().startswith(_PASSED_BACK) and _can_be_sent(value)
+    }
+
+
+def _can_be_sent(value: str) -> bool:
+    return bool(value) and value.isascii() and value.isprintable()
 
 
 def _document(raw: bytes) -> Json:

@@ -30,16 +30,24 @@ class Kind(StrEnum):
 
 
 class Reading(NamedTuple):
-    """One event, understood. A NamedTuple, since one is made for every event of every stream."""
+    """One event, understood. A NamedTuple, since one is made for every event of every stream.
+
+    `thinking` is True where it opens a thinking block, shown or hidden, and False where it closes
+    one. `finished` holds the indices of the choices that end with it.
+    """
 
     kind: Kind
     content: bool = False
     finish: str | None = None
     model: str = ""
+    thinking: bool | None = None
+    finished: tuple[Json, ...] = ()
 
 
 ERROR = Reading(Kind.ERROR)
 _LABELS = frozenset({"role", "type", "thought"})
+_THINKING_BLOCKS = frozenset({"thinking", "redacted_thinking"})
+_REASONING = ("reasoning_content", "reasoning", "reasoning_details")
 _NOT_SAID = _LABELS | {"id", "index", "signature", "stop_reason", "stop_sequence"}
 
 
@@ -94,16 +102,27 @@ def _openai(event: str, body: Mapping[str, Json]) -> Reading:
     if not choices:
         counts = body.get("usage") or table(body.get("x_groq")).get("usage")
         return Reading(Kind.USAGE if counts else Kind.OTHER, model=model)
-    finish = next((words(c.get("finish_reason")) for c in choices if c.get("finish_reason")), "")
+    done = [choice for choice in choices if choice.get("finish_reason")]
+    finish = words(done[0].get("finish_reason")) if done else ""
     if finish == "error" or any(choice.get("error") for choice in choices):
         return ERROR
-    content = any(delta_content(choice.get("delta")) for choice in choices)
+    deltas = [table(choice.get("delta")) for choice in choices]
+    content = any(map(delta_content, deltas))
     if finish:
-        return Reading(Kind.FINISH, content, finish, model)
-    return Reading(Kind.CONTENT if content else Kind.OTHER, content, None, model)
+        finished = tuple(choice.get("index") for choice in done)
+        return Reading(Kind.FINISH, content, finish, model, False, finished)
+    kind = Kind.CONTENT if content else Kind.OTHER
+    return Reading(kind, content, None, model, any(map(_reasons, deltas)))
+
+
+def _reasons(delta: Mapping[str, Json]) -> bool:
+    """Return whether a delta is of the thinking that goes before an answer, be it empty."""
+    said = delta.get("content") or delta.get("tool_calls")
+    return not said and any(isinstance(delta.get(key), str | list) for key in _REASONING)
 
 
 def _anthropic(event: str, body: Mapping[str, Json]) -> Reading:
+    thinking: bool | None = None
     match words(body.get("type")) or event:
         case "error":
             return ERROR
@@ -114,6 +133,9 @@ def _anthropic(event: str, body: Mapping[str, Json]) -> Reading:
         case "content_block_start":
             block = table(body.get("content_block"))
             content = delta_content(block)
+            thinking = words(block.get("type")) in _THINKING_BLOCKS
+        case "content_block_stop":
+            content, thinking = False, False
         case "content_block_delta":
             content = delta_content(body.get("delta"))
         case "message_delta":
@@ -123,7 +145,7 @@ def _anthropic(event: str, body: Mapping[str, Json]) -> Reading:
             return Reading(Kind.END)
         case _:
             return Reading(Kind.OTHER)
-    return Reading(Kind.CONTENT if content else Kind.OTHER, content)
+    return Reading(Kind.CONTENT if content else Kind.OTHER, content, thinking=thinking)
 
 
 def _gemini(event: str, body: Mapping[str, Json]) -> Reading:

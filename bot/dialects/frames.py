@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-MOST_BYTES = 1 << 20
-"""The largest event that is read; a larger one is a fault of the sender's."""
+MOST_BYTES = 32 << 20
+"""The largest event that is read: one may hold a whole answer."""
 
 _BLANK_LINE = b"\n\n"
 _ANY_BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")

@@ -38,7 +38,7 @@ _MATTERS = {
 
 MAY_BE_EMPTY = frozenset(
     {"length", "max_tokens", "MAX_TOKENS", "model_context_window_exceeded"}
-    | {"content_filter", "refusal", "pause_turn"}
+    | {"content_filter", "refusal", "pause_turn", "stop_sequence"}
 )
 """Why an answer may end without any content and yet be a good one."""
 
@@ -69,18 +69,29 @@ class StreamParser:
     """Follows one stream. Feed it what arrives, hand on `raw`, and `close` it at the end.
 
     `started` is True from the first content on, `over` after the terminal event or an error:
-    what arrives later is dropped. `served_model` is the first model the stream names. The events
-    do not depend on how the network cut the bytes.
+    what arrives later is dropped. `served_model` is the first model the stream names. `choices`
+    is how many answers were asked for. The events do not depend on how the network cut the bytes.
     """
 
     __slots__ = (
-        "_bytes", "_dialect", "_events_said", "_first", "_frames", "_framing", "_matters",
-        "_starts", "_usage",
+        "_bytes", "_choices", "_dialect", "_events_said", "_finished", "_first", "_frames",
+        "_framing", "_last", "_matters", "_starts", "_thinking", "_usage",
         "ended", "failed", "finish_reason", "served_model", "started",
     )  # fmt: skip
 
-    def __init__(self, dialect: Dialect, provider_id: str, *, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        provider_id: str,
+        *,
+        choices: int = 1,
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
         self._dialect = dialect
+        self._choices = choices
+        self._finished: set[Json] = set()
+        self._last: bytes | None = None
+        self._thinking = False
         self._frames = Frames(lines=dialect is Dialect.OLLAMA, most_bytes=most_bytes)
         self._matters = _MATTERS[dialect]
         self._starts = _STARTS[dialect]
@@ -100,6 +111,17 @@ class StreamParser:
         return self.ended or self.failed
 
     @property
+    def thinking(self) -> bool:
+        """True while a thinking block is open, though it may say nothing for minutes."""
+        if self._last is None or self._dialect is not Dialect.OPENAI:
+            return self._thinking
+        _, data = self._fields(self._last)
+        try:
+            return bool(read_event(self._dialect, "", load_json(data)).thinking)
+        except ValueError:
+            return False
+
+    @property
     def usage(self) -> Usage | None:
         """The tokens as far as the stream has counted them."""
         return self._usage.usage
@@ -117,16 +139,21 @@ class StreamParser:
     def ending(self) -> Ending:
         """Judge the stream as if it ended here.
 
-        OpenAI's is whole with a finish reason or `[DONE]`, Anthropic's only with `message_stop`.
+        OpenAI's is whole with a finish reason for each choice or `[DONE]`, Anthropic's only with
+        `message_stop`.
         """
         if self.failed:
             return Ending.ERROR
         by_reason = self._dialect in (Dialect.OPENAI, Dialect.GEMINI)
-        if not self.ended and not (by_reason and self.finish_reason):
+        if not self.ended and not (by_reason and self.finish_reason and self._all_finished):
             return Ending.CUT
         if self.started or self.finish_reason in MAY_BE_EMPTY:
             return Ending.WHOLE
         return Ending.EMPTY
+
+    @property
+    def _all_finished(self) -> bool:
+        return self._choices == 1 or len(self._finished) >= self._choices
 
     def feed(self, chunk: bytes) -> list[StreamEvent]:
         """Return the events that this chunk completes."""
@@ -148,6 +175,7 @@ class StreamParser:
                 events.append(StreamEvent(Kind.CONTENT, raw))
                 self._bytes += len(raw)
                 self._events_said += 1
+                self._last = raw
                 continue
             events.append(self._read(raw))
             if self.over:
@@ -171,6 +199,7 @@ class StreamParser:
             said = data.decode("utf-8", "replace") if event == "error" else None
             return StreamEvent(Kind.ERROR, raw, said, "an event of the stream is not JSON")
         reading = read_event(self._dialect, event, body)
+        self._last = None
         self._usage.add(body)
         self._note(reading)
         if reading.content:
@@ -183,6 +212,10 @@ class StreamParser:
     def _note(self, reading: Reading) -> None:
         self.started = self.started or reading.content
         self.finish_reason = reading.finish or self.finish_reason
+        if reading.thinking is not None:
+            self._thinking = reading.thinking
+        if reading.finished and self._choices > 1:
+            self._finished.update(index for index in reading.finished if isinstance(index, int))
         self.ended = reading.kind is Kind.END
         self.failed = reading.kind is Kind.ERROR
         if self.served_model is None and reading.model:

@@ -172,8 +172,9 @@ class Walk:
         return self.book.answered(candidate.scope, trial=self._trial)
 
     def answered(self, candidate: Candidate) -> list[str]:
-        """Note a good answer; return the scopes whose cool-down it ends."""
-        return self.book.answered(candidate.scope, trial=self._trial)
+        """Note a good answer, or that one has begun; return the scopes whose cool-down it ends."""
+        trial, self._trial = self._trial, False
+        return self.book.answered(candidate.scope, trial=trial)
 
     def given_up(self, candidate: Candidate) -> None:
         """Note that the caller hung up, which says nothing of the candidate."""

@@ -1,0 +1,120 @@
+"""Callers' bodies on their way in: each within bounds, and all of them together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from adapters.gateway.body import LARGE_BYTES, BadBody, Body
+from adapters.gateway.exchange import Refusal
+from adapters.gateway.http import Limits
+
+
+class Bodies:
+    """The memory for the bodies of all requests under way."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._held = 0
+
+    @asynccontextmanager
+    async def read(self, request: web.Request) -> AsyncIterator[Body]:
+        """Read a body and hold its room. Raises Refusal."""
+        room = _Room(self)
+        try:
+            raw = await self._read(request, room)
+            try:
+                # Beyond this size the loop would stand still meanwhile.
+                large = len(raw) > LARGE_BYTES
+                body = await asyncio.to_thread(Body.read, raw) if large else Body.read(raw)
+            except BadBody as error:
+                raise Refusal(str(error), 400, "invalid_request") from error
+            yield body
+        finally:
+            room.close()
+
+    def take(self, size: int, *, large: bool) -> None:
+        """Take so many bytes; what small bodies need is kept free of large ones. Raises Refusal."""
+        most = self._limits.bodies_bytes
+        if self._held + size > (most * 3 // 4 if large else most):
+            words = (
+                f"The requests under way hold {most >> 20} MiB of bodies, which is all that this "
+                "gateway takes at once. Try again in a moment."
+            )
+            raise Refusal(words, 503, "busy", {"retry-after": "1"}, closes=True)
+        self._held += size
+
+    def give(self, size: int) -> None:
+        """Give so many bytes back."""
+        self._held -= size
+
+    async def _read(self, request: web.Request, room: _Room) -> bytes:
+        limits = self._limits
+        words = f"The body is larger than {limits.body_bytes >> 20} MiB."
+        too_large = Refusal(words, 413, "too_large", closes=True)
+        if (request.content_length or 0) > limits.body_bytes:
+            raise too_large
+        room.hold(request.content_length or 0)
+        try:
+            if request.content.is_eof():
+                raw = await request.read()
+                room.hold(len(raw))
+                return raw
+            async with asyncio.timeout(limits.body_s):
+                _invite(request)
+                return await _parts(request, limits.body_bytes, room)
+        except web.HTTPRequestEntityTooLarge:
+            raise too_large from None
+        except TimeoutError:
+            words = f"The body did not arrive within {limits.body_s:g} s."
+            raise Refusal(words, 408, "timeout", closes=True) from None
+        except web.RequestPayloadError:
+            words = "The body cannot be decoded."
+            raise Refusal(words, 400, "invalid_request", closes=True) from None
+
+
+class _Room:
+    """What one request holds of it."""
+
+    def __init__(self, bodies: Bodies) -> None:
+        self._bodies = bodies
+        self._held = 0
+
+    def hold(self, size: int) -> None:
+        """Hold room for so many bytes in all."""
+        if size > self._held:
+            self._bodies.take(size - self._held, large=size > LARGE_BYTES)
+            self._held = size
+
+    def close(self) -> None:
+        """Give it back."""
+        self._bodies.give(self._held)
+        self._held = 0
+
+
+async def _parts(request: web.Request, most_bytes: int, room: _Room) -> bytes:
+    """Read the body, and stop as soon as it is too large, whatever it unpacks to.
+
+    The library's own way unpacks up to twice as much ahead, which a small body may demand.
+
+    Raises:
+        HTTPRequestEntityTooLarge: it has more than `most_bytes`.
+    """
+    parts, size = [], 0
+    async for part in request.content.iter_any():
+        size += len(part)
+        if size > most_bytes:
+            raise web.HTTPRequestEntityTooLarge(most_bytes, size)
+        room.hold(size)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _invite(request: web.BaseRequest) -> None:
+    """Ask for the body of a caller who waits to be asked, once nothing speaks against it."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        assert request.transport is not None
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

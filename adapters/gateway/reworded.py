@@ -1,0 +1,53 @@
+"""The same hop once more, in other words: what a refusal asks for, where that is ours to change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from adapters.gateway.body import Body, Wording
+from adapters.gateway.exchange import Exchange, Tried
+from adapters.gateway.transport import Whole
+from bot.dialects.history import edit_for, wants_short_ids
+from bot.models import Dialect
+
+_REFUSED = (400, 422)
+_READ_BYTES = 64 * 1024
+
+
+async def reworded(exchange: Exchange, one: Tried, answer: Whole) -> bool:
+    """Return whether the hop is to be asked again; each kind of change is tried once."""
+    if answer.status not in _REFUSED:
+        return False
+    refusal = answer.body[:_READ_BYTES].decode("utf-8", "replace")
+    wording = await exchange.off_loop(
+        _other_words, exchange.body, exchange.dialect, one.wording, refusal
+    )
+    if wording is None:
+        return False
+    one.wording = wording
+    return True
+
+
+def _other_words(body: Body, dialect: Dialect, known: Wording, refusal: str) -> Wording | None:
+    if dialect is Dialect.OPENAI:
+        ours = body.stream and "stream_options" not in body.document
+        if known.counted and ours and "stream_options" in refusal:
+            return replace(known, counted=False)
+        limit = next(iter(body.renamed_limit().items()), None)
+        # Either the refused name alone is named, or the other one is what it asks for.
+        if limit and not known.renamed and _refuses_name(refusal, *limit):
+            return replace(known, renamed=True)
+    edit = edit_for(refusal)
+    if edit is None or edit in known.edits:
+        return None
+    changed = replace(
+        known, edits=(*known.edits, edit), short_ids=known.short_ids or wants_short_ids(refusal)
+    )
+    return changed if body.edited(dialect, changed) != body.edited(dialect, known) else None
+
+
+def _refuses_name(refusal: str, given: str, other: str) -> bool:
+    words = refusal.lower()
+    unknown = any(word in words for word in ("unsupported", "not supported", "unrecognized"))
+    named = given in words.replace(other, "")
+    return named and (other in words or unknown)
