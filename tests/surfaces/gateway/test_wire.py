@@ -397,7 +397,7 @@ async def _raw(gate: Gate, *parts: bytes) -> tuple[bytes, asyncio.StreamWriter, 
 
 def _head(length: int) -> bytes:
     return (
-        f"POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
         f"content-length: {length}\r\nexpect: 100-continue\r\nconnection: close\r\n\r\n"
     ).encode()
 
