@@ -18,11 +18,15 @@ _WEEKEND = (5, 6)
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """A primary and a chain, each entry a preset's name or a model."""
+    """A primary and a chain, each entry a preset's name or a model.
+
+    With `private_only` it promises that no conversation leaves the team's machines.
+    """
 
     name: str
     primary: str
     fallbacks: tuple[str, ...]
+    private_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,9 @@ def parse_catalog(source: str) -> Catalog:
         },
         chain=tuple(data["chain"]["fallbacks"]),
         strategies={
-            name: Strategy(name, table["primary"], tuple(table["fallbacks"]))
+            name: Strategy(
+                name, table["primary"], tuple(table["fallbacks"]), table.get("private_only", False)
+            )
             for name, table in data["strategies"].items()
         },
         models={_ref(name): _facts(name, table, as_of) for name, table in data["models"].items()},

@@ -74,7 +74,8 @@ class PriceTier:
 class Price:
     """Unit prices in USD per one million tokens, with where and when they were read.
 
-    `source` is one of `operator`, `config`, `reported`, `genai-prices`, `catalog`, `local`.
+    `source` is one of `operator`, `config`, `reported`, `genai-prices`, `catalog`, `local`;
+    `assumed` when a vendor's list is taken for what a proxy served.
     `cache_write_usd_per_1m` is for a cache that lives 5 minutes. `tiers` are in rising order.
     Speech, pictures and web searches have prices of their own where they are known.
     `variants` are the prices under other terms than the usual ones, by `Usage.terms`.
@@ -94,6 +95,7 @@ class Price:
     variants: tuple[tuple[str, Price], ...] = ()
     cached_audio_usd_per_1m: Decimal | None = None
     image_output_usd_per_1m: Decimal | None = None
+    assumed: bool = False
 
     @property
     def free(self) -> bool:
@@ -159,7 +161,9 @@ class Provider:
 
     `base_url` is the provider's own scheme and host, or whatever a custom provider's config says.
     `endpoints` are in order of preference; `list_path` is the free model list below the bare
-    host. `config_key` is an `apiKey` of the config file, still with its `${VAR}`.
+    host. `self_hosted` is a server that teams run themselves; whether it is `near` and `private`
+    depends on its address (`bot.dialects.locality`). `config_key` is an `apiKey` of the config
+    file, still with its `${VAR}`.
     """
 
     id: str
@@ -170,7 +174,9 @@ class Provider:
     key_env: str | None = None
     base_url_env: str | None = None
     config_base_url: str | None = None
-    local: bool = False
+    self_hosted: bool = False
+    near: bool = False
+    private: bool = False
     custom: bool = False
     config_key: str | None = field(default=None, repr=False)
     dashboard_url: str = ""

@@ -72,6 +72,9 @@ class FakePrices:
     def listed(self, ref: ModelRef, at: datetime) -> Price | None:
         return shipped().facts(ref).price
 
+    def sold(self, name: str, at: datetime) -> Price | None:
+        return None
+
     def knows(self, ref: ModelRef) -> bool:
         return ref in shipped().models
 

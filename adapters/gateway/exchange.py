@@ -247,7 +247,7 @@ class Exchange:
     def secrets(self, candidate: Candidate) -> list[Secret]:
         """Return what must not be handed on or stored; a local server's key is any word."""
         hop = candidate.hop
-        return [hop.key] if hop.key and not hop.local else []
+        return [hop.key] if hop.key and not hop.private else []
 
     def now(self) -> datetime:
         """Return the present."""

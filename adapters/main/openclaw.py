@@ -28,7 +28,7 @@ class OpenClaw:
                 ports.ledger.add,
                 ports.log.add_events,
                 LazyMemory(wired.database),
-                OpenClawPricer(ports.prices, wired.app.catalog, self._current),
+                OpenClawPricer(ports.prices, wired.app.catalog, self._current, wired.settings.env),
             ),
             wired.clock,
         )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from bot.catalog import Catalog
 from bot.config.schema import ConfigView
-from bot.costs.pricing import price_usage, unit_price
-from bot.models import ModelRef, Price
+from bot.costs.pricing import cost_usd, price_usage, unit_price
+from bot.models import ModelRef, Price, Usage
 from bot.ports import Attempt, Prices
 from bot.routing.chain import provider_of
 
 _MOST_REMEMBERED = 2000
+_FACTOR = 2
+BILLS_CALLS = ("openrouter",)
+"""Providers that say with each answer what it is billed at."""
 
 
 class OpenClawPricer:
@@ -21,10 +24,17 @@ class OpenClawPricer:
     A published price is looked up once an hour of the ledger's time, since some change by day.
     """
 
-    def __init__(self, prices: Prices, catalog: Catalog, view: Callable[[], ConfigView]) -> None:
+    def __init__(
+        self,
+        prices: Prices,
+        catalog: Catalog,
+        view: Callable[[], ConfigView],
+        env: Mapping[str, str],
+    ) -> None:
         self._prices = prices
         self._catalog = catalog
         self._view = view
+        self._env = env
         self._known: dict[tuple[ModelRef, int], Price | None] = {}
         self._known_by = view()
 
@@ -33,8 +43,30 @@ class OpenClawPricer:
         if attempt.reason is not None and not attempt.usage.output_tokens:
             return attempt
         price = self._price(attempt)
-        cost = price_usage(attempt.usage, price)
-        return replace(attempt, cost_nano_usd=cost.nano_usd, price=cost.price)
+        usage = self._believed(attempt, price)
+        guess = usage.reported_cost_usd is not None and attempt.provider not in BILLS_CALLS
+        cost = price_usage(usage, price, estimated=attempt.estimated or (guess and price is None))
+        return replace(
+            attempt,
+            usage=usage,
+            cost_nano_usd=cost.nano_usd,
+            price=cost.price,
+            estimated=cost.estimated,
+        )
+
+    def _believed(self, attempt: Attempt, price: Price | None) -> Usage:
+        """Return the usage with OpenClaw's own figure for it, or without where that is far off.
+
+        It multiplies tokens by whatever its config or its release holds for prices, except where
+        the provider tells the bill of each call.
+        """
+        usage = attempt.usage
+        told = usage.reported_cost_usd
+        if told is None or attempt.provider in BILLS_CALLS or price is None:
+            return usage
+        ours = cost_usd(replace(usage, reported_cost_usd=None), price)
+        near = ours is not None and ours <= told * _FACTOR and told <= ours * _FACTOR
+        return usage if near else replace(usage, reported_cost_usd=None)
 
     def _price(self, attempt: Attempt) -> Price | None:
         key = (attempt.model, int(attempt.at.timestamp()) // 3600)
@@ -43,6 +75,6 @@ class OpenClawPricer:
             self._known.clear()
             self._known_by = view
         if key not in self._known:
-            provider = provider_of(attempt.model, view, self._catalog)
+            provider = provider_of(attempt.model, view, self._catalog, self._env)
             self._known[key] = unit_price(attempt.model, provider, view, self._prices, attempt.at)
         return self._known[key]

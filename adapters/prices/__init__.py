@@ -75,6 +75,13 @@ class ListedPrices:
             self._kept[ref, quarter] = self._look_up(ref, quarter)
         return self._kept[ref, quarter]
 
+    def sold(self, name: str, at: datetime) -> Price | None:
+        """Return what the first vendor that sells a model by this name asks for it."""
+        whole = ModelRef.parse(name)
+        vendors = (ModelRef(id_, name) for id_ in self._catalog.providers)
+        found = (self.listed(ref, at) for ref in (whole, *vendors) if ref)
+        return next((price for price in found if price), None)
+
     def knows(self, ref: ModelRef) -> bool:
         """Decide whether the model's name is published anywhere."""
         return ref in self._own or ref in self._catalog.models or published(ref) is not None

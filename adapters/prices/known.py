@@ -114,7 +114,8 @@ def _changes(model: ModelInfo) -> list[date]:
 def _written(value: Any) -> Any:
     """Leave out what is not known, so that the file is short."""
     if isinstance(value, dict):
-        return {name: _written(one) for name, one in value.items() if one not in (None, ())}
+        known = ((name, one) for name, one in value.items() if one not in (None, ()))
+        return {name: _written(one) for name, one in known if one is not False}
     return [_written(one) for one in value] if isinstance(value, tuple | list) else value
 
 

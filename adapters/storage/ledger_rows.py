@@ -205,7 +205,10 @@ def price_out(price: Price | None) -> str | None:
     """Write unit prices as JSON, the unknown ones left out."""
     if price is None:
         return None
-    values = {name: value for name, value in asdict(price).items() if value not in (None, ())}
+    known = asdict(price).items()
+    values = {
+        name: value for name, value in known if value not in (None, ()) and value is not False
+    }
     return json.dumps(values, default=str, separators=(",", ":"))
 
 

@@ -287,7 +287,7 @@ def _unheard(ctx: Context, ref: ModelRef, view: ConfigView) -> list[Caution]:
     }
     provider = ctx.catalog.provider(ref.provider)
     listed = ModelRef(provider.id, ref.name) if provider else ref
-    if str(ref) in own or (provider and provider.local) or listed in ctx.catalog.models:
+    if str(ref) in own or (provider and provider.self_hosted) or listed in ctx.catalog.models:
         return []
     if ref.provider in {p.lower() for p in view.providers} and not own:
         return []

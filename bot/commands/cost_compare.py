@@ -101,7 +101,7 @@ def _named(ctx: Context, words: tuple[str, ...], config: ConfigView) -> Chosen:
 def _price_at(
     ctx: Context, ref: ModelRef, config: ConfigView
 ) -> Callable[[datetime], Price | None]:
-    provider = provider_of(ref, config, ctx.catalog)
+    provider = provider_of(ref, config, ctx.catalog, ctx.settings.env)
 
     def price_at(at: datetime) -> Price | None:
         return unit_price(ref, provider, config, ctx.ports.prices, at)

@@ -138,7 +138,7 @@ def providers_in(ctx: Context, config: ConfigView, by_model: Sequence[Spend]) ->
     found: dict[str, Provider] = {}
     for group in by_model:
         ref = ModelRef.parse(group.key)
-        provider = provider_of(ref, config, ctx.catalog) if ref else None
+        provider = provider_of(ref, config, ctx.catalog, ctx.settings.env) if ref else None
         if provider is not None and group.cost_nano_usd:
             found.setdefault(provider.id, provider)
     return list(found.values())

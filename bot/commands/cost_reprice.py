@@ -86,7 +86,7 @@ def _priced(ctx: Context, config: ConfigView, attempt: Attempt) -> Amendment | N
         return None
     if not usage.input_tokens + usage.output_tokens:
         return None
-    provider = provider_of(attempt.model, config, ctx.catalog)
+    provider = provider_of(attempt.model, config, ctx.catalog, ctx.settings.env)
     price = served_price(
         attempt.model, attempt.served, provider, config, ctx.ports.prices, attempt.at
     )

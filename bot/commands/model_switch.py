@@ -18,9 +18,12 @@ from bot.config.plan import (
     plan_strategy,
 )
 from bot.config.schema import ConfigView
-from bot.errors import NothingToDoError, UsageError
+from bot.dialects.locality import is_private
+from bot.errors import NothingToDoError, RefusedError, UsageError
+from bot.messages.cautions import not_private
 from bot.messages.model import took_successor
 from bot.models import ModelRef
+from bot.routing.chain import provider_of
 
 
 async def use(ctx: Context, args: Args) -> Card:
@@ -94,6 +97,10 @@ async def strategy(ctx: Context, args: Args) -> Card:
 
     def plan(present: Present) -> Plan:
         primary, *chain = (named.ref for named in models(present.view))
+        if chosen.private_only:
+            provider = provider_of(primary, present.view, ctx.catalog, ctx.settings.env)
+            if not is_private(primary, provider):
+                raise RefusedError(*not_private(primary, chosen.primary))
         edits = plan_strategy(present.view, primary, chain)
         return Plan(edits, present.view.default.primary, str(primary))
 

@@ -97,7 +97,7 @@ def surroundings(ctx: Context, known: Known) -> Surroundings:
 
 def price_of(ctx: Context, ref: ModelRef, view: ConfigView) -> Price | None:
     """Return a model's unit prices now."""
-    provider = provider_of(ref, view, ctx.catalog)
+    provider = provider_of(ref, view, ctx.catalog, ctx.settings.env)
     return unit_price(ref, provider, view, ctx.ports.prices, ctx.now)
 
 

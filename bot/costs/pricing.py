@@ -2,7 +2,7 @@
 
 Precedence: the operator's price (a prices file, or `cost` in the config) → the cost that the
 provider reported → genai-prices → the shipped catalog → unpriced, which is shown as such and
-never as 0. A local server costs nothing.
+never as 0. What runs on the team's own machines costs nothing.
 
 Amounts are exact decimals until the very end: a call's total is rounded once, half up, to a whole
 nano-dollar (a billionth of a dollar); sums of nano-dollars are exact.
@@ -19,6 +19,7 @@ from typing import Any
 
 from bot.config.schema import ConfigView
 from bot.costs.usage import checked
+from bot.dialects.locality import is_private
 from bot.models import ModelRef, Price, PriceTier, Provider, Usage
 from bot.ports import Prices
 
@@ -30,6 +31,7 @@ _MILLION = Decimal(1_000_000)
 _DIGITS = 60
 # What a cache write that lives an hour costs, by one that lives 5 minutes, where only the
 # latter's price is known: twice the input's price by 1.25 times it.
+_FREE = Price(Decimal(0), Decimal(0), source="local")
 _HOUR_BY_5M = Decimal("1.6")
 RATES = tuple(field.name for field in fields(Price) if "_usd_per_" in field.name)
 OWN_SOURCES = ("operator", "config")
@@ -86,15 +88,25 @@ class Cost:
 def unit_price(
     ref: ModelRef, provider: Provider | None, view: ConfigView, prices: Prices, at: datetime
 ) -> Price | None:
-    """Return the unit prices in force at a time, or None when nobody knows them."""
+    """Return the unit prices in force at a time, or None when they are unknown.
+
+    A model is free when it is private, or when the operator wrote zeros for a name that no vendor
+    sells. What a proxy serves is taken to cost what the vendor asks for it, and `assumed`.
+    """
     own = prices.operator(ref) or _configured(ref, view)
-    local = provider is not None and provider.local
-    # Config wizards write zeros for what they do not know; only a local server is really free.
-    if own is not None and (own.source == "operator" or local or not own.free):
+    if is_private(ref, provider):
+        return own or _FREE
+    if own is not None and not own.free:
         return own
-    if local:
-        return Price(Decimal(0), Decimal(0), source="local")
-    return prices.listed(ModelRef(provider.id, ref.name) if provider else ref, at)
+    custom = provider is not None and provider.custom
+    if custom:
+        sold = prices.sold(ref.name, at)
+        sold = replace(sold, assumed=True) if sold else None
+    else:
+        sold = prices.listed(ModelRef(provider.id, ref.name) if provider else ref, at)
+    # Config wizards write zeros for what they do not know, so zeros hold for what no vendor sells.
+    zeros = own if own is not None and (custom or own.source == "operator") else None
+    return sold or zeros
 
 
 def served_price(
@@ -111,7 +123,7 @@ def served_price(
     that one's price counts where it has one, unless the operator has set one for the asked.
     """
     asked = unit_price(ref, provider, view, prices, at)
-    if not served or served == ref.name or (asked and asked.source in (*OWN_SOURCES, "local")):
+    if not served or served == ref.name or (asked and asked.source in (*OWN_SOURCES, _FREE.source)):
         return asked
     return unit_price(ModelRef(ref.provider, served), provider, view, prices, at) or asked
 
@@ -145,6 +157,7 @@ def price_usage(
     with localcontext(prec=_DIGITS):
         total = sum((part.cost_usd for part in parts), Decimal(0))
     known = len(pieces) == len(usage.asides) + 1 and not usage.doubtful
+    known = known and not price.assumed
     estimated = estimated or not (known and all(_covered(*piece) for piece in pieces))
     applied = None if usage.asides else _applied(usage, price)
     return Cost(_nano(total), tuple(parts), price.source, price.as_of, estimated, applied)

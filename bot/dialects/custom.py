@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
 from bot.dialects.wire import rows, table, words
 from bot.models import AuthScheme, Dialect, Endpoint, Provider
@@ -16,7 +14,6 @@ _OPENAI = Endpoint("/v1", "/chat/completions", AuthScheme.BEARER)
 _ANTHROPIC = Endpoint("/v1", "/messages", AuthScheme.X_API_KEY)
 _GEMINI = Endpoint("/v1beta", "/models/{model}:generateContent", AuthScheme.X_GOOG_API_KEY)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_LOCAL_SUFFIXES = (".local", ".localhost", ".internal", ".lan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +67,6 @@ def custom_provider(
         endpoints=_with_auth_header(entry, api.endpoints),
         list_path=api.list_path,
         key_env=variable[1] if variable else None,
-        local=is_local_url(base_url),
         custom=True,
         config_key=key,
     )
@@ -97,21 +93,7 @@ def _overridden(built_in: Provider, entry: Mapping[str, Json]) -> Provider:
         config_base_url=base_url or built_in.config_base_url,
         config_key=key or built_in.config_key,
         endpoints=_with_auth_header(entry, endpoints),
-        local=is_local_url(base_url) if built_in.local and base_url else built_in.local,
     )
-
-
-def is_local_url(url: str) -> bool:
-    """Decide whether a URL stays on this machine or its own network."""
-    try:
-        host = (urlsplit(url).hostname or "").rstrip(".").lower()
-    except ValueError:
-        return False
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return bool(host) and ("." not in host or host.endswith(_LOCAL_SUFFIXES))
-    return address.is_private or address.is_loopback or address.is_unspecified
 
 
 def _api_name(entry: Mapping[str, Json]) -> str:

@@ -9,6 +9,7 @@ from bot.card import Caution
 from bot.catalog import Catalog
 from bot.config.naming import variable_in
 from bot.config.schema import ConfigView, ModelShape
+from bot.dialects.locality import is_cloud_model
 from bot.errors import StorageError
 from bot.messages.words import counted, listed, tokens
 from bot.models import ModelRef
@@ -71,6 +72,7 @@ def of_hop(hop: Hop, hops: Sequence[Hop], rule: AllowRule) -> list[Caution]:
     if not hop.allowed and hop.skip is None and hop.position and rule is AllowRule.UNKNOWN:
         found.append(not_allowed(name))
     found.extend(_age(hop, hops))
+    found.extend(_may_forward(hop))
     return found
 
 
@@ -120,9 +122,9 @@ def _together(found: list[Caution], hops: Sequence[Hop]) -> list[Caution]:
 
 def local_only_in_name(hops: Sequence[Hop]) -> list[Caution]:
     """Warn that a failure of a local primary would send the conversation out."""
-    if not hops or not hops[0].local:
+    if not hops or not hops[0].private:
         return []
-    cloud = [str(hop.ref) for hop in hops[1:] if hop.ref and hop.walked and not hop.local]
+    cloud = [str(hop.ref) for hop in hops[1:] if hop.ref and hop.walked and not hop.private]
     if not cloud:
         return []
     return [
@@ -130,6 +132,32 @@ def local_only_in_name(hops: Sequence[Hop]) -> list[Caution]:
             "cloud_fallback",
             f"The primary is local, but on a failure the conversation goes to {cloud[0]}.",
             "/model strategy local-first",
+        )
+    ]
+
+
+def not_private(ref: ModelRef, preset: str) -> tuple[str, str]:
+    """Refuse a model as the private primary of a strategy, and say what to do instead."""
+    cloud = is_cloud_model(ref.name)
+    why = "is one of Ollama's cloud models" if cloud else "does not run on your own machines"
+    return (
+        f"Nothing changed: {ref} {why}, so conversations would leave them.",
+        f"Point the preset at a private model (/model preset {preset} ollama/llama3.3)"
+        + ("." if cloud else f", or set CHANGEOVER_PRIVATE={ref.provider} if it is private."),
+    )
+
+
+def _may_forward(hop: Hop) -> list[Caution]:
+    provider = hop.provider
+    if hop.skip is not None or provider is None or not (provider.near and provider.custom):
+        return []
+    if provider.private:
+        return []
+    return [
+        Caution(
+            "may_forward",
+            f"{hop.ref} has a local address but may forward to a vendor, so it counts as cloud.",
+            f"If it stays on your machines, set CHANGEOVER_PRIVATE={provider.id}.",
         )
     ]
 

@@ -56,7 +56,7 @@ def state(hop: Hop, hops: Sequence[Hop], now: datetime) -> Text:
         return text(f"retired {hop.facts.retired_on}")
     if hop.facts and hop.facts.misspelt:
         return text("not listed by its provider")
-    ready = "ready, local" if hop.local else "ready"
+    ready = "ready, local" if hop.private else "ready"
     if hop.facts and hop.facts.retires_on:
         return text(f"{ready}, retires {hop.facts.retires_on}")
     return text(ready)

@@ -220,7 +220,8 @@ def _repair(
     view: ConfigView,
 ) -> str:
     name, provider = str(hop.ref or hop.written), hop.provider
-    if hop.local and reason in (FailureReason.NETWORK, FailureReason.TIMEOUT):
+    runs_here = provider is not None and hop.near and (provider.self_hosted or provider.custom)
+    if runs_here and reason in (FailureReason.NETWORK, FailureReason.TIMEOUT):
         ollama = provider is not None and provider.id == "ollama"
         return "Start it: ollama serve" if ollama else f"Start the server behind {name}."
     match reason:
@@ -248,7 +249,7 @@ def _out(hop: Hop) -> str:
 def _replacement(hop: Hop, near: str | None, hops: Sequence[Hop], view: ConfigView) -> str:
     successor = hop.facts.successor if hop.facts else None
     new = str(successor) if successor else f"{hop.ref.provider}/{near}" if near and hop.ref else ""
-    if hop.local and not new and hop.ref:
+    if hop.provider and hop.provider.self_hosted and hop.near and not new and hop.ref:
         return f"ollama pull {hop.ref.name}"
     if not new:
         return _out(hop)

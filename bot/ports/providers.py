@@ -62,6 +62,10 @@ class Prices(Protocol):
         """Return the published price in force at that time: genai-prices, else the catalog."""
         ...
 
+    def sold(self, name: str, at: datetime) -> Price | None:
+        """Return what the vendor of a model asks for it, by its name alone."""
+        ...
+
     def knows(self, ref: ModelRef) -> bool:
         """Decide whether the model's name is known, whatever it costs."""
         ...

@@ -14,6 +14,7 @@ from bot.config.plan import in_models, in_policy
 from bot.config.release import in_old_folder, is_new
 from bot.config.schema import OWN_PROVIDER, ConfigView, ModelChoice
 from bot.dialects.custom import custom_provider
+from bot.dialects.locality import is_private, located
 from bot.models import ModelFacts, ModelRef, Provider, Secret
 from bot.ports import Cooldown
 from bot.routing.cooldown import Scope
@@ -72,9 +73,14 @@ class Hop:
         return self.skip is None
 
     @property
-    def local(self) -> bool:
+    def private(self) -> bool:
         """True when the conversation does not leave the team's machines."""
-        return self.provider is not None and self.provider.local
+        return self.ref is not None and is_private(self.ref, self.provider)
+
+    @property
+    def near(self) -> bool:
+        """True when the server is on this machine or its network, whatever it hands on."""
+        return self.provider is not None and self.provider.near
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +135,17 @@ def providers_of(view: ConfigView, catalog: Catalog) -> dict[str, Provider]:
     return found
 
 
-def provider_of(ref: ModelRef, view: ConfigView, catalog: Catalog) -> Provider | None:
-    """Return the provider that serves a model."""
+def provider_of(
+    ref: ModelRef, view: ConfigView, catalog: Catalog, env: Mapping[str, str]
+) -> Provider | None:
+    """Return the provider that serves a model, with what its address in `env` says of it."""
     built_in = catalog.provider(ref.provider)
     names = {built_in.id, *built_in.aliases} if built_in else {ref.provider}
     found = built_in
     for id_, table in view.providers.items():
         if id_.lower() in names:
             found = custom_provider(id_.lower(), table, built_in)
-    return found
+    return located(found, env) if found else None
 
 
 def key_of(provider: Provider, env: Mapping[str, str]) -> tuple[Secret | None, str | None]:
@@ -199,7 +207,7 @@ def _hop(
     ref = None if variable_in(word) else written(word, view)
     if ref is None:
         ref = _from_variable(word, view, around.env)
-    provider = provider_of(ref, view, around.catalog) if ref else None
+    provider = provider_of(ref, view, around.catalog, around.env) if ref else None
     key, key_name = key_of(provider, around.env) if provider else (None, None)
     allowed = ref is not None and (
         in_models(view, ref)

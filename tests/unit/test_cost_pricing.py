@@ -24,9 +24,11 @@ from bot.costs.pricing import (
     usd,
 )
 from bot.costs.usage import MOST_TOKENS, checked, estimate_cut
+from bot.dialects.locality import located
 from bot.dialects.usage import read_usage
 from bot.errors import SettingsError
 from bot.models import Aside, Dialect, ModelRef, Price, PriceTier, Usage
+from bot.routing.chain import provider_of
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PEAK = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
@@ -38,7 +40,7 @@ def priced(model, dialect, body, at=NOON, config=EMPTY, prices=LISTED):
     """Price an answer's usage as the gateway does."""
     ref = ModelRef.parse(model)
     assert ref is not None
-    provider = shipped().provider(ref.provider)
+    provider = located(shipped().providers[ref.provider], {})
     usage = read_usage(Dialect(dialect), provider.id, body)
     assert usage is not None
     return price_usage(usage, unit_price(ref, provider, config, prices, at))
@@ -448,3 +450,42 @@ def test_a_row_has_the_price_of_its_own_time():
     ref = ModelRef("deepseek", "deepseek-v4-pro")
     july, now = (LISTED.listed(ref, datetime(2026, month, 18, 12, tzinfo=UTC)) for month in (7, 11))
     assert (july.input_usd_per_1m, now.input_usd_per_1m) == (Decimal("0.435"), Decimal("0.66"))
+
+
+def proxy(**cost):
+    row = {"id": "gpt-5", **({"cost": cost} if cost else {})}
+    table = {"baseUrl": "http://127.0.0.1:4000", "models": [row, {"id": "ours", "cost": cost}]}
+    return view({"models": {"providers": {"litellm": table}}})
+
+
+def proxied(name, config, env=None):
+    ref = ModelRef("litellm", name)
+    provider = provider_of(ref, config, shipped(), env or {})
+    return unit_price(ref, provider, config, LISTED, NOON)
+
+
+def test_a_proxy_on_loopback_is_not_free():
+    for config in (proxy(), proxy(input=0, output=0)):
+        price = proxied("gpt-5", config)
+        assert (price.input_usd_per_1m, price.assumed) == (Decimal("1.25"), True)
+        assert price_usage(Usage(1000, 0), price).estimated
+        assert proxied("anthropic/claude-opus-4-5", config).output_usd_per_1m == 25
+        assert proxied("never-heard-of", config) is None
+
+
+def test_zeros_hold_for_a_name_that_no_vendor_sells():
+    assert proxied("ours", proxy(input=0, output=0)).free
+    assert proxied("ours", proxy()) is None
+
+
+def test_what_the_team_vouches_for_is_free():
+    config, env = proxy(), {"CHANGEOVER_PRIVATE": "litellm"}
+    assert proxied("gpt-5", config, env).free
+    assert proxied("gpt-5", proxy(input=3, output=4), env).input_usd_per_1m == 3
+    assert proxied("x:cloud", config, env) is None
+
+
+def test_a_reported_cost_goes_before_an_assumed_price():
+    price = proxied("gpt-5", proxy())
+    cost = price_usage(Usage(1000, 0, reported_cost_usd=Decimal("0.5")), price)
+    assert (cost.nano_usd, cost.source, cost.estimated) == (500_000_000, "reported", False)

@@ -11,6 +11,7 @@ from adapters.prices import ListedPrices
 from bot.catalog import shipped
 from bot.config.schema import view
 from bot.costs.pricing import Cost, price_usage, unit_price
+from bot.dialects.locality import located
 from bot.dialects.stream import StreamParser
 from bot.dialects.usage import read_usage
 from bot.models import ModelRef, Usage
@@ -39,7 +40,7 @@ def ours(sample: Sample) -> Cost:
     assert ref is not None
     usage = usage_of(sample)
     assert usage is not None
-    provider = shipped().provider(ref.provider)
+    provider = located(shipped().providers[ref.provider], {})
     return price_usage(usage, unit_price(ref, provider, view({}), LISTED, sample.at))
 
 

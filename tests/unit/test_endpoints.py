@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from bot.catalog import shipped
-from bot.dialects.custom import custom_provider, is_local_url
+from bot.dialects.custom import custom_provider
 from bot.dialects.endpoint import auth_headers, endpoint_url, list_dialect, list_url
+from bot.dialects.locality import is_cloud_model, is_local_url, is_private, located
 from bot.errors import SettingsError
-from bot.models import AuthScheme, Dialect, Endpoint, Provider, Secret
+from bot.models import AuthScheme, Dialect, Endpoint, ModelRef, Provider, Secret
 
 PROVIDERS = shipped().providers
 H = "http://h:1"
@@ -323,10 +324,11 @@ def test_ollama_behind_a_key_and_elsewhere():
     built_in = PROVIDERS["ollama"]
     entry = {"baseUrl": "https://ollama.example/v1", "apiKey": "k"}
     provider = custom_provider("ollama", entry, built_in)
-    assert not provider.local
+    assert not located(provider, {}).near
     assert auth_headers(provider, Dialect.OPENAI, Secret("k")) == {"authorization": "Bearer k"}
     nearby = custom_provider("ollama", {"baseUrl": "http://10.0.0.7:11434"}, built_in)
-    assert nearby.local
+    assert located(nearby, {}).near
+    assert located(nearby, {}).private
 
 
 @pytest.mark.parametrize(
@@ -354,3 +356,39 @@ def test_a_built_in_that_speaks_messages_below_another_path():
     endpoints = {Dialect.ANTHROPIC: Endpoint("/v1", "/messages", AuthScheme.X_API_KEY)}
     lone = Provider("p", "P", "http://h", endpoints, base_url_env="P_BASE_URL")
     assert endpoint_url(lone, Dialect.ANTHROPIC, H + "/a/b", "m") == H + "/a/b/v1/messages"
+
+
+LLAMA = ModelRef("ollama", "llama3.3")
+
+
+@pytest.mark.parametrize(
+    ("id_", "base", "env", "near", "private"),
+    [
+        ("ollama", None, {}, True, True),
+        ("ollama", None, {"OLLAMA_BASE_URL": "http://10.0.0.7:11434"}, True, True),
+        ("ollama", None, {"OLLAMA_BASE_URL": "https://ollama.com"}, False, False),
+        ("ollama", "https://ollama.com", {}, False, False),
+        ("ollama", "https://ollama.com", {"OLLAMA_BASE_URL": "http://[::1]:1"}, True, True),
+        ("anthropic", None, {"ANTHROPIC_BASE_URL": "http://127.0.0.1:4000"}, True, False),
+        ("litellm", "http://127.0.0.1:4000", {}, True, False),
+        ("litellm", "http://127.0.0.1:4000", {"CHANGEOVER_PRIVATE": "vllm"}, True, False),
+        ("vllm", "http://127.0.0.1:8000", {"CHANGEOVER_PRIVATE": " x, vLLM"}, True, True),
+        ("gpu", "https://gpu.acme.com/v1", {"CHANGEOVER_PRIVATE": "gpu.acme.com"}, False, True),
+    ],
+)
+def test_near_and_private_are_two_facts(id_, base, env, near, private):
+    provider = custom_provider(id_, {"baseUrl": base} if base else {}, PROVIDERS.get(id_))
+    found = located(provider, env)
+    assert (found.near, found.private) == (near, private)
+    assert is_private(ModelRef(id_, "m"), found) is private
+
+
+@pytest.mark.parametrize(
+    ("name", "cloud"),
+    [("llama3.3", False), ("kimi-k2.6:cloud", True), ("gpt-oss:120b-cloud", True),
+     ("qwen:cloudy", False), ("cloud", True)],
+)  # fmt: skip
+def test_a_daemons_cloud_models_leave_the_machine(name, cloud):
+    assert is_cloud_model(name) is cloud
+    assert is_private(ModelRef("ollama", name), located(PROVIDERS["ollama"], {})) is not cloud
+    assert not is_private(LLAMA, None)

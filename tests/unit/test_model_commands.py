@@ -285,6 +285,44 @@ async def test_strategies_set_primary_and_chain_at_once():
     assert len(bench.chain) == 2
 
 
+@pytest.mark.parametrize(
+    ("target", "env", "said"),
+    [
+        ("ollama/kimi-k2.6:cloud", {}, "one of Ollama's cloud models"),
+        ("ollama/llama3.3", {"OLLAMA_BASE_URL": "https://ollama.com"}, "CHANGEOVER_PRIVATE=ollama"),
+        ("litellm/gpt-5", {}, "CHANGEOVER_PRIVATE=litellm"),
+    ],
+)
+async def test_local_first_refuses_what_is_not_private(target, env, said):
+    config = {
+        "agents": {
+            "defaults": {
+                "model": {"primary": "openai/gpt-5"},
+                "models": {target: {"alias": "local"}},
+            }
+        },
+        "models": {"providers": {"litellm": {"baseUrl": "http://127.0.0.1:4000"}}},
+    }
+    bench = Bench(config, env=env)
+    card = await bench.say("/model strategy local-first")
+    assert card.error
+    assert said in f"{card.error.message} {card.error.hint}"
+    assert bench.primary == "openai/gpt-5"
+
+
+async def test_what_may_forward_is_never_called_local():
+    config = {
+        "agents": {"defaults": {"model": "litellm/gpt-5"}},
+        "models": {"providers": {"litellm": {"baseUrl": "http://127.0.0.1:4000"}}},
+    }
+    data = (await Bench(config).say("/model status")).data
+    assert "may_forward" in [w["code"] for w in data["warnings"]]
+    assert (data["chain"][0]["near"], data["chain"][0]["private"]) == (True, False)
+    vouched = (await Bench(config, env={"CHANGEOVER_PRIVATE": "litellm"}).say("/model")).data
+    assert "may_forward" not in [w["code"] for w in vouched["warnings"]]
+    assert vouched["chain"][0]["private"] is True
+
+
 async def test_local_with_a_cloud_behind_it_is_warned_about():
     card = await Bench().say("/model local")
     caution = next(w for w in card.data["warnings"] if w["code"] == "cloud_fallback")

@@ -292,23 +292,33 @@ def test_an_attempt_costs_what_openclaw_says_else_what_we_know() -> None:
     config = {"models": {"providers": {"alpha": {"models": [
         {"id": "a", "cost": {"input": 3, "output": 15}},
     ]}}}}  # fmt: skip
-    price = OpenClawPricer(FakePrices(), shipped(), lambda: view(config))
+    price = OpenClawPricer(FakePrices(), shipped(), lambda: view(config), {})
     own = price(attempt(model="alpha/a", tokens=(1_000_000, 0), cost=None))
     assert own.cost_nano_usd == 3_000_000_000
     usage = Usage(100, 10, reported_cost_usd=Decimal("0.5"))
     reported = price(replace(attempt(model="gamma/g", cost=None), usage=usage))
     assert reported.cost_nano_usd == 500_000_000
     assert price(attempt(model="gamma/g", cost=None)).cost_nano_usd is None
+    # Far off the list is not what was billed; where the provider tells each bill, it is.
+    opus = attempt(model="anthropic/claude-opus-4-5", cost=None)
+    for told, expected in (("4", "4"), ("9.9", "9.9"), ("10.1", "5"), ("0.001", "5"), ("0", "5")):
+        usage = Usage(1_000_000, 0, reported_cost_usd=Decimal(told))
+        assert price(replace(opus, usage=usage)).cost_nano_usd == Decimal(expected) * 10**9
+    routed = attempt(model="openrouter/anthropic/claude-sonnet-4.5", cost=None)
+    usage = Usage(1_000_000, 0, reported_cost_usd=Decimal("0.001"))
+    assert price(replace(routed, usage=usage)).cost_nano_usd == 1_000_000
     failed = attempt(reason=FailureReason.AUTH, cost=None, tokens=(0, 0))
     assert price(failed) is failed
 
 
-def test_a_local_server_of_the_config_costs_nothing_and_a_new_price_counts_at_once() -> None:
+def test_a_private_server_of_the_config_costs_nothing_and_a_new_price_counts_at_once() -> None:
     table = {"baseUrl": "http://127.0.0.1:9/v1", "models": [{"id": "a"}]}
     seen = [view({"models": {"providers": {"alpha": table}}})]
-    price = OpenClawPricer(FakePrices(), shipped(), lambda: seen[-1])
     one = attempt(model="alpha/a", tokens=(1_000_000, 0), cost=None)
+    vouched = {"CHANGEOVER_PRIVATE": "alpha"}
+    price = OpenClawPricer(FakePrices(), shipped(), lambda: seen[-1], vouched)
     assert price(one).cost_nano_usd == 0
+    assert OpenClawPricer(FakePrices(), shipped(), lambda: seen[-1], {})(one).cost_nano_usd is None
     dear = table | {"models": [{"id": "a", "cost": {"input": 3, "output": 15}}]}
     seen.append(view({"models": {"providers": {"alpha": dear}}}))
     assert price(one).cost_nano_usd == 3_000_000_000
