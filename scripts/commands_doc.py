@@ -68,7 +68,7 @@ from free to priced always) is asked about first; on the command line `--yes` co
 _COMMAND_LINE = """\
 ## On the command line
 
-`./scripts/changeover ARGS` in a clone is `changeover ARGS`.
+In a clone, `./scripts/changeover` does what `changeover` does ([install](install.md)).
 """
 
 _JSON = """\

@@ -22,7 +22,7 @@ from tests.fakes_core import Bench
 ROOT = Path(__file__).resolve().parents[2]
 CATALOG = shipped()
 REGISTRY = registry(CATALOG)
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 GUIDE = ROOT / "docs" / "guide.md"
 
 COMMANDS = [command for group in REGISTRY.groups for command in REGISTRY.of(group)]
