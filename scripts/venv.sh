@@ -16,7 +16,7 @@ changeover_venv() {
         return
     fi
     find_python
-    "$found_python" -E -P "$1/scripts/setup_venv.py" "$1" "$2" "$found_python" || exit $?
+    "$found_python" -E "$1/scripts/setup_venv.py" "$1" "$2" "$found_python" || exit $?
 }
 
 # find_python: sets found_python to a Python that can make .venv. $PYTHON, where set, is the only
