@@ -76,9 +76,14 @@ def parse_deadline(words: str, now: datetime, zone: tzinfo) -> datetime:
 def _next_at(at: time, now: datetime, zone: tzinfo) -> datetime:
     today = now.astimezone(zone).date()
     for day in (today, today + timedelta(days=1), today + timedelta(days=2)):
-        candidate = datetime.combine(day, at, tzinfo=zone).astimezone(now.tzinfo)
-        if candidate > now:
-            return candidate
+        for fold in (0, 1):
+            local = datetime.combine(day, at.replace(fold=fold), tzinfo=zone)
+            candidate = local.astimezone(now.tzinfo)
+            # Of an hour that comes twice both are meant, of one that is skipped only the first way
+            # to read it.
+            real = fold == 0 or candidate.astimezone(zone).time() == at
+            if candidate > now and real:
+                return candidate
     raise AssertionError("a time of day comes round within two days")
 
 

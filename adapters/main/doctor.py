@@ -13,6 +13,7 @@ from bot.card import Card
 from bot.commands.doctor import Check, Level, examine
 from bot.config.include import resolve_includes
 from bot.errors import ChangeoverError, SettingsError
+from bot.messages.doctor import next_time
 from bot.messages.gateway import HOW_TO_CLOSE_IT, OPEN_TO_THE_PUBLIC
 
 
@@ -20,7 +21,7 @@ async def examine_all(wired: Wired, actor: Actor) -> Card:
     """Look at everything and return the card."""
     context = wired.app.context(actor)
     others = [*_files(wired), *_gateway(wired), *_chat(wired), *await _live(wired)]
-    others += await _openclaw(wired)
+    others += [*_schedules(wired), *await _openclaw(wired)]
     others += await examine_bills(wired.settings.env, wired.app.catalog, wired.clock.now())
     return await examine(context, others)
 
@@ -36,6 +37,26 @@ async def _live(wired: Wired) -> list[Check]:
         from adapters.discord.doctor import examine_discord
 
         checks += await examine_discord(wired.service.discord)
+    return checks
+
+
+def _schedules(wired: Wired) -> list[Check]:
+    """Build every trigger, and say when it comes next."""
+    from adapters.cron import next_fire
+
+    schedule, zone, now = wired.service.schedule, wired.settings.timezone, wired.clock.now()
+    checks = []
+    for name, variable, line in (
+        ("digest", "CHANGEOVER_DIGEST", schedule.digest_cron),
+        ("chain_test", "CHANGEOVER_CHAIN_TEST", schedule.chain_test_cron),
+    ):
+        try:
+            at = next_fire(variable, line, zone, now) if line else None
+        except SettingsError as error:
+            checks.append(Check(name, False, Level.ERROR, error.message, error.hint))
+        else:
+            local = at.astimezone(zone) if at else None
+            checks.append(Check(name, True, Level.INFO, next_time(name, variable, local)))
     return checks
 
 

@@ -24,6 +24,8 @@ BEAT_EVERY_S = 15.0
 ALERTS_EVERY_S = 1.0
 BUDGET_EVERY_S = 60.0
 DIGEST_EVERY_S = 120.0
+FIRST_DIGEST_S = 5.0
+"""After a start, by when the chats are connected."""
 BILLS_EVERY_S = 3600.0
 
 
@@ -114,13 +116,17 @@ class Bot:
         self._schedule.every(BEAT_EVERY_S, "heartbeat", self._beat)
         self._schedule.every(ALERTS_EVERY_S, "alerts", self._alerts.tick)
         self._schedule.every(BUDGET_EVERY_S, "budget", self._jobs.budget)
-        self._schedule.every(DIGEST_EVERY_S, "digest", self._jobs.digest)
+        self._schedule.every(
+            DIGEST_EVERY_S, "digest", self._jobs.digest, first_after_s=FIRST_DIGEST_S
+        )
         self._schedule.every(BILLS_EVERY_S, "bills", self._jobs.bills)
-        cron = self._wired.service.schedule.chain_test_cron
-        if cron is not None:
-            self._schedule.cron(
-                "CHANGEOVER_CHAIN_TEST", cron, "chain test", self._alerts.chain_test
-            )
+        crons = self._wired.service.schedule
+        for variable, line, name, job in (
+            ("CHANGEOVER_DIGEST", crons.digest_cron, "digest on time", self._jobs.digest),
+            ("CHANGEOVER_CHAIN_TEST", crons.chain_test_cron, "chain test", self._alerts.chain_test),
+        ):
+            if line is not None:
+                self._schedule.cron(variable, line, name, job)
         self._schedule.start()
         self._watching = asyncio.create_task(self._watch(document.revision))
         await self._openclaw.start()

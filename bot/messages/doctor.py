@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from bot.card import Card, Column, Strong, Table, Tone, Visibility, text
@@ -41,3 +42,11 @@ def doctor_card(checks: Sequence[Row], data: dict[str, Any], *, bad: bool) -> Ca
         data=data,
         exit_code=ExitCode.BAD_ANSWER if bad else ExitCode.DONE,
     )
+
+
+def next_time(name: str, variable: str, local: datetime | None) -> str:
+    """Say when a schedule comes next, in the team's zone."""
+    what = {"digest": "weekly digest", "chain_test": "scheduled chain test"}[name]
+    if local is None:
+        return f"No {what}: {variable} is off."
+    return f"Next {what}: {local:%a %Y-%m-%d %H:%M %Z}."

@@ -48,3 +48,19 @@ def already_card(first: Claim, command: str) -> Card:
         error=ErrorInfo("clicked", message),
         exit_code=ExitCode.REFUSED,
     )
+
+
+def cron_wrong(variable: str, expression: str, why: str) -> tuple[str, str]:
+    """Say that a setting is not a crontab line, and how to write one."""
+    return (
+        f"{variable} must be a cron line, not {expression!r}: {why}.",
+        "Five fields: minute hour day month weekday, for example 0 9 * * mon; or off.",
+    )
+
+
+def cron_never(variable: str, expression: str) -> tuple[str, str]:
+    """Say that a crontab line names a date that does not exist."""
+    return (
+        f"{variable} has {expression!r}, which never comes.",
+        "Check day and month: minute hour day month weekday, for example 0 9 * * mon.",
+    )

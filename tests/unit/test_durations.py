@@ -90,3 +90,18 @@ def test_saying(span, words):
 def test_rubbish_is_cut_before_it_is_quoted():
     assert len(shorten("x" * 500)) == 60
     assert "\x1b" not in shorten("\x1b[31m")
+
+
+def test_until_in_an_hour_that_comes_twice_is_the_next_such_time():
+    berlin = ZoneInfo("Europe/Berlin")
+    first, second = (datetime(2026, 10, 25, hour, 50, tzinfo=UTC) for hour in (0, 1))
+    assert parse_deadline("until 02:50", first - timedelta(minutes=5), berlin) == first
+    assert parse_deadline("until 02:50", first, berlin) == second
+    assert parse_deadline("until 02:50", second - timedelta(minutes=5), berlin) == second
+    assert parse_deadline("until 02:50", second, berlin) == second + timedelta(days=1)
+
+
+def test_until_a_time_that_is_skipped_is_the_hour_after():
+    berlin, night = ZoneInfo("Europe/Berlin"), datetime(2026, 3, 28, 23, 0, tzinfo=UTC)
+    at = parse_deadline("until 02:30", night, berlin)
+    assert at == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
