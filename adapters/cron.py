@@ -1,7 +1,7 @@
 """Crontab lines as crontab reads them, on APScheduler's triggers: when next, and when last.
 
-Weekdays are 0 to 7 with Sunday at both ends, as in crontab(5); APScheduler counts Monday as 0. Where
-both the day of the month and the weekday are limited, either is enough.
+Weekdays are 0 to 7 with Sunday at both ends, as in crontab(5); APScheduler counts from Monday.
+Where both the day of the month and the weekday are limited, either is enough.
 """
 
 from __future__ import annotations
