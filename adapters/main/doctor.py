@@ -42,7 +42,7 @@ async def _live(wired: Wired) -> list[Check]:
 
 def _schedules(wired: Wired) -> list[Check]:
     """Build every trigger, and say when it comes next."""
-    from adapters.cron import next_fire
+    from adapters.schedule.cron import next_fire
 
     schedule, zone, now = wired.service.schedule, wired.settings.timezone, wired.clock.now()
     checks = []

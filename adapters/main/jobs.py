@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from adapters.cron import last_fire
 from adapters.main.chats import tell
 from adapters.main.wiring import Wired
+from adapters.schedule.cron import last_fire
 from bot.access import SERVICE
 from bot.commands.cost_bills import read_bills
 from bot.commands.cost_budget import check_budget

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from adapters.cron import last_fire, next_fire, trigger
+from adapters.schedule.cron import last_fire, next_fire, trigger
 from bot.errors import SettingsError
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -16,7 +16,7 @@ from datetime import tzinfo
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from adapters.cron import trigger
+from adapters.schedule.cron import trigger
 from bot.errors import ChangeoverError
 
 Job = Callable[[], Awaitable[None]]
