@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.errors import PermissionDeniedError, SettingsError, StrangerError
+from bot.spans import Command, text
 
 
 class Permission(StrEnum):
@@ -84,7 +85,7 @@ class AccessRules:
             rules = self.admins
         return "*" in rules or actor.key in rules or not actor.groups.isdisjoint(rules)
 
-    def check(self, actor: Actor, permission: Permission, command: str) -> None:
+    def check(self, actor: Actor, permission: Permission, command: Command) -> None:
         """Refuse what the actor may not do, and say how it can be allowed.
 
         Raises:
@@ -98,7 +99,7 @@ class AccessRules:
         rules = self.admins if admin else self.operators
         who = "nobody is allowed yet" if not rules else "you are not on the list"
         raise PermissionDeniedError(
-            f"{command} needs the {permission.value} permission, and {who}.",
+            text(command, f" needs the {permission.value} permission, and {who}."),
             f"On the server, add {actor.key} to {variable} and restart Changeover.",
         )
 

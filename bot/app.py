@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.access import SERVICE, Actor, check_home
-from bot.card import Action, Card
+from bot.card import Action, Card, Command, text
 from bot.catalog import Catalog, shipped
 from bot.commands.complete import complete
 from bot.commands.context import Context, Ports
@@ -80,7 +80,7 @@ class App:
         try:
             if action is not None:
                 check_click(actor, action, ctx.now)
-            self.settings.access.check(actor, command.permission, f"/{command.full_name}")
+            self.settings.access.check(actor, command.permission, command.typed)
             return (await command.handler(ctx, call.args)).named(command.full_name)
         except PermissionDeniedError as error:
             await self._refused(ctx, command.full_name, error)
@@ -230,4 +230,4 @@ def check_click(actor: Actor, action: Action, now: datetime) -> None:
             "That question was put to somebody else.", "Type the command yourself to be asked."
         )
     if action.expires_at is not None and now > action.expires_at:
-        raise RefusedError("That button has expired.", f"Ask again: /{action.words}")
+        raise RefusedError("That button has expired.", text("Ask again: ", Command(action.words)))

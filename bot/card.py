@@ -1,7 +1,6 @@
 """Card: the one answer shape. Every surface renders it, none of them decides what is in it.
 
-A card's words are spans, so that each surface can escape text and show times in the reader's
-own zone (Slack's `<!date^…>`, Discord's `<t:…>`).
+Its words are spans (`bot.spans`), which are to be had here as well.
 """
 
 from __future__ import annotations
@@ -13,6 +12,29 @@ from enum import StrEnum
 from typing import Any
 
 from bot.errors import ErrorInfo, ExitCode
+from bot.spans import (
+    Code,
+    Command,
+    Link,
+    Person,
+    Phrase,
+    Span,
+    Speller,
+    Strong,
+    Text,
+    When,
+    WhenStyle,
+    plain,
+    spans_of,
+    spelled,
+    text,
+)
+
+__all__ = [
+    "Action", "Attachment", "Button", "ButtonStyle", "Card", "Caution", "Chart", "Code", "Column",
+    "Command", "Fact", "Link", "Person", "Phrase", "Span", "Speller", "Strong", "Table", "Text",
+    "Tone", "Visibility", "When", "WhenStyle", "plain", "spans_of", "spelled_card", "text",
+]  # fmt: skip
 
 
 class Tone(StrEnum):
@@ -33,68 +55,6 @@ class Visibility(StrEnum):
     PRIVATE = "private"
 
 
-class WhenStyle(StrEnum):
-    """How much of an instant is shown."""
-
-    TIME = "time"
-    DATE_TIME = "date_time"
-    RELATIVE = "relative"
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """Something to type or copy: a command, a model name, a path."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Strong:
-    """Words that carry the line."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class When:
-    """An instant (aware UTC), shown in the reader's zone."""
-
-    at: datetime
-    style: WhenStyle = WhenStyle.TIME
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A label that opens a page."""
-
-    label: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody by id on one surface (`slack`, `discord`) and by name everywhere else.
-
-    `ping` is True only where the person is meant to be called; `group` makes it a Slack user
-    group or a Discord role, everybody in it called.
-    """
-
-    surface: str
-    id: str
-    name: str
-    ping: bool = False
-    group: bool = False
-
-
-Span = str | Code | Strong | When | Link | Person
-Text = tuple[Span, ...]
-
-
-def text(*spans: Span) -> Text:
-    """Join spans into a text."""
-    return spans
-
-
 @dataclass(frozen=True, slots=True)
 class Fact:
     """A label and its value on one line."""
@@ -105,10 +65,14 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A table column; figures are aligned right."""
+    """A table column; figures are aligned right.
+
+    Where there is no room the column of the highest `priority` leaves the grid first, 0 never.
+    """
 
     title: str
     right: bool = False
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +91,18 @@ class Caution:
     """
 
     code: str
-    text: str
-    hint: str = ""
+    said: Phrase
+    step: Phrase = ""
+
+    @property
+    def text(self) -> str:
+        """What the reader should know, as plain words."""
+        return plain(self.said)
+
+    @property
+    def hint(self) -> str:
+        """The next step, as plain words."""
+        return plain(self.step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,22 +194,23 @@ class Card:
         return replace(self, command=command)
 
 
-def plain(spans: Text) -> str:
-    """Write a text without any markup, instants in UTC; for logs, alt texts and tests."""
-    return "".join(_plain_span(span) for span in spans)
+def spelled_card(card: Card, speller: Speller) -> Card:
+    """Return a card whose commands are written as they are typed on one surface."""
 
+    def words(phrase: Phrase) -> Text:
+        return spelled(spans_of(phrase), speller)
 
-def _plain_span(span: Span) -> str:
-    match span:
-        case str():
-            return span
-        case Code(text=words) | Strong(text=words):
-            return words
-        case When(at=at, style=WhenStyle.TIME):
-            return at.strftime("%H:%M UTC")
-        case When(at=at):
-            return at.strftime("%Y-%m-%d %H:%M UTC")
-        case Link(label=label, url=url):
-            return f"{label} ({url})"
-        case Person(name=name):
-            return name
+    table = card.table
+    if table is not None:
+        table = replace(table, rows=tuple(tuple(map(words, row)) for row in table.rows))
+    return replace(
+        card,
+        title=words(card.title),
+        body=tuple(map(words, card.body)),
+        facts=tuple(replace(fact, value=words(fact.value)) for fact in card.facts),
+        table=table,
+        warnings=tuple(
+            replace(one, said=words(one.said), step=words(one.step)) for one in card.warnings
+        ),
+        footer=words(card.footer),
+    )

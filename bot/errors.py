@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from bot.spans import Phrase, plain
+
 
 class ExitCode(IntEnum):
     """Process exit codes of the public contract."""
@@ -18,32 +20,42 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ErrorInfo:
-    """An error in plain values, as `--json` has it."""
+    """An error as a card carries it: what happened and why, the next step to type."""
 
     code: str
-    message: str
-    hint: str = ""
+    said: Phrase
+    step: Phrase = ""
+
+    @property
+    def message(self) -> str:
+        """What happened, as plain words."""
+        return plain(self.said)
+
+    @property
+    def hint(self) -> str:
+        """The next step, as plain words."""
+        return plain(self.step)
 
 
 class ChangeoverError(Exception):
     """The root of every error this program raises on purpose.
 
-    `message` says what happened and why, `hint` the next step to type. Neither may hold a
-    secret: both are shown in chat.
+    `said` tells what happened and why, `step` the next step to type; `message` and `hint` are the
+    same as plain words. None may hold a secret: they are shown in chat.
     """
 
     code = "error"
     exit_code = ExitCode.BAD_ANSWER
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+    def __init__(self, message: Phrase, hint: Phrase = "") -> None:
+        self.said, self.step = message, hint
+        self.message, self.hint = plain(message), plain(hint)
+        super().__init__(self.message)
 
     @property
     def info(self) -> ErrorInfo:
         """Return the error as a card carries it."""
-        return ErrorInfo(self.code, self.message, self.hint)
+        return ErrorInfo(self.code, self.said, self.step)
 
 
 class UsageError(ChangeoverError):
@@ -179,7 +191,7 @@ class ChatError(ChangeoverError):
     code = "chat"
 
     def __init__(
-        self, message: str, hint: str = "", *, gone: bool = False, unsure: bool = False
+        self, message: Phrase, hint: Phrase = "", *, gone: bool = False, unsure: bool = False
     ) -> None:
         super().__init__(message, hint)
         self.gone = gone

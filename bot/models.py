@@ -279,3 +279,22 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(self._value)
+
+
+class GroupBy(StrEnum):
+    """What spend is grouped by."""
+
+    MODEL = "model"
+    PROVIDER = "provider"
+    DAY = "day"
+    KEY = "key"
+    AGENT = "agent"
+    SESSION = "session"
+
+
+class BudgetPeriod(StrEnum):
+    """How long a budget has to last."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"

@@ -14,6 +14,7 @@ from pathlib import Path
 from adapters.main.demo import HELPS
 from adapters.terminal.cli import FLAGS, VERBS, Flag
 from bot.access import Permission
+from bot.card import plain
 from bot.catalog import shipped
 from bot.commands.registry import Command, Danger, Kind, Param, Registry
 from bot.commands.table import registry
@@ -161,16 +162,16 @@ def _section(together: tuple[Command, ...]) -> Iterator[str]:
 
 def _arguments(command: Command) -> Iterator[tuple[str, str]]:
     """Yield each argument as it is typed, and what it is."""
-    stem = replace(command, params=()).usage
+    stem = plain(replace(command, params=()).usage)
     for param in _own_arguments(command):
-        shape = replace(command, params=(param,)).usage.removeprefix(f"{stem} ")
+        shape = plain(replace(command, params=(param,)).usage).removeprefix(f"{stem} ")
         yield shape, param.help
 
 
 def _usage(together: tuple[Command, ...]) -> str:
     first = together[0]
     names = "|".join(command.name for command in together)
-    return first.usage.replace(f"/{first.group} {first.name}", f"/{first.group} {names}", 1)
+    return plain(first.usage).replace(f"/{first.group} {first.name}", f"/{first.group} {names}", 1)
 
 
 def _does(together: tuple[Command, ...]) -> str:

@@ -82,7 +82,8 @@ if [ -z "$chosen" ] && [ -f "$root/data/moltbot.json" ] && ! names_a_config .env
 fi
 
 CHANGEOVER_SURFACE=script
-export CHANGEOVER_SURFACE
+CHANGEOVER_CALLED=$(dirname "$0")/changeover
+export CHANGEOVER_SURFACE CHANGEOVER_CALLED
 case $1 in
 status) exec "$root/scripts/changeover" model "$@" ;;
 *) exec "$root/scripts/changeover" model "$@" --yes ;;

@@ -14,6 +14,7 @@ from bot.card import (
     Chart,
     Code,
     Column,
+    Command,
     Fact,
     Link,
     Person,
@@ -55,7 +56,7 @@ STATUS = Card(
         Fact("Asked by", text(Person("discord", "11", "Ana"))),
     ),
     warnings=(
-        Caution("not_allowed", f"{SONNET} would be skipped.", f"/fallback add {SONNET}"),
+        Caution("not_allowed", f"{SONNET} would be skipped.", Command(f"fallback add {SONNET}")),
         Caution("retired", "deepseek-chat was retired on 2026-07-24."),
     ),
     buttons=(button("Test chain", "fallback test"), button("cheap", "model cheap")),
@@ -80,7 +81,7 @@ QUESTION = Card(
     tone=Tone.QUESTION,
     body=(text("Nothing has changed yet. The button expires in 5 min."),),
     buttons=(Button("Confirm", Action("model best"), ButtonStyle.DANGER, id="s:b4"),),
-    footer=text("In a terminal: ", Code("changeover model best --yes")),
+    footer=text("In a terminal: ", Command("model best --yes", program=True)),
     visibility=Visibility.PRIVATE,
 )
 TEST = Card(
@@ -110,7 +111,7 @@ TEST = Card(
         Caution(
             "repair",
             "deepseek/deepseek-chat: Model Not Exist",
-            "/fallback set deepseek/deepseek-flash",
+            Command("fallback set deepseek/deepseek-flash"),
         ),
     ),
     buttons=(button("Test again", "fallback test"),),
@@ -132,7 +133,7 @@ LIST = Card(
             (text(Code("ollama/llama3.3")), text("-"), text("free"), text("unknown"), text("no")),
         ),
     ),
-    footer=text("Switch with ", Code("/model use NAME"), "."),
+    footer=text("Switch, for example: ", Command("model use fast")),
     command="model list",
 )
 HISTORY = Card(
@@ -199,12 +200,15 @@ MUTED = Card(
     body=(text("By Ana."),),
 )
 HELP = Card(
-    title=text(Strong("/model")),
+    title=text(Command("model")),
     body=(
-        text(Code("/model use MODEL [for DURATION] [reason TEXT]"), " Switch the primary"),
-        text(Code("/model history [N]"), " Show who changed what"),
+        text(
+            Command("model use MODEL [for DURATION] [reason TEXT]", form=True),
+            " Switch the primary",
+        ),
+        text(Command("model history [N]", form=True), " Show who changed what"),
     ),
-    footer=text("For example: ", Code("/model cheap for 2h")),
+    footer=text("For example: ", Command("model cheap for 2h")),
     visibility=Visibility.PRIVATE,
 )
 DOCTOR = Card(
@@ -228,7 +232,7 @@ LONG = Card(
         (Column("model"), Column("says")),
         tuple((text(Code(f"p/m{i}")), text("says " * 20)) for i in range(60)),
     ),
-    warnings=tuple(Caution("c", f"warning {i} " * 8, "/model status") for i in range(20)),
+    warnings=tuple(Caution("c", f"warning {i} " * 8, Command("model status")) for i in range(20)),
     buttons=tuple(button(f"B{i} " * 30, f"model b{i}") for i in range(30)),
     footer=text("small print " * 200),
     command="model list",
@@ -285,7 +289,7 @@ SHOWN = {
             Caution(
                 "retired",
                 f"deepseek/deepseek-chat was retired on 2026-07-24. Successor: {FLASH}.",
-                f"/fallback set {FLASH} ollama/llama3.3",
+                Command(f"fallback set {FLASH} ollama/llama3.3"),
             ),
         ),
         buttons=(button("Test again", "fallback test"),),

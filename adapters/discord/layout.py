@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from unicodedata import east_asian_width
 
 from adapters.discord.markup import bare, blank, clip, code, markup, shown, simple, size
-from bot.card import Caution, Code, Span, Strong, Table, Text, text
+from bot.card import Caution, Span, Strong, Table, Text, spans_of, text
 
 PHONE = 36
 """Monospaced characters a phone shows before it wraps."""
@@ -80,14 +80,8 @@ def cautions(warnings: Sequence[Caution]) -> Section:
 
 
 def _caution(warning: Caution) -> Text:
-    said: Text = (Strong("Warning:"), f" {warning.text}")
-    return (*said, " → ", hint(warning.hint)) if warning.hint else said
-
-
-def hint(words: str) -> Span:
-    """Write a next step so that one that is a command can be copied."""
-    command = words.startswith(("/", "changeover ", "ollama ")) and not words.endswith(".")
-    return Code(words) if command and " or " not in words else words
+    said: Text = (Strong("Warning:"), " ", *spans_of(warning.said))
+    return (*said, " → ", *spans_of(warning.step)) if warning.step else said
 
 
 def rows_of(table: Table) -> Section:

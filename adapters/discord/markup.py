@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from bot.card import Code, Link, Person, Span, Strong, Text, When, WhenStyle, plain
+from bot.card import Code, Command, Link, Person, Span, Strong, Text, When, WhenStyle, plain
 
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _HALF = re.compile("[\ud800-\udfff]")
@@ -77,7 +77,7 @@ def bare(spans: Text) -> str:
 
 def simple(spans: Text) -> bool:
     """Decide whether a text is words alone, so that nothing is lost without markup."""
-    return all(isinstance(span, str | Code | Strong) for span in spans)
+    return all(isinstance(span, str | Code | Command | Strong) for span in spans)
 
 
 def clip(spans: Text, most: int) -> str:
@@ -132,6 +132,8 @@ def _span(span: Span) -> str:
             return inert(span)
         case Code(text=words):
             return code(words)
+        case Command():
+            return code(span.in_chat())
         case Strong(text=words):
             return _bold(words)
         case When(at=at, style=style):

@@ -12,9 +12,8 @@ import aiohttp
 import discord
 
 from adapters.discord.render import Message, render
-from bot.card import Card, Chart
+from bot.card import Card, Chart, spelled_card
 from bot.errors import ChangeoverError
-from bot.messages.prefixed import prefixed
 
 if TYPE_CHECKING:
     from bot.app import App
@@ -40,7 +39,8 @@ class Press:
     async def message(self, card: Card) -> Message:
         """Return what to send for a card."""
         armed = await self._app.arm(card)
-        here = prefixed(armed, self._app.settings.prefix, self._app.registry.groups)
+        prefix = self._app.settings.prefix
+        here = spelled_card(armed, lambda command: command.in_chat(prefix))
         return render(here, await self._picture(card))
 
     async def _picture(self, card: Card) -> bytes | None:

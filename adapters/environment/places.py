@@ -9,6 +9,7 @@ from typing import Literal
 
 from adapters.environment.values import expand, value_of
 from bot.errors import ConfigMissingError
+from bot.spans import Command, text
 
 DATABASE: Literal["db:"] = "db:"
 _FILE_VARIABLES = (
@@ -57,7 +58,10 @@ def find_config(
     raise ConfigMissingError(
         f"There is no config file: neither {', '.join(f'./{name}' for name in _HERE)} nor "
         f"{', '.join(f'~/{name}' for name in _HOME_FOLDERS)} has one.",
-        "changeover init writes one here; or set CHANGEOVER_CONFIG to where it is.",
+        text(
+            Command("init", program=True),
+            " writes one here; or set CHANGEOVER_CONFIG to where it is.",
+        ),
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from adapters.terminal.called import in_shell, program_name
 from adapters.terminal.cli import Invocation, parse_arguments
 from adapters.terminal.one_shot import report, run_static
 from adapters.terminal.render import Look
@@ -18,10 +20,10 @@ VERSION = "0.1.0"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    look = Look(UTC, _now, os.environ)
+    look = Look(UTC, _now, os.environ, speller=in_shell(program_name(os.environ)))
     try:
         invocation = parse_arguments(arguments)
-        look = Look(UTC, _now, os.environ, json=invocation.json)
+        look = replace(look, json=invocation.json)
         code = run_static(invocation, VERSION, sys.stdout, sys.stderr, look)
         return _dispatch(invocation) if code is None else code
     except ChangeoverError as error:

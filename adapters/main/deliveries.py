@@ -9,7 +9,7 @@ from datetime import datetime
 
 import aiohttp
 
-from bot.card import Card
+from bot.card import Card, Command, text
 from bot.errors import ChatError
 from bot.ports import Chat, ChatHistory, MessageRef
 
@@ -115,7 +115,7 @@ def _in_time(surface: str) -> Iterator[None]:
     except TimeoutError as error:
         raise ChatError(
             f"{surface.capitalize()} did not answer in time.",
-            "Check the network; changeover doctor asks it again.",
+            text("Check the network: ", Command("doctor", program=True)),
             unsure=True,
         ) from error
     except ChatError as error:

@@ -23,7 +23,7 @@ from adapters.terminal.cli import Invocation
 from adapters.terminal.console import Console
 from adapters.terminal.local import LocalCommand, LocalWords
 from bot.access import Surface
-from bot.card import Card, Strong, Tone, When, WhenStyle, text
+from bot.card import Card, Command, Strong, Tone, When, WhenStyle, text
 from bot.durations import parse_duration
 from bot.errors import UsageError
 from bot.models import FailureReason
@@ -83,7 +83,7 @@ async def _talk(invocation: Invocation, wired: Wired, demo: Demo) -> int:
     console = Console(
         wired.app,
         person(Surface.CONSOLE),
-        wired.look(json=invocation.json),
+        wired.look(json=invocation.json, prompt=True),
         local=LocalWords(demo.words, HELPS),
         refresh=wired.app.refresh_names,
         yes=invocation.yes,
@@ -169,7 +169,7 @@ class Demo:
         return Card(
             title=text(Strong(provider), f" is broken now: {reason}"),
             tone=Tone.WARNING,
-            body=(text("/fallback test shows what that means for the chain."),),
+            body=(text(Command("fallback test"), " shows what that means for the chain."),),
         )
 
     async def heal(self, rest: str) -> Card:

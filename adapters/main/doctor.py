@@ -122,11 +122,11 @@ def _gateway(wired: Wired) -> list[Check]:
     gateway = service.gateway
     where = f"{gateway.host}:{gateway.port}"
     token = "without a token" if gateway.open else "with a token"
-    words = f"changeover run listens on {where}, {token}."
+    words = f"The gateway listens on {where}, {token}."
     try:
         gateway.check()
     except SettingsError as error:
-        return [Check("gateway", False, Level.ERROR, error.message, error.hint)]
+        return [Check("gateway", False, Level.ERROR, error.said, error.step)]
     if service.open_to_the_public:
         return [Check("gateway", False, Level.WARNING, OPEN_TO_THE_PUBLIC, HOW_TO_CLOSE_IT)]
     return [Check("gateway", True, Level.INFO, words)]

@@ -15,10 +15,11 @@ from adapters.main.wiring import environment, run, wire
 from adapters.storage.config_file import FileConfigStore
 from adapters.storage.lazy import LazyDatabase
 from adapters.storage.lazy_config import LazyConfigStore
+from adapters.terminal.called import in_shell, program_name
 from adapters.terminal.cli import Invocation
 from adapters.terminal.render import Look, deliver
 from bot.access import Surface
-from bot.card import Action, Card, Code, Strong, Text, Tone, text
+from bot.card import Action, Card, Code, Command, Strong, Text, Tone, text
 from bot.catalog import Catalog, shipped
 from bot.errors import ConfigMissingError, ConfigWriteError
 
@@ -34,7 +35,8 @@ def run_init(invocation: Invocation) -> int:
     if invocation.openclaw:
         return run(lambda: _serve(invocation))
 
-    look = Look(UTC, lambda: datetime.now(UTC), os.environ, json=invocation.json)
+    speller = in_shell(program_name(os.environ))
+    look = Look(UTC, lambda: datetime.now(UTC), os.environ, invocation.json, speller)
     card = asyncio.run(_init(invocation))
     return deliver(card, sys.stdout, sys.stderr, look)
 
@@ -70,7 +72,9 @@ async def _init(invocation: Invocation) -> Card:
         title=text(Strong("Ready") if missing or wrote_env else "Nothing was missing"),
         tone=Tone.GOOD,
         body=tuple(lines),
-        footer=text("Next: ", Code("changeover doctor"), ", then ", Code("changeover run")),
+        footer=text(
+            "Next: ", Command("doctor", program=True), ", then ", Command("run", program=True)
+        ),
         command="init",
         data={
             "env_path": str(env_path),

@@ -13,6 +13,7 @@ from adapters.terminal.render import write
 from bot.catalog import shipped
 from bot.commands.table import registry
 from bot.errors import UsageError
+from bot.spans import Command, text
 
 
 def run_manifest(invocation: Invocation) -> int:
@@ -35,5 +36,8 @@ def _check(url: str | None) -> None:
     if not good:
         raise UsageError(
             f"{url[:100]!r} is no address that Slack could call.",
-            "Write it like changeover slack-manifest --http https://bot.example.com",
+            text(
+                "Write it like ",
+                Command("slack-manifest --http https://bot.example.com", program=True),
+            ),
         )

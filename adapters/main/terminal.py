@@ -52,7 +52,7 @@ async def _console(invocation: Invocation, wired: Wired) -> int:
     console = Console(
         wired.app,
         person(Surface.CONSOLE),
-        wired.look(json=invocation.json),
+        wired.look(json=invocation.json, prompt=True),
         history=history_file(wired.settings.env),
         refresh=wired.app.refresh_names,
         yes=invocation.yes,

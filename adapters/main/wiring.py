@@ -28,6 +28,7 @@ from adapters.storage.lazy_alerts import LazyAlertDesk
 from adapters.storage.lazy_config import LazyConfigStore
 from adapters.storage.lazy_costs import LazyBillLog, LazyBudgets, LazyChainTests, LazyDigestLog
 from adapters.storage.lazy_ledger import LazyCorrections, LazyLedger
+from adapters.terminal.called import at_prompt, in_shell, program_name
 from adapters.terminal.cli import Invocation
 from adapters.terminal.render import Look
 from bot.app import App
@@ -53,9 +54,11 @@ class Wired:
         await self.upstream.aclose()
         await self.database.close()
 
-    def look(self, *, json: bool) -> Look:
-        """Return how answers look to a person at this terminal."""
-        return Look(self.settings.timezone, self.clock.now, os.environ, json=json)
+    def look(self, *, json: bool, prompt: bool = False) -> Look:
+        """Return how answers look to a person at this terminal, in a shell or at our prompt."""
+        shell = in_shell(program_name(os.environ))
+        speller = at_prompt(shell) if prompt else shell
+        return Look(self.settings.timezone, self.clock.now, os.environ, json, speller)
 
 
 def environment(invocation: Invocation) -> Mapping[str, str]:

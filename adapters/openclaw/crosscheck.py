@@ -10,6 +10,7 @@ from bot.commands.doctor import Check, Level
 from bot.errors import ChangeoverError
 from bot.openclaw.usage_cost import agree, tokens_of
 from bot.ports import Ledger
+from bot.spans import Command, text
 
 _DAYS = 7
 _MOST_ATTEMPTS = 200_000
@@ -32,7 +33,7 @@ async def cross_check(
         start = today - timedelta(days=_DAYS - 1)
         attempts = await ledger.attempts(start, now, _MOST_ATTEMPTS)
     except ChangeoverError as error:
-        return [Check("openclaw_gateway", False, Level.WARNING, error.message, error.hint)]
+        return [Check("openclaw_gateway", False, Level.WARNING, error.said, error.step)]
     ours = tokens_of(attempts)
     said = (
         f"In {_DAYS} days OpenClaw counted {theirs.tokens:,} tokens and ${theirs.cost_usd:,.4f}, "
@@ -40,7 +41,7 @@ async def cross_check(
     )
     if not theirs.fresh:
         words = f"{said}; OpenClaw is still counting."
-        return [Check("openclaw_gateway", True, Level.INFO, words, "changeover doctor")]
+        return [Check("openclaw_gateway", True, Level.INFO, words, Command("doctor", program=True))]
     if served and theirs.tokens > ours:
         words = f"{said}; the rest was served by our gateway."
         return [Check("openclaw_gateway", True, Level.INFO, words)]
@@ -52,6 +53,10 @@ async def cross_check(
             False,
             Level.WARNING,
             f"{said}: they differ.",
-            "Keep changeover run going, and see that openclaw_state is the folder it writes to.",
+            text(
+                "Keep ",
+                Command("run", program=True),
+                " going, and see that openclaw_state is the folder it writes to.",
+            ),
         )
     ]

@@ -16,6 +16,7 @@ from bot.openclaw.log_lines import ReloadNote
 from bot.openclaw.place import Place, Release, decide
 from bot.openclaw.serve import is_served
 from bot.ports import Json
+from bot.spans import Command
 
 HEALTH_KEY = "openclaw.health"
 _COUNTS = (
@@ -137,7 +138,7 @@ def _logs(place: Place) -> Check:
 def _service(summary: str | None) -> list[Check]:
     if summary is None:
         words = "No running service has followed it yet."
-        return [Check("openclaw_watch", True, Level.INFO, words, "changeover run")]
+        return [Check("openclaw_watch", True, Level.INFO, words, Command("run", program=True))]
     try:
         told = json.loads(summary)
         counts = {name: int(told[name]) for name in _COUNTS}

@@ -25,6 +25,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from adapters.slack.settings import SLACK_API, SlackSetup
 from bot.errors import ChatError
+from bot.spans import Command
 
 log = logging.getLogger("changeover.slack")
 SDK_LOG = logging.getLogger("changeover.slack.sdk")
@@ -77,7 +78,7 @@ class SlackTrouble(ChatError):
     """Slack refused a call or could not be reached; `reason` is Slack's own word for why."""
 
     def __init__(self, doing: str, reason: str, *, needed: str = "") -> None:
-        says, hint = _SAYS.get(reason, (f"it says {reason}", "changeover doctor looks closer."))
+        says, hint = _SAYS.get(reason, (f"it says {reason}", ""))
         if reason == "missing_scope":
             says = f"the app lacks the scope {needed or 'it needs'}"
             hint = "Add it under OAuth & Permissions and install the app again."
@@ -85,7 +86,8 @@ class SlackTrouble(ChatError):
         token, kind = ("SLACK_APP_TOKEN", "xapp-") if app else ("SLACK_BOT_TOKEN", "xoxb-")
         hint = hint.replace("{token}", token).replace("{kind}", kind)
         gone = reason in _GONE
-        super().__init__(f"Slack would not {doing}: {says}.", hint, gone=gone)
+        step = hint or Command("doctor", program=True)
+        super().__init__(f"Slack would not {doing}: {says}.", step, gone=gone)
         self.reason = reason
 
 

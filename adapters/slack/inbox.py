@@ -18,10 +18,9 @@ from adapters.slack.outbox import Outbox, Place
 from adapters.slack.people import People, came_from
 from adapters.slack.seen import Seen, Triggers
 from bot.access import Actor
-from bot.card import Card, Tone, Visibility, text
+from bot.card import Card, Tone, Visibility, spelled_card, text
 from bot.commands.registry import Registry
 from bot.errors import ChatError, StorageError
-from bot.messages.prefixed import prefixed
 from bot.settings import Settings
 
 log = logging.getLogger("changeover.slack")
@@ -48,7 +47,7 @@ class Core(Protocol):
 
 def said_here(core: Core, card: Card) -> Card:
     """Return a card with the commands it names under the workspace's prefix."""
-    return prefixed(card, core.settings.prefix, core.registry.groups)
+    return spelled_card(card, lambda command: command.in_chat(core.settings.prefix))
 
 
 class Inbox:

@@ -9,7 +9,7 @@ from adapters.slack.chat import SlackChat
 from adapters.slack.manifest import SCOPES
 from adapters.slack.outbox import Outbox
 from adapters.slack.settings import Mode, SlackSetup, mode_of
-from bot.card import Card
+from bot.card import Card, Command, text
 from bot.commands.doctor import Check, Level
 from bot.errors import ChatError
 
@@ -74,7 +74,11 @@ def scopes_check(login: Login) -> Check:
         False,
         Level.ERROR if {"commands", "chat:write"} & set(login.missing) else Level.WARNING,
         f"Missing: {lacks}.",
-        "Paste changeover slack-manifest into the app's manifest and install it again.",
+        text(
+            "Paste the output of ",
+            Command("slack-manifest", program=True),
+            " into the app's manifest and install it again.",
+        ),
     )
 
 
@@ -121,7 +125,7 @@ async def _receiving(api: Api) -> Check:
 
 
 def _failed(name: str, error: ChatError) -> Check:
-    return Check(name, False, Level.ERROR, error.message, error.hint)
+    return Check(name, False, Level.ERROR, error.said, error.step)
 
 
 async def _as_it_is(card: Card) -> Card:

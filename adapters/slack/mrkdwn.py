@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.card import Code, Link, Person, Span, Strong, Text, When, WhenStyle, plain
+from bot.card import Code, Command, Link, Person, Span, Strong, Text, When, WhenStyle, plain
 
 MOST_LINE = 1000
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
@@ -62,6 +62,8 @@ def _span(span: Span, bare: bool) -> str:
             return inert(span)
         case Code(text=words) if not bare and words.strip():
             return f"`{_one_line(words)}`"
+        case Command() if not bare:
+            return f"`{_one_line(span.in_chat())}`"
         case Strong(text=words) if not bare and words.strip():
             return f"*{_one_line(words).replace('*', '∗').strip()}*"
         case When(at=at, style=style) if not bare:

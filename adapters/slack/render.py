@@ -25,6 +25,7 @@ from bot.card import (
     Text,
     Tone,
     When,
+    spans_of,
     text,
 )
 
@@ -142,14 +143,8 @@ def _facts(card: Card) -> list[str]:
 
 
 def _warning(caution: Caution) -> str:
-    said = f"• {write(text(caution.text))}"
-    return f"{said}\n→ {_hint(caution.hint)}" if caution.hint else said
-
-
-def _hint(hint: str) -> str:
-    """Write a hint so that one that is a command can be copied whole."""
-    command = hint.startswith(("/", "changeover ", "ollama "))
-    return write(text(Code(hint) if command and " or " not in hint and hint[-1] != "." else hint))
+    said = f"• {write(spans_of(caution.said))}"
+    return f"{said}\n→ {write(spans_of(caution.step))}" if caution.step else said
 
 
 def _table(table: Table, room: _Room) -> Iterator[Block]:

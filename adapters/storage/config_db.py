@@ -52,7 +52,7 @@ class DatabaseConfigStore:
         try:
             document = await self._changed(None)
         except StorageError as error:
-            raise ConfigUnreadableError(error.message, error.hint) from error
+            raise ConfigUnreadableError(error.said, error.step) from error
         if document is None:
             raise missing()
         return document
@@ -99,7 +99,7 @@ class DatabaseConfigStore:
         try:
             await _finish(put)
         except StorageError as error:
-            raise ConfigWriteError(error.message, error.hint) from error
+            raise ConfigWriteError(error.said, error.step) from error
         return await self.read()
 
 

@@ -16,6 +16,7 @@ from adapters.storage.filesystem import FileSystem, explain, quoted
 from adapters.storage.included import read_included
 from bot.errors import ConfigConflictError, ConfigMissingError, ConfigUnreadableError
 from bot.ports import ConfigSession, Document, revision_of
+from bot.spans import Command, text
 
 
 class FileConfigStore:
@@ -113,7 +114,11 @@ class FileConfigStore:
             )
         return ConfigMissingError(
             f"There is no config file {target}.",
-            "Type `changeover init`, or set CHANGEOVER_CONFIG to the config file.",
+            text(
+                "Type ",
+                Command("init", program=True),
+                ", or set CHANGEOVER_CONFIG to the config file.",
+            ),
         )
 
     async def _write(self, target: str, raw: bytes, expected_revision: str) -> Document:

@@ -45,7 +45,7 @@ async def _advisory_lock(url: DatabaseUrl, timeout_s: float) -> AsyncIterator[No
     try:
         connection = await connect(url)
     except StorageError as error:
-        raise ConfigWriteError(error.message, error.hint) from error
+        raise ConfigWriteError(error.said, error.step) from error
     async with connection:
         try:
             wait_ms = max(1, round(timeout_s * 1000))

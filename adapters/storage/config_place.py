@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.errors import ConfigConflictError, ConfigMissingError, ConfigWriteError
+from bot.spans import Command, text
 
 LOCATION = "db:"
 """How CHANGEOVER_CONFIG names it."""
@@ -12,7 +13,9 @@ def missing() -> ConfigMissingError:
     """Say that there is no document yet."""
     return ConfigMissingError(
         "There is no config in the database yet.",
-        "Type `changeover init`, or set CHANGEOVER_CONFIG to a config file.",
+        text(
+            "Type ", Command("init", program=True), ", or set CHANGEOVER_CONFIG to a config file."
+        ),
     )
 
 
@@ -28,5 +31,5 @@ def already() -> ConfigWriteError:
     """Say that a first document is not the first."""
     return ConfigWriteError(
         "There is a config in the database already; nothing was written.",
-        "Type `changeover model status` to look at it.",
+        text("Look at it: ", Command("model status")),
     )

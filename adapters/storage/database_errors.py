@@ -8,9 +8,10 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from adapters.storage.url import DatabaseUrl
 from bot.errors import StorageError
+from bot.spans import Command, Phrase, text
 
-_AGAIN = "Run the command again; if it stays so, run changeover doctor."
-_SQLITE = {
+_AGAIN = text("Run the command again; if it stays so: ", Command("doctor", program=True))
+_SQLITE: dict[str, tuple[str, Phrase]] = {
     "SQLITE_NOTADB": ("is no database", "Set DATABASE_URL to another file."),
     "SQLITE_CORRUPT": ("is damaged", "Put a backup of it back, or move it away to start afresh."),
     "SQLITE_FULL": ("could not be written: the disk is full", "Make room on the disk."),
@@ -25,7 +26,7 @@ _SQLITE = {
     "SQLITE_IOERR": ("could not be used: the disk reported an error", "Look at the disk."),
     "SQLITE_TOOBIG": ("could not take a value that large", _AGAIN),
 }
-_POSTGRESQL = {
+_POSTGRESQL: dict[str, tuple[str, Phrase]] = {
     "53100": ("has no room left on its disk", "Make room on the database server's disk."),
     "25006": ("is read-only", "Set DATABASE_URL to a server that takes writes."),
     "42501": ("does not let this user do that", "Grant the user its own schema in that database."),

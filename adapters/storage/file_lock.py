@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 
 from adapters.storage.filesystem import FileSystem, explain
 from bot.errors import ConfigLockedError, ConfigMissingError, ConfigWriteError
+from bot.spans import Command, text
 
 SUFFIX = ".changeover-lock"
 _FOREIGN_SUFFIX = ".lock"
@@ -70,7 +71,11 @@ def _try_lock(fs: FileSystem, target: str) -> int | None:
     except FileNotFoundError as error:
         raise ConfigMissingError(
             f"There is no folder {os.path.dirname(target)}.",
-            "Type `changeover init`, or set CHANGEOVER_CONFIG to the config file.",
+            text(
+                "Type ",
+                Command("init", program=True),
+                ", or set CHANGEOVER_CONFIG to the config file.",
+            ),
         ) from error
     except OSError as error:
         raise _no_lock(error, path) from error

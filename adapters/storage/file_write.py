@@ -24,6 +24,7 @@ from adapters.storage.filesystem import (
 )
 from bot.errors import ConfigConflictError, ConfigWriteError
 from bot.ports import revision_of
+from bot.spans import Command
 
 MOST_BYTES = 32 << 20
 """A config larger than this is no config."""
@@ -87,7 +88,7 @@ def create_file(fs: FileSystem, target: str, raw: bytes) -> None:
             _create_directly(fs, target, raw)
     except FileExistsError as error:
         raise ConfigWriteError(
-            f"{target} is there already; nothing was written.", "Type `changeover model status`."
+            f"{target} is there already; nothing was written.", Command("model status")
         ) from error
     except FileNotFoundError as error:
         folder = os.path.dirname(target)

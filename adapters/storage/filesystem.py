@@ -7,6 +7,8 @@ import os
 import stat
 from dataclasses import dataclass
 
+from bot.spans import Command, Phrase, text
+
 _WHY = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -71,7 +73,7 @@ class Refusal:
     """Why a call was refused, and what the person can do about it."""
 
     why: str
-    hint: str
+    hint: Phrase
 
 
 def explain(error: OSError, path: str) -> Refusal:
@@ -80,7 +82,9 @@ def explain(error: OSError, path: str) -> Refusal:
     number = error.errno or 0
     why = _WHY.get(number) or (os.strerror(number).lower() if number else "of an unknown error")
     if number in (errno.ENOSPC, errno.EDQUOT):
-        hint = f"Make room on the disk (df -h {quoted(folder)}), then run the command again."
+        hint: Phrase = (
+            f"Make room on the disk (df -h {quoted(folder)}), then run the command again."
+        )
     elif number == errno.EFBIG:
         hint = "Raise the limit (ulimit -f unlimited), then run the command again."
     elif number in (errno.EACCES, errno.EPERM):
@@ -89,7 +93,7 @@ def explain(error: OSError, path: str) -> Refusal:
     elif number == errno.EROFS:
         hint = f"Mount {folder} writable, then run the command again."
     else:
-        hint = "Run the command again; if it stays so, run changeover doctor."
+        hint = text("Run the command again; if it stays so: ", Command("doctor", program=True))
     return Refusal(why, hint)
 
 

@@ -4,56 +4,72 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from bot.card import Attachment, Card, Table, plain
+from adapters.terminal.called import in_chat
+from bot.card import Attachment, Card, Phrase, Speller, Table, plain, spans_of
+from bot.spans import Sentence, spelled
 
 Json = Any
+Said = Callable[[Phrase], str]
 _EXACT = 2**53
 
 
-def render_json(card: Card, *, one_line: bool = False) -> str:
-    """Write a card's answer as one document; ASCII only, so that no stream can spoil it."""
+def render_json(card: Card, speller: Speller = in_chat, *, one_line: bool = False) -> str:
+    """Write a card's answer as one document; ASCII only, so that no stream can spoil it.
+
+    Commands are written by `speller`: what a script reads can be typed where the script runs.
+    """
+
+    def said(phrase: Phrase) -> str:
+        return plain(spelled(spans_of(phrase), speller))
+
     error = card.error
     document = {
         "ok": card.ok,
         "command": card.command,
-        "card": card_json(card),
+        "card": _card(card, said),
         "data": card.data,
         "error": (
-            {"code": error.code, "message": error.message, "hint": error.hint} if error else None
+            {"code": error.code, "message": said(error.said), "hint": said(error.step)}
+            if error
+            else None
         ),
     }
-    return json.dumps(to_json(document), indent=None if one_line else 2, allow_nan=False) + "\n"
+    plain_values = to_json(document, said)
+    return json.dumps(plain_values, indent=None if one_line else 2, allow_nan=False) + "\n"
 
 
-def card_json(card: Card) -> dict[str, Json]:
+def _card(card: Card, said: Said) -> dict[str, Json]:
     """Return what a person would have read, as plain strings with times in UTC."""
     return {
-        "title": plain(card.title),
+        "title": said(card.title),
         "tone": card.tone,
-        "body": [plain(part) for part in card.body],
-        "facts": [{"label": fact.label, "value": plain(fact.value)} for fact in card.facts],
-        "table": _table(card.table),
-        "warnings": [{"code": w.code, "text": w.text, "hint": w.hint} for w in card.warnings],
+        "body": [said(part) for part in card.body],
+        "facts": [{"label": fact.label, "value": said(fact.value)} for fact in card.facts],
+        "table": _table(card.table, said),
+        "warnings": [
+            {"code": one.code, "text": said(one.said), "hint": said(one.step)}
+            for one in card.warnings
+        ],
         "buttons": [{"label": b.label, "command": b.action.words} for b in card.buttons],
-        "footer": plain(card.footer),
+        "footer": said(card.footer),
         "chart": card.chart.alt if card.chart else None,
         "attachment": _attachment(card.attachment),
     }
 
 
-def _table(table: Table | None) -> Json:
+def _table(table: Table | None, said: Said) -> Json:
     if table is None:
         return None
     return {
         "columns": [column.title for column in table.columns],
-        "rows": [[plain(cell) for cell in row] for row in table.rows],
+        "rows": [[said(cell) for cell in row] for row in table.rows],
     }
 
 
@@ -67,14 +83,16 @@ def _attachment(attachment: Attachment | None) -> Json:
     }
 
 
-def to_json(value: Any) -> Json:
+def to_json(value: Any, said: Said = plain) -> Json:
     """Turn our values into JSON's: Decimal → number, instant → ISO 8601 with Z, enum → value.
 
     What no JSON number can say (infinity, not a number) becomes null.
     """
     match value:
+        case Sentence():
+            return to_json(said(value.phrase), said)
         case Enum():
-            return to_json(value.value)
+            return to_json(value.value, said)
         case None | bool() | int():
             return value
         case str():
@@ -84,21 +102,21 @@ def to_json(value: Any) -> Json:
         case datetime() | date() | timedelta():
             return _time(value)
         case _:
-            return _compound(value)
+            return _compound(value, said)
 
 
-def _compound(value: Any) -> Json:
+def _compound(value: Any, said: Said) -> Json:
     match value:
         case Mapping():
-            return {str(to_json(key)): to_json(item) for key, item in value.items()}
+            return {str(to_json(key, said)): to_json(item, said) for key, item in value.items()}
         case list() | tuple():
-            return [to_json(item) for item in value]
+            return [to_json(item, said) for item in value]
         case set() | frozenset():
-            return sorted((to_json(item) for item in value), key=str)
+            return sorted((to_json(item, said) for item in value), key=str)
         case _ if is_dataclass(value) and type(value).__str__ is object.__str__:
-            return {f.name: to_json(getattr(value, f.name)) for f in fields(value)}
+            return {f.name: to_json(getattr(value, f.name), said) for f in fields(value)}
         case _:
-            return to_json(str(value))
+            return to_json(str(value), said)
 
 
 def _number(value: float | Decimal) -> int | float | None:

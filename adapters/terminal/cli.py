@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bot.durations import shorten
 from bot.errors import UsageError
+from bot.spans import Command, Phrase, text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """A command: what follows it and what it does; `chat` ones take a chat command's words."""
+    """A command: what follows it and what it does; `chat` ones take a chat command's words.
+
+    `words` are the words one of which may follow.
+    """
 
     name: str
     takes: str
     help: str
     chat: bool = False
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +44,13 @@ VERBS = (
     Verb("gateway", "", "the gateway alone"),
     Verb("console", "", "an interactive terminal, or lines from a pipe"),
     Verb("demo", "[--say TEXT]…", "a console on simulated providers; needs no key"),
-    Verb("model", "WORDS…", "one /model command: changeover model cheap for 2h", True),
-    Verb("fallback", "WORDS…", "one /fallback command: changeover fallback test", True),
-    Verb("cost", "WORDS…", "one /cost command: changeover cost week by model", True),
+    Verb("model", "WORDS…", "a /model command, such as model cheap for 2h", True),
+    Verb("fallback", "WORDS…", "a /fallback command, such as fallback test", True),
+    Verb("cost", "WORDS…", "a /cost command, such as cost week by model", True),
     Verb("doctor", "", "check config, keys, storage, chat and gateway"),
     Verb("init", "[--openclaw]", "write .env and moltbot.json where they are missing"),
     Verb("slack-manifest", "[--http URL]", "the manifest to make the Slack app from"),
+    Verb("completion", "bash|zsh|fish", "what a shell completes", words=("bash", "zsh", "fish")),
     Verb("version", "", "the version"),
     Verb("help", "[COMMAND]", "this page"),
 )
@@ -106,9 +115,7 @@ def parse_arguments(arguments: Sequence[str]) -> Invocation:
     rest = list(arguments)
     while rest and not found.words:
         _step(rest, found, chat=False)
-    command = found.words.pop(0) if found.words else ""
-    if command and command not in _VERBS:
-        raise _unknown_command(command)
+    command = _command(found, rest)
     verb = _VERBS.get(command)
     if verb is not None and verb.chat:
         _chat_words(rest, found)
@@ -116,6 +123,18 @@ def parse_arguments(arguments: Sequence[str]) -> Invocation:
         while rest:
             _step(rest, found, chat=False)
     return _invocation(command, found)
+
+
+def _command(found: _Found, rest: list[str]) -> str:
+    """Take the command off; chat's leading slash is optional, also around a whole quoted line."""
+    if not found.words:
+        return ""
+    first, *more = found.words.pop(0).split() or [""]
+    name = first.removeprefix("/")
+    if name not in _VERBS:
+        raise _unknown_command(first, [*more, *found.words, *rest])
+    rest[:0] = more
+    return name
 
 
 def _step(rest: list[str], found: _Found, *, chat: bool) -> None:
@@ -162,20 +181,19 @@ def _invocation(command: str, found: _Found) -> Invocation:
         verb = _FLAGS[name].verb
         if verb and verb != command:
             raise UsageError(
-                f"{name} belongs to changeover {verb}.",
-                f"Try changeover {verb} {name} {_FLAGS[name].takes}".rstrip(),
+                text(f"{name} belongs to ", _typed(verb), "."),
+                text("Usage: ", _typed(f"{verb} {name} {_FLAGS[name].takes}".rstrip(), form=True)),
             )
     command, words = _asked(command, tuple(found.words), found)
-    takes = _VERBS[command].chat or command == "help" if command else True
-    if words and not takes:
+    if words and command != "help" and not _takes(_VERBS[command], words):
         raise UsageError(
-            f"changeover {command} takes no {shorten(words[0])!r}.", f"changeover {command} --help"
+            text(_typed(command), f" takes no {shorten(words[0])!r}."), _typed(f"{command} --help")
         )
     return Invocation(
         command=command,
         words=words,
         config=_last(found, "--config"),
-        env_file=Path(path) if (path := _last(found, "--env-file")) else None,
+        env_file=_path(_last(found, "--env-file")),
         json="--json" in found.flags,
         yes="--yes" in found.flags,
         say=tuple(found.flags.get("--say", ())),
@@ -184,15 +202,27 @@ def _invocation(command: str, found: _Found) -> Invocation:
     )
 
 
+def _takes(verb: Verb, words: tuple[str, ...]) -> bool:
+    return verb.chat or (len(words) == 1 and words[0] in verb.words)
+
+
 def _asked(command: str, words: tuple[str, ...], found: _Found) -> tuple[str, tuple[str, ...]]:
     """Turn `--help` and `--version` into the commands of that name."""
     if "--help" in found.flags:
         if command and _VERBS[command].chat:
-            return command, ("help",)
+            return command, ("help", *(word for word in words[:1] if word != "help"))
         return "help", words if command == "help" else (command,) if command else ()
     if "--version" in found.flags:
         return "version", ()
     return command, words
+
+
+def _path(name: str | None) -> Path | None:
+    if not name:
+        return None
+    from pathlib import Path
+
+    return Path(name)
 
 
 def _last(found: _Found, name: str) -> str | None:
@@ -200,19 +230,45 @@ def _last(found: _Found, name: str) -> str | None:
     return values[-1] if values else None
 
 
-def _unknown_command(word: str) -> UsageError:
-    guess = near(word.removeprefix("/"), _VERBS)
-    return UsageError(
-        f"{shorten(word)!r} is not a command.",
-        f"Did you mean changeover {guess}?" if guess else "changeover --help lists them.",
-    )
+def _unknown_command(word: str, more: Sequence[str]) -> UsageError:
+    return UsageError(f"{shorten(word)!r} is not a command.", _meant(word.removeprefix("/"), more))
+
+
+def _meant(word: str, more: Sequence[str]) -> Phrase:
+    """Suggest what was probably meant: another command, or a chat command without its first word.
+
+    `changeover cheap` stands for `changeover model cheap`, `switch cheap` too.
+    """
+    from bot.catalog import shipped
+    from bot.commands.table import registry
+
+    known = registry(shipped())
+    words = [part for part in (word, *more) if part not in _FLAGS]
+    for start in range(min(2, len(words))):
+        for group in known.groups:
+            if known.find(group, words[start].lower()):
+                return text("Did you mean ", _typed(" ".join((group, *words[start:]))), "?")
+    guess = near(word, _VERBS)
+    if guess is None:
+        names = {c.name: c.group for group in known.groups for c in known.of(group)}
+        name = near(word, names)
+        guess = f"{names[name]} {name}" if name else None
+    return text("Did you mean ", _typed(guess), "?") if guess else _all_commands()
+
+
+def _typed(words: str, *, form: bool = False) -> Command:
+    return Command(words, program=True, form=form)
+
+
+def _all_commands() -> Phrase:
+    return text(_typed("--help"), " lists them.")
 
 
 def _unknown_flag(name: str) -> UsageError:
     guess = near(name, _FLAGS)
     return UsageError(
         f"{shorten(name)!r} is not an option.",
-        f"Did you mean {guess}?" if guess else "changeover --help lists them.",
+        f"Did you mean {guess}?" if guess else _all_commands(),
     )
 
 
@@ -224,19 +280,19 @@ def near(word: str, known: Iterable[str]) -> str | None:
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
-    """Decide whether an answer is wanted as JSON, even where the arguments make no sense."""
+    """Return whether an answer is wanted as JSON, even where the arguments make no sense."""
     words = list(arguments)
     return "--json" in words[: words.index("--") if "--" in words else None]
 
 
-def help_text(topic: str = "") -> str:
-    """Write the help page, or one command's part of it."""
+def help_text(topic: str = "", program: str = "changeover") -> str:
+    """Write the help page, or one command's part of it, under the name the program is called by."""
     verb = _VERBS.get(topic)
     if verb is None:
         verbs = [(f"{v.name} {v.takes}".rstrip(), v.help) for v in VERBS]
-        head = "usage: changeover [OPTIONS] COMMAND\n\n" + _columns(verbs)
+        head = f"usage: {program} [OPTIONS] COMMAND\n\n" + _columns(verbs)
     else:
-        head = f"usage: changeover {verb.name} {verb.takes}".rstrip() + f"\n\n  {verb.help}\n"
+        head = f"usage: {program} {verb.name} {verb.takes}".rstrip() + f"\n\n  {verb.help}\n"
     flags = [f for f in FLAGS if f.verb == topic or not f.verb or verb is None]
     shown = [(f"{f.name} {f.takes}".rstrip(), _flag_help(f)) for f in flags]
     return f"{head}\noptions, before or after the command:\n{_columns(shown)}\n{_EXITS}\n"

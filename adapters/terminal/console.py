@@ -152,7 +152,7 @@ class Console:
         if isinstance(answer, str):
             self._write(shown(answer).rstrip("\n") + "\n")
         elif self._look.json:
-            self._write(as_json_line(answer))
+            self._write(as_json_line(answer, self._look))
         else:
             self._write(as_text(answer, self._out, self._look))
             if answer.attachment is not None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from enum import StrEnum
 
+from adapters.terminal.called import in_chat
 from adapters.terminal.safe import cell_width, harmless
+from adapters.terminal.table import Grid
+from adapters.terminal.wrap import Ink, Line, Piece, Pieces, wrapped
 from bot.card import (
     Button,
     Card,
+    Caution,
     Code,
+    Command,
     Link,
     Person,
+    Phrase,
     Span,
+    Speller,
     Strong,
     Table,
     Text,
@@ -22,57 +28,23 @@ from bot.card import (
     When,
     WhenStyle,
     plain,
+    spans_of,
+    text,
 )
 from bot.durations import say_duration
 
 
-class Ink(StrEnum):
-    """What a piece of text is; colour follows from it where there is colour."""
-
-    PLAIN = "plain"
-    TITLE = "title"
-    STRONG = "strong"
-    CODE = "code"
-    LABEL = "label"
-    DIM = "dim"
-    GOOD = "good"
-    CHANGE = "change"
-    QUESTION = "question"
-    WARNING = "warning"
-    BAD = "bad"
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Some text in one ink."""
-
-    text: str
-    ink: Ink = Ink.PLAIN
-
-
-Pieces = tuple[Piece, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line; `wraps` is False where a line break would break a command or a table."""
-
-    pieces: Pieces = ()
-    wraps: bool = True
-
-    @property
-    def text(self) -> str:
-        """Return the line without ink."""
-        return "".join(piece.text for piece in self.pieces).rstrip()
-
-
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads: in which zone, when, on how many columns (None: as many as it takes)."""
+    """Who reads: in which zone, when, on how many columns (None: as many as it takes).
+
+    `speller` writes a command as this reader types it.
+    """
 
     zone: tzinfo = UTC
     now: datetime | None = None
     width: int | None = None
+    speller: Speller = in_chat
 
 
 _TAGS = {
@@ -86,17 +58,17 @@ _JUST_NOW = timedelta(seconds=5)
 
 
 def layout(card: Card, reader: Reader) -> list[Line]:
-    """Lay a card out, a blank line between its parts."""
-    hint = _error_hint(card)
+    """Lay a card out at the reader's width, a blank line between its parts."""
+    hint = _error_hint(card, reader)
     parts = [
         [*_head(card, reader), *_body(card, reader)],
         _table(card.table, reader),
         _facts(card, reader),
         [Line((Piece(harmless(card.chart.alt, "\n")),))] if card.chart else [],
-        [line for caution in card.warnings for line in _caution(caution.text, caution.hint)],
+        [line for caution in card.warnings for line in _caution(caution, reader)],
         _lines(card.footer, reader, Ink.DIM),
         hint,
-        [_button(button) for button in card.buttons if not button.action.confirmed],
+        [_button(button, reader) for button in card.buttons if not button.action.confirmed],
     ]
     lines: list[Line] = []
     for part in parts:
@@ -104,20 +76,22 @@ def layout(card: Card, reader: Reader) -> list[Line]:
         if part and lines and not hint_of_error:
             lines.append(Line())
         lines += part
-    return lines
+    if reader.width is None:
+        return lines
+    return [row for line in lines for row in wrapped(line, reader.width)]
 
 
-def _error_hint(card: Card) -> list[Line]:
+def _error_hint(card: Card, reader: Reader) -> list[Line]:
     """Return an error's next step, unless the footer says it anyway."""
     if card.error is None or not card.error.hint or card.error.hint in plain(card.footer):
         return []
-    return [_hint(card.error.hint)]
+    return [_hint(card.error.step, reader)]
 
 
 def _head(card: Card, reader: Reader) -> list[Line]:
     if card.error is not None and card.tone is not Tone.QUESTION:
         word = Piece("Error: ", Ink.BAD)
-        lines = [Line((word, Piece(harmless(card.error.message))))]
+        lines = [Line((word, *pieces_of(spans_of(card.error.said), reader)))]
         if plain(card.title) not in ("", card.error.message):
             lines.insert(0, Line(pieces_of(card.title, reader, Ink.TITLE)))
         return lines
@@ -141,68 +115,48 @@ def _lines(spans: Text, reader: Reader, ink: Ink = Ink.PLAIN) -> list[Line]:
         first, *others = piece.text.split("\n")
         lines[-1].append(Piece(first, piece.ink))
         lines += [[Piece(words, piece.ink)] for words in others]
-    return [Line(tuple(line)) for line in lines]
+    return [Line(tuple(line), _indent(line)) for line in lines]
+
+
+def _indent(line: list[Piece]) -> int:
+    """Return where a line goes on that is too long: under its words, behind a hop's number."""
+    words = "".join(piece.text for piece in line)
+    number, _, _ = words.partition(" ")
+    return len(number) + 1 if number.isdigit() else len(words) - len(words.lstrip(" "))
 
 
 def _facts(card: Card, reader: Reader) -> list[Line]:
     labels = [f"{harmless(fact.label)}:" for fact in card.facts]
     width = max(map(cell_width, labels), default=0) + 1
     return [
-        Line((Piece(_padded(label, width), Ink.LABEL), *pieces_of(fact.value, reader)))
+        Line((Piece(_padded(label, width), Ink.LABEL), *pieces_of(fact.value, reader)), width)
         for label, fact in zip(labels, card.facts, strict=True)
     ]
 
 
-def _caution(words: str, hint: str) -> Iterator[Line]:
-    yield Line((Piece("Warning: ", Ink.WARNING), Piece(harmless(words))))
-    if hint:
-        yield _hint(hint)
+def _caution(caution: Caution, reader: Reader) -> Iterator[Line]:
+    yield Line(
+        (Piece("Warning: ", Ink.WARNING), *pieces_of(spans_of(caution.said), reader)), indent=2
+    )
+    if caution.step:
+        yield _hint(caution.step, reader)
 
 
-def _hint(hint: str) -> Line:
-    command = hint.startswith(("/", "changeover "))
-    ink = Ink.CODE if command else Ink.PLAIN
-    return Line((Piece("  → "), Piece(harmless(hint), ink)), wraps=not command)
+def _hint(step: Phrase, reader: Reader) -> Line:
+    return Line((Piece("  → "), *pieces_of(spans_of(step), reader)), indent=4)
 
 
-def _button(button: Button) -> Line:
-    words = harmless(button.action.words)
-    command = words if words.startswith("/") else f"/{words}"
+def _button(button: Button, reader: Reader) -> Line:
     label = Piece(f"{harmless(button.label)}: ", Ink.LABEL)
-    return Line((label, Piece(command, Ink.CODE)), wraps=False)
+    command = Command(button.action.words.removeprefix("/"))
+    return Line((label, *pieces_of(text(command), reader)), indent=2)
 
 
 def _table(table: Table | None, reader: Reader) -> list[Line]:
     if table is None or not table.rows:
         return []
-    titles: list[Pieces] = [(Piece(harmless(c.title), Ink.LABEL),) for c in table.columns]
     rows = [[pieces_of(cell, reader) for cell in row] for row in table.rows]
-    if any(_width(title) for title in titles):
-        rows.insert(0, titles)
-    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
-    if reader.width is not None and sum(widths) + 2 * (len(widths) - 1) > reader.width:
-        return [Line(tuple(_between(row, Piece(" · ", Ink.DIM)))) for row in rows]
-    right = [column.right for column in table.columns]
-    return [Line(tuple(_aligned(row, widths, right)), wraps=False) for row in rows]
-
-
-def _aligned(row: Sequence[Pieces], widths: list[int], right: list[bool]) -> Iterator[Piece]:
-    for index, (cell, width) in enumerate(zip(row, widths, strict=True)):
-        if index:
-            yield Piece("  ")
-        fill = Piece(" " * (width - _width(cell)))
-        yield from (fill, *cell) if right[index] else (*cell, fill)
-
-
-def _between(cells: Sequence[Pieces], separator: Piece) -> Iterator[Piece]:
-    for index, cell in enumerate(cells):
-        if index:
-            yield separator
-        yield from cell
-
-
-def _width(pieces: Pieces) -> int:
-    return sum(cell_width(piece.text) for piece in pieces)
+    return list(Grid(table.columns, rows, reader.width).lines())
 
 
 def _padded(words: str, width: int) -> str:
@@ -223,6 +177,8 @@ def _span(span: Span, reader: Reader) -> tuple[str, Ink]:
             return span, Ink.PLAIN
         case Code(text=words):
             return words, Ink.CODE
+        case Command():
+            return reader.speller(span), Ink.CODE
         case Strong(text=words):
             return words, Ink.STRONG
         case When(at=at, style=style):

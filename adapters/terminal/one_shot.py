@@ -9,8 +9,8 @@ from typing import Protocol, TextIO
 from adapters.terminal.cli import VERBS, Invocation, help_text, wants_json
 from adapters.terminal.render import Look, deliver, failure, write
 from bot.access import Actor
-from bot.card import Action, Card
-from bot.errors import ChangeoverError
+from bot.card import Action, Card, Command, plain, text
+from bot.errors import ChangeoverError, UsageError
 
 
 class CommandApp(Protocol):
@@ -31,24 +31,55 @@ def run_static(
     """Answer what needs no configuration (help, version); None when it is something else."""
     match invocation.command:
         case "":
-            write(err, help_text())
+            write(err, plain(_help_card((), look).body[0]))
             return 2
         case "version":
             card = Card((f"changeover {version}",), command="version", data={"version": version})
         case "help":
-            card = _help_card(invocation.words[:1])
+            card = _help_card(invocation.words[:1], look)
+        case "model" | "fallback" | "cost" if invocation.words[:1] == ("help",):
+            return deliver(_chat_help(invocation), out, err, look)
+        case "completion":
+            card = _completion(invocation.words)
         case _:
             return None
     if look.json:
         return deliver(card, out, err, look)
-    write(out, help_text(*invocation.words[:1]) if card.command == "help" else f"{version}\n")
+    write(out, f"{version}\n" if card.command == "version" else plain(card.body[0]))
     return 0
 
 
-def _help_card(topic: tuple[str, ...]) -> Card:
+def _completion(words: tuple[str, ...]) -> Card:
+    from adapters.terminal.completion import script
+    from bot.catalog import shipped
+    from bot.commands.table import registry
+
+    if not words:
+        raise UsageError(
+            text(Command("completion", program=True), " needs a shell: bash, zsh or fish."),
+            Command("completion bash", program=True),
+        )
+    shell, catalog = words[0], shipped()
+    written = script(shell, registry(catalog), list(catalog.presets))
+    return Card((f"Completion for {shell}",), body=((written,),), command="completion")
+
+
+def _chat_help(invocation: Invocation) -> Card:
+    from bot.catalog import shipped
+    from bot.commands.help import help_card
+    from bot.commands.table import registry
+
+    return help_card(
+        registry(shipped()), invocation.command, "".join(invocation.words[1:2]).lower()
+    )
+
+
+def _help_card(topic: tuple[str, ...], look: Look) -> Card:
     verbs = [verb for verb in VERBS if not topic or verb.name == topic[0]]
     data = {"commands": [{"name": v.name, "takes": v.takes, "help": v.help} for v in verbs]}
-    return Card(("changeover",), body=((help_text(*topic),),), command="help", data=data)
+    program = look.speller(Command("", program=True)).strip()
+    page = help_text(topic[0] if topic else "", program)
+    return Card(("changeover",), body=((page,),), command="help", data=data)
 
 
 async def run_one(
@@ -65,7 +96,7 @@ def with_yes(card: Card, line: str) -> Card:
     """Let a question name the option that answers it on a command line."""
     if card.error is None or card.error.code != "confirmation" or "--yes" in card.error.hint:
         return card
-    return replace(card, error=replace(card.error, hint=f"changeover {line} --yes"))
+    return replace(card, error=replace(card.error, step=Command(f"{line} --yes", program=True)))
 
 
 def report(

@@ -1,93 +1,81 @@
-"""Card → a terminal: plain text where there is none, colour (rich) where there is one."""
+"""Card → a terminal: plain text where there is none, colour where there is one."""
 
 from __future__ import annotations
 
-import io
 import os
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import TextIO
 
-from adapters.terminal.as_json import render_json
-from adapters.terminal.layout import Ink, Line, Reader, layout
-from adapters.terminal.safe import cell_width, encodable, harmless
-from bot.card import Card, Tone
+from adapters.terminal.called import in_chat
+from adapters.terminal.layout import Reader, layout
+from adapters.terminal.safe import encodable, harmless
+from adapters.terminal.wrap import Ink, Piece, Pieces
+from bot.card import Card, Speller, Tone, spans_of
 from bot.errors import ChangeoverError
 
 _STYLES = {
-    Ink.PLAIN: "",
-    Ink.TITLE: "bold",
-    Ink.STRONG: "bold",
-    Ink.CODE: "cyan",
-    Ink.LABEL: "bold",
-    Ink.DIM: "dim",
-    Ink.GOOD: "bold green",
-    Ink.CHANGE: "bold blue",
-    Ink.QUESTION: "bold magenta",
-    Ink.WARNING: "bold yellow",
-    Ink.BAD: "bold red",
+    Ink.TITLE: "1",
+    Ink.STRONG: "1",
+    Ink.CODE: "36",
+    Ink.LABEL: "1",
+    Ink.DIM: "2",
+    Ink.GOOD: "1;32",
+    Ink.CHANGE: "1;34",
+    Ink.QUESTION: "1;35",
+    Ink.WARNING: "1;33",
+    Ink.BAD: "1;31",
 }
-_NARROWEST = 20
+"""Each ink as the numbers of an ANSI escape sequence (ECMA-48, SGR)."""
+_NARROWEST, _USUAL = 20, 80
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """How answers look: the reader's zone, the clock, JSON instead of text, the environment.
 
-    `environ` is asked for NO_COLOR and TERM only.
+    `environ` is asked for NO_COLOR and TERM only; `speller` writes commands as they are typed here.
     """
 
     zone: tzinfo
     now: Callable[[], datetime]
     environ: Mapping[str, str]
     json: bool = False
+    speller: Speller = in_chat
 
 
 def plain_text(card: Card, reader: Reader | None = None) -> str:
-    """Write a card as plain text, the same everywhere; nothing is cut to a width."""
-    return _plain(layout(card, reader or Reader()))
-
-
-def _plain(lines: list[Line]) -> str:
-    return "\n".join(line.text for line in lines) + "\n"
+    """Write a card as plain text; without a width it is the same everywhere."""
+    return _joined(line.text for line in layout(card, reader or Reader()))
 
 
 def colour_text(card: Card, reader: Reader) -> str:
-    """Write a card with colour, wrapped to the reader's width; commands stay in one piece."""
-    from rich.console import Console
-    from rich.text import Text as RichText
+    """Write a card with colour."""
+    return _joined("".join(map(_inked, _trimmed(line.pieces))) for line in layout(card, reader))
 
-    width = max(reader.width or 80, _NARROWEST)
-    file = io.StringIO()
-    console = Console(
-        file=file,
-        width=width,
-        force_terminal=True,
-        color_system="standard",
-        no_color=False,
-        legacy_windows=False,
-        markup=False,
-        highlight=False,
-        emoji=False,
-    )
-    for line in layout(card, reader):
-        inked = RichText()
-        for piece in line.pieces:
-            inked.append(piece.text, _STYLES[piece.ink])
-        inked.rstrip()
-        # What is wider than the terminal is left to it, so that it can be copied in one piece.
-        fits = all(cell_width(word) <= width for word in line.text.split())
-        console.print(inked, soft_wrap=not (line.wraps and fits))
-    return file.getvalue()
+
+def _joined(lines: Iterable[str]) -> str:
+    return "\n".join(lines) + "\n"
+
+
+def _trimmed(pieces: Pieces) -> Pieces:
+    """Leave out the blanks at a line's end."""
+    while pieces and not pieces[-1].text.strip():
+        pieces = pieces[:-1]
+    return pieces
+
+
+def _inked(piece: Piece) -> str:
+    style = _STYLES.get(piece.ink)
+    return f"\x1b[{style}m{piece.text}\x1b[0m" if style and piece.text else piece.text
 
 
 def as_text(card: Card, out: TextIO, look: Look) -> str:
     """Write a card for a stream: colour for a terminal that has it, else plain text."""
     terminal = _is_terminal(out)
-    width = _columns(out) if terminal else None
-    reader = Reader(look.zone, look.now(), width)
+    width = max(_columns(out), _NARROWEST) if terminal else None
+    reader = Reader(look.zone, look.now(), width, look.speller)
     colour = terminal and not look.environ.get("NO_COLOR") and look.environ.get("TERM") != "dumb"
     return colour_text(card, reader) if colour else plain_text(card, reader)
 
@@ -95,7 +83,7 @@ def as_text(card: Card, out: TextIO, look: Look) -> str:
 def deliver(card: Card, out: TextIO, err: TextIO, look: Look) -> int:
     """Show an answer (errors on `err`, a JSON document always on `out`); return its exit code."""
     if look.json:
-        write(out, render_json(card))
+        write(out, _json(card, look))
     elif card.error is not None:
         write(err, as_text(card, err, look))
     elif card.attachment is not None:
@@ -109,7 +97,7 @@ def deliver(card: Card, out: TextIO, err: TextIO, look: Look) -> int:
 def failure(error: ChangeoverError, command: str = "") -> Card:
     """Make a card of an error that came up before the core could."""
     return Card(
-        title=(error.message,),
+        title=spans_of(error.said),
         tone=Tone.BAD,
         command=command,
         error=error.info,
@@ -146,15 +134,20 @@ def _is_terminal(out: TextIO) -> bool:
 
 def _columns(out: TextIO) -> int:
     try:
-        columns = os.get_terminal_size(out.fileno()).columns
+        return os.get_terminal_size(out.fileno()).columns or _USUAL
     except (OSError, ValueError):
-        columns = 0
-    return columns or shutil.get_terminal_size().columns
+        return _USUAL
 
 
-def as_json_line(card: Card) -> str:
+def as_json_line(card: Card, look: Look) -> str:
     """Write a card as one line of JSON, for sessions that answer several."""
-    return render_json(card, one_line=True)
+    return _json(card, look, one_line=True)
+
+
+def _json(card: Card, look: Look, *, one_line: bool = False) -> str:
+    from adapters.terminal.as_json import render_json
+
+    return render_json(card, look.speller, one_line=one_line)
 
 
 def shown(words: str) -> str:

@@ -15,6 +15,7 @@ from bot.alerts.parts import Engine
 from bot.card import Card
 from bot.messages.alert_notes import HopNews
 from bot.ports.alerts import AlertReason, Notice
+from bot.spans import kept
 
 LAST_TEST = "alerts.chain_test"
 HELD_TEST = "alerts.held_test"
@@ -51,12 +52,12 @@ class ChainResult:
     def of(cls, card: Card) -> ChainResult:
         """Read the answer to `/fallback test`."""
         if card.error is not None:
-            return cls((), None, trouble=(card.error.message, card.error.hint))
+            return cls((), None, trouble=(card.error.message, kept(card.error.step)))
         hops: Sequence[Mapping[str, Any]] = card.data["hops"]
         return cls(
             tuple((str(hop["model"]), str(hop["verdict"])) for hop in hops),
             card.data["would_serve"],
-            tuple(hop["hint"] or "" for hop in hops),
+            tuple(kept(hop["hint"].phrase) if hop["hint"] else "" for hop in hops),
         )
 
 

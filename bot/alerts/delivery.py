@@ -19,6 +19,7 @@ from bot.card import Card
 from bot.errors import ChatError, StorageError
 from bot.ports import Chat, ChatHistory, MessageRef
 from bot.ports.alerts import AlertStore, ChannelTrouble, Post
+from bot.spans import kept
 
 FIRST_WAIT = timedelta(seconds=5)
 LONGEST_WAIT = timedelta(minutes=1)
@@ -94,7 +95,7 @@ class Delivery:
                 _log.exception("the message %s to %s failed unexpectedly", post.key, post.surface)
                 await self._put_off(post, now)
         if trouble is not None and not said:
-            refusal = ChannelTrouble(self.surface, now, trouble.message, trouble.hint)
+            refusal = ChannelTrouble(self.surface, now, trouble.message, kept(trouble.step))
             await self.store.set_trouble(refusal)
             return False
         return said or not any(post.failures for post in behind)

@@ -23,6 +23,7 @@ from bot.alerts.record import incident_of, record_of
 from bot.alerts.steps import SPEAKING, carry_out, wants
 from bot.errors import ConfigError
 from bot.ports.alerts import AlertReason, AlertStore, IncidentRecord, Want
+from bot.spans import kept
 
 BATCH = 2000
 MOST_BATCHES = 50
@@ -60,7 +61,7 @@ async def note_config(
         StorageError: it could not be kept.
     """
     before = await store.recall(CONFIG_STATE)
-    says = [error.message, error.hint] if error else None
+    says = [error.message, kept(error.step)] if error else None
     known = json.loads(before) if before else {"place": place, "says": None}
     if (known["place"], known["says"]) == (place, says):
         return

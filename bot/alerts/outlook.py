@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.alerts.incident import Incident
-from bot.card import Code, Link, Text, text
+from bot.card import Code, Command, Link, Text, text
 from bot.catalog import Catalog
 from bot.config.commit import present_of
 from bot.config.naming import resolve
@@ -20,6 +20,7 @@ from bot.models import FailureReason, ModelRef, Price
 from bot.ports import ConfigStore, Cooldown, FallbackLog, Prices
 from bot.ports.alerts import AlertReason
 from bot.routing.chain import Hop, Surroundings, chain_of, lone_hop, lost_on_the_way
+from bot.spans import recalled
 
 MOST_COMMAND = 88
 """Longer commands do not fit into a button."""
@@ -165,9 +166,9 @@ def _switch(serving: Hop | None) -> tuple[str, str] | None:
 def _step(incident: Incident, first: Hop | None, switch: tuple[str, str] | None) -> Text:
     match incident.reason:
         case AlertReason.CONFIG_INVALID:
-            return text(incident.says[1])
+            return recalled(incident.says[1])
         case AlertReason.CHAIN_EXHAUSTED:
-            return text("Run ", Code("/fallback test"), " for a fix per hop.")
+            return text("Run ", Command("fallback test"), " for a fix per hop.")
         case AlertReason.MODEL_NOT_FOUND:
             return _replace(first)
         case AlertReason.AUTH | AlertReason.BILLING:
@@ -175,16 +176,16 @@ def _step(incident: Incident, first: Hop | None, switch: tuple[str, str] | None)
         case _ if incident.replaced:
             return text(Code(incident.primary), " is no longer the primary.")
         case _ if switch:
-            return text("If it lasts: ", Code(f"/{switch[1]}"))
+            return text("If it lasts: ", Command(switch[1]))
         case _:
-            return text("Run ", Code("/fallback test"), " to see its current error.")
+            return text("Run ", Command("fallback test"), " to see its current error.")
 
 
 def _replace(first: Hop | None) -> Text:
     successor = first.facts.successor if first and first.facts and first.facts.gone else None
     if successor:
-        return text("Replace it: ", Code(f"/model use {successor}"))
-    return text("Replace it with one of ", Code("/model list"))
+        return text("Replace it: ", Command(f"model use {successor}"))
+    return text("Replace it with one of ", Command("model list"))
 
 
 def _owners_step(reason: FailureReason, hop: Hop | None) -> Text:

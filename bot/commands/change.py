@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.card import Action, Card, Caution, Code, Text, text
+from bot.card import Action, Card, Caution, Code, Command, Text, text
 from bot.commands.context import Context
 from bot.commands.data import price_data, ratio_data, warnings_data
 from bot.commands.picture import (
@@ -95,7 +95,7 @@ def _ask(ctx: Context, request: Request, present: Present, planned: Plan) -> Non
     if expected is not None and expected != (planned.old or ""):
         raise MovedOnError(
             f"The primary is {value(planned.old)} by now, so the question is out of date.",
-            "/model status shows what stands; ask again.",
+            text(Command("model status"), " shows what stands; ask again."),
         )
     old, new = _prices(ctx, present.view, planned.old, planned.new)
     if ctx.action.confirmed or planned.old == planned.new:

@@ -72,7 +72,3 @@ class Context:
     actor: Actor
     now: datetime
     action: Action
-
-    def slash(self, command: str) -> str:
-        """Write a command as it is typed here, the operator's prefix included."""
-        return f"/{self.settings.prefix}{command}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.card import Card, Caution
+from bot.card import Card, Caution, Command, text
 from bot.commands.change import Request, change, judge
 from bot.commands.context import Context
 from bot.commands.cost_data import budget_data, percent_data
@@ -28,7 +28,12 @@ from bot.messages.cost_budget import (
 from bot.models import ModelRef
 from bot.ports import Budget, BudgetPeriod, GroupBy, Spend
 
-_HINT = "Write it like /cost budget 50 per day then cheap, or /cost budget off."
+_HINT = text(
+    "Write it like ",
+    Command("cost budget 50 per day then cheap"),
+    ", or ",
+    Command("cost budget off"),
+)
 
 
 async def budget(ctx: Context, args: Args) -> Card:
@@ -100,7 +105,7 @@ async def _switch(ctx: Context, state: BudgetState, notice: Card, word: str) -> 
         switched = await change(ctx, _request(ctx, word, state.period))
     except ChangeoverError as error:
         trouble = Caution(
-            "not_switched", f"The switch to {word} failed: {error.message}", error.hint
+            "not_switched", f"The switch to {word} failed: {error.message}", error.step
         )
         return replace(notice, warnings=(*notice.warnings, trouble))
     return replace(

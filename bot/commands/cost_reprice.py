@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from bot.card import Card
+from bot.card import Card, Command, text
 from bot.commands.context import Context
 from bot.commands.cost_data import nano_data
 from bot.commands.cost_figures import config_of
@@ -21,7 +21,7 @@ from bot.routing.chain import provider_of
 
 PAGE = 1000
 _FIRST_YEAR = 2000
-_HINT = "Write it like changeover cost reprice --from 2026-03-01."
+_HINT = text("Write it like ", Command("cost reprice --from 2026-03-01", program=True))
 
 
 @dataclass(slots=True)

@@ -1,15 +1,10 @@
-"""Every command of /cost, declared once.
-
-What carries them out is loaded when it is needed: other commands start the sooner for it.
-"""
+"""Every command of /cost, declared once."""
 
 from __future__ import annotations
 
 from bot.access import Permission
-from bot.card import Card
-from bot.commands.context import Context
-from bot.commands.registry import Args, Command, Danger, Kind, Param
-from bot.ports import BudgetPeriod, GroupBy
+from bot.commands.registry import Command, Danger, Kind, Param, late
+from bot.models import BudgetPeriod, GroupBy
 
 _BY = Param(
     "by",
@@ -20,67 +15,13 @@ _BY = Param(
 )
 
 
-async def _today(ctx: Context, args: Args) -> Card:
-    from bot.commands.cost import show_today
-
-    return await show_today(ctx, args)
-
-
-async def _week(ctx: Context, args: Args) -> Card:
-    from bot.commands.cost import show_week
-
-    return await show_week(ctx, args)
-
-
-async def _month(ctx: Context, args: Args) -> Card:
-    from bot.commands.cost import show_month
-
-    return await show_month(ctx, args)
-
-
-async def _since(ctx: Context, args: Args) -> Card:
-    from bot.commands.cost import show_since
-
-    return await show_since(ctx, args)
-
-
-async def _digest(ctx: Context, args: Args) -> Card:
-    from bot.commands.cost_digest import digest
-
-    return await digest(ctx, args)
-
-
-async def _compare(ctx: Context, args: Args) -> Card:
-    from bot.commands.cost_compare import compare
-
-    return await compare(ctx, args)
-
-
-async def _budget(ctx: Context, args: Args) -> Card:
-    from bot.commands.cost_budget import budget
-
-    return await budget(ctx, args)
-
-
-async def _export(ctx: Context, args: Args) -> Card:
-    from bot.commands.cost_export import export
-
-    return await export(ctx, args)
-
-
-async def _reprice(ctx: Context, args: Args) -> Card:
-    from bot.commands.cost_reprice import reprice
-
-    return await reprice(ctx, args)
-
-
 COST = (
     Command(
         "cost",
         "today",
         "Show what was spent since midnight",
         Permission.READ,
-        _today,
+        late("cost", "show_today"),
         (_BY,),
         examples=("/cost today by key",),
     ),
@@ -89,7 +30,7 @@ COST = (
         "week",
         "Show what the last 7 days cost",
         Permission.READ,
-        _week,
+        late("cost", "show_week"),
         (_BY,),
         default=True,
         examples=("/cost week by day",),
@@ -99,7 +40,7 @@ COST = (
         "month",
         "Show what the last 30 days cost",
         Permission.READ,
-        _month,
+        late("cost", "show_month"),
         (_BY,),
         examples=("/cost month by provider",),
     ),
@@ -108,7 +49,7 @@ COST = (
         "since",
         "Show what the last hours or days cost; since may be left out",
         Permission.READ,
-        _since,
+        late("cost", "show_since"),
         (Param("duration", Kind.DEADLINE, "How far back: 2h, 3d, 2w", required=True), _BY),
         bare=True,
         examples=("/cost 12h by model",),
@@ -118,7 +59,7 @@ COST = (
         "digest",
         "Post the weekly digest now, outside the schedule",
         Permission.CHANGE,
-        _digest,
+        late("cost_digest", "digest"),
         examples=("/cost digest",),
     ),
     Command(
@@ -126,7 +67,7 @@ COST = (
         "compare",
         "Price the same traffic on other models",
         Permission.READ,
-        _compare,
+        late("cost_compare", "compare"),
         (
             Param("models", Kind.MODELS, "Presets or models, all presets unless told"),
             Param(
@@ -144,7 +85,7 @@ COST = (
         "budget",
         "Show, set or lift (off) the budget: warn at 50, 80, 100%, and switch",
         Permission.ADMIN,
-        _budget,
+        late("cost_budget", "budget"),
         (
             Param("amount", Kind.AMOUNT, "USD for each period, or off"),
             Param(
@@ -170,7 +111,7 @@ COST = (
         "export",
         "Get the ledger's rows as a CSV file",
         Permission.READ,
-        _export,
+        late("cost_export", "export"),
         (Param("duration", Kind.DEADLINE, "How far back, 30 days unless told"),),
         examples=("/cost export 7d",),
     ),
@@ -179,7 +120,7 @@ COST = (
         "reprice",
         "Price the ledger's rows anew, keeping the old figures",
         Permission.ADMIN,
-        _reprice,
+        late("cost_reprice", "reprice"),
         (Param("from", Kind.DATE, "The first day", keyword=True, words=("--from",)),),
         Danger.CHANGES,
         hidden=True,

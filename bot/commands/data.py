@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from bot.card import Caution
+from bot.card import Caution, Phrase
 from bot.commands.picture import Picture
 from bot.models import Price
 from bot.ports import Change, FallbackEvent, IncidentRow
 from bot.routing.chain import Hop
+from bot.spans import Sentence
 
 
 def price_data(price: Price | None) -> dict[str, Any] | None:
@@ -108,7 +109,12 @@ def event_data(event: FallbackEvent) -> dict[str, Any]:
 
 def warnings_data(warnings: Sequence[Caution]) -> list[dict[str, Any]]:
     """Warnings with their stable codes."""
-    return [{"code": w.code, "text": w.text, "hint": w.hint or None} for w in warnings]
+    return [{"code": w.code, "text": Sentence(w.said), "hint": sentence(w.step)} for w in warnings]
+
+
+def sentence(phrase: Phrase) -> Sentence | None:
+    """Return words as data carries them; none where there are none."""
+    return Sentence(phrase) if phrase else None
 
 
 def ratio_data(ratio: Decimal | None) -> Decimal | None:

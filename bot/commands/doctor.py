@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.card import Card, Caution
+from bot.card import Card, Caution, Phrase, plain
 from bot.commands.context import Context
+from bot.commands.data import sentence
 from bot.commands.model_read import status_warnings
 from bot.commands.picture import Picture, take_picture
 from bot.config.plan import in_models
@@ -15,6 +16,7 @@ from bot.errors import ChangeoverError, StorageError
 from bot.messages.cautions import deaf_channels
 from bot.messages.doctor import doctor_card
 from bot.routing.chain import AllowRule, allow_rule
+from bot.spans import Sentence
 
 
 class Level(StrEnum):
@@ -27,28 +29,38 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at; `resolution` is the step that mends it."""
+    """One thing looked at; `step` is what fixes it."""
 
     name: str
     ok: bool
     level: Level
-    detail: str
-    resolution: str = ""
+    said: Phrase
+    step: Phrase = ""
+
+    @property
+    def detail(self) -> str:
+        """What it saw, as plain words."""
+        return plain(self.said)
+
+    @property
+    def resolution(self) -> str:
+        """The step that fixes it, as plain words."""
+        return plain(self.step)
 
 
 async def examine(ctx: Context, others: Sequence[Check]) -> Card:
     """Look at config, chain, keys and database, and add what the adapters looked at."""
     checks = [*await _config(ctx), *await _channels(ctx), *others]
     return doctor_card(
-        [(c.name, c.ok, str(c.level), c.detail, c.resolution) for c in checks],
+        [(c.name, c.ok, str(c.level), c.said, c.step) for c in checks],
         {
             "checks": [
                 {
                     "name": c.name,
                     "ok": c.ok,
                     "level": c.level,
-                    "detail": c.detail,
-                    "resolution": c.resolution or None,
+                    "detail": Sentence(c.said),
+                    "resolution": sentence(c.step),
                 }
                 for c in checks
             ]
@@ -85,7 +97,7 @@ async def _channels(ctx: Context) -> list[Check]:
         # The check of the database says it.
         return []
     deaf = [
-        Check("alerts", False, Level.ERROR, caution.text, caution.hint)
+        Check("alerts", False, Level.ERROR, caution.said, caution.step)
         for caution in deaf_channels(troubles)
     ]
     return [*_quiet_hours(ctx), *deaf]
@@ -127,9 +139,9 @@ def _database(picture: Picture) -> list[Check]:
 
 
 def _failed(name: str, error: ChangeoverError) -> Check:
-    return Check(name, False, Level.ERROR, error.message, error.hint)
+    return Check(name, False, Level.ERROR, error.said, error.step)
 
 
 def _of_caution(caution: Caution, fatal: set[str]) -> Check:
     level = Level.ERROR if caution.code in fatal else Level.WARNING
-    return Check(caution.code, False, level, caution.text, caution.hint)
+    return Check(caution.code, False, level, caution.said, caution.step)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bot.card import Card
+from bot.card import Card, Command, text
 from bot.commands.change import Request, change, judge
 from bot.commands.context import Context
 from bot.commands.model_switch import resolve_all
@@ -69,7 +69,9 @@ async def remove(ctx: Context, args: Args) -> Card:
             guess = near(word, chain)
             raise NothingToDoError(
                 f"{shorten(word)} is not in the chain.",
-                f"Did you mean {guess}?" if guess else "/fallback status shows the chain.",
+                text("Did you mean ", Command(f"fallback remove {guess}"), "?")
+                if guess
+                else text(Command("fallback status"), " shows the chain."),
             )
         # A model that stands there twice goes at its later place, which is the idle one.
         later = [i for i, other in enumerate(chain) if other == chain[position]]

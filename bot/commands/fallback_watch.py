@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.alerts.mute import QuietHours
-from bot.card import Card, Caution
+from bot.card import Card, Caution, Command, text
 from bot.commands.context import Context
-from bot.commands.data import chain_data, event_data, incident_data, warnings_data
+from bot.commands.data import chain_data, event_data, incident_data, sentence, warnings_data
 from bot.commands.model_read import status_warnings
 from bot.commands.picture import Picture, price_of, surroundings, take_picture
 from bot.commands.registry import Args
@@ -78,7 +78,9 @@ async def test(ctx: Context, args: Args) -> Card:
     picture = await take_picture(ctx)
     hops = _asked(ctx, picture, args.words("models"))
     if not hops:
-        raise NothingToDoError("The chain is empty: there is nothing to test.", "/model best")
+        raise NothingToDoError(
+            "The chain is empty: there is nothing to test.", Command("model best")
+        )
     started = ctx.ports.clock.now()
     verdicts = await probe(
         [_target(hop, ctx) for hop in hops],
@@ -148,7 +150,7 @@ async def acknowledge(ctx: Context, args: Args) -> Card:
     if not await ctx.ports.alerts.acknowledge(incident, ctx.actor.name, ctx.now):
         raise NothingToDoError(
             f"Incident {incident} is over, or somebody looks after it already.",
-            "/fallback status shows what is open, and who looks after it.",
+            text(Command("fallback status"), " shows what is open, and who looks after it."),
         )
     data = {"incident": incident, "acknowledged_by": ctx.actor.name}
     return acknowledged_card(incident, ctx.actor, data)
@@ -237,7 +239,7 @@ def _test_data(words: TestWords) -> dict[str, Any]:
                 "cost_usd": row.cost_usd,
                 "served_model": row.verdict.served_model,
                 "detail": row.detail or None,
-                "hint": row.hint or None,
+                "hint": sentence(row.hint),
             }
             for row in words.rows
         ],

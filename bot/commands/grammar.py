@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.card import Command as Typed
+from bot.card import Text, text
 from bot.commands.registry import Args, Command, Kind, Param, Registry
 from bot.config.naming import near
 from bot.durations import shorten
 from bot.errors import UsageError
+from bot.messages.words import joined
 
 LONGEST_LINE = 4000
 LONGEST_REASON = 500
@@ -40,7 +43,7 @@ def parse(line: str, registry: Registry) -> Call:
     if len(line) > LONGEST_LINE:
         raise UsageError(
             f"The line has {len(line)} characters; {LONGEST_LINE} are the most.",
-            "Shorten it; /model help shows every form.",
+            text("Shorten it; ", Typed("model help"), " shows every form."),
         )
     words = _CONTROL.sub(" ", line).translate(_QUOTES).split()
     group = words[0].removeprefix("/").lower() if words else ""
@@ -108,7 +111,7 @@ def _arguments(command: Command, words: list[str]) -> Args:
         else:
             raise _unexpected(words[0], command)
         if param.name in values:
-            raise UsageError(f"{param.name} stands there twice.", f"Usage: {command.usage}")
+            raise UsageError(f"{param.name} stands there twice.", _usage(command))
         values[param.name], words = _take(param, words, command, frozenset(keyworded))
     return _complete(command, values)
 
@@ -117,8 +120,8 @@ def _complete(command: Command, values: dict[str, Any]) -> Args:
     for param in command.params:
         if param.required and not values.get(param.name):
             raise UsageError(
-                f"/{command.full_name} needs {param.help[0].lower()}{param.help[1:]}.",
-                f"Usage: {command.usage}",
+                text(command.typed, f" needs {param.help[0].lower()}{param.help[1:]}."),
+                _usage(command),
             )
     return Args(values)
 
@@ -130,7 +133,7 @@ def _take(
     if not words:
         raise UsageError(
             f"{param.name} needs a value: {param.help[0].lower()}{param.help[1:]}.",
-            f"Usage: {command.usage}",
+            _usage(command),
         )
     match param.kind:
         case Kind.TEXT:
@@ -169,7 +172,7 @@ def _count(param: Param, word: str, command: Command) -> int:
     if not (word.isascii() and word.isdigit() and int(word[:9]) > 0 and len(word) < 9):
         raise UsageError(
             f"{param.name} takes a whole number from 1, not {shorten(word)!r}.",
-            f"Usage: {command.usage}",
+            _usage(command),
         )
     return int(word)
 
@@ -181,27 +184,39 @@ def _choice(param: Param, word: str, command: Command) -> str:
     guess = near(lowered, param.choices)
     raise UsageError(
         f"{shorten(word)!r} is none of {', '.join(param.choices)}.",
-        f"Did you mean {guess}?" if guess else f"Usage: {command.usage}",
+        f"Did you mean {guess}?" if guess else _usage(command),
     )
 
 
 def _no_group(group: str, registry: Registry) -> UsageError:
     guess = near(group, registry.groups)
     if not group:
-        return UsageError("There is no command in that line.", "Try /model status or /model help.")
+        return UsageError(
+            "There is no command in that line.",
+            text("Try ", Typed("model status"), " or ", Typed("model help")),
+        )
+    helps = joined([Typed(f"{known} help") for known in registry.groups], " or ")
     return UsageError(
         f"/{shorten(group)} is not a command.",
-        f"Did you mean /{guess}?" if guess else "Try /model help, /fallback help or /cost help.",
+        text("Did you mean ", Typed(guess), "?") if guess else text("Try ", *helps),
     )
 
 
 def _no_command(group: str, word: str, registry: Registry) -> UsageError:
     guess = near(word, [c.name for c in registry.of(group)])
-    hint = f"Did you mean /{group} {guess}?" if guess else f"/{group} help shows every form."
-    return UsageError(f"/{group} has no command {shorten(word)!r}.", hint)
+    hint = (
+        text("Did you mean ", Typed(f"{group} {guess}"), "?")
+        if guess
+        else text(Typed(f"{group} help"), " shows every form.")
+    )
+    return UsageError(text(Typed(group), f" has no command {shorten(word)!r}."), hint)
 
 
 def _unexpected(word: str, command: Command) -> UsageError:
     return UsageError(
-        f"{shorten(word)!r} is more than /{command.full_name} takes.", f"Usage: {command.usage}"
+        text(f"{shorten(word)!r} is more than ", command.typed, " takes."), _usage(command)
     )
+
+
+def _usage(command: Command) -> Text:
+    return text("Usage: ", command.usage)

@@ -103,7 +103,7 @@ async def take_back(ctx: Context, args: Args) -> Card:
     try:
         changes = await ctx.ports.journal.changes(ctx.ports.store.location, HISTORY)
     except StorageError as error:
-        raise StorageError(f"History cannot be read: {error.message}", error.hint) from error
+        raise StorageError(f"History cannot be read: {error.message}", error.step) from error
     chosen = to_undo(changes, ctx.action.change_id)
     priced = isinstance(chosen.new, str) or isinstance(chosen.old, str)
     headline = "Primary" if priced and chosen.action != "preset" else "Undone"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.card import Card, Caution, Code, Text, text
+from bot.card import Card, Caution, Code, Command, Text, text
 from bot.commands.change import Request, change, judge
 from bot.commands.context import Context
 from bot.commands.picture import Picture
@@ -170,7 +170,7 @@ async def _remove(ctx: Context, name: str, args: Args) -> Card:
                 f"{name} comes with Changeover and is not in the file."
                 if shipped
                 else f"No model is called {name}.",
-                f"/model preset {name} MODEL points it elsewhere.",
+                text(Command(f"model preset {name} MODEL", form=True), " points it elsewhere."),
             )
         return Plan(edits, str(before), None)
 

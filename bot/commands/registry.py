@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from bot.access import Permission
 from bot.card import Card
+from bot.card import Command as Typed
 
 if TYPE_CHECKING:
     from bot.commands.context import Context
@@ -91,6 +93,16 @@ class Args:
 Handler = Callable[["Context", Args], Awaitable[Card]]
 
 
+def late(module: str, name: str) -> Handler:
+    """Return a handler of `bot.commands` that is loaded when it is called: help needs none."""
+
+    async def handler(ctx: Context, args: Args) -> Card:
+        found: Handler = getattr(import_module(f"bot.commands.{module}"), name)
+        return await found(ctx, args)
+
+    return handler
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """A command: `group` is the slash command, `name` its subcommand.
@@ -121,9 +133,14 @@ class Command:
         return f"{self.group} {self.name}"
 
     @property
-    def usage(self) -> str:
-        """Write the command's shape: `/fallback add MODEL [at N]`."""
-        return " ".join([f"/{self.group}", self.name, *map(_shape, self.params)])
+    def typed(self) -> Typed:
+        """The command as it is typed."""
+        return Typed(self.full_name)
+
+    @property
+    def usage(self) -> Typed:
+        """The command's form: `/fallback add MODEL [at N]`."""
+        return Typed(" ".join([self.full_name, *map(_shape, self.params)]), form=True)
 
 
 def _shape(param: Param) -> str:

@@ -13,6 +13,7 @@ from bot.config.commit import Applied, Wish, carry_out
 from bot.config.history import undo
 from bot.errors import ChangeoverError, ConfigRefusedError
 from bot.ports.reloads import Confirmation, Taken
+from bot.spans import Command, text
 
 
 async def carry_out_watched(ctx: Context, wish: Wish) -> tuple[Applied, Confirmation | None]:
@@ -44,9 +45,10 @@ async def _take_back(ctx: Context, applied: Applied, told: Confirmation) -> None
     except (ChangeoverError, StopIteration) as error:
         why = error.message if isinstance(error, ChangeoverError) else "history does not have it."
         raise ConfigRefusedError(
-            f"{refused} It could not be taken back: {why}", "/model undo, then /model history"
+            f"{refused} It could not be taken back: {why}",
+            text(Command("model undo"), ", then ", Command("model history")),
         ) from error
     raise ConfigRefusedError(
         f"{refused} The change was taken back.",
-        "changeover doctor; if it was invalid before, mend the file first.",
+        text(Command("doctor", program=True), "; if it was invalid before, fix the file first."),
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bot.access import Permission
 from bot.card import Card
 from bot.catalog import Catalog
-from bot.commands import fallback_edit, fallback_watch, model_read, model_switch
-from bot.commands.context import Context
 from bot.commands.cost_table import COST
 from bot.commands.help import show_help
-from bot.commands.registry import Args, Command, Danger, Handler, Kind, Param, Registry
+from bot.commands.registry import Args, Command, Danger, Handler, Kind, Param, Registry, late
+
+if TYPE_CHECKING:
+    from bot.commands.context import Context
 
 READ, CHANGE = Permission.READ, Permission.CHANGE
 
@@ -50,7 +53,7 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
             "status",
             "Show primary, chain, prices, last change and what is wrong",
             READ,
-            model_read.status,
+            late("model_read", "status"),
             (_AGENT,),
             default=True,
             examples=("/model status",),
@@ -61,7 +64,7 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
             "use",
             "Switch the primary to an alias, a preset or any provider/model",
             CHANGE,
-            model_switch.use,
+            late("model_switch", "use"),
             (_model_param("The model to switch to"), _FOR, _AGENT, _REASON),
             Danger.CHANGES,
             examples=("/model use anthropic/claude-sonnet-4-5 until 18:00 reason release",),
@@ -71,7 +74,7 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
             "fallback",
             "Put the preset fallback chain in place",
             CHANGE,
-            model_switch.fallback,
+            late("model_switch", "fallback"),
             (_REASON,),
             Danger.CHANGES,
             examples=("/model fallback",),
@@ -81,7 +84,7 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
             "strategy",
             "Set primary and chain together",
             CHANGE,
-            model_switch.strategy,
+            late("model_switch", "strategy"),
             (
                 Param("name", Kind.CHOICE, "The strategy", required=True, choices=strategies),
                 _REASON,
@@ -94,7 +97,7 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
             "list",
             "Show every configured model with price, context window and key",
             READ,
-            model_read.list_models,
+            late("model_read", "list_models"),
             (Param("name", Kind.PROVIDER, "Only this provider's models"),),
             examples=("/model list", "/model list deepseek"),
         ),
@@ -103,7 +106,7 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
             "preset",
             "Name a model, or take a name away with remove",
             CHANGE,
-            model_switch.preset,
+            late("model_switch", "preset"),
             (
                 Param("name", Kind.NAME, "The name", required=True),
                 Param("model", Kind.MODEL, "The model it names, or remove", required=True),
@@ -120,7 +123,7 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
             "undo",
             "Take the last change back",
             CHANGE,
-            model_read.take_back,
+            late("model_read", "take_back"),
             (_REASON,),
             Danger.CHANGES,
             examples=("/model undo",),
@@ -130,7 +133,7 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
             "history",
             "Show who changed what, when and why",
             READ,
-            model_read.history,
+            late("model_read", "history"),
             (Param("amount", Kind.COUNT, "How many changes"),),
             examples=("/model history 20",),
         ),
@@ -144,14 +147,16 @@ def _model_param(help_: str) -> Param:
 
 def _switch_to(word: str) -> Handler:
     async def handler(ctx: Context, args: Args) -> Card:
-        return await model_switch.switch(ctx, word, args)
+        from bot.commands.model_switch import switch
+
+        return await switch(ctx, word, args)
 
     return handler
 
 
 def _help(group: str) -> Command:
     async def handler(ctx: Context, args: Args) -> Card:
-        return await show_help(ctx, group)
+        return await show_help(ctx, args, group)
 
     return Command(
         group,
@@ -159,6 +164,7 @@ def _help(group: str) -> Command:
         f"Show every form of /{group}",
         READ,
         handler,
+        (Param("name", Kind.NAME, "Only this command's form"),),
         examples=(f"/{group} help",),
         private=True,
     )
@@ -170,7 +176,7 @@ _FALLBACK = (
         "status",
         "Show the chain as it is really walked, cool-downs, incidents and the mute",
         READ,
-        fallback_watch.status,
+        late("fallback_watch", "status"),
         default=True,
         examples=("/fallback status",),
     ),
@@ -179,7 +185,7 @@ _FALLBACK = (
         "test",
         "Ask every hop for real, all at once, with one token each",
         CHANGE,
-        fallback_watch.test,
+        late("fallback_watch", "test"),
         (Param("models", Kind.MODELS, "Models to ask instead of the chain"),),
         Danger.COSTS,
         examples=("/fallback test", "/fallback test cheap local"),
@@ -189,7 +195,7 @@ _FALLBACK = (
         "set",
         "Replace the chain",
         CHANGE,
-        fallback_edit.set_chain,
+        late("fallback_edit", "set_chain"),
         (Param("models", Kind.MODELS, "The fallbacks in order", required=True), _REASON),
         Danger.CHANGES,
         examples=("/fallback set deepseek/deepseek-flash ollama/llama3.3",),
@@ -199,7 +205,7 @@ _FALLBACK = (
         "add",
         "Add a fallback, or allow one that would be skipped",
         CHANGE,
-        fallback_edit.add,
+        late("fallback_edit", "add"),
         (
             _model_param("The model to add"),
             Param("at", Kind.COUNT, "Its place among the fallbacks, from 1", keyword=True),
@@ -213,7 +219,7 @@ _FALLBACK = (
         "remove",
         "Take a fallback out of the chain",
         CHANGE,
-        fallback_edit.remove,
+        late("fallback_edit", "remove"),
         (_model_param("The fallback to take out"), _REASON),
         Danger.CHANGES,
         examples=("/fallback remove ollama/llama3.3",),
@@ -223,7 +229,7 @@ _FALLBACK = (
         "off",
         "Empty the chain",
         CHANGE,
-        fallback_edit.off,
+        late("fallback_edit", "off"),
         (_REASON,),
         Danger.CHANGES,
         examples=("/fallback off",),
@@ -233,7 +239,7 @@ _FALLBACK = (
         "events",
         "Show what fell back, when, why and to whom",
         READ,
-        fallback_watch.events,
+        late("fallback_watch", "events"),
         (Param("duration", Kind.DEADLINE, "How far back, 24 hours unless told"),),
         examples=("/fallback events 2h",),
     ),
@@ -242,7 +248,7 @@ _FALLBACK = (
         "mute",
         "Send no alerts for a while",
         CHANGE,
-        fallback_watch.mute,
+        late("fallback_watch", "mute"),
         (Param("duration", Kind.DEADLINE, "How long: 30m, 2h or until 18:00", required=True),),
         Danger.CHANGES,
         examples=("/fallback mute 1h",),
@@ -252,20 +258,19 @@ _FALLBACK = (
         "unmute",
         "Send alerts again",
         CHANGE,
-        fallback_watch.unmute,
+        late("fallback_watch", "unmute"),
         danger=Danger.CHANGES,
         examples=("/fallback unmute",),
     ),
-    # The button below an alert: it works where it is typed too, and is offered nowhere.
     Command(
         "fallback",
         "ack",
-        "Look after an open incident",
+        "Acknowledge an open incident: no reminders, no mentions",
         CHANGE,
-        fallback_watch.acknowledge,
+        late("fallback_watch", "acknowledge"),
         (Param("id", Kind.COUNT, "The incident's number", required=True),),
         Danger.CHANGES,
-        hidden=True,
+        examples=("/fallback ack 3",),
     ),
     _help("fallback"),
 )

@@ -14,6 +14,7 @@ from bot.config.edit import Edit, Remove, SetValue, get, restore
 from bot.config.values import dotted, same
 from bot.errors import MovedOnError, NothingToDoError
 from bot.ports import ABSENT, Absent, Change, Json, Path, Touched
+from bot.spans import Command, text
 
 # Where our own gateway stands first in the file, what it asks first is the list's first.
 _BEHIND: Path = ("fallbacks", 0)
@@ -85,14 +86,15 @@ def to_undo(changes: Sequence[Change], change_id: int | None) -> Change:
         ours = [change for change in ours if change.id == change_id]
     if not ours:
         raise NothingToDoError(
-            "There is no change of this config to undo.", "/model history shows what happened."
+            "There is no change of this config to undo.",
+            text(Command("model history"), " shows what happened."),
         )
     chosen = ours[0]
     taken_back = next((c for c in changes if c.reverts == chosen.id), None)
     if taken_back is not None and change_id is not None:
         raise MovedOnError(
             f"That change was taken back already by {taken_back.actor_name}.",
-            "/model status shows what stands now.",
+            text(Command("model status"), " shows what stands now."),
         )
     return chosen
 
@@ -105,7 +107,7 @@ def undo(change: Change) -> Planner:
         if moved:
             raise MovedOnError(
                 f"{dotted(moved[0].path)} has been changed since, so undo would undo that too.",
-                "/model history shows by whom; set what you want with /model use MODEL.",
+                text(Command("model history"), " shows by whom."),
             )
         edits = _take_back(present, change.touched)
         return Plan(edits, change.new, change.old, reverts=change.id)
@@ -125,7 +127,9 @@ def go_back(change: Change, changes: Sequence[Change]) -> Planner:
         choice = get(present.parsed, model) if model else ABSENT
         now = next((c.primary for c in present.view.choices if c.path == model), None)
         if model is None or standing is None or standing.id != change.id or now != change.new:
-            raise MovedOnError("The primary was changed since.", "/model history shows by whom.")
+            raise MovedOnError(
+                "The primary was changed since.", text(Command("model history"), " shows by whom.")
+            )
         back = [t for t in change.touched if _stands(present, t)]
         edits = _take_back(present, back)
         if isinstance(choice, dict) and model in {t.path for t in change.touched} - {

@@ -13,6 +13,7 @@ from bot.config.schema import ConfigView
 from bot.durations import shorten
 from bot.errors import UnknownModelError, UsageError
 from bot.models import ModelRef
+from bot.spans import Command, text
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _PRESET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
@@ -103,12 +104,15 @@ def check_preset_name(name: str, taken: Iterable[str]) -> str:
     if not _PRESET_NAME.fullmatch(word):
         raise UsageError(
             f"{shorten(name)!r} cannot name a preset.",
-            "Use up to 32 of a-z, 0-9, dot, dash and underscore: /model preset nightly MODEL",
+            text(
+                "Use up to 32 of a-z, 0-9, dot, dash and underscore: ",
+                Command("model preset nightly cheap"),
+            ),
         )
     if word in taken:
         raise UsageError(
-            f"{word} is a word of the command /model already.",
-            "Choose another name: /model preset NAME MODEL",
+            text(f"{word} is a word of the command ", Command("model"), " already."),
+            text("Choose another name: ", Command(f"model preset my-{word} {word}")),
         )
     return word
 

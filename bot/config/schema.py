@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
 from bot.config.include import resolve_includes
 from bot.errors import ConfigShapeError
 from bot.ports import Document, Json, Path
+from bot.spans import Command, text
 
 DEFAULTS: Path = ("agents", "defaults")
 MODEL_PATH: Path = (*DEFAULTS, "model")
@@ -232,5 +233,9 @@ def _shape_error(error: ValidationError) -> ConfigShapeError:
     what = found.get(kind, "nothing" if kind == "NoneType" else "a number")
     return ConfigShapeError(
         f"{place} holds {what}, which does not belong there.",
-        "Mend it in the file, then run changeover doctor; nothing was written.",
+        text(
+            "Fix it in the file, then run ",
+            Command("doctor", program=True),
+            "; nothing was written.",
+        ),
     )

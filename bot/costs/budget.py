@@ -13,9 +13,12 @@ from bot.costs.pricing import NANO
 from bot.durations import shorten
 from bot.errors import UsageError
 from bot.ports import Budget
+from bot.spans import Command, text
 
 MOST_USD = Decimal(1_000_000_000)
-_HINT = "Write it like /cost budget 50 per day, or /cost budget off."
+_HINT = text(
+    "Write it like ", Command("cost budget 50 per day"), ", or ", Command("cost budget off")
+)
 _AMOUNT = re.compile(r"(?:usd|us\$|\$)?\s*([+-]?[\d.,_']+)\s*(?:usd|\$)?", re.IGNORECASE)
 _THOUSANDS = re.compile(r"\d{1,3}(?:[,_']\d{3})+(?:\.\d+)?")
 

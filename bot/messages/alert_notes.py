@@ -13,6 +13,7 @@ from bot.card import (
     Card,
     Code,
     Column,
+    Command,
     Span,
     Strong,
     Table,
@@ -20,6 +21,7 @@ from bot.card import (
     Tone,
     When,
     WhenStyle,
+    spans_of,
     text,
 )
 from bot.durations import say_duration, shorten
@@ -30,6 +32,7 @@ from bot.messages.words import counted
 from bot.models import FailureReason
 from bot.ports import Json
 from bot.ports.alerts import AlertReason
+from bot.spans import recalled
 
 LONGEST_DETAIL = 400
 
@@ -69,7 +72,7 @@ def details_card(incident_id: int, primary: str, events: Sequence[FirstEvent]) -
     lines += [text("Provider response: ", Code(shorten(words, LONGEST_DETAIL))) for words in said]
     return Card(
         title=text("First events of ", Strong(primary)),
-        body=(*lines, text(f"Details of incident {incident_id}. ", Code("/fallback events 1h"))),
+        body=(*lines, text(f"Details of incident {incident_id}. ", Command("fallback events 1h"))),
         command="alert",
         data={
             "incident": incident_id,
@@ -117,7 +120,7 @@ def morning_card(night: str, rows: Sequence[NightRow]) -> Card:
     return Card(
         title=text(Strong("Quiet hours"), f": {counted(len(rows), 'outage')}{tail}"),
         tone=Tone.WARNING if going_on else Tone.NEUTRAL,
-        body=(text(f"{night_marker(night)} ", Code("/fallback events 12h")),),
+        body=(text(f"{night_marker(night)} ", Command("fallback events 12h")),),
         table=Table(
             columns,
             tuple(
@@ -158,7 +161,7 @@ def trouble_card(
 ) -> Card:
     """Say on one surface that alerts do not reach another, or reach it again."""
     name = surface.capitalize()
-    foot = text(f"{notice_marker(key)} ", Code("changeover doctor"))
+    foot = text(f"{notice_marker(key)} ", Command("doctor", program=True))
     if until is not None:
         return Card(
             title=text("Alerts reach ", Strong(name), " again"),
@@ -181,7 +184,7 @@ def trouble_card(
             line
             for line in (
                 text("Since ", When(since, WhenStyle.DATE_TIME), f": {says[0]}"),
-                text(says[1]) if says[1] else (),
+                recalled(says[1]),
                 text("Until this is fixed, alerts are posted only here."),
                 foot,
             )
@@ -204,7 +207,7 @@ def outside_note(change_id: int, what: str, old: Json, new: Json, place: str) ->
         tone=Tone.CHANGE,
         body=(
             text(f"{what}: ", Code(value(old)), " → ", Code(value(new))),
-            text(f"{change_marker(change_id)} ", Code("/model history")),
+            text(f"{change_marker(change_id)} ", Command("model history")),
         ),
         footer=text(place),
         command="config outside",
@@ -264,14 +267,14 @@ def untested_card(key: str, why: str, hint: str) -> Card:
     return Card(
         title=text(Strong("Scheduled chain test"), ": could not run"),
         tone=Tone.BAD,
-        body=(*(text(words) for words in (why, hint) if words), _test_foot(key)),
+        body=(*filter(None, (spans_of(why), recalled(hint))), _test_foot(key)),
         command="alert",
         data={"chain_ok": False, "would_serve": None, "hops": [], "gone": []},
     )
 
 
 def _test_foot(key: str) -> Text:
-    return text(f"{notice_marker(key)} ", Code("/fallback test"))
+    return text(f"{notice_marker(key)} ", Command("fallback test"))
 
 
 def _hop_line(hop: HopNews) -> Text:
@@ -285,8 +288,7 @@ def _hop_line(hop: HopNews) -> Text:
         spans.append(f" (was: {_verdict(hop.before)})")
     spans.append(".")
     if hop.hint and hop.verdict != "ok":
-        command = hop.hint.startswith("/")
-        spans += [" ", Code(hop.hint) if command else hop.hint]
+        spans += [" ", *recalled(hop.hint)]
     return tuple(spans)
 
 

@@ -14,6 +14,7 @@ from bot.card import (
     ButtonStyle,
     Card,
     Code,
+    Command,
     Person,
     Span,
     Strong,
@@ -306,7 +307,7 @@ def _calls(people: Sequence[Person]) -> Text:
 
 
 def _foot(incident_id: int) -> Text:
-    return text(f"{marker(incident_id)} ", Code("/fallback status"))
+    return text(f"{marker(incident_id)} ", Command("fallback status"))
 
 
 def _buttons(words: IncidentWords) -> tuple[Button, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.card import Caution
+from bot.card import Caution, Code, Command, Phrase, Text, text
 from bot.catalog import Catalog
 from bot.config.naming import variable_in
 from bot.config.schema import ConfigView, ModelShape
@@ -16,6 +16,7 @@ from bot.models import ModelRef
 from bot.ports.alerts import ChannelTrouble
 from bot.ports.reloads import Confirmation, Pinned, Taken
 from bot.routing.chain import AllowRule, Hop, SkipReason, lost_on_the_way
+from bot.spans import recalled
 
 
 def of_hop(hop: Hop, hops: Sequence[Hop], rule: AllowRule) -> list[Caution]:
@@ -28,7 +29,10 @@ def of_hop(hop: Hop, hops: Sequence[Hop], rule: AllowRule) -> list[Caution]:
                 Caution(
                     "no_key",
                     f"{name} is skipped: no API key ({hop.key_name}).",
-                    f"Set {hop.key_name} in .env and restart, or /fallback remove {name}"
+                    text(
+                        f"Set {hop.key_name} in .env and restart, or ",
+                        Command(f"fallback remove {name}"),
+                    )
                     if hop.position
                     else f"Set {hop.key_name} in .env and restart.",
                 )
@@ -38,7 +42,7 @@ def of_hop(hop: Hop, hops: Sequence[Hop], rule: AllowRule) -> list[Caution]:
                 Caution(
                     "not_allowed",
                     f"{name} is skipped: not in agents.defaults.models.",
-                    f"/fallback add {name}",
+                    Command(f"fallback add {name}"),
                 )
             )
         case SkipReason.UNKNOWN_PROVIDER:
@@ -62,7 +66,7 @@ def of_hop(hop: Hop, hops: Sequence[Hop], rule: AllowRule) -> list[Caution]:
                 Caution(
                     "ourselves",
                     f"{name} is skipped: it is Changeover's own gateway.",
-                    f"/fallback remove {name}" if hop.position else "/model use MODEL",
+                    Command(f"fallback remove {name}" if hop.position else "model list"),
                 )
             )
         case SkipReason.NOT_A_MODEL:
@@ -83,10 +87,16 @@ def of_chain(
     found = _together([caution for hop in hops for caution in of_hop(hop, hops, rule)], hops)
     if not hops or hops[0].position:
         found.append(
-            Caution("no_primary", "No primary model is set.", "/model best or /model use MODEL")
+            Caution(
+                "no_primary",
+                "No primary model is set.",
+                text(Command("model best"), " or ", Command("model list")),
+            )
         )
     elif len(hops) == 1:
-        found.append(Caution("no_fallbacks", "No fallbacks are configured.", "/model fallback"))
+        found.append(
+            Caution("no_fallbacks", "No fallbacks are configured.", Command("model fallback"))
+        )
     found.extend(local_only_in_name(hops))
     found.extend(_retired_aliases(view, catalog))
     agents = [id_ for id_, choice in view.agents.items() if choice.shape is not ModelShape.ABSENT]
@@ -97,7 +107,7 @@ def of_chain(
                 f"{'Agent' if len(agents) == 1 else 'Agents'} {listed(agents)} "
                 f"{'has its' if len(agents) == 1 else 'have their'} own model and "
                 f"{'does' if len(agents) == 1 else 'do'} not follow the default.",
-                f"/model use MODEL agent {agents[0]}",
+                Command(f"model status agent {agents[0]}"),
             )
         )
     return found
@@ -131,19 +141,22 @@ def local_only_in_name(hops: Sequence[Hop]) -> list[Caution]:
         Caution(
             "cloud_fallback",
             f"The primary is local, but on a failure the conversation goes to {cloud[0]}.",
-            "/model strategy local-first",
+            Command("model strategy local-first"),
         )
     ]
 
 
-def not_private(ref: ModelRef, preset: str) -> tuple[str, str]:
+def not_private(ref: ModelRef, preset: str) -> tuple[str, Text]:
     """Refuse a model as the private primary of a strategy, and say what to do instead."""
     cloud = is_cloud_model(ref.name)
     why = "is one of Ollama's cloud models" if cloud else "does not run on your own machines"
     return (
         f"Nothing changed: {ref} {why}, so conversations would leave them.",
-        f"Point the preset at a private model (/model preset {preset} ollama/llama3.3)"
-        + ("." if cloud else f", or set CHANGEOVER_PRIVATE={ref.provider} if it is private."),
+        text(
+            "Point the preset at a private model: ",
+            Command(f"model preset {preset} ollama/llama3.3"),
+            "" if cloud else f", or set CHANGEOVER_PRIVATE={ref.provider} if it is private.",
+        ),
     )
 
 
@@ -181,7 +194,7 @@ def journal_away(trouble: StorageError | None) -> list[Caution]:
     """Say that history could not be read or written."""
     if trouble is None:
         return []
-    return [Caution("database", f"No history: {trouble.message}", trouble.hint)]
+    return [Caution("database", f"No history: {trouble.message}", trouble.step)]
 
 
 def deaf_channels(troubles: Sequence[ChannelTrouble]) -> list[Caution]:
@@ -190,7 +203,7 @@ def deaf_channels(troubles: Sequence[ChannelTrouble]) -> list[Caution]:
         Caution(
             "alert_channel",
             f"Alerts do not reach {one.surface.capitalize()}: {one.message}",
-            one.hint,
+            recalled(one.hint),
         )
         for one in troubles
     ]
@@ -203,9 +216,12 @@ def unrecorded(trouble: StorageError | None) -> list[Caution]:
     return [
         Caution(
             "unrecorded",
-            f"The change was made but not recorded, so /model undo cannot revert it: "
-            f"{trouble.message}",
-            trouble.hint,
+            text(
+                "The change was made but not recorded, so ",
+                Command("model undo"),
+                f" cannot revert it: {trouble.message}",
+            ),
+            trouble.step,
         )
     ]
 
@@ -218,7 +234,7 @@ def reload(confirmation: Confirmation | None) -> list[Caution]:
                 Caution(
                     "reload_not_seen",
                     "Saved. OpenClaw has not confirmed it yet.",
-                    "If it is running: changeover doctor",
+                    text("If it is running: ", Command("doctor", program=True)),
                 )
             ]
         case Taken.NEEDS_RESTART:
@@ -245,7 +261,7 @@ def pinned(found: Sequence[Pinned]) -> list[Caution]:
             "pinned_sessions",
             f"{counted(total, 'session')} of {agents} {'keeps' if total == 1 else 'keep'} another "
             f"model: {models}.",
-            "In that conversation, to OpenClaw: /model default",
+            text("In that conversation, to OpenClaw: ", Code("/model default")),
         )
     ]
 
@@ -259,8 +275,8 @@ def overdue(due_at: datetime, seen_at: datetime | None, now: datetime) -> list[C
     return [
         Caution(
             "no_service",
-            f"The revert {words}: no changeover run or changeover bot uses this database.",
-            "changeover bot",
+            f"The revert {words}: no running Changeover uses this database.",
+            Command("bot", program=True),
         )
     ]
 
@@ -270,7 +286,7 @@ def not_allowed(name: str) -> Caution:
     return Caution(
         "not_allowed",
         f"{name} is not in agents.defaults.models; Moltbot before 2026.3 skips it silently.",
-        f"/fallback add {name}",
+        Command(f"fallback add {name}"),
     )
 
 
@@ -279,16 +295,16 @@ def unknown_name(ref: ModelRef, near: str | None) -> Caution:
     return Caution(
         "unknown_model",
         f"{ref} is in no list known to Changeover" + (f". Did you mean {near}?" if near else "."),
-        f"/fallback test {ref}",
+        Command(f"fallback test {ref}"),
     )
 
 
 def retired_target(ref: ModelRef, hop: Hop) -> list[Caution]:
     """Say that a model just chosen is retired or misspelt."""
-    return _age(hop, (hop,), f"/model use {hop.facts.successor}" if hop.facts else "")
+    return _age(hop, (hop,), Command(f"model use {hop.facts.successor}") if hop.facts else "")
 
 
-def _age(hop: Hop, hops: Sequence[Hop], hint: str | None = None) -> list[Caution]:
+def _age(hop: Hop, hops: Sequence[Hop], hint: Phrase | None = None) -> list[Caution]:
     facts = hop.facts
     if facts is None or not facts.gone:
         return []
@@ -307,14 +323,14 @@ def _age(hop: Hop, hops: Sequence[Hop], hint: str | None = None) -> list[Caution
     ]
 
 
-def _instead(hop: Hop, successor: ModelRef | None, hops: Sequence[Hop]) -> str:
+def _instead(hop: Hop, successor: ModelRef | None, hops: Sequence[Hop]) -> Command:
     """Write the command that puts the successor in the hop's place, or takes the hop out."""
     if hop.position == 0:
-        return f"/model use {successor}" if successor else "/model use MODEL"
+        return Command(f"model use {successor}" if successor else "model list")
     if successor is None:
-        return f"/fallback remove {hop.written}"
+        return Command(f"fallback remove {hop.written}")
     chain = [str(successor) if other is hop else other.written for other in hops if other.position]
-    return f"/fallback set {' '.join(chain)}"
+    return Command(f"fallback set {' '.join(chain)}")
 
 
 def _not_a_model(hop: Hop, hops: Sequence[Hop]) -> Caution:
@@ -342,7 +358,7 @@ def _retired_aliases(view: ConfigView, catalog: Catalog) -> list[Caution]:
                 Caution(
                     "retired_alias",
                     f"Preset {alias} points to {key}, retired on {facts.retired_on}.",
-                    f"/model preset {alias} {facts.successor}",
+                    Command(f"model preset {alias} {facts.successor}"),
                 )
             )
     return found

@@ -15,6 +15,7 @@ from bot.card import (
     Caution,
     Code,
     Column,
+    Command,
     Fact,
     Link,
     Span,
@@ -106,7 +107,7 @@ def empty_card(when: str, counts_since: datetime | None, data: dict[str, Any]) -
             title=text(Strong("No usage recorded yet")),
             body=(
                 text("The ledger records requests through the gateway or an attached OpenClaw."),
-                text("Start it with ", Code("changeover run"), ", then send requests to it."),
+                text("Start it with ", Command("run", program=True), ", then send requests to it."),
             ),
             data=data,
         )
@@ -166,10 +167,10 @@ def group_table(groups: Sequence[Spend], by: GroupBy) -> Table:
         (
             Column(by.value),
             Column("cost", right=True),
-            Column("requests", right=True),
-            Column("input", right=True),
-            Column("cached", right=True),
-            Column("output", right=True),
+            Column("requests", right=True, priority=1),
+            Column("input", right=True, priority=2),
+            Column("cached", right=True, priority=3),
+            Column("output", right=True, priority=2),
         ),
         tuple(
             (
@@ -310,7 +311,7 @@ def exported_card(words: ExportWords, data: dict[str, Any]) -> Card:
             Caution(
                 "cut",
                 f"The file reached its row limit; it starts at {words.oldest:%Y-%m-%d %H:%M} UTC.",
-                "Export a shorter period: /cost export 1d",
+                text("Export a shorter period: ", Command("cost export 1d")),
             ),
         )
     return Card(

@@ -13,6 +13,7 @@ from bot.card import (
     Card,
     Caution,
     Code,
+    Command,
     Strong,
     Text,
     Tone,
@@ -77,7 +78,7 @@ def budget_card(words: BudgetWords, data: dict[str, Any]) -> Card:
 
 def no_budget_card(lifted: bool, actor: Actor, data: dict[str, Any]) -> Card:
     """Say that there is no budget, any more or at all."""
-    how = text("Set one with ", Code("/cost budget 50 per day then cheap"), ".")
+    how = text("Set one with ", Command("cost budget 50 per day then cheap"), ".")
     if not lifted:
         return Card(
             title=text(Strong("No budget"), " is set"),
@@ -129,8 +130,8 @@ def unwatched(alive_at: datetime | None, now: datetime) -> tuple[Caution, ...]:
     return (
         Caution(
             "no_service",
-            "No notices will be sent: no changeover run or changeover bot uses this database.",
-            "changeover bot",
+            "No notices will be sent: no running Changeover uses this database.",
+            Command("bot", program=True),
         ),
     )
 
@@ -159,6 +160,6 @@ def _unpriced(count: int) -> tuple[Caution, ...]:
         Caution(
             "unpriced",
             f"Not included (no price known): {counted(count, 'request')}.",
-            "/cost by model",
+            Command("cost by model"),
         ),
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.card import Card, Caution, Code, Column, Strong, Table, Text, text
+from bot.card import Card, Caution, Code, Column, Command, Strong, Table, Text, text
 from bot.costs.compare import Alternative, Traffic
 from bot.costs.figures import Unpriced
 from bot.costs.pricing import usd
@@ -33,7 +33,7 @@ def compare_card(words: CompareWords, data: dict[str, Any]) -> Card:
         return Card(
             title=text(Strong("Nothing to compare"), f": no priced request {words.when}"),
             body=(
-                text("Only requests already made are compared; ", Code("/cost"), " shows them."),
+                text("Only requests already made are compared; ", Command("cost"), " shows them."),
             ),
             data=data,
         )
@@ -51,15 +51,14 @@ def compare_card(words: CompareWords, data: dict[str, Any]) -> Card:
         table=Table(
             (
                 Column("model"),
-                Column("preset"),
-                Column("in / out per 1M"),
+                Column("preset", priority=2),
+                Column("in / out per 1M", priority=3),
                 Column("would cost", right=True),
-                Column("saves", right=True),
+                Column("saves", right=True, priority=1),
             ),
             tuple(_row(one, words.primary) for one in words.alternatives),
         ),
         warnings=words.warnings,
-        footer=text("Switch with ", Code("/model use NAME"), "."),
         data=data,
     )
 
@@ -72,7 +71,7 @@ def compare_cautions(
     quality = Caution(
         "quality",
         "Only token counts are compared. Quality, answer length and tokenizers differ by model.",
-        f"/model use {first.preset or first.ref} for 1h" if first else "",
+        Command(f"model use {first.preset or first.ref} for 1h") if first else "",
     )
     return (quality, *unpriced_cautions(unpriced))
 

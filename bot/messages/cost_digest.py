@@ -16,6 +16,7 @@ from bot.card import (
     Chart,
     Code,
     Column,
+    Command,
     Fact,
     Link,
     Span,
@@ -189,7 +190,7 @@ def _incidents(digest: Digest) -> Text:
 def _chain_test(digest: Digest) -> Text:
     test = digest.gathered.chain_test
     if test is None:
-        return text("Chain never tested: ", Code("/fallback test"))
+        return text("Chain never tested: ", Command("fallback test"))
     result = (
         f"all {test.hops} hops answered"
         if test.chain_ok
@@ -223,7 +224,7 @@ def _cheaper(digest: Digest) -> tuple[Text, ...]:
         text(
             f"Same traffic on {name}: about {cost}, {percent(one.saving_percent)} cheaper; "
             "answers differ. ",
-            Code("/cost compare"),
+            Command("cost compare"),
         ),
     )
 
@@ -240,8 +241,8 @@ def _models(digest: Digest) -> Table:
         (
             Column("model"),
             Column("cost", right=True),
-            Column("share", right=True),
-            Column("requests", right=True),
+            Column("share", right=True, priority=2),
+            Column("requests", right=True, priority=1),
         ),
         tuple(rows),
     )

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.card import Card, Column, Strong, Table, Tone, Visibility, text
+from bot.card import Card, Column, Phrase, Strong, Table, Tone, Visibility, spans_of, text
 from bot.errors import ExitCode
 from bot.messages.words import counted
 
-Row = tuple[str, bool, str, str, str]
+Row = tuple[str, bool, str, Phrase, Phrase]
 """Name, ok, level, detail, resolution."""
 
 
@@ -26,13 +26,18 @@ def doctor_card(checks: Sequence[Row], data: dict[str, Any], *, bad: bool) -> Ca
         title=title,
         tone=Tone.BAD if bad else Tone.WARNING if failed else Tone.GOOD,
         table=Table(
-            (Column("result"), Column("check"), Column("detail"), Column("next step")),
+            (
+                Column("result"),
+                Column("check"),
+                Column("detail", priority=1),
+                Column("next step", priority=2),
+            ),
             tuple(
                 (
                     text("ok" if ok else level),
                     text(name),
-                    text(detail),
-                    text(resolution or "-"),
+                    spans_of(detail),
+                    spans_of(resolution or "-"),
                 )
                 for name, ok, level, detail, resolution in checks
             ),

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from bot.card import Card, Code, Text, Tone, Visibility, When, text
+from bot.card import Card, Command, Text, Tone, Visibility, When, spans_of, text
 from bot.errors import ChangeoverError, ErrorInfo, ExitCode
 from bot.ports import Claim
 
 
 def error_card(error: ChangeoverError, command: str) -> Card:
     """Show an error."""
-    hint: tuple[Text, ...] = (text(error.hint),) if error.hint else ()
+    hint: tuple[Text, ...] = (spans_of(error.step),) if error.step else ()
     return Card(
-        title=text(error.message),
+        title=spans_of(error.said),
         tone=Tone.BAD,
         body=hint,
         visibility=Visibility.PRIVATE,
@@ -24,12 +24,12 @@ def error_card(error: ChangeoverError, command: str) -> Card:
 def unexpected_card(command: str) -> Card:
     """Say that an unexpected error happened, without its details."""
     message = "Internal error in Changeover. The config file is intact."
-    hint = "See the server's log for details, or run changeover doctor."
-    where = (text("Command: ", Code(f"/{command}")),) if command else ()
+    hint = text("See the server's log for details, or run ", Command("doctor", program=True))
+    where = (text("Command: ", Command(command)),) if command else ()
     return Card(
         title=text(message),
         tone=Tone.BAD,
-        body=(text(hint), *where),
+        body=(hint, *where),
         visibility=Visibility.PRIVATE,
         command=command,
         error=ErrorInfo("internal", message, hint),

@@ -16,6 +16,8 @@ from bot.card import (
     Caution,
     Code,
     Column,
+    Command,
+    Phrase,
     Strong,
     Table,
     Text,
@@ -45,7 +47,7 @@ class TestRow:
     verdict: HopVerdict
     cost_usd: Decimal | None
     detail: str
-    hint: str
+    hint: Phrase
 
     @property
     def model(self) -> str:
@@ -102,7 +104,7 @@ def chain_card(
                 "Alerts are muted until ",
                 When(muted_until, WhenStyle.DATE_TIME),
                 ". ",
-                Code("/fallback unmute"),
+                Command("fallback unmute"),
             )
         )
     if quiet:
@@ -158,9 +160,9 @@ def test_card(words: TestWords, data: dict[str, Any]) -> Card:
                 Column("#", right=True),
                 Column("model"),
                 Column("verdict"),
-                Column("time", right=True),
-                Column("cost", right=True),
-                Column("detail"),
+                Column("time", right=True, priority=1),
+                Column("cost", right=True, priority=2),
+                Column("detail", priority=3),
             ),
             tuple(_cells(row) for row in words.rows),
         ),
@@ -201,14 +203,14 @@ def _ms(span_ms: float) -> str:
     return f"{span_ms / 1000:.1f} s" if span_ms >= 1000 else f"{span_ms:.0f} ms"
 
 
-def hint_for(hop: Hop, verdict: HopVerdict, hops: Sequence[Hop], view: ConfigView) -> str:
+def hint_for(hop: Hop, verdict: HopVerdict, hops: Sequence[Hop], view: ConfigView) -> Phrase:
     """Write the command or step that fixes a hop."""
     if isinstance(verdict.verdict, FailureReason):
         return _repair(verdict.verdict, hop, verdict.near, hops, view)
     if hop.skip is SkipReason.NO_KEY:
         return f"Set {hop.key_name} in .env and restart."
     if hop.skip is SkipReason.NOT_ALLOWED:
-        return f"/fallback add {hop.ref or hop.written}"
+        return Command(f"fallback add {hop.ref or hop.written}")
     return _out(hop) if hop.skip else ""
 
 
@@ -218,12 +220,13 @@ def _repair(
     near: str | None,
     hops: Sequence[Hop],
     view: ConfigView,
-) -> str:
+) -> Phrase:
     name, provider = str(hop.ref or hop.written), hop.provider
     runs_here = provider is not None and hop.near and (provider.self_hosted or provider.custom)
     if runs_here and reason in (FailureReason.NETWORK, FailureReason.TIMEOUT):
         ollama = provider is not None and provider.id == "ollama"
-        return "Start it: ollama serve" if ollama else f"Start the server behind {name}."
+        start = text("Start it: ", Code("ollama serve"))
+        return start if ollama else f"Start the server behind {name}."
     match reason:
         case FailureReason.MODEL_NOT_FOUND:
             return _replacement(hop, near, hops, view)
@@ -239,25 +242,26 @@ def _repair(
         case FailureReason.BAD_RESPONSE:
             return _out(hop)
         case _:
-            return f"Wait and test again: /fallback test {name}"
+            return text("Wait and test again: ", Command(f"fallback test {name}"))
 
 
-def _out(hop: Hop) -> str:
-    return f"/fallback remove {hop.written}" if hop.position else "/model use MODEL"
+def _out(hop: Hop) -> Command:
+    return Command(f"fallback remove {hop.written}" if hop.position else "model list")
 
 
-def _replacement(hop: Hop, near: str | None, hops: Sequence[Hop], view: ConfigView) -> str:
+def _replacement(hop: Hop, near: str | None, hops: Sequence[Hop], view: ConfigView) -> Phrase:
     successor = hop.facts.successor if hop.facts else None
     new = str(successor) if successor else f"{hop.ref.provider}/{near}" if near and hop.ref else ""
     if hop.provider and hop.provider.self_hosted and hop.near and not new and hop.ref:
-        return f"ollama pull {hop.ref.name}"
+        return Code(f"ollama pull {hop.ref.name}")
     if not new:
         return _out(hop)
     alias = view.aliases.get(str(hop.ref))
     if hop.position == 0 or hop not in hops:
-        return f"/model preset {alias} {new}" if alias and hop not in hops else f"/model use {new}"
+        named = alias and hop not in hops
+        return Command(f"model preset {alias} {new}" if named else f"model use {new}")
     chain = [new if other is hop else other.written for other in hops if other.position]
-    return f"/fallback set {' '.join(chain)}"
+    return Command(f"fallback set {' '.join(chain)}")
 
 
 def events_card(
@@ -278,7 +282,12 @@ def events_card(
             f" in the last {period}",
         ),
         table=Table(
-            (Column("when"), Column("from"), Column("to"), Column("reason")),
+            (
+                Column("when"),
+                Column("from"),
+                Column("to", priority=1),
+                Column("reason", priority=2),
+            ),
             tuple(
                 (
                     text(When(row.at, WhenStyle.DATE_TIME)),

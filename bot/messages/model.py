@@ -17,6 +17,7 @@ from bot.card import (
     Caution,
     Code,
     Column,
+    Command,
     Span,
     Strong,
     Table,
@@ -292,8 +293,9 @@ class ModelRow:
 def list_card(rows: Sequence[ModelRow], provider: str | None, data: dict[str, Any]) -> Card:
     """Show every configured model with names, price, window, key and permission."""
 
-    def key(row: ModelRow) -> str:
-        return "set" if row.key_present else f"no {row.key_name}"
+    def missing(row: ModelRow) -> str:
+        key = "" if row.key_present else f"no {row.key_name}"
+        return ", ".join(filter(None, (key, "" if row.allowed else "not allowed"))) or "-"
 
     return Card(
         title=text(
@@ -302,12 +304,11 @@ def list_card(rows: Sequence[ModelRow], provider: str | None, data: dict[str, An
         table=Table(
             (
                 Column("model"),
-                Column("names"),
-                Column("in / out per 1M"),
-                Column("context", right=True),
-                Column("key"),
-                Column("allowed"),
-                Column("use"),
+                Column("names", priority=2),
+                Column("in / out per 1M", priority=3),
+                Column("context", right=True, priority=4),
+                Column("missing", priority=1),
+                Column("use", priority=1),
             ),
             tuple(
                 (
@@ -315,16 +316,23 @@ def list_card(rows: Sequence[ModelRow], provider: str | None, data: dict[str, An
                     text(", ".join(dict.fromkeys(n for n in (row.alias, row.preset) if n)) or "-"),
                     text(short_price(row.price)),
                     text(tokens(row.context_window)),
-                    text(key(row)),
-                    text("yes" if row.allowed else "no"),
+                    text(missing(row)),
                     text(row.in_use or "-"),
                 )
                 for row in rows
             ),
         ),
-        footer=text("Switch with ", Code("/model use NAME"), "."),
+        footer=_switch_with(rows),
         data=data,
     )
+
+
+def _switch_with(rows: Sequence[ModelRow]) -> Text:
+    other = next((row for row in rows if row.key_present and not row.in_use), None)
+    if other is None:
+        return ()
+    name = other.alias or other.preset or other.ref
+    return text("Switch, for example: ", Command(f"model use {name}"))
 
 
 def history_card(
@@ -342,10 +350,17 @@ def history_card(
         )
         for change in changes
     )
-    columns = ("id", "when", "who", "action", "change", "reason")
+    columns = (
+        Column("id", right=True),
+        Column("when"),
+        Column("who", priority=1),
+        Column("action", priority=2),
+        Column("change", priority=3),
+        Column("reason", priority=4),
+    )
     return Card(
         title=text(Strong(counted(len(changes), "change") if changes else "No changes yet")),
-        table=Table(tuple(Column(name) for name in columns), rows) if rows else None,
+        table=Table(columns, rows) if rows else None,
         body=() if rows else (text("Changes made here or in the file will be listed here."),),
         warnings=trouble,
         buttons=(Button("Undo", Action("model undo", change_id=changes[0].id, once=True)),)

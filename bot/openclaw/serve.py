@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from bot.card import Card, Caution, Code, Fact, Strong, Tone, Visibility, text
+from bot.card import Card, Caution, Code, Command, Fact, Strong, Tone, Visibility, text
 from bot.config.edit import Edit, SetValue
 from bot.config.naming import written
 from bot.config.plan import allow
@@ -112,7 +112,7 @@ def serve_card(view: ConfigView, door: Door, diff: str, *, place: str, made: boo
             Caution(
                 "agent_models",
                 f"With models of their own, these agents go on asking providers: {', '.join(own)}.",
-                f"changeover model use {SERVED} agent {own[0]}",
+                Command(f"model use {SERVED} agent {own[0]}"),
             )
         )
     old = view.default.written[0]
@@ -144,5 +144,5 @@ def serve_card(view: ConfigView, door: Door, diff: str, *, place: str, made: boo
 def _next(place: str, *, made: bool, changes: bool) -> tuple[Any, ...]:
     if not changes:
         return text(place)
-    command = "changeover model undo" if made else "changeover init --openclaw --yes"
-    return text(place, " · ", "take it back: " if made else "make it so: ", Code(command))
+    undo, make = Command("model undo"), Command("init --openclaw --yes", program=True)
+    return text(place, " · ", "take it back: " if made else "make it so: ", undo if made else make)

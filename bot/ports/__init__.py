@@ -4,6 +4,7 @@ Methods that may wait are coroutines. No port raises an SDK's own exception: eac
 raises, out of the tree in `bot.errors`.
 """
 
+from bot.models import BudgetPeriod, GroupBy
 from bot.ports.absent import (
     NoBillLog,
     NoBudgets,
@@ -22,7 +23,6 @@ from bot.ports.costs import (
     BillRead,
     BillSource,
     Budget,
-    BudgetPeriod,
     Budgets,
     ChainTest,
     ChainTests,
@@ -46,7 +46,7 @@ from bot.ports.journal import (
     RevertState,
     Touched,
 )
-from bot.ports.ledger import Attempt, Bill, GroupBy, Ledger, Spend
+from bot.ports.ledger import Attempt, Bill, Ledger, Spend
 from bot.ports.providers import HttpAnswer, HttpRequest, ModelLists, Prices, Upstream
 
 __all__ = [

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from bot.errors import StorageError
+from bot.models import GroupBy
 from bot.ports.chat import MessageRef
 from bot.ports.costs import (
     Amendment,
@@ -16,7 +17,8 @@ from bot.ports.costs import (
     MeterReading,
     RowPage,
 )
-from bot.ports.ledger import Attempt, Bill, GroupBy, Spend
+from bot.ports.ledger import Attempt, Bill, Spend
+from bot.spans import Command
 
 
 class NoLedger:
@@ -57,7 +59,8 @@ class NoBudgets:
     async def set_budget(self, budget: Budget | None) -> Budget | None:
         """Refuse, since nothing would watch it."""
         raise StorageError(
-            "A budget needs the database, and this process has none.", "changeover doctor"
+            "A budget needs the database, and this process has none.",
+            Command("doctor", program=True),
         )
 
     async def told(self, budget_id: int, period_start: datetime) -> frozenset[int]:

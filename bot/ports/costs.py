@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Protocol
 
-from bot.models import Price
+from bot.models import BudgetPeriod, Price
 from bot.ports.chat import MessageRef
 from bot.ports.ledger import Attempt, Bill
-
-
-class BudgetPeriod(StrEnum):
-    """How long a budget has to last."""
-
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Protocol
 
-from bot.models import FailureReason, ModelRef, Price, Usage
+from bot.models import FailureReason, GroupBy, ModelRef, Price, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +46,6 @@ class Attempt:
     price: Price | None = None
     latency_ms: float | None = None
     first_token_ms: float | None = None
-
-
-class GroupBy(StrEnum):
-    """What spend is grouped by."""
-
-    MODEL = "model"
-    PROVIDER = "provider"
-    DAY = "day"
-    KEY = "key"
-    AGENT = "agent"
-    SESSION = "session"
 
 
 @dataclass(frozen=True, slots=True)

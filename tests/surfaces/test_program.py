@@ -65,7 +65,7 @@ def program(tmp_path: Path) -> Program:
 async def test_from_nothing_to_a_switch_and_back(program: Program):
     code, _, err = await program("model", "status")
     assert code == 4
-    assert "changeover init" in err
+    assert " -m adapters.main init" in err
     code, out, _ = await program("init")
     assert code == 0
     assert "moltbot.json was written" in out

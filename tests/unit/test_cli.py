@@ -59,7 +59,10 @@ from tests.fakes_terminal import OWNER, FakeApp, look
         ),
         ("-- model --json", Invocation("model", ("--json",))),
         ("model --help", Invocation("model", ("help",))),
-        ("fallback add -h", Invocation("fallback", ("help",))),
+        ("fallback add -h", Invocation("fallback", ("help", "add"))),
+        ("fallback help --help", Invocation("fallback", ("help",))),
+        ("/model cheap", Invocation("model", ("cheap",))),
+        ("/doctor", Invocation("doctor")),
         ("", Invocation()),
         ("--json", Invocation(json=True)),
         ("--help", Invocation("help")),
@@ -78,8 +81,16 @@ def test_what_a_line_means(line, expected):
 @pytest.mark.parametrize(
     ("line", "message", "hint"),
     [
-        ("modle status", "'modle' is not a command.", "Did you mean changeover model?"),
-        ("/model status", "'/model' is not a command.", "Did you mean changeover model?"),
+        ("modle", "'modle' is not a command.", "Did you mean changeover model?"),
+        ("cheap", "'cheap' is not a command.", "Did you mean changeover model cheap?"),
+        ("status", "'status' is not a command.", "Did you mean changeover model status?"),
+        ("undo --json", "'undo' is not a command.", "Did you mean changeover model undo?"),
+        ("switch cheap", "'switch' is not a command.", "Did you mean changeover model cheap?"),
+        (
+            "cheap for 2h",
+            "'cheap' is not a command.",
+            "Did you mean changeover model cheap for 2h?",
+        ),
         ("xyzzy", "'xyzzy' is not a command.", "changeover --help lists them."),
         ("--jsn run", "'--jsn' is not an option.", "Did you mean --json?"),
         ("run -q", "'-q' is not an option.", "changeover --help lists them."),
@@ -87,7 +98,7 @@ def test_what_a_line_means(line, expected):
         ("run --config --json", "--config needs a value.", "Write --config PATH."),
         ("run --config=", "--config has an empty value.", "Write --config PATH."),
         ("run --json=1", "--json takes no value.", "Write --json alone."),
-        ("run --say x", "--say belongs to changeover demo.", "Try changeover demo --say TEXT"),
+        ("run --say x", "--say belongs to changeover demo.", "Usage: changeover demo --say TEXT"),
         ("run fast", "changeover run takes no 'fast'.", "changeover run --help"),
         ("doctor -", "changeover doctor takes no '-'.", "changeover doctor --help"),
         ("run\x1b[2J", "'run�[2J' is not a command.", "Did you mean changeover run?"),
@@ -98,6 +109,12 @@ def test_what_is_wrong_with_a_line(line, message, hint):
         parse_arguments(line.split())
     assert (caught.value.message, caught.value.hint) == (message, hint)
     assert caught.value.exit_code == 2
+
+
+def test_a_whole_line_may_come_as_one_word():
+    assert parse_arguments(["/model cheap for 2h", "--json"]) == Invocation(
+        "model", ("cheap", "for", "2h"), json=True
+    )
 
 
 WORDS = st.one_of(

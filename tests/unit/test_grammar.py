@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.access import AccessRules, Actor, Permission, Surface
+from bot.card import Command
 from bot.catalog import shipped
 from bot.commands.complete import complete
 from bot.commands.grammar import bind, parse
@@ -155,7 +156,7 @@ def test_access(operators, admins, permission, allowed):
     assert rules.allows(ANA, permission) is allowed
     if not allowed:
         with pytest.raises(PermissionDeniedError) as caught:
-            rules.check(ANA, permission, "/model use")
+            rules.check(ANA, permission, Command("model use"))
         assert "slack:U1" in caught.value.hint
 
 

@@ -69,7 +69,7 @@ HINTS = [
     (402, {"error": {"message": "no credit"}}, "billing", "Add credit at"),
     (429, {"error": {"message": "slow down"}}, "rate_limit", "/fallback test"),
     (503, {"error": {"message": "down"}}, "server_error", "/fallback test"),
-    (200, {}, "bad_response", "/model use MODEL"),
+    (200, {}, "bad_response", "/model list"),
 ]
 
 

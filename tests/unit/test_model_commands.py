@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from bot.card import Action, plain
+from bot.card import Action, Command, plain
 from bot.errors import ExitCode, StorageError
 from tests.fakes_core import ANA, GUEST, GUIDE, Bench
 from tests.fakes_core import OWNER as ANA_OWNER
@@ -510,9 +510,18 @@ async def test_rubbish_in_a_reason_is_kept_harmless():
 
 
 async def test_help_is_derived_from_the_declarations():
-    card = await Bench(prefix="llm-").say("/model help")
-    assert "/llm-model use MODEL" in words(card)
+    card = await Bench().say("/model help")
+    assert Command("model use MODEL [for DURATION] [agent NAME] [reason TEXT]", form=True) in [
+        span for line in card.body for span in line
+    ]
     assert len(card.data["commands"]) == 14
+
+
+async def test_help_of_one_command_shows_its_own_form_alone():
+    card = await Bench().say("/model help cheap")
+    assert [command["name"] for command in card.data["commands"]] == ["model cheap"]
+    assert card.data["commands"][0]["usage"].startswith("/model cheap [for DURATION]")
+    assert "for · How long" in words(card)
 
 
 async def test_the_prefix_is_understood():

@@ -30,6 +30,7 @@ from bot.card import (
     Chart,
     Code,
     Column,
+    Command,
     Fact,
     Link,
     Person,
@@ -62,7 +63,7 @@ STATUS = Card(
         Fact("Config", text(Code("/srv/moltbot.json"))),
     ),
     warnings=(
-        Caution("no_key", f"{LONG} has no key.", f"/fallback remove {LONG}"),
+        Caution("no_key", f"{LONG} has no key.", Command(f"fallback remove {LONG}")),
         Caution("old", "The catalog is of 2026-11-22."),
     ),
     buttons=(
@@ -100,7 +101,7 @@ CARDS = {
     ),
     "recovered": Card(title=text("Recovered"), tone=Tone.GOOD),
     "dead": Card(title=text("No hop answers"), tone=Tone.BAD, exit_code=ExitCode.BAD_ANSWER),
-    "error": failure(ConfigLockedError("Somebody else writes the file.", "/model status"), "model"),
+    "error": failure(ConfigLockedError("The file is locked.", Command("model status")), "model"),
     "error_with_title": Card(
         title=text("moltbot.json"),
         tone=Tone.BAD,
@@ -113,8 +114,8 @@ CARDS = {
         tone=Tone.QUESTION,
         body=(text("Nothing is changed yet."),),
         buttons=(Button("Confirm", Action("model best", confirmed=True)),),
-        footer=text("In a terminal: ", Code("changeover model best --yes")),
-        error=ErrorInfo("confirmation", "Much dearer.", "changeover model best --yes"),
+        footer=text("In a terminal: ", Command("model best --yes", program=True)),
+        error=ErrorInfo("confirmation", "Much dearer.", Command("model best --yes", program=True)),
         exit_code=ExitCode.REFUSED,
     ),
     "diff": Card(title=text("The file moved on"), body=(text(Code("-  a\n+\tb")),)),
@@ -130,10 +131,13 @@ def test_plain_text_is_as_it_was(name):
     assert got == golden.read_text("utf-8")
 
 
-def test_a_narrow_terminal_gets_rows_instead_of_columns():
+def test_a_narrow_terminal_gets_a_record_a_row_instead_of_columns():
     lines = plain_text(LIST, Reader(BERLIN, NOW, width=60)).splitlines()
-    assert lines[2] == "model · in / out per 1M · context · key"
-    assert lines[3] == f"{LONG} · $3 / $15 · 200K · no OPENROUTER_API_KEY"
+    at = lines.index(LONG)
+    assert lines[at + 1 : at + 3] == [
+        "  in / out per 1M: $3 / $15 · context: 200K",
+        "  key: no OPENROUTER_API_KEY",
+    ]
     assert plain_text(LIST, Reader(BERLIN, NOW, width=400)) == plain_text(LIST, READER)
 
 
@@ -150,7 +154,7 @@ def test_colour_says_the_same_words(name):
 def test_colour_never_breaks_a_command():
     inked = ANSI.sub("", colour_text(STATUS, Reader(BERLIN, NOW, width=30)))
     assert f"  → /fallback remove {LONG}\n" in inked
-    assert f"2 {LONG} · skipped: no key\n" in inked
+    assert f"2 {LONG}\n  · skipped: no key\n" in inked
     assert (
         max(map(len, ANSI.sub("", colour_text(LOSS, Reader(BERLIN, NOW, width=30))).splitlines()))
         <= 30

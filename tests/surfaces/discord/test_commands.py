@@ -50,6 +50,7 @@ EVERY_SUBCOMMAND = [
     ("fallback events", {"duration": "2h"}, "No fallback"),
     ("fallback mute", {"duration": "1h"}, "Muted"),
     ("fallback unmute", {}, "not muted"),
+    ("fallback ack", {"id": 7}, "Incident 7"),
     ("fallback help", {}, "/fallback test"),
     ("cost today", {"by": "key"}, "Nothing is counted"),
     ("cost week", {"by": "day"}, "Nothing is counted"),
@@ -134,7 +135,7 @@ async def test_a_wrong_option_is_told_at_once_and_in_private(server: DiscordServ
     async with running(server, bench):
         asked = await server.command("model cheap", {"reason": " "})
         assert (asked.callback, asked.private_ack) == (SOURCE, True)
-        assert "Usage: /model cheap" in asked.answer.words
+        assert "Usage: `/model cheap" in asked.answer.words
         assert bench.primary == "anthropic/claude-opus-4-5"
 
 

@@ -97,7 +97,7 @@ async def test_the_subcommands_are_those_that_were_promised():
     assert {group: " ".join(subs) for group, subs in names.items()} == {
         "model": "status best fast cheap think local use fallback strategy list preset undo "
         "history help",
-        "fallback": "status test set add remove off events mute unmute help",
+        "fallback": "status test set add remove off events mute unmute ack help",
         "cost": "today week month since digest compare budget export help",
     }
     options = {
@@ -106,7 +106,7 @@ async def test_the_subcommands_are_those_that_were_promised():
         for sub in c["options"]
         for o in sub.get("options", [])
     }
-    promised = "model models name for agent reason at duration by amount period then"
+    promised = "model models name id for agent reason at duration by amount period then"
     assert options == set(promised.split())
 
 

@@ -23,9 +23,11 @@ from bot.card import (
     Caution,
     Code,
     Column,
+    Command,
     Fact,
     Link,
     Person,
+    Phrase,
     Span,
     Strong,
     Table,
@@ -222,15 +224,15 @@ def test_a_link_opens_its_page_and_nothing_else() -> None:
 
 
 def test_a_hint_that_is_a_command_can_be_copied() -> None:
-    def shown(hint: str) -> str:
+    def shown(hint: Phrase) -> str:
         card = Card(title=text("t"), warnings=(Caution("c", "bad", hint),))
         words: str = render(card).blocks[1]["text"]["text"]
         return words.partition("\n")[2]
 
-    assert shown("/fallback add a/b") == "→ `/fallback add a/b`"
+    assert shown(Command("fallback add a/b")) == "→ `/fallback add a/b`"
     assert shown("Set X in .env and restart.") == "→ Set X in .env and restart."
-    assert shown("/model best or /model use M") == "→ /model best or /model use M"
-    assert shown("/model status shows what stands.") == "→ /model status shows what stands."
+    several = text(Command("model best"), " or ", Command("doctor", program=True))
+    assert shown(several) == "→ `/model best` or `changeover doctor`"
 
 
 def test_a_cut_never_splits_what_slack_reads_as_one() -> None:
