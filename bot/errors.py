@@ -181,6 +181,13 @@ class StorageError(ChangeoverError):
     code = "storage"
 
 
+class NewerDatabaseError(StorageError):
+    """A newer release works on the database: this one must not."""
+
+    code = "newer_database"
+    exit_code = ExitCode.CONFIG_UNUSABLE
+
+
 class ChatError(ChangeoverError):
     """A chat did not take a message.
 

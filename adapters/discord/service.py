@@ -20,7 +20,7 @@ from adapters.discord.trouble import explain
 if TYPE_CHECKING:
     from bot.app import App
 
-DRAIN_S = 20.0
+DRAIN_S = 6.0
 CANCEL_AGAIN_S = 0.5
 _CLOSE_WITHIN_S = 5.0
 _log = logging.getLogger("changeover.discord")

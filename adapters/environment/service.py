@@ -22,17 +22,22 @@ from bot.models import Secret
 
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 _DATABASES = ("sqlite", "postgresql", "postgres")
+DRAIN_S = 5
 _CALLER = re.compile(r"[\w.@-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """Where the gateway listens and whom it lets in; `callers` are names with their tokens."""
+    """Where the gateway listens and whom it lets in; `callers` are names with their tokens.
+
+    For `drain_s` it still answers when it is told to stop, and says at `/readyz` that it will.
+    """
 
     host: str
     port: int
     token: Secret | None
     callers: tuple[tuple[str, Secret], ...]
+    drain_s: float = DRAIN_S
 
     def check(self) -> None:
         """Refuse to listen beyond this machine without a token.
@@ -138,7 +143,11 @@ def _gateway(env: Mapping[str, str]) -> GatewaySettings:
     if not re.fullmatch(r"[\w.:%-]+", host):
         raise wrong("GATEWAY_HOST", host, "is no host", "Write it like GATEWAY_HOST=127.0.0.1.")
     return GatewaySettings(
-        host, whole(env, "PORT", 8787, 65535), secret(env, "GATEWAY_TOKEN"), _callers(env)
+        host,
+        whole(env, "PORT", 8787, 65535),
+        secret(env, "GATEWAY_TOKEN"),
+        _callers(env),
+        whole(env, "CHANGEOVER_DRAIN_S", DRAIN_S, 3600),
     )
 
 

@@ -23,7 +23,7 @@ class Limits:
 
     `idle_s` also bounds how long a request line and its headers may take to arrive, `linger_s` how
     long what nobody reads is let in, so that its sender sees the refusal. `drain_s` is how long
-    requests under way may go on when the gateway stops. `bodies_bytes` bounds the bodies of all
+    requests under way may go on when the gateway has closed its door. `bodies_bytes` bounds the bodies of all
     requests under way, which take some four times as much memory. A stream that has nothing to say
     gets a sign of life every `keep_alive_s`.
     """
@@ -34,7 +34,7 @@ class Limits:
     body_s: float = 30.0
     idle_s: float = 75.0
     linger_s: float = 5.0
-    drain_s: float = 25.0
+    drain_s: float = 4.0
     line_bytes: int = 8190
     header_bytes: int = 16380
 
@@ -55,12 +55,15 @@ class Server(web.Server):
             max_field_size=limits.header_bytes,
         )
         self._most = limits.body_bytes
+        self.draining = False
 
     def __call__(self) -> web.RequestHandler:
         """Make the protocol of one connection."""
         return _Connection(self, loop=self._loop, **self._kwargs)
 
     def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Any:
+        if self.draining:
+            message = message._replace(should_close=True)
         return web.Request(
             message, payload, protocol, writer, task, self._loop, client_max_size=self._most
         )

@@ -62,6 +62,7 @@ class Gateway:
         self._run = _dice.getrandbits(24)
         self._count = 0
         self._bodies = Bodies(parts.limits)
+        self._server: Server | None = None
         self.app = web.Application()
         self._paths: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": self._openai},
@@ -80,8 +81,8 @@ class Gateway:
         Raises:
             OSError: the address cannot be listened on.
         """
-        server = Server(self._handle, self._parts.limits)
-        self._runner = web.ServerRunner(server, shutdown_timeout=_LAST_WORDS_S)
+        self._server = Server(self._handle, self._parts.limits)
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=_LAST_WORDS_S)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, host, port, backlog=1024).start()
@@ -89,6 +90,16 @@ class Gateway:
             await self.stop()
             raise
         return int(self._runner.addresses[0][1])
+
+    @property
+    def draining(self) -> bool:
+        """Whether it is about to stop: it answers, and keeps no connection for more."""
+        return self._server is not None and self._server.draining
+
+    def drain(self) -> None:
+        """Begin to."""
+        if self._server is not None:
+            self._server.draining = True
 
     async def stop(self) -> None:
         """Stop listening, let requests under way end, tell those that last too long, close."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -14,11 +16,13 @@ from bot.alerts.mute import QuietHours
 from bot.alerts.outlook import Outlooks
 from bot.alerts.policy import AlertSettings
 from bot.card import Person
+from bot.errors import StorageError
 from bot.ports import Chat, ChatHistory, Document
 
 KEEP = timedelta(days=30)
 """For so long messages may still be edited, and an outage's details looked at."""
 
+RESIGN_WITHIN_S = 1.0
 FORGET_EVERY = timedelta(hours=6)
 # The kinds of rules in CHANGEOVER_OPERATORS: their surface, and whether they name many.
 _CALLED = {
@@ -34,7 +38,7 @@ class Alerts:
 
     def __init__(self, wired: Wired, chats: Mapping[str, Chat]) -> None:
         from adapters.storage.alerts import SqlAlertStore
-        from adapters.storage.leader import leader_of
+        from adapters.storage.leader import LeaseLeader
 
         self._wired = wired
         ports = wired.app.ports
@@ -56,7 +60,7 @@ class Alerts:
                 if isinstance(chat, ChatHistory)
             },
             calls=_people(wired.settings.access.operators),
-            leader=leader_of(database, wired.service.database_url, wired.clock),
+            leader=LeaseLeader(database, wired.clock),
         )
         self._deliveries = Deliveries(self._deliver)
         self._forgot_at: datetime | None = None
@@ -92,7 +96,9 @@ class Alerts:
     async def stop(self) -> None:
         """Finish what is being said, and let another process lead."""
         await self._deliveries.stop()
-        await self._engine.leader.resign()
+        with contextlib.suppress(StorageError, TimeoutError):
+            async with asyncio.timeout(RESIGN_WITHIN_S):
+                await self._engine.leader.resign()
 
     async def _forget(self, now: datetime) -> None:
         last = self._forgot_at

@@ -12,6 +12,7 @@ from bot.errors import SettingsError
 if TYPE_CHECKING:
     from aiohttp import web
 
+LAST_CALLS_S = 5.0
 _log = logging.getLogger("changeover")
 
 
@@ -30,7 +31,7 @@ class CallbackServer:
         application = web.Application()
         if not self._chats.mount(application):
             return
-        self._runner = web.AppRunner(application, access_log=None)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=LAST_CALLS_S)
         await self._runner.setup()
         host, port = self._settings.host, self._settings.port
         try:

@@ -32,7 +32,8 @@ _log = logging.getLogger("gateway")
 # A crash loses at most the last second: half of it to gather a batch, the rest to write it.
 FLUSH_S = 0.5
 COOLDOWNS_EVERY_S = 1.0
-LAST_TOLD_S = 2.0
+LAST_TOLD_S = 1.0
+LAST_ROWS_S = 2.0
 LOOK_S = 1.0
 TOLD_AFTER_S = 0.25
 # How long a thread that writes to the database may keep the loop waiting; Python's own 5 ms is
@@ -111,17 +112,24 @@ class GatewayService:
             _log.warning("%s %s", OPEN_TO_THE_PUBLIC, HOW_TO_CLOSE_IT)
         _log.info("the gateway listens on http://%s:%d", service.host, self.port)
 
+    @property
+    def unwritten(self) -> int:
+        """How many ledger rows are in memory alone."""
+        return self._queue.waiting
+
+    def drain(self) -> None:
+        """Say at /readyz that it is about to stop, and answer until then."""
+        self.gateway.drain()
+
     async def stop(self) -> None:
         """Let requests under way end, write what is left, close."""
         await self.gateway.stop()
         for task in list(self._background):
             task.cancel()
-        if self._background:
-            await asyncio.wait(list(self._background), timeout=LAST_TOLD_S)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_TOLD_S):
                 await self._share_cooldowns()
-        await self._queue.stop()
+        await self._queue.stop(LAST_ROWS_S)
         if self._session is not None:
             await self._session.close()
         sys.setswitchinterval(_USUAL_TURN_S)
@@ -147,7 +155,7 @@ class GatewayService:
         return self.metrics.write()
 
     def _trouble(self) -> str:
-        if self._tools.stopping:
+        if self.gateway.draining or self._tools.stopping:
             return "the gateway is being stopped"
         return "" if self._live.revision else "the config could not be read yet"
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from adapters.logs import setup_logging
 from adapters.main.alerts import Alerts
 from adapters.main.chats import Chats, tell
+from adapters.main.ending import Ending, hold_signals
 from adapters.main.heap import settle
 from adapters.main.jobs import Jobs, with_bills
 from adapters.main.openclaw import OpenClaw
@@ -33,28 +34,36 @@ def run_service(invocation: Invocation) -> int:
     """Run until SIGTERM or SIGINT. Raises ChangeoverError when it refuses to start."""
     wired = wire(environment(invocation), config=invocation.config)
     setup_logging(wired.service.log_format, wired.service.log_level, wired.service.secrets)
+    hold_signals()
     return run(lambda: _serve(invocation.command, wired), fast=True)
 
 
 async def _serve(command: str, wired: Wired) -> int:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stopping.set)
+    started: list[Part] = []
+    ending = Ending(wired.service.gateway.drain_s, lambda: _lost(started))
+    ending.watch()
+    wired.database.on_newer = ending.newer
     parts = _parts(command, wired)
-    started = []
     try:
         for part in parts:
             started.append(part)
             await part.start()
         settle()
         _log.info("changeover %s is up on %s", command, wired.app.ports.store.location)
-        await stopping.wait()
+        drain_s = await ending.asked()
         _log.info("stopping")
-        return 0
+        open_parts = [part for part in started if isinstance(part, Drains)]
+        for part in open_parts:
+            part.drain()
+        if open_parts:
+            await asyncio.sleep(drain_s)
+        return ending.code
     finally:
-        for part in reversed(started):
-            await part.stop()
+        for outcome in await asyncio.gather(
+            *(part.stop() for part in started), return_exceptions=True
+        ):
+            if outcome is not None:
+                _log.error("a part could not be stopped in order: %r", outcome)
         await wired.close()
 
 
@@ -68,6 +77,25 @@ class Part(Protocol):
     async def stop(self) -> None:
         """End what was begun."""
         ...
+
+
+@runtime_checkable
+class Drains(Protocol):
+    """A part that others send requests to."""
+
+    @property
+    def unwritten(self) -> int:
+        """How many ledger rows are in memory alone."""
+        ...
+
+    def drain(self) -> None:
+        """Say that it is about to stop, and go on until then."""
+        ...
+
+
+def _lost(parts: Sequence[Part]) -> str:
+    rows = sum(part.unwritten for part in parts if isinstance(part, Drains))
+    return f"{rows} ledger rows are lost" if rows else "no ledger row was waiting"
 
 
 def _parts(command: str, wired: Wired) -> list[Part]:
@@ -138,7 +166,7 @@ class Bot:
         await self._openclaw.stop()
         if self._watching is not None:
             self._watching.cancel()
-            await asyncio.wait([self._watching], timeout=5)
+            await asyncio.wait([self._watching], timeout=1)
         await self._alerts.stop()
         await self.chats.stop()
 

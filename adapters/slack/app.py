@@ -33,7 +33,7 @@ from bot.durations import Seldom
 log = logging.getLogger("changeover.slack")
 MOST_BYTES = 1 << 20
 LONGEST_TIMESTAMP = 12
-DRAIN_S = 20.0
+DRAIN_S = 6.0
 LOGIN_WITHIN_S = 10.0
 OLDEST_S = 300
 COMPLAIN_EVERY = timedelta(minutes=10)

@@ -11,30 +11,39 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError, SQLAlchemyError
 
-from adapters.storage.database_errors import cannot_make, storage_error
-from adapters.storage.migrate import prepare
-from adapters.storage.url import DatabaseUrl, parse_url
-from bot.errors import StorageError
+from adapters.storage.calls import Call, Calls, running
+from adapters.storage.database_errors import cannot_make, storage_error, too_late
+from adapters.storage.migrate import check_version, prepare
+from adapters.storage.url import KEEPALIVE, SESSION, DatabaseUrl, parse_url
+from bot.errors import NewerDatabaseError, StorageError
 
 T = TypeVar("T")
-_CONNECT_TIMEOUT_S = 10
+BUSY_TIMEOUT_S = 10.0
+WITHIN_S = 20.0
+"""How long a caller waits for the database, whatever it hangs in."""
 
 
 class Database:
     """One database, opened (and brought up to date) at the first use.
 
     SQLite takes one writer at a time: within this process they queue here, between processes
-    each waits up to `busy_timeout_s` for the file.
+    each waits up to `busy_timeout_s` for the file. No call takes longer than `within_s`.
+    `on_newer` is called when a newer release has taken the database over.
     """
 
-    def __init__(self, url: str, *, busy_timeout_s: float = 30.0) -> None:
+    def __init__(
+        self, url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S, within_s: float = WITHIN_S
+    ) -> None:
         self._url = parse_url(url)
         self._busy_timeout_s = busy_timeout_s
+        self._within_s = within_s
         self._engine: Engine | None = None
         self._opening = threading.Lock()
         self._writing = asyncio.Lock()
+        self._calls = Calls(self._late)
+        self.on_newer: Callable[[NewerDatabaseError], None] = lambda _: None
 
     @property
     def url(self) -> DatabaseUrl:
@@ -43,20 +52,35 @@ class Database:
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Do the work in a transaction that only reads. Raises StorageError."""
-        return await asyncio.to_thread(self._run, work, writes=False)
+        return await self._call(work, writes=False)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Do the work in a transaction, all of it or nothing. Raises StorageError."""
         if self._url.path is None:
-            return await asyncio.to_thread(self._run, work, writes=True)
-        async with self._writing:
-            return await asyncio.to_thread(self._run, work, writes=True)
+            return await self._call(work, writes=True)
+        try:
+            async with asyncio.timeout(self._within_s):
+                await self._writing.acquire()
+        except TimeoutError:
+            raise too_late(self._url, self._within_s) from None
+        try:
+            return await self._call(work, writes=True)
+        finally:
+            self._writing.release()
 
     async def close(self) -> None:
-        """Close all connections; a later use opens new ones."""
+        """Break off what is under way and close all connections; a later use opens new ones."""
+        self._calls.break_off()
         engine, self._engine = self._engine, None
         if engine is not None:
             await asyncio.to_thread(engine.dispose)
+
+    async def _call(self, work: Callable[[Connection], T], *, writes: bool) -> T:
+        try:
+            return await self._calls.make(lambda: self._run(work, writes=writes), self._within_s)
+        except NewerDatabaseError as error:
+            self.on_newer(error)
+            raise
 
     def _run(self, work: Callable[[Connection], T], *, writes: bool) -> T:
         try:
@@ -65,13 +89,20 @@ class Database:
                 engine.connect().execution_options(writes=writes) as connection,
                 connection.begin(),
             ):
+                if writes:
+                    check_version(connection, self._url)
                 return work(connection)
         except SQLAlchemyError as error:
             # The original may quote parameters and addresses: it goes no further.
             raise storage_error(error, self._url) from None
 
+    def _late(self, call: Call) -> StorageError:
+        return too_late(self._url, self._within_s, updating=call.patient)
+
     def _ready(self) -> Engine:
-        with self._opening:
+        if not self._opening.acquire(timeout=self._within_s):
+            raise too_late(self._url, self._within_s, updating=True)
+        try:
             if self._engine is None:
                 engine = self._open()
                 try:
@@ -81,6 +112,8 @@ class Database:
                     raise
                 self._engine = engine
             return self._engine
+        finally:
+            self._opening.release()
 
     def _open(self) -> Engine:
         if self._url.path is not None:
@@ -118,7 +151,7 @@ def _open_sqlite(path: str, busy_timeout_s: float) -> Engine:
     )
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
-    return engine
+    return _watched(engine)
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
@@ -135,5 +168,32 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _open_postgresql(url: URL) -> Engine:
-    timeout = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_TIMEOUT_S}
-    return create_engine(url, connect_args=timeout, pool_pre_ping=True, hide_parameters=True)
+    given = {name: value for name, value in KEEPALIVE.items() if name not in url.query}
+    engine = create_engine(url, connect_args=given, pool_timeout=WITHIN_S, hide_parameters=True)
+    event.listen(engine, "connect", _set_up_postgresql)
+    event.listen(engine, "checkout", _ask_postgresql)
+    return _watched(engine)
+
+
+def _set_up_postgresql(connection: Any, _record: Any) -> None:
+    connection.execute(SESSION)
+    connection.commit()
+
+
+def _ask_postgresql(connection: Any, _record: Any, _fairy: Any) -> None:
+    """Begin, and see whether the server is still there; one that was restarted has a new pool."""
+    call = running()
+    call.uses(connection)
+    try:
+        connection.execute("SELECT 1")
+    except connection.Error as error:
+        if call.broken:
+            raise
+        raise InvalidatePoolError from error
+
+
+def _watched(engine: Engine) -> Engine:
+    """Let each call know the connection it waits on, so that it can be broken off there."""
+    event.listen(engine, "checkout", lambda connection, *_: running().uses(connection))
+    event.listen(engine, "checkin", lambda *_: running().uses(None))
+    return engine

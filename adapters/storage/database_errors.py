@@ -7,7 +7,7 @@ import os
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from adapters.storage.url import DatabaseUrl
-from bot.errors import StorageError
+from bot.errors import NewerDatabaseError, StorageError
 from bot.spans import Command, Phrase, text
 
 _AGAIN = text("Run the command again; if it stays so: ", Command("doctor", program=True))
@@ -32,6 +32,10 @@ _POSTGRESQL: dict[str, tuple[str, Phrase]] = {
     "42501": ("does not let this user do that", "Grant the user its own schema in that database."),
     "40001": ("was too busy", _AGAIN),
     "40P01": ("was too busy", _AGAIN),
+    "55P03": ("was too busy: another process held what is needed", _AGAIN),
+    "57014": ("did not answer in time", _AGAIN),
+    "25P03": ("ended a transaction that stood still", _AGAIN),
+    "53300": ("takes no more connections", "Raise max_connections, or stop what is not needed."),
 }
 
 
@@ -58,12 +62,30 @@ def cannot_make(error: OSError, path: str) -> StorageError:
     )
 
 
-def newer(url: DatabaseUrl) -> StorageError:
+def newer(url: DatabaseUrl) -> NewerDatabaseError:
     """Say that a later release has been at work on this database."""
-    return StorageError(
+    return NewerDatabaseError(
         f"{_upper(url.label)} was made by a newer release of Changeover.",
         "Update Changeover, or set DATABASE_URL to another database.",
     )
+
+
+def replaced(url: DatabaseUrl) -> StorageError:
+    """Say that an older database was put in the place of the one that was opened."""
+    return StorageError(
+        f"{_upper(url.label)} was replaced by one of an older release while it was in use.",
+        "Restart Changeover: it updates the database then.",
+    )
+
+
+def too_late(url: DatabaseUrl, within_s: float, *, updating: bool = False) -> StorageError:
+    """Say that a call took longer than anybody waits."""
+    if updating:
+        return StorageError(
+            f"{_upper(url.label)} is still being updated to this release.",
+            "Wait until the log says so, then run the command again.",
+        )
+    return StorageError(f"{_upper(url.label)} did not answer within {within_s:g} s.", _AGAIN)
 
 
 def _sqlite(original: BaseException | None, path: str) -> StorageError:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from adapters.storage.url import parse_url
 from bot.access import Actor
 from bot.card import Action
+from bot.errors import NewerDatabaseError
 from bot.ports import (
     Change,
     Claim,
@@ -45,6 +46,7 @@ class LazyDatabase:
         self._url = url
         self._database: Database | None = None
         self._quick: QuickReads | None = None
+        self.on_newer: Callable[[NewerDatabaseError], None] = lambda _: None
 
     @property
     def empty(self) -> bool:
@@ -69,6 +71,7 @@ class LazyDatabase:
             from adapters.storage.database import Database
 
             self._database = Database(self._url)
+            self._database.on_newer = self.on_newer
             self._close_quick()
         return self._database
 

@@ -24,6 +24,7 @@ T = TypeVar("T")
 MOST_WAITING = 50_000
 _FLUSH_ROWS = 500
 _MOST_AT_ONCE = 2_000
+_MARK_WITHIN_S = 0.5
 _log = logging.getLogger("changeover")
 
 
@@ -101,8 +102,9 @@ class LedgerQueue:
         if any(lost):
             _log.error("the database is away: %d attempts, %d fallback events are lost", *lost)
             return
-        with suppress(StorageError):
-            await self._mark.stopped()
+        with suppress(StorageError, TimeoutError):
+            async with asyncio.timeout(_MARK_WITHIN_S):
+                await self._mark.stopped()
 
     def _wake(self) -> None:
         self._some.set()

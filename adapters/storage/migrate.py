@@ -6,6 +6,7 @@ is slow to import and only needed for a database that an older release made.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from pathlib import Path
@@ -13,14 +14,16 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
+from adapters.storage.calls import running
 from adapters.storage.codec import HEAD, REVISIONS
-from adapters.storage.database_errors import newer
+from adapters.storage.database_errors import newer, replaced
 from adapters.storage.schema import metadata
 from adapters.storage.url import DatabaseUrl
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _VERSION_TABLE = "alembic_version"
 _ADVISORY_LOCK = 0x6368616E6765
+_log = logging.getLogger("changeover")
 
 
 def prepare(engine: Engine, url: DatabaseUrl, *, timeout_s: float) -> None:
@@ -44,7 +47,37 @@ def prepare(engine: Engine, url: DatabaseUrl, *, timeout_s: float) -> None:
         elif version not in REVISIONS:
             raise newer(url)
         elif version != HEAD:
-            upgrade(connection)
+            _update(connection, url, version)
+
+
+def check_version(connection: Connection, url: DatabaseUrl) -> None:
+    """Refuse to write into tables of another release, within the writer's transaction.
+
+    On PostgreSQL the row is held meanwhile, so that no release can take over in between.
+
+    Raises:
+        StorageError: they are another release's.
+    """
+    version = connection.exec_driver_sql(
+        f"SELECT version_num FROM {_VERSION_TABLE}"  # noqa: S608
+        + ("" if url.path is not None else " FOR SHARE")
+    ).scalar()
+    if version in REVISIONS[:-1]:
+        raise replaced(url)
+    if version != HEAD:
+        raise newer(url)
+
+
+def _update(connection: Connection, url: DatabaseUrl, version: str) -> None:
+    """Run the migrations, however long they take; writers of the old release wait, then stop."""
+    running().patient = True
+    _log.info("updating %s from schema %s to %s", url.label, version, HEAD)
+    if url.path is None:
+        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            connection.execute(text(f"SET LOCAL {name} = 0"))
+        connection.execute(text(f"SELECT 1 FROM {_VERSION_TABLE} FOR UPDATE"))  # noqa: S608
+    upgrade(connection)
+    _log.info("%s is up to date", url.label)
 
 
 def upgrade(connection: Connection, to: str = "head") -> None:

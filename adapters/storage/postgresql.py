@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL of one's own: for a lock that lasts, and for being told of changes."""
+"""A connection to PostgreSQL of one's own: for being told of changes."""
 
 from __future__ import annotations
 
@@ -9,17 +9,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from adapters.storage.database_errors import storage_error
-from adapters.storage.url import DatabaseUrl
+from adapters.storage.url import KEEPALIVE, SESSION, DatabaseUrl
 from bot.errors import StorageError
 
 Connection = psycopg.AsyncConnection[Any]
-
-_CONNECT_TIMEOUT_S = 10
-# A machine that is gone says no goodbye: both ends ask after each other.
-_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
-_SERVER_KEEPALIVE = (
-    "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
-)
 
 
 async def connect(url: DatabaseUrl) -> Connection:
@@ -27,9 +20,9 @@ async def connect(url: DatabaseUrl) -> Connection:
     try:
         at = make_url(url.text)
         arguments, options = at.get_dialect()().create_connect_args(at)
-        given = {"connect_timeout": _CONNECT_TIMEOUT_S, **_KEEPALIVE, **options}
+        given = {**KEEPALIVE, **options}
         connection = await psycopg.AsyncConnection.connect(*arguments, autocommit=True, **given)
-        await connection.execute(_SERVER_KEEPALIVE)
+        await connection.execute(SESSION)
     except psycopg.Error as error:
         raise trouble(error, url) from None
     except (ArgumentError, ValueError):

@@ -10,6 +10,23 @@ from bot.errors import StorageError
 _HINT = "Set DATABASE_URL to sqlite:///changeover.db or postgresql://USER:PASSWORD@HOST/NAME."
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
 
+# A machine that is gone says no goodbye: both ends ask after each other, and nothing waits long.
+KEEPALIVE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 3,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 10_000,
+}
+"""What the driver is told of a connection to PostgreSQL, unless DATABASE_URL says otherwise."""
+
+SESSION = (
+    "SET statement_timeout = '20s'; SET lock_timeout = '8s'; "
+    "SET idle_in_transaction_session_timeout = '8s'; "
+    "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 2"
+)
+"""What the server is told: a client that is stopped in mid-transaction holds nobody up for long."""
+
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrl:

@@ -63,12 +63,13 @@ Write = Callable[[Post], Awaitable[Draft | None]]
 
 @dataclass(slots=True)
 class Delivery:
-    """One surface's messages."""
+    """One surface's messages. `may` says whether this process is still the one to post."""
 
     surface: str
     chat: Chat
     store: AlertStore
     write: Write
+    may: Callable[[], Awaitable[bool]]
     edit_every: timedelta
     history: ChatHistory | None = None
 
@@ -132,13 +133,15 @@ class Delivery:
         return await self._edit(post, message, draft, now)
 
     async def _post(self, post: Post, draft: Draft, now: datetime) -> Done:
-        if not await self.store.claim(post, now):
+        if not await self.store.claim(post, now) or not await self.may():
             return Done.LATER
         message = await self.chat.post(draft.card)
         await self.store.posted(post, message, post.wanted, now)
         return Done.SAID
 
     async def _edit(self, post: Post, message: MessageRef, draft: Draft, now: datetime) -> Done:
+        if not await self.may():
+            return Done.LATER
         try:
             await self.chat.update(message, draft.card)
         except ChatError as error:
@@ -164,7 +167,7 @@ class Delivery:
             return Done.LEFT
         if above is None or above.message is None:
             return Done.LATER
-        if not await self.store.claim(post, now):
+        if not await self.store.claim(post, now) or not await self.may():
             return Done.LATER
         message = await self.chat.reply(above.message, draft.card)
         await self.store.posted(post, message, post.wanted, now)

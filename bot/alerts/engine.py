@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import datetime, timedelta
+from functools import partial
 
 from bot.alerts.delivery import Delivery, Draft
 from bot.alerts.incident import State
@@ -63,7 +64,8 @@ async def deliver(engine: Engine, surface: str, now: datetime) -> None:
     Raises:
         StorageError: the database cannot be used.
     """
-    if not await engine.leader.leads():
+    term = await engine.leader.leads()
+    if term is None:
         return
 
     async def write(post: Post) -> Draft | None:
@@ -74,6 +76,7 @@ async def deliver(engine: Engine, surface: str, now: datetime) -> None:
         engine.chats[surface],
         engine.store,
         write,
+        partial(engine.leader.holds, term),
         engine.settings.edit_every,
         engine.histories.get(surface),
     )

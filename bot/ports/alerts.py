@@ -265,8 +265,12 @@ class AlertStore(AlertDesk, Protocol):
 class Leader(Protocol):
     """Elects the one process that posts."""
 
-    async def leads(self) -> bool:
-        """Decide whether this process may post now; asking keeps the right alive."""
+    async def leads(self) -> str | None:
+        """Return the term in which this process may post, or None; asking keeps it alive."""
+        ...
+
+    async def holds(self, term: str) -> bool:
+        """Return whether that term goes on: to be asked just before each post."""
         ...
 
     async def resign(self) -> None:
@@ -277,8 +281,12 @@ class Leader(Protocol):
 class AlwaysLeader:
     """The leader of a process that is alone."""
 
-    async def leads(self) -> bool:
+    async def leads(self) -> str | None:
         """Lead."""
+        return "alone"
+
+    async def holds(self, term: str) -> bool:
+        """Go on."""
         return True
 
     async def resign(self) -> None:

@@ -13,7 +13,7 @@ from adapters.storage.alerts import SqlAlertStore
 from adapters.storage.database import Database
 from adapters.storage.fallback_log import SqlFallbackLog
 from adapters.storage.journal import SqlJournal
-from adapters.storage.leader import leader_of
+from adapters.storage.leader import LeaseLeader
 from adapters.storage.ledger import SqlLedger
 from bot.alerts.engine import Engine, tick
 from bot.alerts.outlook import Outlooks
@@ -53,7 +53,7 @@ class Site:
             histories=self.chats,
         )
         if elected:
-            engine.leader = leader_of(database, self.url, self.clock)
+            engine.leader = LeaseLeader(database, self.clock)
         return engine
 
     async def fails(self, times: int) -> None:

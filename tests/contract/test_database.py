@@ -21,7 +21,7 @@ from adapters.storage.database import Database
 from adapters.storage.lazy import LazyJournal
 from adapters.storage.migrate import MIGRATIONS, upgrade
 from adapters.storage.url import parse_url
-from bot.errors import StorageError
+from bot.errors import NewerDatabaseError, StorageError
 from tests.databases import fetch, once
 from tests.fakes_files import run
 
@@ -153,6 +153,36 @@ async def test_a_database_of_a_newer_release_is_left_alone(
 
 
 @KINDS
+async def test_a_writer_stops_when_a_newer_release_has_taken_over(
+    kind: str, new_database: NewDatabase
+) -> None:
+    url = new_database(kind)
+    database = Database(url)
+    told: list[NewerDatabaseError] = []
+    database.on_newer = told.append
+    await database.write(lambda c: fetch(c, "INSERT INTO mutes (scope, until) VALUES ('a', 1)"))
+    await once(url, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(NewerDatabaseError) as caught:
+        await database.write(lambda c: fetch(c, "INSERT INTO mutes (scope, until) VALUES ('b', 1)"))
+    assert told == [caught.value]
+    assert caught.value.exit_code == 4
+    assert await database.read(lambda c: fetch(c, "SELECT scope FROM mutes")) == [("a",)]
+    await database.close()
+
+
+@KINDS
+async def test_a_database_put_back_under_a_running_process_is_said(
+    kind: str, new_database: NewDatabase
+) -> None:
+    url = new_database(kind)
+    database = Database(url)
+    await database.write(lambda c: fetch(c, "UPDATE alembic_version SET version_num = '0001'"))
+    with pytest.raises(StorageError, match="older release while it was in use"):
+        await database.write(lambda c: fetch(c, "DELETE FROM mutes"))
+    await database.close()
+
+
+@KINDS
 async def test_many_processes_on_an_empty_database(kind: str, new_database: NewDatabase) -> None:
     done = await run("-m", "tests.soak.race_journal", "6", "4", new_database(kind))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -175,6 +205,40 @@ async def test_a_transaction_is_all_or_nothing(kind: str, new_database: NewDatab
         await database.write(half)
     assert await database.read(lambda c: fetch(c, "SELECT * FROM mutes")) == []
     await database.close()
+
+
+_ENDLESS = {
+    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT count(*) FROM n",
+    "postgresql": "SELECT pg_sleep(3600)",
+}
+
+
+@KINDS
+async def test_a_call_that_hangs_is_broken_off(kind: str, new_database: NewDatabase) -> None:
+    url = new_database(kind)
+    await once(url, "SELECT 1")
+    database = Database(url, within_s=1.5)
+    for call in (database.read, database.write):
+        with pytest.raises(StorageError, match=r"did not answer within 1\.5 s"):
+            await call(lambda c: fetch(c, _ENDLESS[kind]))
+        assert await database.read(lambda c: fetch(c, "SELECT 1")) == [(1,)]
+    await database.close()
+
+
+@KINDS
+async def test_closing_breaks_off_what_hangs(kind: str, new_database: NewDatabase) -> None:
+    database, begun = Database(new_database(kind)), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def endless(connection: Connection) -> list[Any]:
+        loop.call_soon_threadsafe(begun.set)
+        return fetch(connection, _ENDLESS[kind])
+
+    hangs = asyncio.create_task(database.read(endless))
+    await begun.wait()
+    await database.close()
+    with pytest.raises(StorageError, match="did not answer"):
+        await hangs
 
 
 @KINDS

@@ -27,7 +27,8 @@ class Program:
         self.folder = folder
         self.config = folder / "moltbot.json"
         keep = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "COVERAGE_FILE")}
-        self.env = keep | {"PYTHONPATH": str(ROOT), "HOME": str(folder)} | (env or {})
+        given = {"PYTHONPATH": str(ROOT), "HOME": str(folder), "CHANGEOVER_DRAIN_S": "0"}
+        self.env = keep | given | (env or {})
 
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(

@@ -527,8 +527,11 @@ async def test_an_incident_that_is_open_across_a_restart_keeps_its_message():
 class Follower:
     """The leader of a process that does not lead."""
 
-    async def leads(self) -> bool:
-        return False
+    async def leads(self) -> str | None:
+        return None
+
+    async def holds(self, term: str) -> bool:
+        raise AssertionError
 
     async def resign(self) -> None:
         raise AssertionError
@@ -542,6 +545,33 @@ async def test_a_process_that_does_not_lead_says_nothing():
     await deliver(bench.engine, "slack", bench.now)
     assert bench.slack.calls == 0
     assert len(await bench.store.queued(9)) == 1
+
+
+class Overtaken(Follower):
+    """The leader of a process that was stopped in mid-delivery and woke too late."""
+
+    async def leads(self) -> str | None:
+        return "old"
+
+    async def holds(self, term: str) -> bool:
+        assert term == "old"
+        return False
+
+
+async def test_a_process_whose_term_is_over_posts_and_edits_nothing():
+    bench = AlertBench()
+    await bench.fails(to=None)
+    old, bench.engine.leader = bench.engine.leader, Overtaken()
+    await bench.tick()
+    assert bench.slack.calls == 0
+    bench.engine.leader = old
+    await bench.wait(minutes=1)
+    assert len(bench.slack.main) == 1
+    shown, calls = bench.slack.titles, bench.slack.calls
+    bench.engine.leader = Overtaken()
+    bench.answers()
+    await bench.wait(minutes=6)
+    assert (bench.slack.titles, bench.slack.calls) == (shown, calls)
 
 
 async def test_a_conflict_with_another_process_is_settled_by_the_next_look(caplog):

@@ -100,6 +100,31 @@ def rows_of(folder: Path) -> list[tuple[Any, ...]]:
         connection.close()
 
 
+async def test_it_stays_open_while_a_balancer_looks_away(
+    tmp_path: Path, session: aiohttp.ClientSession
+):
+    async def script(call: Call) -> None:
+        await call.send(good())
+
+    async with (
+        Chaos(script) as chaos,
+        serving(tmp_path, chaos.url, CHANGEOVER_DRAIN_S="3") as one,
+    ):
+        async with session.get(f"{one.url}/readyz") as ready:
+            assert ready.status == 200
+        one.process.send_signal(signal.SIGTERM)
+        await one.until("stopping")
+        async with session.get(f"{one.url}/readyz") as ready:
+            assert ready.status == 503
+            assert ready.headers["connection"] == "close"
+            assert "being stopped" in (await ready.json())["why"]
+        async with session.post(one.url + CHAT, json=BODY) as answer:
+            assert answer.status == 200
+            assert answer.headers["connection"] == "close"
+        assert await one.end() == 0
+    assert len(rows_of(tmp_path)) == 1
+
+
 async def test_sigterm_lets_requests_under_way_end(tmp_path: Path, session: aiohttp.ClientSession):
     begun, go_on = asyncio.Event(), asyncio.Event()
 
