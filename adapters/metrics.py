@@ -14,6 +14,7 @@ from bot.ports import Attempt, Cooldown
 
 _MOST_NAMES = 500
 _OTHER = "other"
+_KINDS = ("input", "cached_input", "cache_write", "output", "reasoning")
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
 
@@ -63,6 +64,24 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._cost = Counter(
+            "changeover_cost_usd",
+            "What attempts cost, as far as their price is known.",
+            ["provider", "model"],
+            registry=self.registry,
+        )
+        self._tokens = Counter(
+            "changeover_tokens",
+            "Tokens by kind; cached and written input are parts of input, reasoning of output.",
+            ["provider", "model", "kind"],
+            registry=self.registry,
+        )
+        self._unpriced = Counter(
+            "changeover_unpriced_attempts",
+            "Attempts with tokens and no known price.",
+            ["provider", "model"],
+            registry=self.registry,
+        )
         self._fallbacks = Counter(
             "changeover_fallbacks",
             "Requests that another than the first hop answered, or nobody.",
@@ -88,12 +107,23 @@ class Metrics:
         self._child(self._attempts, attempt.provider, model, reason).inc()
         if reason:
             self._child(self._failures, attempt.provider, reason).inc()
+        self._spent(attempt, model)
         if attempt.latency_ms is not None:
             seconds = attempt.latency_ms / 1000
             self._child(self._attempt_seconds, attempt.provider).observe(seconds)
         if attempt.first_token_ms is not None:
             seconds = attempt.first_token_ms / 1000
             self._child(self._first_token_seconds, attempt.provider).observe(seconds)
+
+    def _spent(self, attempt: Attempt, model: str) -> None:
+        usage, provider = attempt.usage.with_asides, attempt.provider
+        if attempt.cost_nano_usd is not None:
+            self._child(self._cost, provider, model).inc(attempt.cost_nano_usd / 1e9)
+        elif usage.input_tokens or usage.output_tokens:
+            self._child(self._unpriced, provider, model).inc()
+        for kind in _KINDS:
+            if count := getattr(usage, f"{kind}_tokens"):
+                self._child(self._tokens, provider, model, kind).inc(count)
 
     def request(self, dialect: Dialect, status: int, seconds: float) -> None:
         """Count a caller's request."""

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from adapters.environment.values import is_secret
+from adapters.environment.values import is_secret, value_of
 from bot.errors import SettingsError
 
+_OURS = re.compile(
+    r"(CHANGEOVER|GATEWAY|SLACK|DISCORD|OPENCLAW|TELEGRAM|PAGERDUTY)_\w+"
+    r"|\w+_(API|ADMIN|MANAGEMENT)_KEY|DATABASE_URL"
+)
+_MOST_BYTES = 65_536
 _SHORTEST = 8
 """Values shorter than this are left readable: `ollama` as a key would black out the word."""
 
@@ -19,7 +25,8 @@ def read_environment(
     """Merge the process's environment over a `.env` file; empty values count as unset in both.
 
     Without `env_file` it is `.env` of the current folder, if there is one. Values are taken
-    literally: `${NAME}` in the file is not replaced.
+    literally: `${NAME}` in the file is not replaced. A secret may come from the file that
+    `NAME_FILE` names.
 
     Raises:
         SettingsError: a named file is missing, or the file cannot be read.
@@ -36,7 +43,38 @@ def read_environment(
                 f"There is no file {file}.", "Correct --env-file, or leave it out to use .env."
             )
         found = _read(file)
-    return {**found, **{name: value for name, value in environ.items() if value.strip()}}
+    merged = {**found, **{name: value for name, value in environ.items() if value.strip()}}
+    return merged | _from_files(merged, folder)
+
+
+def _from_files(env: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Read the secrets that stand in files of their own."""
+    found: dict[str, str] = {}
+    for variable in env:
+        name = variable.removesuffix("_FILE")
+        # Other programs have such variables as well, which are none of our business.
+        if name == variable or not is_secret(name) or not _OURS.fullmatch(name):
+            continue
+        if value_of(env, name):
+            raise SettingsError(f"{name} and {variable} are both set.", f"Leave out {name}.")
+        file = folder / value_of(env, variable)
+        try:
+            with file.open("rb") as opened:
+                words = opened.read(_MOST_BYTES + 1).decode("utf-8-sig").strip()
+        except UnicodeDecodeError:
+            words = ""
+        except OSError as error:
+            why = (error.strerror or "unknown error").lower()
+            raise SettingsError(
+                f"{variable} is {file}, which cannot be read: {why}.", f"ls -l {file}"
+            ) from None
+        if not words or "\n" in words or len(words) > _MOST_BYTES:
+            raise SettingsError(
+                f"{variable} is {file}, which does not hold one line of text.",
+                f"Write the value of {name} into it and nothing else.",
+            )
+        found[name] = words
+    return found
 
 
 def _read(file: Path) -> dict[str, str]:

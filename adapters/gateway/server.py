@@ -47,6 +47,7 @@ class Parts:
     metrics: Callable[[], Awaitable[tuple[bytes, str]]]
     trouble: Callable[[], str]
     limits: Limits = field(default_factory=Limits)
+    installation: str = ""
 
 
 class Gateway:
@@ -75,8 +76,10 @@ class Gateway:
             "/": _readable(self._hello),
         }
 
-    async def start(self, host: str, port: int) -> int:
+    async def start(self, host: str, port: int, *, shares: bool = False) -> int:
         """Listen, and return the port (which is chosen when 0 is asked for).
+
+        With `shares`, other gateways of the same user may listen on it too.
 
         Raises:
             OSError: the address cannot be listened on.
@@ -85,7 +88,9 @@ class Gateway:
         self._runner = web.ServerRunner(self._server, shutdown_timeout=_LAST_WORDS_S)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, host, port, backlog=1024).start()
+            await web.TCPSite(
+                self._runner, host, port, backlog=1024, reuse_port=shares or None
+            ).start()
         except OSError:
             await self.stop()
             raise
@@ -259,7 +264,9 @@ class Gateway:
             return self._refuse(dialect, refusal)
 
     async def _hello(self, request: web.Request) -> web.StreamResponse:
-        return as_json({"service": "changeover", "chat": ["/v1/chat/completions", "/v1/messages"]})
+        chat = ["/v1/chat/completions", "/v1/messages"]
+        installation = self._parts.installation
+        return as_json({"service": "changeover", "chat": chat, "installation": installation})
 
     async def _healthz(self, request: web.Request) -> web.StreamResponse:
         return as_json({"status": "ok"})

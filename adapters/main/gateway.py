@@ -16,6 +16,7 @@ from adapters.gateway.callers import Callers
 from adapters.gateway.exchange import Tools
 from adapters.gateway.http import Limits
 from adapters.gateway.live import LiveConfig
+from adapters.gateway.neighbour import may_listen
 from adapters.gateway.record import Recorder
 from adapters.gateway.server import Gateway, Parts
 from adapters.gateway.transport import open_pool
@@ -23,6 +24,7 @@ from adapters.main.wiring import Wired
 from adapters.metrics import Metrics
 from adapters.storage.lazy_ledger import LazyLedger
 from adapters.storage.ledger_queue import LedgerQueue
+from adapters.storage.url import place_of
 from bot.errors import ChangeoverError, ConfigError, SettingsError, StorageError
 from bot.messages.gateway import HOW_TO_CLOSE_IT, OPEN_TO_THE_PUBLIC
 from bot.models import Secret
@@ -39,17 +41,24 @@ TOLD_AFTER_S = 0.25
 # How long a thread that writes to the database may keep the loop waiting; Python's own 5 ms is
 # longer than a whole failover.
 THREAD_TURN_S = 0.0005
+_CAN_SHARE = sys.platform == "linux"
 _USUAL_TURN_S = sys.getswitchinterval()
 
 
 class GatewayService:
-    """Starts, follows and stops a gateway."""
+    """Starts, follows and stops a gateway; one that is `alone` may share its port with a second."""
 
     def __init__(
-        self, wired: Wired, limits: Limits | None = None, *, flush_s: float = FLUSH_S
+        self,
+        wired: Wired,
+        limits: Limits | None = None,
+        *,
+        flush_s: float = FLUSH_S,
+        alone: bool = False,
     ) -> None:
         self._wired = wired
         ports, settings = wired.app.ports, wired.settings
+        self._installation = place_of(wired.service.database_url)
         self._session: aiohttp.ClientSession | None = None
         self._background: set[asyncio.Task[None]] = set()
         self._book = CooldownBook()
@@ -81,8 +90,10 @@ class GatewayService:
                 self._page,
                 self._trouble,
                 limits or Limits(),
+                self._installation,
             )
         )
+        self._alone = alone
         self.port = 0
 
     async def start(self) -> None:
@@ -98,7 +109,13 @@ class GatewayService:
         await self._warm()
         await self._share_cooldowns()
         try:
-            self.port = await self.gateway.start(service.host, service.port)
+            second = await may_listen(service.host, service.port, self._installation)
+            if second and not self._alone:
+                raise SettingsError(
+                    f"A Changeover of this database listens on {service.host}:{service.port} already.",
+                    "Stop it first. Only changeover gateway may run twice on one port.",
+                )
+            self.port = await self.gateway.start(service.host, service.port, shares=_CAN_SHARE)
         except OSError as error:
             raise SettingsError(
                 f"The gateway cannot listen on {service.host}:{service.port}: {error.strerror}.",
@@ -111,6 +128,8 @@ class GatewayService:
         if self._wired.service.open_to_the_public:
             _log.warning("%s %s", OPEN_TO_THE_PUBLIC, HOW_TO_CLOSE_IT)
         _log.info("the gateway listens on http://%s:%d", service.host, self.port)
+        if second:
+            _log.info("another gateway of this database listens there too, until it is stopped")
 
     @property
     def unwritten(self) -> int:

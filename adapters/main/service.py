@@ -104,7 +104,7 @@ def _parts(command: str, wired: Wired) -> list[Part]:
     if command in ("run", "gateway"):
         from adapters.main.gateway import GatewayService
 
-        gateway = GatewayService(wired)
+        gateway = GatewayService(wired, alone=bot is None)
         if bot is not None:
             bot.chats.mount(gateway.gateway.app)
         parts.append(gateway)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, field
 
@@ -43,6 +44,13 @@ class DatabaseUrl:
     def label(self) -> str:
         """What to call it in a sentence; never a secret."""
         return self.path or "the PostgreSQL database of DATABASE_URL"
+
+
+def place_of(url: str) -> str:
+    """Name a database by a digest of where it is, without who logs in."""
+    at = parse_url(url)
+    where = at.path or at.text.partition("://")[2].rpartition("@")[2].partition("?")[0]
+    return hashlib.blake2b(where.encode(), digest_size=8).hexdigest()
 
 
 def parse_url(url: str) -> DatabaseUrl:
