@@ -81,6 +81,7 @@ class FakeLedger:
     fail: StorageError | None = None
     kept: dict[tuple[str, int], Attempt] = field(default_factory=dict)
     bills_kept: dict[tuple[date, str], Bill] = field(default_factory=dict)
+    since: datetime | None = None
 
     async def add(self, attempts: Sequence[Attempt]) -> None:
         self._check()
@@ -101,6 +102,10 @@ class FakeLedger:
     async def first_at(self) -> datetime | None:
         self._check()
         return min((one.at for one in self.kept.values()), default=None)
+
+    async def kept_since(self) -> datetime | None:
+        self._check()
+        return self.since
 
     async def attempts(self, start: datetime, end: datetime, limit: int) -> Sequence[Attempt]:
         self._check()

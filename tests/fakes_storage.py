@@ -300,7 +300,7 @@ class FakeJournal:
 
     async def beat(self, service: str, at: datetime) -> None:
         self._check()
-        self._beats[service] = max(at, self._beats.get(service, at))
+        self._beats[service] = at
 
     async def last_beat(self, service: str) -> datetime | None:
         self._check()

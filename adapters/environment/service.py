@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import time
+from datetime import time, timedelta
 from pathlib import Path
 
 from adapters.environment.chats import (
@@ -80,7 +80,8 @@ class ScheduleSettings:
 class ServiceSettings:
     """The environment's part for the process, beside the core's.
 
-    `database_url` may hold a password; `prices` is the operator's price list; `log_format` is
+    `database_url` may hold a password; `prices` is the operator's price list; `keep` is how long
+    attempts and events stay, None for ever; `log_format` is
     `text` or `json`, `log_level` a name that `logging` knows; `secrets` are the values that no
     log line may show.
     """
@@ -92,6 +93,7 @@ class ServiceSettings:
     discord: DiscordSettings | None
     openclaw: OpenClawSettings
     schedule: ScheduleSettings
+    keep: timedelta | None
     log_format: str
     log_level: str
     secrets: frozenset[str] = field(repr=False)
@@ -119,6 +121,7 @@ def read_service_settings(
         discord=read_discord(env),
         openclaw=_openclaw(env, here, at_home),
         schedule=_schedule(env),
+        keep=_keep(env),
         log_format=choice(env, "CHANGEOVER_LOG_FORMAT", "text", ("text", "json")),
         log_level=choice(env, "CHANGEOVER_LOG_LEVEL", "info", _LEVELS).upper(),
         secrets=secret_values(env),
@@ -195,6 +198,21 @@ def _schedule(env: Mapping[str, str]) -> ScheduleSettings:
         _cron(env, "CHANGEOVER_CHAIN_TEST", "off"),
         read_quiet_hours(env),
     )
+
+
+def _keep(env: Mapping[str, str]) -> timedelta | None:
+    value = value_of(env, "CHANGEOVER_KEEP") or "400d"
+    if value.lower() == "off":
+        return None
+    days = re.fullmatch(r"(\d{1,5})\s*d(?:ays?)?", value.lower(), re.ASCII)
+    if days is None or int(days[1]) < 1:
+        raise wrong(
+            "CHANGEOVER_KEEP",
+            value,
+            "is no number of days",
+            "Write it like CHANGEOVER_KEEP=400d, or off.",
+        )
+    return timedelta(days=int(days[1]))
 
 
 def _cron(env: Mapping[str, str], name: str, default: str) -> str | None:

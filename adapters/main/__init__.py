@@ -25,14 +25,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         invocation = parse_arguments(arguments)
         look = replace(look, json=invocation.json)
         code = run_static(invocation, VERSION, sys.stdout, sys.stderr, look)
-        return _dispatch(invocation) if code is None else code
+        return _dispatch(invocation, look) if code is None else code
     except ChangeoverError as error:
         return report(error, arguments, sys.stdout, sys.stderr, look)
     except KeyboardInterrupt:
         return 130
 
 
-def _dispatch(invocation: Invocation) -> int:
+def _dispatch(invocation: Invocation, look: Look) -> int:
     """Hand over to what the command needs; imports are late, for a cold start."""
     match invocation.command:
         case "demo":
@@ -43,6 +43,10 @@ def _dispatch(invocation: Invocation) -> int:
             from adapters.main.init import run_init
 
             return run_init(invocation)
+        case "db":
+            from adapters.main.backup import run_db
+
+            return run_db(invocation, look)
         case "run" | "bot" | "gateway":
             from adapters.main.heap import spare
 

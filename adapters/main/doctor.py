@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from adapters.main.doctor_bills import examine_bills
+from adapters.main.doctor_database import examine_size
 from adapters.main.wiring import Wired
 from bot.access import Actor
 from bot.card import Card
@@ -21,7 +22,7 @@ async def examine_all(wired: Wired, actor: Actor) -> Card:
     """Look at everything and return the card."""
     context = wired.app.context(actor)
     others = [*_files(wired), *_gateway(wired), *_chat(wired), *await _live(wired)]
-    others += [*_schedules(wired), *await _openclaw(wired)]
+    others += [*_schedules(wired), *await _openclaw(wired), *await examine_size(wired)]
     others += await examine_bills(wired.settings.env, wired.app.catalog, wired.clock.now())
     return await examine(context, others)
 

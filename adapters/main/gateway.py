@@ -112,7 +112,7 @@ class GatewayService:
             second = await may_listen(service.host, service.port, self._installation)
             if second and not self._alone:
                 raise SettingsError(
-                    f"A Changeover of this database listens on {service.host}:{service.port} already.",
+                    f"Port {service.port} is in use by a Changeover of the same database.",
                     "Stop it first. Only changeover gateway may run twice on one port.",
                 )
             self.port = await self.gateway.start(service.host, service.port, shares=_CAN_SHARE)

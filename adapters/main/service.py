@@ -14,6 +14,7 @@ from adapters.main.ending import Ending, hold_signals
 from adapters.main.heap import settle
 from adapters.main.jobs import Jobs, with_bills
 from adapters.main.openclaw import OpenClaw
+from adapters.main.upkeep import Upkeep
 from adapters.main.wiring import Wired, environment, run, wire
 from adapters.schedule import Schedule
 from adapters.terminal.cli import Invocation
@@ -114,7 +115,7 @@ def _parts(command: str, wired: Wired) -> list[Part]:
         parts.append(CallbackServer(wired, bot.chats))
     if bot is not None:
         parts.append(bot)
-    return parts
+    return [*parts, Upkeep(wired)]
 
 
 class Bot:

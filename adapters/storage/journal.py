@@ -115,7 +115,7 @@ class SqlJournal:
         await self._database.write(lambda c: c.execute(insert))
 
     async def beat(self, service: str, at: datetime) -> None:
-        """Note that a service lives; an older beat does not replace a newer one."""
+        """Note that a service lives: by the clock as it is now, which may have been put back."""
         await self._database.write(lambda c: _beat(c, service, at))
 
     async def last_beat(self, service: str) -> datetime | None:
@@ -255,7 +255,6 @@ def _beat(connection: Connection, service: str, at: datetime) -> None:
         insert.on_conflict_do_update(
             index_elements=[table.c.name],
             set_={"alive_at": insert.excluded.alive_at},
-            where=table.c.alive_at < insert.excluded.alive_at,
         )
     )
 

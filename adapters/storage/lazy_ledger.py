@@ -39,6 +39,10 @@ class LazyLedger:
         """When the oldest attempt was made."""
         return None if self._database.empty else await self._open().first_at()
 
+    async def kept_since(self) -> datetime | None:
+        """Since when attempts are still there; None when none were dropped."""
+        return None if self._database.empty else await self._open().kept_since()
+
     async def attempts(self, start: datetime, end: datetime, limit: int) -> Sequence[Attempt]:
         """Return attempts, newest first."""
         return [] if self._database.empty else await self._open().attempts(start, end, limit)

@@ -24,7 +24,7 @@ from adapters.storage.ledger_rows import (
     rollups,
     row_of,
 )
-from adapters.storage.ledger_sums import sums_by, sums_by_day
+from adapters.storage.ledger_sums import kept_since, sums_by, sums_by_day
 from bot.ports import Attempt, Bill, GroupBy, Spend
 
 _attempts = schema.attempts
@@ -60,8 +60,13 @@ class SqlLedger:
 
     async def first_at(self) -> datetime | None:
         """When the oldest attempt was made."""
-        first = await self._database.read(lambda c: c.scalar(select(func.min(_attempts.c.at))))
+        first = await self._database.read(_first_at)
         return None if first is None else time_of(first)
+
+    async def kept_since(self) -> datetime | None:
+        """Since when attempts are still there; None when none were dropped."""
+        since = await self._database.read(kept_since)
+        return time_of(since) if since else None
 
     async def attempts(self, start: datetime, end: datetime, limit: int) -> Sequence[Attempt]:
         """Return attempts, newest first."""
@@ -88,6 +93,13 @@ class SqlLedger:
         )
         rows = await self._database.read(lambda c: c.execute(query).all())
         return [Bill(row.provider, row.day, row.amount_usd_nano, row.fetched_at) for row in rows]
+
+
+def _first_at(connection: Connection) -> int | None:
+    first: int | None = connection.scalar(select(func.min(_attempts.c.at)))
+    if kept_since(connection):
+        first = connection.scalar(select(func.min(schema.spend_hourly.c.hour)))
+    return first
 
 
 def _add(connection: Connection, attempts: Sequence[Attempt]) -> None:

@@ -27,8 +27,8 @@ from sqlalchemy import (
 )
 
 from adapters.storage import schema
-from adapters.storage.codec import micros_of
-from adapters.storage.ledger_periods import Cut, cut, days
+from adapters.storage.codec import micros_of, time_of
+from adapters.storage.ledger_periods import QUARTER, Cut, cut, days
 from adapters.storage.ledger_rows import FIGURES
 from bot.ports import GroupBy
 
@@ -41,12 +41,21 @@ _hourly = schema.spend_hourly
 _quarterly = schema.spend_quarterly
 
 
+KEPT_SINCE = "ledger kept since"
+
+
+def kept_since(connection: Connection) -> int:
+    """Return since when attempts are still there, in microseconds; 0 when none were dropped."""
+    memory = schema.memory.c
+    return int(connection.scalar(select(memory.value).where(memory.key == KEPT_SINCE)) or 0)
+
+
 def sums_by(connection: Connection, start: datetime, end: datetime, by: GroupBy) -> Sums:
     """Add up what lies in [start, end) by anything but days.
 
     No rollup tells sessions apart, so that for them every row is read.
     """
-    first, last = micros_of(start), micros_of(end)
+    first, last = _from_rollups(connection, micros_of(start)), micros_of(end)
     period = Cut(0, 0, (), [(first, last)]) if by is GroupBy.SESSION else cut(first, last)
     return {row.key: _figures(row) for row in _rows(connection, by, period)}
 
@@ -54,12 +63,35 @@ def sums_by(connection: Connection, start: datetime, end: datetime, by: GroupBy)
 def sums_by_day(connection: Connection, start: datetime, end: datetime, zone: str) -> Sums:
     """Add up what lies in [start, end) by the days of a zone. Raises StorageError."""
     sums: Sums = {}
+    start = time_of(_from_rollups(connection, micros_of(start)))
     for part in days(start, end, zone).parts(_DAYS_AT_ONCE):
         period = cut(part.starts[0], part.end, part.starts[1:])
         for row in _rows(connection, GroupBy.DAY, period):
             name, figures = part.name_at(row.key), _figures(row)
             sums[name] = list(map(add, sums[name], figures)) if name in sums else figures
     return sums
+
+
+def hour_sums(
+    connection: Connection, start: int, end: int, slot: int
+) -> dict[tuple[Any, ...], list[int]]:
+    """Add the rows of [start, end) up as a rollup of such slots would have them."""
+    row = _attempts.c
+    kin = (
+        (row.at - row.at % slot).label("slot"),
+        row.model,
+        row.provider,
+        func.coalesce(row.caller, "").label("kin_caller"),
+        row.source,
+        func.coalesce(row.agent, "").label("kin_agent"),
+    )
+    each = (
+        select(*kin, *_named(_row_figures())).where(row.at >= start, row.at < end).subquery("each")
+    )
+    keys = list(each.c)[: len(kin)]
+    sums = [func.sum(each.c[figure]) for figure in FIGURES]
+    found = connection.execute(select(*keys, *sums).group_by(*keys)).all()
+    return {tuple(line[: len(kin)]): [int(value) for value in line[len(kin) :]] for line in found}
 
 
 def spend_query(by: GroupBy, period: Cut) -> Select[Any] | None:
@@ -81,6 +113,11 @@ def spend_query(by: GroupBy, period: Cut) -> Select[Any] | None:
     both = union_all(*legs).subquery("spent")
     sums = _named(func.sum(both.c[figure]) for figure in FIGURES)
     return select(both.c.key, *sums).group_by(both.c.key)
+
+
+def _from_rollups(connection: Connection, first: int) -> int:
+    """Begin with a whole quarter of an hour where the rows are no longer kept."""
+    return first - first % QUARTER if first < kept_since(connection) else first
 
 
 def _rows(connection: Connection, by: GroupBy, period: Cut) -> Sequence[Row[Any]]:

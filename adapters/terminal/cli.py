@@ -48,6 +48,7 @@ VERBS = (
     Verb("fallback", "WORDS…", "a /fallback command, such as fallback test", True),
     Verb("cost", "WORDS…", "a /cost command, such as cost week by model", True),
     Verb("doctor", "", "check config, keys, storage, chat and gateway"),
+    Verb("db", "backup PATH", "copy the whole database while it is in use", words=("backup",)),
     Verb("init", "[--openclaw]", "write .env and moltbot.json where they are missing"),
     Verb("slack-manifest", "[--http URL]", "the manifest to make the Slack app from"),
     Verb("completion", "bash|zsh|fish", "what a shell completes", words=("bash", "zsh", "fish")),
@@ -203,7 +204,8 @@ def _invocation(command: str, found: _Found) -> Invocation:
 
 
 def _takes(verb: Verb, words: tuple[str, ...]) -> bool:
-    return verb.chat or (len(words) == 1 and words[0] in verb.words)
+    most = len(verb.takes.split())
+    return verb.chat or (len(words) <= most and words[0] in verb.words)
 
 
 def _asked(command: str, words: tuple[str, ...], found: _Found) -> tuple[str, tuple[str, ...]]:

@@ -38,7 +38,10 @@ async def export(ctx: Context, args: Args) -> Card:
     if not attempts:
         return empty_card(when, await ctx.ports.ledger.first_at(), data)
     oldest = attempts[-1].at if cut else None
-    card = exported_card(ExportWords(when, len(attempts), filename, cut, oldest), data)
+    since = await ctx.ports.ledger.kept_since()
+    data["rows_since"] = since
+    since = since if since is not None and since > span.start else None
+    card = exported_card(ExportWords(when, len(attempts), filename, cut, oldest, since), data)
     return replace(card, attachment=Attachment(filename, "text/csv", to_csv(attempts)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.card import Caution, Code, Command, Phrase, Text, text
 from bot.catalog import Catalog
@@ -17,6 +17,10 @@ from bot.ports.alerts import ChannelTrouble
 from bot.ports.reloads import Confirmation, Pinned, Taken
 from bot.routing.chain import AllowRule, Hop, SkipReason, lost_on_the_way
 from bot.spans import recalled
+
+
+ALIVE = timedelta(minutes=1)
+"""A service shows life every few seconds; after this long without, it is gone."""
 
 
 def of_hop(hop: Hop, hops: Sequence[Hop], rule: AllowRule) -> list[Caution]:
@@ -266,10 +270,14 @@ def pinned(found: Sequence[Pinned]) -> list[Caution]:
     ]
 
 
+def lives(seen_at: datetime | None, now: datetime) -> bool:
+    """Return whether a service shows life; a sign from the future was left by a wrong clock."""
+    return seen_at is not None and abs(now - seen_at) < ALIVE
+
+
 def overdue(due_at: datetime, seen_at: datetime | None, now: datetime) -> list[Caution]:
     """Say that no process is running which could revert a timed switch."""
-    alive = seen_at is not None and (now - seen_at).total_seconds() < 60
-    if alive:
+    if lives(seen_at, now):
         return []
     words = "is overdue" if due_at <= now else "will not happen"
     return [

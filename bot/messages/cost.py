@@ -30,6 +30,7 @@ from bot.card import (
 from bot.costs.billed import Billed
 from bot.costs.figures import Unpriced, priced_nano
 from bot.costs.pricing import usd
+from bot.messages.database import rows_gone
 from bot.messages.words import counted, joined, listed, money, percent
 from bot.models import Provider
 from bot.ports import BillRead, GroupBy, Spend
@@ -294,20 +295,24 @@ def _footer(words: SpendWords) -> Text:
 
 @dataclass(frozen=True, slots=True)
 class ExportWords:
-    """What the card of an export shows; `cut` when there were more rows than it may have."""
+    """What the card of an export shows; `cut` when there were more rows than it may have.
+
+    `since` is when the rows begin that are still kept, if the period begins before that.
+    """
 
     when: str
     rows: int
     filename: str
     cut: bool
     oldest: datetime | None
+    since: datetime | None = None
 
 
 def exported_card(words: ExportWords, data: dict[str, Any]) -> Card:
     """Say what the file holds."""
-    warnings: tuple[Caution, ...] = ()
+    warnings: tuple[Caution, ...] = (rows_gone(words.since),) if words.since else ()
     if words.cut and words.oldest:
-        warnings = (
+        warnings += (
             Caution(
                 "cut",
                 f"The file reached its row limit; it starts at {words.oldest:%Y-%m-%d %H:%M} UTC.",
@@ -317,7 +322,7 @@ def exported_card(words: ExportWords, data: dict[str, Any]) -> Card:
     return Card(
         title=text(Strong(counted(words.rows, "attempt")), f" {words.when}"),
         body=(text("One row per attempt, newest first: ", Code(words.filename)),),
-        tone=Tone.WARNING if words.cut else Tone.NEUTRAL,
+        tone=Tone.WARNING if warnings else Tone.NEUTRAL,
         warnings=warnings,
         data=data,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from bot.access import Actor
@@ -24,10 +24,10 @@ from bot.card import (
 )
 from bot.costs.budget import BudgetState, BudgetStep
 from bot.costs.pricing import usd
+from bot.messages.cautions import lives
 from bot.messages.words import counted, money, percent
 from bot.ports import BudgetPeriod
 
-_ALIVE = timedelta(minutes=1)
 _NAMES = {
     BudgetPeriod.DAY: "today",
     BudgetPeriod.WEEK: "this week",
@@ -125,7 +125,7 @@ def switch_notes(switched: Card, word: str) -> tuple[Text, ...]:
 
 def unwatched(alive_at: datetime | None, now: datetime) -> tuple[Caution, ...]:
     """Say that nothing is running which could send notices."""
-    if alive_at is not None and now - alive_at < _ALIVE:
+    if lives(alive_at, now):
         return ()
     return (
         Caution(

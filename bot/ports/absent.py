@@ -37,6 +37,10 @@ class NoLedger:
         """Nothing was counted."""
         return None
 
+    async def kept_since(self) -> datetime | None:
+        """Nothing was dropped."""
+        return None
+
     async def attempts(self, start: datetime, end: datetime, limit: int) -> Sequence[Attempt]:
         """Nothing was attempted."""
         return ()

@@ -102,6 +102,10 @@ class Ledger(Protocol):
         """When the oldest attempt was made; the ledger counts since then."""
         ...
 
+    async def kept_since(self) -> datetime | None:
+        """Since when attempts are still there; None when none were dropped. Sums stay."""
+        ...
+
     async def attempts(self, start: datetime, end: datetime, limit: int) -> Sequence[Attempt]:
         """Return attempts, newest first."""
         ...

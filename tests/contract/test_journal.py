@@ -391,6 +391,7 @@ async def test_the_last_beat_counts(journals: Callable[[], Journal]) -> None:
     await journal.beat("bot", NOW)
     await journal.beat("gateway", NOW)
     other = journals()
-    assert await other.last_beat("bot") == NOW + HOUR
+    # The clock was put back: what was noted before it lies in the future.
+    assert await other.last_beat("bot") == NOW
     assert await other.last_beat("gateway") == NOW
     assert await other.last_beat("nobody") is None

@@ -63,6 +63,28 @@ def program(tmp_path: Path) -> Program:
     return Program(tmp_path, {"ANTHROPIC_API_KEY": "sk-ant-secret-1", "DEEPSEEK_API_KEY": "k"})
 
 
+async def test_a_backup_and_a_newer_database(program: Program):
+    program.config.write_text(DEMO_CONFIG)
+    code, _, err = await program("db", "backup", "copy.db")
+    assert code == 1
+    assert "no database" in err
+    assert (await program("model", "cheap"))[0] == 0
+    answer = await program.data("db", "backup", "copy.db")
+    assert answer["ok"]
+    assert answer["data"]["kind"] == "sqlite"
+    assert (await program("db"))[0] == 2
+    (program.folder / "copy.db").replace(program.folder / "changeover.db")
+    assert (await program.data("model", "history"))["data"]["changes"]
+    with sqlite3.connect(program.folder / "changeover.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    database.close()
+    for command in ("gateway", "bot"):
+        code, _, err = await asyncio.wait_for(program(command), 60)
+        assert code == 4
+        assert "newer release" in err
+        assert "Update Changeover" in err
+
+
 async def test_from_nothing_to_a_switch_and_back(program: Program):
     code, _, err = await program("model", "status")
     assert code == 4

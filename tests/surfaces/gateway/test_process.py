@@ -100,6 +100,37 @@ def rows_of(folder: Path) -> list[tuple[Any, ...]]:
         connection.close()
 
 
+async def test_a_second_gateway_shares_the_port_during_an_update(
+    tmp_path: Path, session: aiohttp.ClientSession
+):
+    async def script(call: Call) -> None:
+        await call.send(good())
+
+    async with Chaos(script) as chaos, serving(tmp_path, chaos.url) as old:
+        port = int(old.url.rpartition(":")[2])
+        async with serving(tmp_path, chaos.url, port) as new:
+            assert any("another gateway of this database" in line for line in new.log)
+            assert await old.end() == 0
+            async with session.post(new.url + CHAT, json=BODY) as answer:
+                assert answer.status == 200
+
+
+@pytest.mark.parametrize("command", ["run", "gateway"])
+async def test_a_port_that_is_taken_is_an_error(tmp_path: Path, command: str):
+    async def script(call: Call) -> None:
+        await call.send(good())
+
+    async with Chaos(script) as chaos, serving(tmp_path, chaos.url) as one:
+        port = one.url.rpartition(":")[2]
+        # A bot is no gateway: not beside its own kind; nor is a foreign program any of ours.
+        taken = port if command == "run" else chaos.url.rpartition(":")[2].partition("/")[0]
+        program = Program(tmp_path, {"OPENAI_API_KEY": "k", "PORT": taken})
+        code, _, err = await program(command)
+        assert code == 4
+        assert f"{taken} is in use" in err or f":{taken}: " in err
+        assert "Stop it first" in err or "Set PORT" in err
+
+
 async def test_it_stays_open_while_a_balancer_looks_away(
     tmp_path: Path, session: aiohttp.ClientSession
 ):

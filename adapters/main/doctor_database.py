@@ -1,0 +1,36 @@
+"""What the doctor says of the database: how large it is, how fast it grows, what room is left."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from adapters.main.wiring import Wired
+from bot.commands.doctor import Check, Level
+from bot.errors import StorageError
+from bot.messages.database import disk_line, size_line
+
+LEAST_FREE_BYTES = 256_000_000
+
+
+async def examine_size(wired: Wired) -> list[Check]:
+    """Look at the size; a database that does not answer is another check's."""
+    if wired.database.empty:
+        return []
+    from adapters.storage.upkeep import SqlUpkeep
+
+    database = wired.database.open()
+    try:
+        size = await SqlUpkeep(database).size(wired.clock.now())
+    except StorageError:
+        return []
+    words = size_line(size.size_bytes, size.bytes_per_day, size.kept_since)
+    checks = [Check("database size", True, Level.INFO, words)]
+    if database.url.path is not None:
+        folder = Path(database.url.path).parent
+        free = shutil.disk_usage(folder).free
+        if free < LEAST_FREE_BYTES:
+            resolution = f"Make room there, or lower CHANGEOVER_KEEP. df -h {folder}"
+            words = disk_line(free, str(folder))
+            checks.append(Check("disk", False, Level.WARNING, words, resolution))
+    return checks
