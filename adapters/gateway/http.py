@@ -23,9 +23,9 @@ class Limits:
 
     `idle_s` also bounds how long a request line and its headers may take to arrive, `linger_s` how
     long what nobody reads is let in, so that its sender sees the refusal. `drain_s` is how long
-    requests under way may go on when the gateway has closed its door. `bodies_bytes` bounds the bodies of all
-    requests under way, which take some four times as much memory. A stream that has nothing to say
-    gets a sign of life every `keep_alive_s`.
+    requests under way may go on when the gateway has closed its door. `bodies_bytes` bounds the
+    bodies of all requests under way, which take some four times as much memory. A stream that has
+    nothing to say gets a sign of life every `keep_alive_s`.
     """
 
     body_bytes: int = 32 * 1024 * 1024
