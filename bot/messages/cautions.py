@@ -18,7 +18,6 @@ from bot.ports.reloads import Confirmation, Pinned, Taken
 from bot.routing.chain import AllowRule, Hop, SkipReason, lost_on_the_way
 from bot.spans import recalled
 
-
 ALIVE = timedelta(minutes=1)
 """A service shows life every few seconds; after this long without, it is gone."""
 
