@@ -11,6 +11,7 @@ from pathlib import Path
 
 from adapters.storage.url import DatabaseUrl, parse_url
 from bot.errors import StorageError
+from bot.spans import Command, text
 
 
 def back_up(url: str, path: Path, environ: Mapping[str, str]) -> str:
@@ -63,7 +64,7 @@ def _copy_sqlite(source: str, target: Path) -> None:
         raise StorageError(f"The database {source} is damaged: {found[:200]}.", _LOOK)
 
 
-_LOOK = "Run changeover doctor."
+_LOOK = text("Run ", Command("doctor", program=True), ".")
 
 
 def _dump_postgresql(at: DatabaseUrl, target: Path, environ: Mapping[str, str]) -> None:

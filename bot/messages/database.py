@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.card import Card, Caution, Code, Strong, Tone, text
+from bot.spans import Command
 
 _UNITS = ("bytes", "KB", "MB", "GB", "TB")
 
@@ -46,7 +47,7 @@ def rows_gone(kept_since: datetime) -> Caution:
         "rows_gone",
         f"Rows before {kept_since:%Y-%m-%d %H:%M} UTC are no longer kept (CHANGEOVER_KEEP); "
         "the sums are complete.",
-        "For the whole period: /cost",
+        text("For the whole period: ", Command("cost")),
     )
 
 
