@@ -58,6 +58,7 @@ def spend_of(key: str, attempt: Attempt) -> Spend:
         output_tokens=usage.output_tokens,
         reasoning_tokens=usage.reasoning_tokens,
         fallback_cost_nano_usd=(cost or 0) if attempt.fallback else 0,
+        estimated_cost_nano_usd=(cost or 0) if attempt.estimated else 0,
     )
 
 

@@ -23,6 +23,7 @@ _ITS_NAME = re.compile(rb'\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")')
 _BLANK = re.compile(r"[ \t\r\n]*")
 _ESCAPED_ASCII = b"\\u00"
 _LONGEST_WORD = 1000
+_BASE64 = re.compile(r"[A-Za-z0-9+/_=\-\r\n]*")
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _KEPT_CHARACTERS = 1 << 16
 _MOST_FIELDS = 1000
@@ -175,14 +176,14 @@ class Body:
         return {given[0]: _MAX_TOKENS[1 - _MAX_TOKENS.index(given[0])]}
 
     def text_bytes(self) -> int:
-        """Return how much text goes in; pictures and other long words are left out."""
+        """Return how much text goes in; pictures and other files are left out."""
         if self._said is not None:
             return self._said[0]
         parts = [self.document.get(key) for key in ("system", "messages", "tools")]
         return sum(len(text.encode("utf-8", "replace")) for text in _strings(parts))
 
     def texts(self) -> Iterator[str]:
-        """Yield what the caller says to the model; pictures and other long words are left out.
+        """Yield what the caller says to the model; pictures and other files are left out.
 
         Of a large body, its beginning and its end.
         """
@@ -296,7 +297,12 @@ def _strings(value: Any) -> Iterator[str]:
             waiting += value.values()
         elif isinstance(value, list):
             waiting += value
-        elif isinstance(value, str) and (
-            len(value) <= _LONGEST_WORD or " " in value[:_LONGEST_WORD]
-        ):
+        elif isinstance(value, str) and not _is_data(value):
             yield value
+
+
+def _is_data(text: str) -> bool:
+    """Return whether a string holds a file: a data URL, or base64 as long as no word is."""
+    if len(text) <= _LONGEST_WORD:
+        return False
+    return text.startswith("data:") or _BASE64.fullmatch(text, 0, _LONGEST_WORD) is not None

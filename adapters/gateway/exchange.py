@@ -13,7 +13,8 @@ import aiohttp
 
 from adapters.gateway.body import USUAL, Body, Wording
 from adapters.gateway.live import LiveConfig
-from adapters.gateway.transport import Outgoing
+from adapters.gateway.transport import Outgoing, connected
+from bot.costs.usage import estimate_cut
 from bot.models import Dialect, FailureReason, Secret, Usage
 from bot.ports import Clock
 from bot.routing.failure import Verdict
@@ -198,9 +199,18 @@ class Exchange:
 
     def hung_up(self, one: Tried, *, usage: Usage | None = None, served: str | None = None) -> None:
         """Note that the caller went away, which says nothing of the candidate."""
-        one.answered = True
+        one.answered = one.first_token_ms is not None
+        if usage is None and connected():
+            usage = self.unfinished(one)
         self._over(one, GONE, usage, served)
         self.walk.given_up(one.candidate)
+
+    def unfinished(self, one: Tried) -> Usage:
+        """Estimate what an answer costs that nobody has seen; the provider bills its work."""
+        usage, one.estimated = estimate_cut(
+            None, request_bytes=self.body.text_bytes(), answer_bytes=0
+        )
+        return usage
 
     def close(self) -> None:
         """Note of an attempt that was broken off, by the caller or by a mistake of ours."""

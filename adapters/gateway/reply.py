@@ -100,7 +100,9 @@ async def _ask(
             return await ask_streamed(exchange, one, caller)
         return await ask_whole(exchange, one)
     except Broken as broken:
-        exchange.failed(one, broken.verdict)
+        exchange.failed(
+            one, broken.verdict, usage=exchange.unfinished(one) if broken.billed else None
+        )
     except SettingsError as error:
         # Its address or key cannot even be sent.
         words = error.message.removesuffix(".")

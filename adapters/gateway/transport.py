@@ -22,16 +22,20 @@ MOST_ANSWER_BYTES = 32 * 1024 * 1024
 _LAST_BYTES_S = 0.02
 # Beyond this the library would hold the loop up while it sends the body in one piece.
 _ONE_PIECE_BYTES = 1 << 20
-# Whether the connection of the request that this task makes had been used before.
-_REUSED: ContextVar[bool] = ContextVar("reused", default=False)
+# Whether the connection of the request that this task makes had been used before; None without one.
+_REUSED: ContextVar[bool | None] = ContextVar("reused", default=None)
 
 
 class Broken(Exception):
-    """An attempt that got no usable answer; its verdict's words name no secret."""
+    """An attempt that got no usable answer; its verdict's words name no secret.
 
-    def __init__(self, reason: FailureReason, detail: str) -> None:
+    `billed` when the provider was at work on it, and will most likely bill what it had read.
+    """
+
+    def __init__(self, reason: FailureReason, detail: str, *, billed: bool = False) -> None:
         super().__init__(detail)
         self.verdict = Verdict(Outcome.FAILED, reason, detail=detail)
+        self.billed = billed
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,8 @@ async def fetch_whole(
             finally:
                 incoming.close()
     except TimeoutError as error:
-        raise Broken(FailureReason.TIMEOUT, f"no whole answer within {timeout_s:g} s") from error
+        words = f"no whole answer within {timeout_s:g} s"
+        raise Broken(FailureReason.TIMEOUT, words, billed=connected()) from error
 
 
 async def begin(session: aiohttp.ClientSession, outgoing: Outgoing, within_s: float) -> Incoming:
@@ -148,6 +153,11 @@ async def begin(session: aiohttp.ClientSession, outgoing: Outgoing, within_s: fl
         raise Broken(FailureReason.TIMEOUT, f"no answer began within {within_s:g} s") from error
 
 
+def connected() -> bool:
+    """Return whether the last request of this task has got as far as a connection."""
+    return _REUSED.get() is not None
+
+
 async def _ask(session: aiohttp.ClientSession, outgoing: Outgoing) -> Incoming:
     try:
         return Incoming(await _post(session, outgoing), outgoing.url)
@@ -157,7 +167,7 @@ async def _ask(session: aiohttp.ClientSession, outgoing: Outgoing) -> Incoming:
 
 async def _post(session: aiohttp.ClientSession, outgoing: Outgoing) -> aiohttp.ClientResponse:
     """Send the request; where an idle connection of the pool had died, once more on a new one."""
-    _REUSED.set(False)
+    _REUSED.set(None)
     try:
         return await _send(session, outgoing)
     except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):

@@ -13,7 +13,7 @@ from adapters.gateway.transport import Whole, fetch_whole
 from bot.costs.usage import estimate_cut
 from bot.dialects.answer import AnswerState, answer_state, served_model
 from bot.dialects.events import said_bytes
-from bot.dialects.usage import read_usage
+from bot.dialects.usage import PROXY_COST, read_usage, with_proxy_cost
 from bot.dialects.wire import load_json
 from bot.ports import Json
 from bot.routing.failure import OK, Outcome, Verdict, classify
@@ -71,6 +71,8 @@ def conclude(
     provider = one.candidate.hop.provider
     assert provider is not None
     usage = read_usage(exchange.dialect, provider.id, document)
+    if usage is not None and provider.custom:
+        usage = with_proxy_cost(usage, answer.headers.get(PROXY_COST))
     served = served_model(exchange.dialect, document)
     if verdict.outcome is Outcome.FAILED:
         exchange.failed(one, verdict, status=answer.status, usage=usage, served=served)

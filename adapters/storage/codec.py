@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.ports import ABSENT, FallbackEvent, Json, Touched
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every schema version there was, oldest first."""
 
 HEAD = REVISIONS[-1]

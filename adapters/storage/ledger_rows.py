@@ -197,6 +197,7 @@ def _figures(row: DbRow) -> list[int]:
         output,
         row["reasoning_tokens"],
         (cost or 0) if fallback else 0,
+        (cost or 0) if row["estimated"] else 0,
     ]
 
 

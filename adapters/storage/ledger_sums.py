@@ -173,6 +173,7 @@ def _row_figures() -> list[ColumnElement[Any]]:
         "failed": _one_if(row.reason.is_not(None)),
         "unpriced": _one_if(unpriced),
         "fallback_cost_nano_usd": case((row.fallback, cost), else_=0),
+        "estimated_cost_nano_usd": case((row.estimated, cost), else_=0),
     }
     return [figures[name] if name in figures else row[name] for name in FIGURES]
 

@@ -209,6 +209,7 @@ _FIGURES = (
     "output_tokens",
     "reasoning_tokens",
     "fallback_cost_nano_usd",
+    "estimated_cost_nano_usd",
 )
 
 

@@ -128,6 +128,7 @@ def figures_data(
         "requests": total.requests,
         "fallback_requests": total.fallback_requests,
         "fallback_cost_usd": nano_data(total.fallback_cost_nano_usd),
+        "estimated_usd": nano_data(total.estimated_cost_nano_usd),
         "attempts": total.attempts,
         "failed": total.failed,
         "groups": [

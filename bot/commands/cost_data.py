@@ -38,6 +38,7 @@ def group_data(group: Spend, sources: Sources | None = None) -> dict[str, Any]:
         "reasoning_tokens": group.reasoning_tokens,
         "fallback_requests": group.fallback_requests,
         "fallback_cost_usd": nano_data(group.fallback_cost_nano_usd),
+        "estimated_usd": nano_data(group.estimated_cost_nano_usd),
         "attempts": group.attempts,
         "failed": group.failed,
         "unpriced": group.unpriced,

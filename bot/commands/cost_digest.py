@@ -199,6 +199,7 @@ def digest_data(digest: Digest, extra: bool, card: Card) -> dict[str, Any]:
         "callers": [group_data(group) for group in digest.callers],
         "unpriced": unpriced_data(digest.unpriced),
         "billed": [billed_data(one) for one in gathered.billed],
+        "estimated_usd": nano_data(total.estimated_cost_nano_usd),
         "previous_total_usd": nano_data(digest.previous_nano),
         "change_percent": percent_data(digest.change_percent),
         "fallback_cost_usd": nano_data(share.cost_nano) if share else None,

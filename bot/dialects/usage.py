@@ -16,6 +16,12 @@ from bot.dialects.wire import rows, table, words
 from bot.models import Aside, Dialect, Usage
 from bot.ports import Json
 
+PROXY_COST = "x-litellm-response-cost"
+"""The header in which LiteLLM's proxy says what a call cost, in USD.
+
+Source: https://docs.litellm.ai/docs/proxy/response_headers
+"""
+
 MOST_TOKENS = 1_000_000_000
 """More than this in one call is no count."""
 
@@ -324,6 +330,12 @@ def _with_cost(usage: Usage, counts: Mapping[str, Json]) -> Usage:
     if cost is not None and own_key:
         cost = None if upstream is None else cost + upstream
     return replace(usage, reported_cost_usd=cost)
+
+
+def with_proxy_cost(usage: Usage, told: str | None) -> Usage:
+    """Take a proxy's word for what a call cost; LiteLLM says 0 where it has no price."""
+    cost = _usd(told)
+    return replace(usage, reported_cost_usd=cost) if cost else usage
 
 
 def _usd(cost: Json) -> Decimal | None:

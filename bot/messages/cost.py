@@ -82,6 +82,7 @@ def spend_card(words: SpendWords, data: dict[str, Any]) -> Card:
         body=(
             *comparison(words.previous_nano, words.change_percent, words.before),
             requests_line(words.total),
+            *estimated_line(words.total),
             *since_line(words.counts_since),
         ),
         table=group_table(words.groups, words.by),
@@ -122,6 +123,14 @@ def empty_card(when: str, counts_since: datetime | None, data: dict[str, Any]) -
 def total_words(nano: int | None) -> str:
     """Write an amount; what has no known price is never $0."""
     return "unpriced" if nano is None else money(usd(nano))
+
+
+def estimated_line(total: Spend) -> tuple[Text, ...]:
+    """Say how much of a total is a guess."""
+    if not total.estimated_cost_nano_usd:
+        return ()
+    share = money(usd(total.estimated_cost_nano_usd))
+    return (text(f"Of which {share} is estimated (answers cut off, or a price assumed)."),)
 
 
 def comparison(

@@ -37,6 +37,7 @@ from bot.messages.cost import (
     bill_cautions,
     bill_fact,
     cost_words,
+    estimated_line,
     since_line,
     total_words,
     unpriced_cautions,
@@ -82,6 +83,7 @@ def digest_card(words: DigestWords, data: dict[str, Any]) -> Card:
         body=(
             *since_line(digest.counts_since),
             _requests(digest),
+            *estimated_line(digest.total),
             _incidents(digest),
             _chain_test(digest),
             *_month(digest),

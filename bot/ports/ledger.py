@@ -54,7 +54,7 @@ class Spend:
 
     `cost_nano_usd` sums the priced attempts; `unpriced` counts attempts with tokens and no price.
     `requests` counts callers' requests, not attempts. `fallback_cost_nano_usd` is the part spent
-    on requests that a fallback answered.
+    on requests that a fallback answered, `estimated_cost_nano_usd` the part that is a guess.
     """
 
     key: str
@@ -70,6 +70,7 @@ class Spend:
     output_tokens: int = 0
     reasoning_tokens: int = 0
     fallback_cost_nano_usd: int = 0
+    estimated_cost_nano_usd: int = 0
 
 
 @dataclass(frozen=True, slots=True)

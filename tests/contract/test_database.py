@@ -118,9 +118,9 @@ _OLD_ROWS = """INSERT INTO attempts (at, request_id, number, model, provider, ca
     (900000001, 'a', 1, 'p/m', 'p', NULL, '', '', 'gateway', false, 0, 'timeout', false, false,
         true, 5, 4, 3, 0, 2, 1, 7, false),
     (1799999999, 'a', 2, 'p/m', 'p', '', '', '', 'gateway', false, 200, NULL, true, true, true,
-        50, 0, 0, 0, 20, 0, NULL, false),
+        50, 0, 0, 0, 20, 0, NULL, true),
     (1800000000, 'b', 1, 'p/m', 'p', 'bo', '', '', 'gateway', false, 200, NULL, true, true, false,
-        1, 0, 0, 0, 1, 0, 9, false)"""
+        1, 0, 0, 0, 1, 0, 9, true)"""
 
 
 @KINDS
@@ -136,8 +136,8 @@ async def test_the_quarters_are_filled_from_the_rows_of_an_older_release(
     engine.dispose()
     found = await once(url, "SELECT * FROM spend_quarterly ORDER BY quarter")
     assert found == [
-        (900_000_000, "p/m", "p", "", "gateway", "", 7, 1, 1, 2, 1, 1, 55, 4, 3, 22, 1, 7),
-        (1_800_000_000, "p/m", "p", "bo", "gateway", "", 9, 1, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0),
+        (900_000_000, "p/m", "p", "", "gateway", "", 7, 1, 1, 2, 1, 1, 55, 4, 3, 22, 1, 7, 0),
+        (1_800_000_000, "p/m", "p", "bo", "gateway", "", 9, 1, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 9),
     ]
 
 

@@ -176,6 +176,7 @@ async def test_what_one_attempt_adds_to_each_figure(ledger: Ledger) -> None:
         output_tokens=900,
         reasoning_tokens=50,
         fallback_cost_nano_usd=12_345_678_901_234,
+        estimated_cost_nano_usd=12_345_678_901_234,
     )
     for start, end in (EVER, (NOON, NOON + HOUR), (NOON, NOON + MINUTE)):
         assert list(await ledger.spend(start, end, GroupBy.KEY)) == [expected]

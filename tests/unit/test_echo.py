@@ -21,6 +21,13 @@ from bot.routing.echo import without_echo
             "cannot read …, sorry",
         ),
         ("one two three, four five six", ["one two three", "four five six"], "…, …"),
+        (
+            "提示词无效: 请帮我写一封信给王先生",
+            ["你好。请帮我写一封信给王先生,谢谢"],
+            "提示词无效: …",
+        ),
+        ("余额不足, 请充值", ["请帮我写"], "余额不足, 请充值"),
+        ("ข้อความ: สวัสดีครับผมชื่อ", ["สวัสดีครับผมชื่อสมชาย"], "ข้อความ: …"),
         ("supercalifragilistic", ["x " * 200_000, "supercalifragilistic"], "…"),
     ],
 )

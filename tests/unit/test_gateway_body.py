@@ -165,3 +165,17 @@ def test_a_guess_at_the_input_leaves_pictures_out():
 def test_a_guess_at_a_deep_body():
     raw = b'{"messages":[' + b"[" * 900 + b'"word"' + b"]" * 900 + b"]}"
     assert 4 <= Body.read(raw).text_bytes() < 8
+
+
+@pytest.mark.parametrize("prompt", ["請幫我" * 1400, "お願いします" * 700, "ขอบคุณครับ" * 400])
+def test_a_long_prompt_without_spaces_is_text(prompt: str):
+    raw = json.dumps({"messages": [{"role": "user", "content": prompt}]}, ensure_ascii=False)
+    body = Body.read(raw.encode())
+    assert body.text_bytes() >= len(prompt.encode())
+    assert prompt in list(body.texts())
+
+
+@pytest.mark.parametrize("data", ["data:audio/wav;base64,UklGR", "iVBORw0KGgo=", "a-b_\n"])
+def test_a_file_is_not_text(data: str):
+    raw = json.dumps({"messages": [{"role": "user", "content": data * 400}]})
+    assert Body.read(raw.encode()).text_bytes() < 10

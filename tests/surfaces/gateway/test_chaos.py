@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import resource
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -430,11 +431,56 @@ async def test_a_caller_who_hangs_up_cancels_upstream(put: Put, stream: bool):
     await asyncio.wait_for(chaos.gone.wait(), 5)
     row = await first_row(gate)
     assert (row.status, row.reason) == (499, None)
+    # The provider was at work: it bills what it had read. Who saw nothing got no answer.
+    assert (row.answered, row.estimated) == (stream, True)
+    assert row.usage.input_tokens > 0
+    assert row.cost_nano_usd
     assert await gate.events() == []
     assert len(chaos.calls) == 1
     assert await gate.figure("changeover_requests_total", status="499") == 1
     # It says nothing of the provider: no cool-down, and the next one is asked as ever.
     assert await gate.wired.app.ports.log.cooldowns(gate.wired.clock.now()) == []
+
+
+async def test_a_whole_answer_that_does_not_come_in_time_is_not_free(put: Put):
+    gate, _ = await put(hangs)
+    assert (await gate.ask()).status == 200
+    late, good_one = await gate.attempts()
+    assert (late.reason, late.answered, late.estimated) == (R.TIMEOUT, False, True)
+    assert (late.usage.input_tokens > 0, late.usage.output_tokens) == (True, 0)
+    assert late.cost_nano_usd
+    assert (good_one.answered, good_one.estimated) == (True, False)
+
+
+async def test_what_never_reached_the_provider_costs_nothing(start: Start):
+    # A listener that accepts nothing: its queue is full, so no connection is made.
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        port = server.getsockname()[1]
+        waiting = [socket.socket() for _ in range(8)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+        place = {"OPENAI_BASE_URL": f"http://127.0.0.1:{port}"}
+        gate = await start(config_of(GPT, FLASH), **LIMITS, **place)
+        assert (await gate.ask()).status == 200
+        late, _ = await gate.attempts()
+        for one in waiting:
+            one.close()
+    assert late.reason in (R.TIMEOUT, R.NETWORK)
+    assert (late.usage.input_tokens, late.cost_nano_usd or 0) == (0, 0)
+
+
+@pytest.mark.parametrize(("told", "nano"), [("0.5", 500_000_000), ("0", 2_700), ("x", 2_700)])
+async def test_a_proxys_own_word_for_the_cost_is_taken(start: Start, told: str, nano: int):
+    body = json.dumps(answer(model="gpt-6-luna")).encode()
+    raw = head("application/json", f"x-litellm-response-cost: {told}") + body
+    async with Chaos(says(raw)) as chaos:
+        proxy = {"baseUrl": f"{chaos.url}/v1", "apiKey": "sk-proxy-123456"}
+        gate = await start(config_of("litellm/team-model", providers={"litellm": proxy}))
+        assert (await gate.ask()).status == 200
+        (row,) = await gate.attempts()
+    # Else the list price of what was served: 12 x $0.10 + 3 x $0.50 by the million, a guess.
+    assert (row.cost_nano_usd, row.estimated) == (nano, nano == 2_700)
 
 
 async def test_a_caller_who_stops_reading_is_let_go(put: Put):
