@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from bot.access import Actor, Surface
+from bot.alerts import incident as incidents
 from bot.alerts.engine import Engine, tick
+from bot.alerts.incident import Incident
 from bot.alerts.mute import QuietHours
 from bot.alerts.outlook import Outlooks
 from bot.alerts.policy import AlertSettings
+from bot.alerts.signals import signals_of
 from bot.card import Card, Person, plain
 from bot.catalog import shipped
 from bot.errors import ChatError, StorageError
@@ -21,7 +25,6 @@ from bot.models import FailureReason, ModelRef, Usage
 from bot.ports import FallbackEvent, IncidentRow, MessageRef
 from bot.ports.alerts import (
     AlertConflictError,
-    AlertReason,
     ChannelTrouble,
     GoodAnswers,
     IncidentRecord,
@@ -57,6 +60,22 @@ def event(
 ) -> FallbackEvent:
     """Make a fallback event; only what a test is about need be said."""
     return FallbackEvent(at, f"req-{number}", primary, to, reason, "gateway", detail, asked)
+
+
+def apply(incident: Incident | None, one: FallbackEvent, now: datetime) -> Incident:
+    """Count an event, by the first thing that it says."""
+    return apply_all(incident, [one], now)
+
+
+def apply_all(
+    incident: Incident | None, events: Iterable[FallbackEvent], now: datetime
+) -> Incident:
+    """Count events, each by the first thing that it says."""
+    return incidents.apply_all(incident, [signals_of(one)[0] for one in events], now)
+
+
+BY_ANA = Actor(Surface.SLACK, "U1", "Ana")
+BY_BO = Actor(Surface.SLACK, "U2", "Bo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +152,7 @@ class FakeAlertStore:
             revision=record.revision + 1,
             details=json.loads(json.dumps(record.details)),
             acknowledged_by=known.acknowledged_by if known else None,
+            acknowledged_key=known.acknowledged_key if known else "",
             acknowledged_at=known.acknowledged_at if known else None,
         )
 
@@ -148,39 +168,43 @@ class FakeAlertStore:
                 one.requests,
                 one.served_by,
                 one.acknowledged_by,
+                one.up_since,
+                one.gaps,
             )
             for one in self._incidents.values()
         ]
 
-    async def acknowledge(self, incident_id: int, name: str, at: datetime) -> bool:
+    async def acknowledge(self, incident_id: int, actor: Actor, at: datetime) -> bool:
         self._check()
         known = self._incidents.get(incident_id)
         if known is None or known.state == "resolved" or known.acknowledged_by:
             return False
-        self._incidents[incident_id] = replace(known, acknowledged_by=name, acknowledged_at=at)
+        self._incidents[incident_id] = replace(
+            known, acknowledged_by=actor.name, acknowledged_key=actor.key, acknowledged_at=at
+        )
         self._list()
         return True
 
     async def good_answers(
-        self, model: str, since: datetime, until: datetime, most: int, *, by_any: bool
+        self, models: Sequence[str], since: datetime, until: datetime, most: int, *, by_any: bool
     ) -> GoodAnswers:
         self._check()
-        times = [a.at for a in self.answers if a.model == model]
+
+        def mine(model: str) -> bool:
+            return any(n == model or (n.endswith("/") and model.startswith(n)) for n in models)
+
+        times = [a.at for a in self.answers if mine(a.model)]
         if by_any:
-            times += [e.at for e in self.log._events if e.from_model == model and e.to_model]
+            times += [e.at for e in self.log._events if mine(e.from_model) and e.to_model]
         found = sorted(at for at in times if since < at <= until)
         return GoodAnswers(min(len(found), most), found[0] if found else None)
 
-    async def rerouted(
-        self, model: str, reason: AlertReason, start: datetime, end: datetime
-    ) -> Sequence[Rerouted]:
+    async def rerouted(self, model: str, start: datetime, end: datetime) -> Sequence[Rerouted]:
         self._check()
         mine = {
             e.request_id
             for e in self.log._events
-            if (e.from_model, e.reason) == (model, str(reason))
-            and e.to_model
-            and start <= e.at < end
+            if e.from_model == model and e.to_model and start <= e.at < end
         }
         sums: dict[str, Rerouted] = {}
         for a in self.answers:

@@ -31,6 +31,9 @@ T = TypeVar("T")
 GONE = 499
 """The status, as nginx writes it, of a request whose caller went away before its answer."""
 
+CUT = 598
+"""The status of a stream that its provider broke off in mid-answer; its caller has seen a 200."""
+
 _PASSED_ON = {
     Dialect.OPENAI: ("User-Agent",),
     Dialect.ANTHROPIC: ("User-Agent", "anthropic-version", "anthropic-beta"),
@@ -266,6 +269,11 @@ class Exchange:
     def _over(self, one: Tried, status: int, usage: Usage | None, served: str | None) -> None:
         one.status, one.usage, one.served = status, usage, served
         one.latency_ms = (time.perf_counter() - one.started_s) * 1000
+
+    @property
+    def cut(self) -> Tried | None:
+        """The attempt that broke off after its first content, if there was one."""
+        return next((one for one in self.tried if one.status == CUT), None)
 
     @property
     def _beta(self) -> bool:

@@ -9,11 +9,13 @@ from typing import Protocol
 from adapters.gateway.exchange import Exchange, Tried
 from bot.costs.pricing import Cost, price_usage, served_price, unit_price
 from bot.models import Dialect, FailureReason, ModelRef, Usage
-from bot.ports import Attempt, FallbackEvent, Prices
+from bot.ports import Attempt, FallbackEvent, HopFailure, Prices
 from bot.routing.echo import without_echo
 
 _log = logging.getLogger("gateway")
 _MOST_ASKED = 200
+_MOST_SAID = 200
+_MOST_HOPS = 20
 
 
 class Queue(Protocol):
@@ -53,7 +55,9 @@ class Recorder:
     prices: Prices
 
     def tell(self, exchange: Exchange) -> None:
-        """Write the log line of a request in which a hop failed and another was asked."""
+        """Write the log lines of a request: a fallback, and an answer that was cut off."""
+        if exchange.cut is not None:
+            _log.warning("[gateway] Answer cut off: %s (%s)", *_cut(exchange.cut))
         failed, served_by = exchange.walk.first_failure, _served_by(exchange)
         if failed is not None and served_by != exchange.lane.first:
             _log.warning(
@@ -74,25 +78,41 @@ class Recorder:
             self.meter.attempt(attempt)
         if behind:
             self._fallback(exchange, served_by)
+        if exchange.cut is not None:
+            self._cut_off(exchange, exchange.cut)
 
     def _fallback(self, exchange: Exchange, served_by: str | None) -> None:
         tried, walk = exchange.tried, exchange.walk
         reason, first = walk.reason(), exchange.lane.first
         if reason is None or first is None:
             return
-        at = tried[-1].at if tried else exchange.at
+        hops = _hops(exchange)
         detail = next((one.detail for one in tried if one.reason), "")
         if exchange.lane.barred:
-            detail = next((why for hop, why in exchange.lane.skipped if str(hop.ref) == first), "")
-        # A provider may repeat the prompt in its error, and prompts are not stored.
-        detail = without_echo(detail, exchange.body.texts())
-        asked = any(one.candidate.name == first for one in tried)
+            detail = next((hop.detail for hop in hops if hop.model == first), "")
         self.meter.fallback(first, served_by, reason)
-        self.queue.put_event(
-            FallbackEvent(
-                at, exchange.request_id, first, served_by, reason, detail=detail, asked=asked
-            )
+        event = FallbackEvent(
+            at=tried[-1].at if tried else exchange.at,
+            request_id=exchange.request_id,
+            from_model=first,
+            to_model=served_by,
+            reason=reason,
+            # A provider may repeat the prompt in its error, and prompts are not stored.
+            detail=without_echo(detail, exchange.body.texts()),
+            asked=any(one.candidate.name == first for one in tried),
+            hops=hops,
+            alone=exchange.lane.alone,
         )
+        self.queue.put_event(event)
+
+    def _cut_off(self, exchange: Exchange, one: Tried) -> None:
+        """Note an answer that broke off, beside the fallback that it may have been."""
+        model, reason = _cut(one)
+        detail = without_echo(one.detail, exchange.body.texts())
+        event = FallbackEvent(
+            one.at, exchange.request_id, model, None, reason, detail=detail, cut=True
+        )
+        self.queue.put_event(event)
 
     def _attempt(
         self, exchange: Exchange, one: Tried, number: int, caller: str, *, fallback: bool
@@ -139,3 +159,28 @@ class Recorder:
 
 def _served_by(exchange: Exchange) -> str | None:
     return next((one.candidate.name for one in exchange.tried if one.answered), None)
+
+
+def _cut(one: Tried) -> tuple[str, FailureReason]:
+    return one.candidate.name, one.reason or FailureReason.BAD_RESPONSE
+
+
+def _hops(exchange: Exchange) -> tuple[HopFailure, ...]:
+    """Return the hops that did not answer, in the chain's order, with what each said."""
+    lane = exchange.lane
+    texts = exchange.body.texts()
+    said = {one.candidate.name: one.detail for one in exchange.tried}
+    asked = {one.candidate.name for one in exchange.tried}
+    found = {}
+    for hop, why in lane.skipped:
+        name = str(hop.ref or hop.written)
+        reason = lane.barred if name == lane.first else None
+        found[hop.position] = HopFailure(name, reason, asked=False, detail=why)
+    for candidate, _, reason in exchange.walk.ends():
+        if candidate.name == _served_by(exchange):
+            continue
+        detail = without_echo(said.get(candidate.name, ""), texts)[:_MOST_SAID]
+        found[candidate.hop.position] = HopFailure(
+            candidate.name, reason, asked=candidate.name in asked, detail=detail
+        )
+    return tuple(found[position] for position in sorted(found)[:_MOST_HOPS])

@@ -15,7 +15,7 @@ import orjson
 from aiohttp import web
 
 from adapters.gateway.caller_stream import CallerStream
-from adapters.gateway.exchange import CallerGone, Exchange, Tried
+from adapters.gateway.exchange import CUT, CallerGone, Exchange, Tried
 from adapters.gateway.faults import fault, stream_fault
 from adapters.gateway.reworded import reworded
 from adapters.gateway.transport import Broken, Incoming, Whole, begin
@@ -185,7 +185,8 @@ class _Relay:
             unsaid = exchange.dialect is Dialect.OPENAI and not self._parser.ended
             return _DONE if unsaid else b""
         one.answered = True
-        exchange.failed(one, trouble, status=200, usage=usage, served=self._served)
+        exchange.ended_status = CUT
+        exchange.failed(one, trouble, status=CUT, usage=usage, served=self._served)
         words = (
             f"{one.candidate.name} broke off in mid-answer ({trouble.reason}): {trouble.detail}. "
             "Nothing of another model follows; ask again."

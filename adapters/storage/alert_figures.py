@@ -8,15 +8,15 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Connection,
     Row,
     Select,
     and_,
     case,
     cast,
-    exists,
     func,
-    literal,
+    or_,
     select,
 )
 
@@ -40,20 +40,20 @@ _TOKENS = (
 
 def good_answers(
     connection: Connection,
-    model: str,
+    models: Sequence[str],
     since: datetime,
     until: datetime,
     most: int,
     *,
     by_any: bool,
 ) -> GoodAnswers:
-    """Count the good answers of a model in (since, until], up to `most`."""
+    """Count the good answers of models in (since, until], up to `most`."""
     attempts = (
         select(_attempts.c.at)
         .where(
             _attempts.c.at > micros_of(since),
             _attempts.c.at <= micros_of(until),
-            _attempts.c.model == model,
+            _any_of(_attempts.c.model, models),
             _attempts.c.answered,
             _attempts.c.reason.is_(None),
             _attempts.c.status < _GOOD_BELOW,
@@ -68,7 +68,7 @@ def good_answers(
             .where(
                 _events.c.at > since,
                 _events.c.at <= until,
-                _events.c.from_model == model,
+                _any_of(_events.c.from_model, models),
                 _events.c.to_model.is_not(None),
             )
             .order_by(_events.c.at)
@@ -79,20 +79,19 @@ def good_answers(
 
 
 def rerouted(
-    connection: Connection, model: str, reason: str, start: datetime, end: datetime
+    connection: Connection, model: str, start: datetime, end: datetime
 ) -> Sequence[Rerouted]:
-    """Add up by model what answered when a model failed for that reason in [start, end)."""
-    query = _rerouted(model, reason, start, end)
+    """Add up by model what answered when a model failed in [start, end)."""
+    query = _rerouted(model, start, end)
     return [_row(row) for row in connection.execute(query) if "/" in row.model]
 
 
-def _rerouted(model: str, reason: str, start: datetime, end: datetime) -> Select[Any]:
-    # A request may have several events; its answer counts once.
-    mine = exists(
-        select(literal(1)).where(
-            _events.c.request_id == _attempts.c.request_id,
+def _rerouted(model: str, start: datetime, end: datetime) -> Select[Any]:
+    # A request may have several events; its answer counts once. As a correlated EXISTS this took
+    # SQLite a scan for each of them.
+    mine = _attempts.c.request_id.in_(
+        select(_events.c.request_id).where(
             _events.c.from_model == model,
-            _events.c.reason == reason,
             _events.c.at >= start,
             _events.c.at < end,
             _events.c.to_model.is_not(None),
@@ -117,6 +116,12 @@ def _rerouted(model: str, reason: str, start: datetime, end: datetime) -> Select
         )
         .group_by(_attempts.c.model)
     )
+
+
+def _any_of(column: Any, models: Sequence[str]) -> ColumnElement[bool]:
+    providers = [name for name in models if name.endswith("/")]
+    named = [name for name in models if name not in providers]
+    return or_(column.in_(named), *(column.startswith(name, autoescape=True) for name in providers))
 
 
 def _sum(column: Any) -> Any:

@@ -12,11 +12,12 @@ from sqlalchemy import Connection, Row, insert, or_, select, update
 from adapters.storage import alert_figures, schema
 from adapters.storage.alert_posts import SqlPosts, want
 from adapters.storage.alerts_forget import forget
+from adapters.storage.codec import gaps_in, gaps_out
 from adapters.storage.database import Database, upsert
 from adapters.storage.fallback_log import event_of
+from bot.access import Actor
 from bot.ports.alerts import (
     AlertConflictError,
-    AlertReason,
     ChannelTrouble,
     GoodAnswers,
     IncidentRecord,
@@ -80,7 +81,7 @@ class SqlAlertStore(SqlPosts):
 
         await self._database.write(work)
 
-    async def acknowledge(self, incident_id: int, name: str, at: datetime) -> bool:
+    async def acknowledge(self, incident_id: int, actor: Actor, at: datetime) -> bool:
         """Note who looks after an open incident; the first stays."""
         change = (
             update(_incidents)
@@ -89,25 +90,21 @@ class SqlAlertStore(SqlPosts):
                 _incidents.c.state.in_(_OPEN),
                 _incidents.c.acknowledged_by.is_(None),
             )
-            .values(acknowledged_by=name, acknowledged_at=at)
+            .values(acknowledged_by=actor.name, acknowledged_key=actor.key, acknowledged_at=at)
         )
         return await self._database.write(lambda c: c.execute(change).rowcount == 1)
 
     async def good_answers(
-        self, model: str, since: datetime, until: datetime, most: int, *, by_any: bool
+        self, models: Sequence[str], since: datetime, until: datetime, most: int, *, by_any: bool
     ) -> GoodAnswers:
-        """Count the good answers of a model, up to `most`."""
+        """Count the good answers of models, up to `most`."""
         return await self._database.read(
-            lambda c: alert_figures.good_answers(c, model, since, until, most, by_any=by_any)
+            lambda c: alert_figures.good_answers(c, models, since, until, most, by_any=by_any)
         )
 
-    async def rerouted(
-        self, model: str, reason: AlertReason, start: datetime, end: datetime
-    ) -> Sequence[Rerouted]:
-        """Add up by model what answered when a model failed for that reason."""
-        return await self._database.read(
-            lambda c: alert_figures.rerouted(c, model, reason, start, end)
-        )
+    async def rerouted(self, model: str, start: datetime, end: datetime) -> Sequence[Rerouted]:
+        """Add up by model what answered when a model failed."""
+        return await self._database.read(lambda c: alert_figures.rerouted(c, model, start, end))
 
     async def set_trouble(self, trouble: ChannelTrouble) -> None:
         """Remember that a surface takes no alerts; the first `since` stays."""
@@ -180,6 +177,8 @@ def _save(connection: Connection, record: IncidentRecord) -> None:
         "requests": record.requests,
         "served_by": record.served_by,
         "details": record.details,
+        "up_since": record.up_since,
+        "gaps": gaps_out(record.gaps),
         "revision": record.revision + 1,
     }
     if not record.id:
@@ -212,4 +211,7 @@ def _record(row: Row[Any]) -> IncidentRecord:
         revision=row.revision,
         acknowledged_by=row.acknowledged_by,
         acknowledged_at=row.acknowledged_at,
+        acknowledged_key=row.acknowledged_key or "",
+        up_since=row.up_since,
+        gaps=gaps_in(row.gaps),
     )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.ports import ABSENT, FallbackEvent, Json, Touched
+from bot.models import FailureReason
+from bot.outage import Gap
+from bot.ports import ABSENT, FallbackEvent, HopFailure, Json, Touched
 
 REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every schema version there was, oldest first."""
@@ -65,3 +68,30 @@ def event_key(event: FallbackEvent) -> str:
     parts = (request, event.from_model, event.reason.value, str(event.to_model is None))
     words = "\0".join(parts).encode("utf-8", "replace")
     return hashlib.blake2b(words, digest_size=16).hexdigest()
+
+
+def context_out(event: FallbackEvent) -> Json:
+    """Write what few events have: the hops that did not answer, and what kind of request it was."""
+    marks = {name: True for name in ("cut", "alone") if getattr(event, name)}
+    hops = [[hop.model, hop.reason, hop.asked, hop.detail] for hop in event.hops]
+    return {**marks, **({"hops": hops} if hops else {})} or None
+
+
+def context_in(context: Json) -> dict[str, Any]:
+    """Read it back as a FallbackEvent's fields."""
+    context = context or {}
+    hops = tuple(
+        HopFailure(model, FailureReason(reason) if reason else None, asked, detail)
+        for model, reason, asked, detail in context.get("hops", ())
+    )
+    return {"hops": hops, "cut": "cut" in context, "alone": "alone" in context}
+
+
+def gaps_out(gaps: Sequence[Gap]) -> Json:
+    """Write an outage's gaps as pairs of microseconds."""
+    return [[micros_of(gap.start), gap.length // _MICROSECOND] for gap in gaps]
+
+
+def gaps_in(gaps: Json) -> tuple[Gap, ...]:
+    """Read them back."""
+    return tuple(Gap(time_of(start), length * _MICROSECOND) for start, length in gaps or ())

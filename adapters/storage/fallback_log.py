@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, select
 
 from adapters.storage import schema
-from adapters.storage.codec import MUTE_SCOPE, event_key
+from adapters.storage.codec import MUTE_SCOPE, context_in, context_out, event_key, gaps_in
 from adapters.storage.database import Database, upsert
 from bot.models import FailureReason
 from bot.ports import Cooldown, FallbackEvent, IncidentRow
@@ -76,6 +76,7 @@ class SqlFallbackLog:
                 "source": event.source,
                 "detail": event.detail[:_MOST_DETAIL] or None,
                 "asked": event.asked,
+                "context": context_out(event),
                 "key": event_key(event),
             }
             for event in events
@@ -149,6 +150,7 @@ def event_of(row: Row[Any]) -> FallbackEvent:
         row.source,
         row.detail or "",
         row.asked is not False,
+        **context_in(row.context),
     )
 
 
@@ -163,4 +165,6 @@ def _incident(row: Row[Any]) -> IncidentRow:
         row.requests,
         row.served_by,
         row.acknowledged_by,
+        row.up_since,
+        gaps_in(row.gaps),
     )

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from adapters.storage.lazy import LazyDatabase
+from bot.access import Actor
 from bot.ports.alerts import ChannelTrouble
 
 if TYPE_CHECKING:
@@ -20,11 +21,11 @@ class LazyAlertDesk:
         self._database = database
         self._opened: SqlAlertStore | None = None
 
-    async def acknowledge(self, incident_id: int, name: str, at: datetime) -> bool:
+    async def acknowledge(self, incident_id: int, actor: Actor, at: datetime) -> bool:
         """Note who looks after an open incident."""
         if self._database.empty:
             return False
-        return await self._open().acknowledge(incident_id, name, at)
+        return await self._open().acknowledge(incident_id, actor, at)
 
     async def troubles(self) -> Sequence[ChannelTrouble]:
         """Return the surfaces that take no alerts."""

@@ -17,6 +17,8 @@ from adapters.storage.codec import (
     HEAD,
     MUTE_SCOPE,
     PENDING,
+    context_in,
+    gaps_in,
     micros_of,
     time_of,
     touched_in,
@@ -28,6 +30,7 @@ from bot.ports import (
     Cooldown,
     FallbackEvent,
     IncidentRow,
+    Json,
     KnownState,
     Revert,
     RevertState,
@@ -110,6 +113,7 @@ class QuickReads:
                 r["source"],
                 r["detail"] or "",
                 r["asked"] != 0,
+                **context_in(_json(r["context"])),
             ),
         )
 
@@ -194,15 +198,24 @@ def _change(row: sqlite3.Row) -> Change:
 
 
 def _incident(row: sqlite3.Row) -> IncidentRow:
-    resolved_at = row["resolved_at"]
     return IncidentRow(
         row["id"],
         row["state"],
         row["primary_model"],
         row["reason"],
         time_of(row["opened_at"]),
-        None if resolved_at is None else time_of(resolved_at),
+        _time(row["resolved_at"]),
         row["requests"],
         row["served_by"],
         row["acknowledged_by"],
+        _time(row["up_since"]),
+        gaps_in(_json(row["gaps"])),
     )
+
+
+def _time(micros: int | None) -> datetime | None:
+    return None if micros is None else time_of(micros)
+
+
+def _json(text: str | None) -> Json:
+    return None if text is None else value_of(text)

@@ -115,9 +115,11 @@ fallback_events = Table(
     Column("source", String(32), nullable=False),
     Column("detail", PlainText),
     Column("asked", Boolean),
+    Column("context", JsonText),
     Column("key", String(32)),
     Column("taken_at", UtcMicros),
     Index(None, "key", unique=True),
+    Index(None, "from_model", "at"),
     Index(
         "ix_fallback_events_waiting",
         "id",
@@ -142,7 +144,10 @@ incidents = Table(
     Column("details", JsonText, nullable=False),
     Column("revision", Integer, nullable=False, server_default=text("0")),
     Column("acknowledged_by", PlainText),
+    Column("acknowledged_key", PlainText),
     Column("acknowledged_at", UtcMicros),
+    Column("up_since", UtcMicros),
+    Column("gaps", JsonText),
     sqlite_autoincrement=True,
 )
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
-from bot.alerts.steps import DETAILS, message_key, read_key
+from bot.alerts.steps import read_key
 from bot.card import Card
 from bot.errors import ChatError, StorageError
 from bot.ports import Chat, ChatHistory, MessageRef
@@ -47,14 +47,16 @@ class Done(Enum):
 class Draft:
     """What a message is to show.
 
-    `marker` are words that no other message has, None for an answer. `lives` is True for a message
-    that is posted afresh when it is gone, `new` False for one that only takes another's place.
+    `marker` are words that no other message has, None for an answer, which `below` names the
+    message of. `lives` is True for a message that is posted afresh when it is gone, `new` False
+    for one that only takes another's place.
     """
 
     card: Card
     marker: str | None = None
     lives: bool = False
     new: bool = True
+    below: str | None = None
 
 
 Write = Callable[[Post], Awaitable[Draft | None]]
@@ -103,7 +105,7 @@ class Delivery:
 
     async def _put_off(self, post: Post, now: datetime, *, unsure: bool = False) -> None:
         wait = min(FIRST_WAIT * 2 ** min(post.failures, 9), LONGEST_WAIT)
-        await self.store.put_off(post, now + wait, unclaim=_details(post.key) and not unsure)
+        await self.store.put_off(post, now + wait, unclaim=_answers(post.key) and not unsure)
 
     def _due(self, post: Post, now: datetime) -> bool:
         # What lies too far ahead was noted by a clock that has been put back since.
@@ -119,8 +121,8 @@ class Delivery:
             return Done.LEFT
         if _at_work(post, now):
             return Done.LATER
-        if _details(post.key):
-            return await self._answer(post, draft, now)
+        if draft.below is not None:
+            return await self._answer(post, draft, draft.below, now)
         message = await self._find(post, draft) or post.message
         if message is None and not draft.new:
             await self.store.give_up(post)
@@ -157,10 +159,8 @@ class Delivery:
         await self.store.posted(post, message, post.wanted, now)
         return Done.SAID
 
-    async def _answer(self, post: Post, draft: Draft, now: datetime) -> Done:
-        named = read_key(post.key)
-        assert named is not None
-        above = await self.store.post(message_key(named[0], 1), self.surface)
+    async def _answer(self, post: Post, draft: Draft, below: str, now: datetime) -> Done:
+        above = await self.store.post(below, self.surface)
         never = above is not None and above.message is None and above.shown >= above.wanted
         if never or post.claimed_at is not None:
             await self.store.give_up(post)
@@ -198,6 +198,6 @@ def _turn(key: str) -> int:
     return 0 if read_key(key) is None else 1
 
 
-def _details(key: str) -> bool:
+def _answers(key: str) -> bool:
     named = read_key(key)
-    return named is not None and named[1] == DETAILS
+    return named is not None and not named[1].isdigit()

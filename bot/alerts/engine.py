@@ -19,8 +19,15 @@ from bot.alerts.notices import draft_of, trouble_notice
 from bot.alerts.outlook import Outlook
 from bot.alerts.parts import Engine
 from bot.alerts.record import incident_of
-from bot.alerts.steps import DETAILS, read_key
-from bot.alerts.telling import first_events, older_card, present_card
+from bot.alerts.steps import DETAILS, END, message_key, read_key
+from bot.alerts.telling import (
+    called,
+    calling,
+    end_card,
+    first_events,
+    older_card,
+    present_card,
+)
 from bot.messages.alerts import marker
 from bot.ports.alerts import AlertConflictError, Post
 
@@ -101,9 +108,13 @@ async def _draft(engine: Engine, post: Post, now: datetime) -> Draft | None:
     if record is None:
         return None
     incident = incident_of(record)
+    below = message_key(incident.id, 1 if named[1] == DETAILS else incident.messages)
     if named[1] == DETAILS:
         details = first_events(incident)
-        return Draft(details) if details else None
+        return Draft(details, below=below) if details else None
+    if named[1] == END:
+        people = called(incident, engine.calls, post.surface)
+        return Draft(end_card(incident, people, now), below=below)
     mark = marker(incident.id)
     if int(named[1]) < incident.messages:
         older = Draft(older_card(incident, engine.settings, now), mark)
@@ -112,5 +123,5 @@ async def _draft(engine: Engine, post: Post, now: datetime) -> Draft | None:
     if post.message is None and incident.resolved_at and now - incident.resolved_at > STALE:
         return None
     outlook = Outlook() if over else await engine.outlooks.look(incident, now)
-    calls = [person for person in engine.calls if person.surface == post.surface]
+    calls = calling(incident, engine.calls, post.surface)
     return Draft(present_card(incident, outlook, calls, engine.settings, now), mark, lives=True)

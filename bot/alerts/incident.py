@@ -1,4 +1,7 @@
-"""An incident: what one primary fails of, counted from events however they come.
+"""An incident: something that is broken, counted from events however they come.
+
+What is broken is a model, a provider's key or account, a whole chain, or the config. A newer
+reason of the same model takes its incident over.
 
 Events may come late, out of order or twice, and clocks may jump. Everything here is a pure
 function of the incident, the event and the present; the same events in any order make the same
@@ -13,10 +16,13 @@ from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
 
+from bot.alerts.signals import Signal, group_of
+from bot.outage import Gap, with_gap
 from bot.ports import FallbackEvent
 from bot.ports.alerts import AlertReason
 
 MOST_SAMPLES = 5
+MOST_MODELS = 40
 MOST_SEEN = 256
 """Requests remembered by id. The store keeps doubles out; this is for what it hands over twice."""
 
@@ -54,8 +60,22 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class DownHop:
+    """A hop of a dead chain: what became of it last, and the provider's words."""
+
+    model: str
+    reason: str
+    at: datetime
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """What is known of an outage.
+
+    `models` are those that were asked for, `primary` is the first of them. `cut` counts answers
+    that were broken off, `hops` are a dead chain's. `first_reason` is what it began with; `pinged`
+    is True once it called somebody, `pinged_at` when last. `gaps` do not count as down.
 
     `failed_at` is when the primary itself was last asked and failed; later events may only have
     passed it over. `changed` counts what happened to it, `told` is that count when it was last
@@ -78,6 +98,12 @@ class Incident:
     state: State = State.PENDING
     rerouted: int = 0
     refused: int = 0
+    cut: int = 0
+    models: tuple[str, ...] = ()
+    hops: tuple[DownHop, ...] = ()
+    first_reason: AlertReason | None = None
+    pinged: bool = False
+    gaps: tuple[Gap, ...] = ()
     served: tuple[tuple[str, int], ...] = ()
     samples: tuple[Sample, ...] = ()
     seen: tuple[int, ...] = field(default=(), compare=False, repr=False)
@@ -93,6 +119,7 @@ class Incident:
     last_repeat_at: datetime | None = None
     messages: int = 0
     acknowledged_by: str | None = None
+    acknowledged_key: str = ""
     acknowledged_at: datetime | None = None
     opens: int = 0
     was_primary: bool | None = None
@@ -107,7 +134,19 @@ class Incident:
     @property
     def requests(self) -> int:
         """How many requests it touched."""
-        return self.rerouted + self.refused
+        return self.rerouted + self.refused + self.cut
+
+    @property
+    def group(self) -> str:
+        """What is broken; of two incidents that go on, no two have the same."""
+        return group_of(self.primary, self.reason)
+
+    @property
+    def up_since(self) -> datetime | None:
+        """Since when it answers again; None while it is down."""
+        if self.state is State.RESOLVED:
+            return self.ended_at
+        return self.good_since if self.good else None
 
     @property
     def served_by(self) -> str | None:
@@ -130,25 +169,15 @@ class Incident:
         return self.announced_at is not None
 
 
-def reason_of(event: FallbackEvent) -> AlertReason:
-    """Return what an event counts as: with nobody left to answer, why the first failed is part."""
-    return AlertReason(event.reason) if event.to_model else AlertReason.CHAIN_EXHAUSTED
-
-
-def apply(incident: Incident | None, event: FallbackEvent, now: datetime) -> Incident:
-    """Count an event, or open an incident with it."""
-    return apply_all(incident, (event,), now)
-
-
-def apply_all(
-    incident: Incident | None, events: Iterable[FallbackEvent], now: datetime
-) -> Incident:
-    """Count events of one primary and reason; at least one where there is no incident yet."""
-    events = list(events)
+def apply_all(incident: Incident | None, signals: Iterable[Signal], now: datetime) -> Incident:
+    """Count what belongs to one incident; at least one signal where there is none yet."""
+    signals = sorted(signals, key=lambda one: one.event.at)
     if incident is None:
-        first = events[0]
-        at = min(first.at, now)
-        incident = Incident(first.from_model, reason_of(first), at, at)
+        first = signals[0]
+        at = min(first.event.at, now)
+        incident = Incident(first.event.from_model, first.reason, at, at, first_reason=first.reason)
+    incident = _named(incident, signals)
+    events = [one.event for one in signals]
     known, order = set(incident.seen), list(incident.seen)
     fresh = []
     for event in events:
@@ -162,6 +191,19 @@ def apply_all(
     return replace(_counted(incident, fresh, now), seen=tuple(order[-MOST_SEEN:]))
 
 
+def _named(incident: Incident, signals: list[Signal]) -> Incident:
+    """Note which models were asked for, and let the newest reason take the incident over."""
+    models = {*incident.models, incident.primary, *(one.event.from_model for one in signals)}
+    since = incident.failed_at or incident.opened_at
+    asked = [one for one in signals if one.event.asked and one.event.at >= since]
+    reason = asked[-1].reason if asked else incident.reason
+    known = tuple(sorted(models)[:MOST_MODELS])
+    if (known, reason) == (incident.models, incident.reason):
+        return incident
+    changed = incident.changed + (reason is not incident.reason)
+    return replace(incident, models=known, reason=reason, changed=changed)
+
+
 def _mark(event: FallbackEvent) -> int:
     name = event.request_id or f"{event.at.isoformat()} {event.to_model}"
     digest = blake2b(name.encode("utf-8", "replace"), digest_size=6).digest()
@@ -171,6 +213,7 @@ def _mark(event: FallbackEvent) -> int:
 def _counted(incident: Incident, fresh: list[FallbackEvent], now: datetime) -> Incident:
     served = dict(incident.served)
     rerouted = 0
+    cut = sum(event.cut for event in fresh)
     for event in fresh:
         if event.to_model:
             rerouted += 1
@@ -183,13 +226,46 @@ def _counted(incident: Incident, fresh: list[FallbackEvent], now: datetime) -> I
         last_event_at=max(incident.last_event_at, min(max(event.at for event in fresh), now)),
         failed_at=failed_at,
         rerouted=incident.rerouted + rerouted,
-        refused=incident.refused + len(fresh) - rerouted,
+        refused=incident.refused + len(fresh) - rerouted - cut,
+        cut=incident.cut + cut,
+        hops=_hops(incident, fresh),
+        gaps=_gaps(incident, failed_at) if moved else incident.gaps,
         served=tuple(sorted(served.items())),
         samples=_samples(incident, fresh),
         changed=incident.changed + len(fresh),
         good=0 if moved else incident.good,
         good_since=None if moved else incident.good_since,
     )
+
+
+def _hops(incident: Incident, fresh: list[FallbackEvent]) -> tuple[DownHop, ...]:
+    """Return what became of each hop of a dead chain last, in the newest request's order."""
+    if incident.reason is not AlertReason.CHAIN_EXHAUSTED or not any(e.hops for e in fresh):
+        return incident.hops
+    known = {hop.model: hop for hop in incident.hops}
+    order: list[str] = []
+    for event in sorted(fresh, key=lambda event: event.at):
+        order = [*(hop.model for hop in event.hops), *order]
+        for hop in event.hops:
+            before = known.get(hop.model)
+            if before is None or before.at <= event.at:
+                known[hop.model] = DownHop(hop.model, hop.reason or "", event.at, hop.detail)
+    names = list(dict.fromkeys([*order, *known]))
+    return tuple(known[name] for name in names[:MOST_MODELS])
+
+
+def _gaps(incident: Incident, failed_at: datetime | None) -> tuple[Gap, ...]:
+    """Add the time in which it answered before it failed again."""
+    if not incident.good or incident.good_since is None or failed_at is None:
+        return incident.gaps
+    return with_gap(incident.gaps, incident.good_since, failed_at)
+
+
+def off_duty(incident: Incident, start: datetime, end: datetime) -> Incident:
+    """Leave out of the outage a time in which Changeover was off."""
+    if incident.up_since is not None:
+        return incident
+    return replace(incident, gaps=with_gap(incident.gaps, max(start, incident.opened_at), end))
 
 
 def _latest_failure(
@@ -226,9 +302,10 @@ def in_place(incident: Incident, primaries: frozenset[str] | None) -> Incident:
     """Note whether it is still a primary, which is news when it changes; None: nobody knows."""
     if primaries is None:
         return incident
+    stands = not primaries.isdisjoint(incident.models or (incident.primary,))
     if incident.was_primary is None:
-        return replace(incident, was_primary=incident.primary in primaries)
-    replaced = incident.was_primary and incident.primary not in primaries
+        return replace(incident, was_primary=stands)
+    replaced = incident.was_primary and not stands
     if replaced == incident.replaced:
         return incident
     return replace(incident, replaced=replaced, changed=incident.changed + 1)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from bot.alerts.chain_test import let_go
-from bot.alerts.incident import Incident, State, answered, broke, in_place, in_step
+from bot.alerts.incident import Incident, State, answered, broke, in_place, in_step, off_duty
 from bot.alerts.intake import sort_in
 from bot.alerts.notices import (
     TELL_TROUBLE_AFTER,
@@ -20,6 +21,7 @@ from bot.alerts.outage_cost import with_costs
 from bot.alerts.parts import Engine
 from bot.alerts.policy import Scene, decide
 from bot.alerts.record import incident_of, record_of
+from bot.alerts.signals import OWNERS
 from bot.alerts.steps import SPEAKING, carry_out, wants
 from bot.errors import ConfigError
 from bot.ports.alerts import AlertReason, AlertStore, IncidentRecord, Want
@@ -29,6 +31,11 @@ BATCH = 2000
 MOST_BATCHES = 50
 MOST_CHANGES = 100
 OUTSIDE_EVERY = timedelta(seconds=5)
+ALIVE = "alerts.alive"
+ALIVE_EVERY = timedelta(seconds=15)
+OFF_AFTER = timedelta(minutes=1)
+"""Restarts take less, and what is not written down by then is seldom more."""
+
 CONFIG_STATE = "alerts.config"
 LAST_OUTSIDE = "alerts.outside"
 
@@ -71,6 +78,7 @@ async def note_config(
 
 async def _take_in(engine: Engine, now: datetime) -> None:
     """Count the events that came in since the last look."""
+    await _note_time_off(engine, now)
     longest = engine.settings.silent_after
     for _ in range(MOST_BATCHES):
         queued = await engine.store.queued(BATCH)
@@ -78,11 +86,40 @@ async def _take_in(engine: Engine, now: datetime) -> None:
             return
         recent = [one.event for one in queued if now - one.event.at < longest]
         known = [_present(one, now) for one in await engine.store.incidents(now - longest)]
+        known = [await _with_answers(engine, one, now) for one in known]
         changed = sort_in(known, recent, now)
         taken = [one.id for one in queued]
         await engine.store.commit(taken, [record_of(one) for one in changed], (), now)
         if len(queued) < BATCH:
             return
+
+
+async def _note_time_off(engine: Engine, now: datetime) -> None:
+    """Leave out of outages the time in which nothing of Changeover ran.
+
+    A gateway that went on without us has written events meanwhile.
+    """
+    first = engine.alive_at is None
+    if engine.alive_at is not None and engine.alive_at <= now < engine.alive_at + ALIVE_EVERY:
+        return
+    kept = await engine.store.recall(ALIVE) if first else None
+    if kept is not None:
+        seen = [one.event.at for one in await engine.store.queued(BATCH)]
+        last = datetime.fromisoformat(kept).astimezone(UTC)
+        signs = [last, *sorted(at for at in seen if last < at < now), now]
+        off = [(a, b) for a, b in pairwise(signs) if b - a > OFF_AFTER]
+        known = [_present(one, now) for one in await engine.store.incidents(now)]
+        changed = []
+        for one in known:
+            after = one
+            for start, end in off if one.state is not State.RESOLVED else ():
+                after = off_duty(after, start, end)
+            if after != one:
+                changed.append(record_of(after))
+        if changed:
+            await engine.store.commit((), changed, (), now)
+    await engine.store.remember(ALIVE, now.isoformat())
+    engine.alive_at = now
 
 
 async def _watch_config(engine: Engine, now: datetime) -> None:
@@ -148,12 +185,17 @@ async def _decide(engine: Engine, now: datetime, muted_until: datetime | None) -
     late = [one for one in known if one.state is State.RESOLVED and one.changed != one.told]
     if not going_on and not late:
         return
+    chains = await engine.outlooks.chains() if going_on else None
     scene = Scene(
         muted_until=muted_until,
         exhausted=frozenset(
-            one.primary for one in going_on if one.reason is AlertReason.CHAIN_EXHAUSTED
+            model
+            for one in going_on
+            if one.reason is AlertReason.CHAIN_EXHAUSTED
+            for model in (one.primary, *one.models, *(hop.model for hop in one.hops))
         ),
-        primaries=await engine.outlooks.primaries() if going_on else None,
+        primaries=chains[0] if chains else None,
+        in_use=chains[1] if chains else frozenset(),
     )
     before = {record.id: incident_of(record) for record in records}
     changed: list[Incident] = []
@@ -183,8 +225,9 @@ async def _step(
 async def _with_answers(engine: Engine, incident: Incident, now: datetime) -> Incident:
     if incident.state is State.RESOLVED or incident.reason is AlertReason.CONFIG_INVALID:
         return incident
+    of_key = incident.reason in OWNERS
     found = await engine.store.good_answers(
-        incident.primary,
+        (incident.group,) if of_key else incident.models or (incident.primary,),
         incident.bad_at,
         now,
         engine.settings.recover_answers,
@@ -208,7 +251,7 @@ def _present(record: IncidentRecord, now: datetime) -> Incident:
 
 
 def _alike(one: Incident, other: Incident) -> bool:
-    return one.id != other.id and (one.primary, one.reason) == (other.primary, other.reason)
+    return one.id != other.id and one.group == other.group
 
 
 def _opened_since(incident: Incident, since: datetime) -> bool:

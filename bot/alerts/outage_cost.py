@@ -17,6 +17,9 @@ SETTLED_AFTER = timedelta(seconds=30)
 """The ledger is written behind the requests; rows this old are all there."""
 
 EVERY = timedelta(minutes=1)
+MOST_AT_ONCE = timedelta(hours=1)
+"""What one query adds up."""
+
 SHORTEST_PACE = timedelta(minutes=15)
 """What an hour would cost is not told from less."""
 
@@ -34,19 +37,25 @@ async def with_costs(
     over = incident.state is State.RESOLVED
     if not over and incident.costs_until is not None and now - start < EVERY:
         return incident
-    end = incident.last_event_at + _INSTANT
-    end = end if over else min(end, now - SETTLED_AFTER)
-    ref = ModelRef.parse(incident.primary)
-    if start >= end or ref is None:
+    until = incident.last_event_at + _INSTANT
+    until = until if over else min(until, now - SETTLED_AFTER)
+    more, found = 0, False
+    while start < until:
+        end = min(until, start + MOST_AT_ONCE)
+        for model in incident.models or (incident.primary,):
+            rows = await store.rerouted(model, start, end)
+            ref = ModelRef.parse(model)
+            if not rows or ref is None:
+                continue
+            price = await outlooks.price_of(ref, now)
+            if price is None or any(row.unpriced for row in rows):
+                return replace(incident, costs_nano_usd=None)
+            found = True
+            more += sum(row.cost_nano_usd - price_sum(row.usage, price) for row in rows)
+        start = end
+    if not found:
         return incident
-    rows = await store.rerouted(incident.primary, incident.reason, start, end)
-    if not rows:
-        return incident
-    price = await outlooks.price_of(ref, now)
-    if price is None or any(row.unpriced for row in rows):
-        return replace(incident, costs_nano_usd=None)
-    more = sum(row.cost_nano_usd - price_sum(row.usage, price) for row in rows)
-    return replace(incident, costs_nano_usd=incident.costs_nano_usd + more, costs_until=end)
+    return replace(incident, costs_nano_usd=incident.costs_nano_usd + more, costs_until=start)
 
 
 def saving_of(incident: Incident) -> Saving | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 
 from bot.alerts.incident import Incident
 from bot.card import Code, Command, Link, Text, text
@@ -52,19 +53,16 @@ class Outlooks:
     env: Mapping[str, str]
     _seen: tuple[str, ConfigView] | None = None
 
-    async def primaries(self) -> frozenset[str] | None:
-        """Return every model that the config puts first; None when it cannot be read."""
+    async def chains(self) -> tuple[frozenset[str], frozenset[str]] | None:
+        """Return the models that the config puts first, and all of its chains; None if unread."""
         view = await self._view()
         if view is None:
             return None
-        words = [view.default.primary, *(choice.primary for choice in view.agents.values())]
+        choices = [view.default, *view.agents.values()]
         around = self._around(())
-        firsts = [
-            chain_of(view, replace(view.default, primary=word, fallbacks=()), around)
-            for word in words
-            if word
-        ]
-        return frozenset(str(hops[0].ref or hops[0].written) for hops in firsts if hops)
+        chains = [chain_of(view, choice, around) for choice in choices if choice.primary]
+        named = [[str(hop.ref or hop.written) for hop in hops] for hops in chains if hops]
+        return frozenset(names[0] for names in named), frozenset(chain.from_iterable(named))
 
     async def look(self, incident: Incident, now: datetime) -> Outlook:
         """Look at an incident; what cannot be read leaves its part empty."""

@@ -31,6 +31,7 @@ class Engine:
     leader: Leader = field(default_factory=AlwaysLeader)
     summed_up: str = ""
     outside_at: datetime | None = None
+    alive_at: datetime | None = None
 
     def poke(self) -> None:
         """Look for edits from outside at the next chance: the config has just changed."""

@@ -8,22 +8,24 @@ from enum import StrEnum
 
 from bot.alerts.incident import End, Incident, State
 from bot.alerts.mute import LOUD, Hold, QuietHours, hold
+from bot.alerts.signals import OWNERS
 from bot.ports.alerts import AlertReason
 
 
 class Step(StrEnum):
     """What is to be done.
 
-    The first five speak. `close` ends what was never told. `wait` is the group wait, or an edit
-    that comes too soon; `blip` waits for a failure that looks over, or whose model is no longer
-    the primary; `muted`, `quiet` and `hidden` (behind a dead chain) hold the first word back.
-    `rest`: there is nothing new.
+    The first six speak; `escalate` says anew what calls for a person by now. `close` ends what
+    was never told. `wait` is the group wait, or an edit that comes too soon; `blip` waits for a
+    failure that looks over, or whose model is no longer the primary; `muted`, `quiet` and `hidden`
+    (behind a dead chain) hold the first word back. `rest`: there is nothing new.
     """
 
     OPEN = "open"
     UNSTABLE = "unstable"
     EDIT = "edit"
     REPEAT = "repeat"
+    ESCALATE = "escalate"
     RESOLVE = "resolve"
     CLOSE = "close"
     WAIT = "wait"
@@ -42,12 +44,14 @@ class AlertSettings:
     little is asked that there are fewer, one is enough after `recover_slowly`. `blip_over` without
     a failure ends what was not told yet. `unstable_opens` first words of one kind within
     `unstable_within` make it unstable, which it stays until that span has passed without a
-    failure. After `silent_after` without a request it is over as well.
+    failure. After `silent_after` without a request it is over as well. A reminder comes only if
+    somebody asked `asked_within` before.
     """
 
     group_wait: timedelta = timedelta(seconds=30)
     edit_every: timedelta = timedelta(seconds=5)
     repeat_every: timedelta = timedelta(hours=4)
+    asked_within: timedelta = timedelta(hours=1)
     recover_answers: int = 3
     recover_after: timedelta = timedelta(minutes=5)
     recover_slowly: timedelta = timedelta(minutes=10)
@@ -62,14 +66,15 @@ class AlertSettings:
 class Scene:
     """What else is the case.
 
-    `primaries` are the models that the config puts first now, None when it cannot be read;
-    `exhausted` are the primaries whose whole chain is failing. `opens` is how often alerts of
-    the same primary and reason had a first word lately.
+    `primaries` are the models that the config puts first now, None when it cannot be read, and
+    `in_use` all that it names; `exhausted` are those whose whole chain is failing, with their
+    hops. `opens` is how often alerts of the same kind had a first word lately.
     """
 
     muted_until: datetime | None = None
     exhausted: frozenset[str] = frozenset()
     primaries: frozenset[str] | None = None
+    in_use: frozenset[str] = frozenset()
     opens: int = 0
 
 
@@ -121,7 +126,11 @@ def _going_on(incident: Incident, now: datetime, settings: AlertSettings, scene:
     end = _over(incident, now, settings, scene)
     if end is not None:
         return Decision(Step.RESOLVE, end=end)
-    repeat_at = _repeat_at(incident, settings)
+    if _worse(incident) and not _hidden(incident, scene):
+        held = hold(incident.reason, now, scene.muted_until, settings.quiet)
+        if held is None:
+            return Decision(Step.ESCALATE, mention=True)
+    repeat_at = _repeat_at(incident, now, settings)
     if repeat_at is not None and now >= repeat_at and not _hidden(incident, scene):
         if hold(incident.reason, now, scene.muted_until, settings.quiet) is None:
             return Decision(Step.REPEAT, mention=incident.reason in LOUD)
@@ -144,21 +153,32 @@ def _gap(incident: Incident, settings: AlertSettings) -> timedelta:
     return max(settings.edit_every, (incident.last_event_at - incident.opened_at) / 100)
 
 
-def _repeat_at(incident: Incident, settings: AlertSettings) -> datetime | None:
-    """Return when to say it again: not to whoever looks after it, not when nobody asked since."""
-    said_at = incident.last_repeat_at or incident.announced_at
-    asked = said_at is not None and incident.last_event_at > said_at
-    if said_at is None or incident.acknowledged_by is not None:
+def _worse(incident: Incident) -> bool:
+    """Return whether it calls for a person by now, and no person was called."""
+    return incident.reason in LOUD and not incident.pinged and incident.acknowledged_by is None
+
+
+def _repeat_at(incident: Incident, now: datetime, settings: AlertSettings) -> datetime | None:
+    """Return when to say it again: four hours after the last word, if it is still asked for.
+
+    To acknowledge it counts as a word.
+    """
+    said = (incident.last_repeat_at, incident.announced_at, incident.acknowledged_at)
+    said_at = max((at for at in said if at is not None), default=None)
+    if said_at is None:
         return None
+    asked = (
+        incident.last_event_at > said_at and now - incident.last_event_at < settings.asked_within
+    )
     if not asked and incident.reason is not AlertReason.CONFIG_INVALID:
         return None
     return said_at + settings.repeat_every
 
 
 def _hidden(incident: Incident, scene: Scene) -> bool:
-    """Decide whether it is a part of a dead chain, which tells of it."""
+    """Return whether it is a part of a dead chain, which tells of it."""
     whole = incident.reason in (AlertReason.CHAIN_EXHAUSTED, AlertReason.CONFIG_INVALID)
-    return not whole and incident.primary in scene.exhausted
+    return not whole and not scene.exhausted.isdisjoint((incident.primary, *incident.models))
 
 
 def _over(incident: Incident, now: datetime, settings: AlertSettings, scene: Scene) -> End | None:
@@ -171,8 +191,16 @@ def _over(incident: Incident, now: datetime, settings: AlertSettings, scene: Sce
     few = 1 if quiet_for >= settings.recover_slowly else settings.recover_answers
     if incident.good >= few:
         return End.RECOVERED
-    replaced = scene.primaries is not None and incident.primary not in scene.primaries
+    if incident.reason in OWNERS and _in_use(incident, scene):
+        # A refused key does not get better because it is not asked.
+        return None
+    models = incident.models or (incident.primary,)
+    replaced = scene.primaries is not None and scene.primaries.isdisjoint(models)
     if incident.was_primary and replaced:
         return End.MOVED_ON
     silent_for = now - incident.last_event_at
     return End.SILENCE if silent_for >= settings.silent_after else None
+
+
+def _in_use(incident: Incident, scene: Scene) -> bool:
+    return any(model.startswith(incident.group) for model in scene.in_use)

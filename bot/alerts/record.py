@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.alerts.incident import End, Incident, Sample, State
+from bot.alerts.incident import DownHop, End, Incident, Sample, State
 from bot.ports.alerts import AlertReason, IncidentRecord
 
 _TIMES = (
@@ -21,6 +21,7 @@ _TIMES = (
 _PLAIN = (
     "rerouted",
     "refused",
+    "cut",
     "changed",
     "told",
     "version",
@@ -32,6 +33,7 @@ _PLAIN = (
     "was_primary",
     "replaced",
     "costs_nano_usd",
+    "pinged",
 )
 
 
@@ -42,6 +44,9 @@ def record_of(incident: Incident) -> IncidentRecord:
     details["served"] = [list(pair) for pair in incident.served]
     details["seen"] = list(incident.seen)
     details["says"] = list(incident.says)
+    details["models"] = list(incident.models)
+    details["hops"] = [[one.model, one.reason, _out(one.at), one.detail] for one in incident.hops]
+    details["first_reason"] = incident.first_reason
     details["end"] = incident.end
     details["acknowledged"] = incident.acknowledged_by is not None
     details["samples"] = [
@@ -59,6 +64,8 @@ def record_of(incident: Incident) -> IncidentRecord:
         served_by=incident.served_by,
         details=details,
         revision=incident.revision,
+        up_since=incident.up_since,
+        gaps=incident.gaps,
     )
 
 
@@ -76,6 +83,7 @@ def incident_of(record: IncidentRecord) -> Incident:
         values["changed"] = values.get("changed", 0) + 1
     end = details.get("end")
     says = details.get("says") or ("", "")
+    first = details.get("first_reason")
     return Incident(
         primary=record.primary,
         reason=AlertReason(record.reason),
@@ -90,6 +98,14 @@ def incident_of(record: IncidentRecord) -> Incident:
         ),
         seen=tuple(details.get("seen", ())),
         says=(says[0], says[1]),
+        models=tuple(details.get("models", ())),
+        hops=tuple(
+            DownHop(model, reason, _in(at), detail)
+            for model, reason, at, detail in details.get("hops", ())
+        ),
+        first_reason=AlertReason(first) if first else None,
+        gaps=tuple(record.gaps),
+        acknowledged_key=record.acknowledged_key,
         acknowledged_by=record.acknowledged_by,
         acknowledged_at=record.acknowledged_at,
         resolved_at=record.resolved_at,

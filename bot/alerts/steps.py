@@ -7,12 +7,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.alerts.incident import Incident, State
-from bot.alerts.mute import QuietHours
+from bot.alerts.mute import LOUD, QuietHours
 from bot.alerts.policy import Decision, Scene, Step
 from bot.ports.alerts import Want
 
 DETAILS = "details"
-SPEAKING = frozenset({Step.OPEN, Step.UNSTABLE, Step.EDIT, Step.REPEAT, Step.RESOLVE})
+END = "end"
+_POSTING = frozenset({Step.OPEN, Step.UNSTABLE, Step.REPEAT, Step.ESCALATE})
+SPEAKING = _POSTING | {Step.EDIT, Step.RESOLVE}
 HOLDING = frozenset({Step.MUTED, Step.QUIET, Step.HIDDEN})
 
 
@@ -29,13 +31,15 @@ def carry_out(
         incident = replace(
             incident, told=incident.changed, version=incident.version + 1, last_edit_at=now
         )
+    if step in _POSTING and incident.reason in LOUD and incident.acknowledged_by is None:
+        incident = replace(incident, pinged=True)
     match step:
         case Step.OPEN | Step.UNSTABLE:
             opens = scene.opens + 1 if step is Step.UNSTABLE else 0
             return replace(
                 incident, state=State.OPEN, announced_at=now, messages=1, held=False, opens=opens
             )
-        case Step.REPEAT:
+        case Step.REPEAT | Step.ESCALATE:
             return replace(incident, last_repeat_at=now, messages=incident.messages + 1)
         case Step.RESOLVE | Step.CLOSE:
             return replace(
@@ -63,8 +67,10 @@ def wants(incident: Incident, step: Step, surfaces: Iterable[str]) -> list[Want]
     keys = [message_key(incident.id, incident.messages)]
     if step in (Step.OPEN, Step.UNSTABLE):
         keys.append(details_key(incident.id))
-    if step is Step.REPEAT:
+    if step in (Step.REPEAT, Step.ESCALATE):
         keys.append(message_key(incident.id, incident.messages - 1))
+    if step is Step.RESOLVE and (incident.pinged or incident.acknowledged_by):
+        keys.append(end_key(incident.id))
     return [Want(key, surface, incident.version) for surface in surfaces for key in keys]
 
 
@@ -76,6 +82,11 @@ def message_key(incident_id: int, number: int) -> str:
 def details_key(incident_id: int) -> str:
     """Name the answer below an incident's first message."""
     return f"incident:{incident_id}:{DETAILS}"
+
+
+def end_key(incident_id: int) -> str:
+    """Name the answer that tells those who were called that an incident is over."""
+    return f"incident:{incident_id}:{END}"
 
 
 def read_key(key: str) -> tuple[int, str] | None:

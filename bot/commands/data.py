@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from bot.card import Caution, Phrase
 from bot.commands.picture import Picture
 from bot.models import Price
+from bot.outage import down_time
 from bot.ports import Change, FallbackEvent, IncidentRow
 from bot.routing.chain import Hop
 from bot.spans import Sentence
@@ -80,7 +82,7 @@ def change_data(change: Change) -> dict[str, Any]:
     }
 
 
-def incident_data(row: IncidentRow) -> dict[str, Any]:
+def incident_data(row: IncidentRow, now: datetime) -> dict[str, Any]:
     """One incident."""
     return {
         "id": row.id,
@@ -89,6 +91,7 @@ def incident_data(row: IncidentRow) -> dict[str, Any]:
         "reason": row.reason,
         "opened_at": row.opened_at,
         "resolved_at": row.resolved_at,
+        "down_s": round(down_time([row], now).total_seconds()),
         "requests": row.requests,
         "served_by": row.served_by,
         "acknowledged_by": row.acknowledged_by,

@@ -55,7 +55,7 @@ async def status(ctx: Context, args: Args) -> Card:
         "chain": chain_data(picture),
         "muted_until": muted,
         "quiet_hours": f"{quiet[0]:%H:%M}-{quiet[1]:%H:%M}" if quiet else None,
-        "incidents": [incident_data(row) for row in known.incidents],
+        "incidents": [incident_data(row, ctx.now) for row in known.incidents],
         "channels_in_trouble": [
             {"surface": one.surface, "since": one.since, "message": one.message} for one in troubles
         ],
@@ -147,7 +147,7 @@ async def _remember(ctx: Context, words: TestWords) -> None:
 async def acknowledge(ctx: Context, args: Args) -> Card:
     """Note who looks after an incident, so that it is not said again."""
     incident = args.count("id") or 0
-    if not await ctx.ports.alerts.acknowledge(incident, ctx.actor.name, ctx.now):
+    if not await ctx.ports.alerts.acknowledge(incident, ctx.actor, ctx.now):
         raise NothingToDoError(
             f"Incident {incident} is over, or somebody looks after it already.",
             text(Command("fallback status"), " shows what is open, and who looks after it."),

@@ -52,7 +52,7 @@ async def status(ctx: Context, args: Args) -> Card:
         "last_change": change_data(last) if last else None,
         "pending_revert": {"at": back[0], "to": pending[1].old} if back and pending else None,
         "muted_until": picture.known.muted_until,
-        "incidents": [incident_data(row) for row in picture.known.incidents],
+        "incidents": [incident_data(row, ctx.now) for row in picture.known.incidents],
         "warnings": warnings_data(warnings),
     }
     return status_card(words, data)

@@ -25,6 +25,7 @@ from bot.costs.figures import (
 from bot.costs.period import Span, calendar
 from bot.costs.pricing import price_sum
 from bot.models import Price, Usage
+from bot.outage import down_time
 from bot.ports import (
     BillRead,
     BudgetPeriod,
@@ -162,12 +163,7 @@ def trouble_of(rows: Iterable[IncidentRow], span: Span, now: datetime) -> Troubl
         for row in rows
         if row.opened_at < end and (row.resolved_at is None or row.resolved_at > span.start)
     ]
-    degraded, until = timedelta(), span.start
-    for row in sorted(mine, key=lambda row: row.opened_at):
-        begins, ends = max(row.opened_at, until), min(row.resolved_at or end, end)
-        if ends > begins:
-            degraded += ends - begins
-            until = ends
+    degraded = down_time(mine, now, span.start, end)
     return Trouble(
         len(mine),
         sum(row.resolved_at is None for row in mine),

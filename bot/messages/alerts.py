@@ -41,6 +41,7 @@ FAILS: Mapping[str, str] = {
     AlertReason.CONFIG_INVALID: "is invalid",
 }
 
+MOST_NAMED = 8
 _LONG = timedelta(hours=12)
 _SUFFIXES = {1: "st", 2: "nd", 3: "rd"}
 
@@ -54,14 +55,25 @@ class Saving:
 
 
 @dataclass(frozen=True, slots=True)
+class DownHopWords:
+    """A hop of a dead chain: its failure reason ("" where it cannot be asked), and the details."""
+
+    model: str
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentWords:
     """What an incident's cards show.
 
     `served` are models with their requests, the busiest first. `place` is the busiest's position
     in the chain, of how many. `lost` names what it cannot do that the primary can. `again_at` is
     when the primary is retried. `prices` compares unit prices where the real difference is not
-    known. `switch` is a button's label and its command. `step` is the fix, `further` what else is
-    wrong down the chain. `calls` are the people to mention.
+    known. `cut` counts answers that broke off, `models` are all that were asked for, `hops` a
+    dead chain's; `down` is for how long it was down. `switch` is a button's label and its
+    command. `step` is the fix, `further` what else is wrong down the chain. `calls` are the
+    people to mention.
     """
 
     id: int
@@ -71,6 +83,10 @@ class IncidentWords:
     now: datetime
     rerouted: int = 0
     refused: int = 0
+    cut: int = 0
+    models: Sequence[str] = ()
+    hops: Sequence[DownHopWords] = ()
+    down: timedelta = timedelta()
     served: Sequence[tuple[str, int]] = ()
     began_with: AlertReason | None = None
     says: tuple[str, str] = ("", "")
@@ -95,10 +111,16 @@ class IncidentWords:
     def subject(self) -> str:
         """What fails, and how, as a sentence without its full stop."""
         if self.reason is AlertReason.CHAIN_EXHAUSTED:
-            return f"no fallback for {self.primary} responded"
+            return f"no fallback for {self._asked} responded"
         if self.reason is AlertReason.CONFIG_INVALID:
             return "the config is invalid"
+        if self.reason in (AlertReason.AUTH, AlertReason.BILLING) and len(self.models) > 1:
+            return f"{self.primary.partition('/')[0]} {FAILS[self.reason]}"
         return f"{self.primary} {FAILS[self.reason]}"
+
+    @property
+    def _asked(self) -> str:
+        return self.primary if len(self.models) < 2 else counted(len(self.models), "model")
 
 
 def marker(incident_id: int) -> str:
@@ -116,6 +138,9 @@ def incident_card(words: IncidentWords) -> Card:
     )
     lines = [
         _count_line(words),
+        _cut_line(words),
+        _models_line(words),
+        *_hop_lines(words),
         _money_line(words),
         _loss_line(words),
         _again_line(words),
@@ -141,23 +166,27 @@ def _title(words: IncidentWords) -> Text:
         often = f", {_nth(words.opens)} time within an hour"
         return text(Strong("Unstable"), f": {words.subject}{often}")
     if words.reminder:
-        return text(Strong("Reminder"), f": {words.subject}")
+        changed = words.began_with and words.reason is not AlertReason.CHAIN_EXHAUSTED
+        return text(Strong("Now" if changed else "Reminder"), f": {words.subject}")
     if words.reason is AlertReason.CONFIG_INVALID:
         return text(Strong("The config is invalid"))
     dead = words.reason is AlertReason.CHAIN_EXHAUSTED
-    return text(Strong("All models down" if dead else "Fallback"), f": {words.subject}")
+    cut = words.cut and not words.rerouted and not words.refused
+    head = "All models down" if dead else "Answers cut off" if cut else "Fallback"
+    return text(Strong(head), f": {words.subject}")
 
 
 def over_card(words: IncidentWords) -> Card:
     """Return the card of a closed incident, with its totals."""
     ended = words.ended_at or words.now
-    spent = say_duration(_span(words.since, ended))
+    spent = _spent(words)
     down = "Unstable for" if words.opens else "Down"
     if words.reason is AlertReason.CONFIG_INVALID:
         down = "Invalid for"
     lines = [
         text(f"{down} {spent}, ", *_from_to(words, ended), "."),
         _sum_line(words),
+        _models_line(words),
         _served_line(words),
         _money_line(words, over=True),
         _acknowledged_line(words),
@@ -178,11 +207,25 @@ def _from_to(words: IncidentWords, ended: datetime) -> tuple[Span, ...]:
     return _when(words.since, words), " to ", _when(ended, words)
 
 
-def _span(since: datetime, until: datetime) -> timedelta:
-    """Count whole minutes as the two times beside it show them; what is shorter, in seconds."""
-    if until - since < timedelta(minutes=1):
-        return until - since
-    return until.replace(second=0, microsecond=0) - since.replace(second=0, microsecond=0)
+def _spent(words: IncidentWords) -> str:
+    """Say how long it was down, in whole minutes as the times beside it show them."""
+    minute, ended = timedelta(minutes=1), words.ended_at or words.now
+    if words.down < minute:
+        return say_duration(max(words.down, timedelta(seconds=1)))
+    shown = ended.replace(second=0, microsecond=0) - words.since.replace(second=0, microsecond=0)
+    return say_duration(max(shown - (ended - words.since - words.down), minute) // minute * minute)
+
+
+def ended_card(words: IncidentWords) -> Card:
+    """Tell those who were called that it is over, as a reply to its message."""
+    lines = (text(f"Down {_spent(words)}. The message above has the figures."), _calls(words.calls))
+    return Card(
+        title=_over_title(words),
+        tone=Tone.GOOD if words.end == "recovered" else Tone.NEUTRAL,
+        body=tuple(line for line in lines if line),
+        command="alert",
+        data={"incident": words.id, "end": words.end, "down_s": _seconds(words.down)},
+    )
 
 
 def _over_title(words: IncidentWords) -> Text:
@@ -218,9 +261,12 @@ def _count_line(words: IncidentWords) -> Text:
     if words.reason is AlertReason.CONFIG_INVALID:
         return text("Since ", since, f": {words.says[0]}")
     total = words.rerouted + words.refused
+    if not total:
+        return ()
     head: tuple[Span, ...] = (f"{counted(total, 'request')} since ", since)
     if words.reason is AlertReason.CHAIN_EXHAUSTED:
-        began = f" {words.primary} {FAILS[words.began_with]}." if words.began_with else ""
+        alone = words.began_with and not words.hops
+        began = f" {words.primary} {FAILS[words.began_with or '']}." if alone else ""
         return text(*head, f" {'was' if total == 1 else 'were'} refused.{began}")
     if not words.served:
         return text(*head, f" {'was' if total == 1 else 'were'} rerouted.")
@@ -229,6 +275,37 @@ def _count_line(words: IncidentWords) -> Text:
     place = f" ({_nth(words.place[0])} of {words.place[1]})" if words.place else ""
     was = "was" if total == 1 else "were"
     return text(*head, f" {was} answered by ", Code(words.served[0][0]), f"{place}.")
+
+
+def _cut_line(words: IncidentWords) -> Text:
+    if not words.cut:
+        return ()
+    since = () if words.rerouted or words.refused else (" since ", _when(words.since, words))
+    return text(f"{counted(words.cut, 'answer')}", *since, " cut off in mid-stream.")
+
+
+def _models_line(words: IncidentWords) -> Text:
+    if len(words.models) < 2:
+        return ()
+    spans: list[Span] = []
+    for model in words.models[:MOST_NAMED]:
+        spans += [", " if spans else "Models asked: ", Code(model)]
+    more = len(words.models) - MOST_NAMED
+    return text(*spans, f" and {more} more." if more > 0 else ".")
+
+
+def _hop_lines(words: IncidentWords) -> list[Text]:
+    """Name each hop of a dead chain with its reason."""
+    return [
+        text(f"{number} ", Code(hop.model), f": {_hop_reason(hop)}")
+        for number, hop in enumerate(words.hops[:MOST_NAMED], 1)
+    ]
+
+
+def _hop_reason(hop: DownHopWords) -> str:
+    if not hop.reason:
+        return f"skipped: {hop.detail}" if hop.detail else "skipped"
+    return FAILS[hop.reason]
 
 
 def _shares(served: Sequence[tuple[str, int]]) -> list[Span]:
@@ -245,7 +322,8 @@ def _sum_line(words: IncidentWords) -> Text:
     if words.reason is AlertReason.CHAIN_EXHAUSTED:
         return text(f"{counted(words.refused, 'request')} refused.")
     refused = f"{words.refused:,}" if words.refused else "none"
-    return text(f"{counted(words.rerouted, 'request')} rerouted, {refused} refused.")
+    cut = f", {words.cut:,} cut off" if words.cut else ""
+    return text(f"{counted(words.rerouted, 'request')} rerouted, {refused} refused{cut}.")
 
 
 def _served_line(words: IncidentWords) -> Text:
@@ -315,11 +393,16 @@ def _buttons(words: IncidentWords) -> tuple[Button, ...]:
     if words.reason is not AlertReason.CONFIG_INVALID:
         buttons.append(Button("Test chain", Action("fallback test"), ButtonStyle.PRIMARY))
         if words.switch:
-            buttons.append(Button(f"Switch to {words.switch[0]}", Action(words.switch[1])))
+            command = f"{words.switch[1]} reason incident {words.id}"
+            buttons.append(Button(f"Switch to {words.switch[0]}", Action(command)))
     buttons.append(Button("Mute 1 h", Action("fallback mute 1h")))
     if words.acknowledged is None:
         buttons.append(Button("Acknowledge", Action(f"fallback ack {words.id}")))
     return tuple(buttons)
+
+
+def _seconds(down: timedelta) -> int:
+    return round(down.total_seconds())
 
 
 def _when(at: datetime, words: IncidentWords) -> When:
@@ -342,7 +425,11 @@ def _data(words: IncidentWords, state: str) -> dict[str, Any]:
         "opened_at": words.since,
         "ended_at": words.ended_at if state == "resolved" else None,
         "end": words.end if state == "resolved" else None,
-        "requests": words.rerouted + words.refused,
+        "down_s": _seconds(words.down),
+        "models": list(words.models),
+        "hops": [{"model": hop.model, "reason": hop.reason or None} for hop in words.hops],
+        "requests": words.rerouted + words.refused + words.cut,
+        "cut": words.cut,
         "rerouted": words.rerouted,
         "refused": words.refused,
         "served_by": [{"model": model, "requests": count} for model, count in words.served],

@@ -339,7 +339,10 @@ def acknowledged_card(incident_id: int, actor: Actor, data: dict[str, Any]) -> C
     return Card(
         title=text(Strong(f"Incident {incident_id}"), f" acknowledged by {actor.name}"),
         tone=Tone.CHANGE,
-        body=(text("Reminders and mentions are off; the incident's message keeps updating."),),
+        body=(
+            text("No mentions for 4 h, then one reminder if it is still open."),
+            text("The incident's message keeps updating; you get a reply there when it ends."),
+        ),
         visibility=Visibility.PRIVATE,
         data=data,
     )

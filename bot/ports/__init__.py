@@ -33,7 +33,7 @@ from bot.ports.costs import (
     MeterReading,
     RowPage,
 )
-from bot.ports.fallbacks import Cooldown, FallbackEvent, FallbackLog, IncidentRow
+from bot.ports.fallbacks import Cooldown, FallbackEvent, FallbackLog, HopFailure, IncidentRow
 from bot.ports.journal import (
     ABSENT,
     Absent,
@@ -81,6 +81,7 @@ __all__ = [
     "FallbackEvent",
     "FallbackLog",
     "GroupBy",
+    "HopFailure",
     "HttpAnswer",
     "HttpRequest",
     "IncidentRow",

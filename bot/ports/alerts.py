@@ -8,8 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from bot.access import Actor
 from bot.errors import StorageError
 from bot.models import ModelRef, Usage
+from bot.outage import Gap
 from bot.ports.chat import MessageRef
 from bot.ports.config import Json
 from bot.ports.fallbacks import FallbackEvent
@@ -73,6 +75,9 @@ class IncidentRecord:
     revision: int = 0
     acknowledged_by: str | None = None
     acknowledged_at: datetime | None = None
+    acknowledged_key: str = ""
+    up_since: datetime | None = None
+    gaps: tuple[Gap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +154,7 @@ class Rerouted:
 class AlertDesk(Protocol):
     """The part of an AlertStore that commands use. Every method raises StorageError."""
 
-    async def acknowledge(self, incident_id: int, name: str, at: datetime) -> bool:
+    async def acknowledge(self, incident_id: int, actor: Actor, at: datetime) -> bool:
         """Note who looks after an open incident; False when it is not open or somebody does."""
         ...
 
@@ -191,18 +196,17 @@ class AlertStore(AlertDesk, Protocol):
         ...
 
     async def good_answers(
-        self, model: str, since: datetime, until: datetime, most: int, *, by_any: bool
+        self, models: Sequence[str], since: datetime, until: datetime, most: int, *, by_any: bool
     ) -> GoodAnswers:
-        """Count the good answers of a model in (since, until], up to `most`.
+        """Count the good answers of models in (since, until], up to `most`.
 
-        `by_any` counts what others answered in its place too.
+        `anthropic/` stands for all models of a provider. `by_any` counts what others answered in
+        their place too.
         """
         ...
 
-    async def rerouted(
-        self, model: str, reason: AlertReason, start: datetime, end: datetime
-    ) -> Sequence[Rerouted]:
-        """Add up by model what answered when a model failed for that reason in [start, end)."""
+    async def rerouted(self, model: str, start: datetime, end: datetime) -> Sequence[Rerouted]:
+        """Add up by model what answered when a model failed in [start, end)."""
         ...
 
     async def behind(self, surface: str) -> Sequence[Post]:
@@ -296,7 +300,7 @@ class AlwaysLeader:
 class NoAlerts:
     """A store that knows of no incident; for processes without a database."""
 
-    async def acknowledge(self, incident_id: int, name: str, at: datetime) -> bool:
+    async def acknowledge(self, incident_id: int, actor: Actor, at: datetime) -> bool:
         """There is nothing to acknowledge."""
         return False
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.models import FailureReason
+from bot.outage import Gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,27 @@ class Cooldown:
 
 
 @dataclass(frozen=True, slots=True)
+class HopFailure:
+    """A hop that did not answer a request.
+
+    `reason` is None for one that cannot be asked at all; `detail` then says why. `asked` is False
+    where it was only passed over, as one that is cooling down.
+    """
+
+    model: str
+    reason: FailureReason | None
+    asked: bool = True
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FallbackEvent:
-    """A request that another than the chain's first hop answered, or nobody did (`to` None).
+    """A request that another than the chain's first hop answered, or none did (`to_model` None).
 
     `detail` is what the first failing provider said, with secrets removed and cut short. `asked`
-    is False when the first hop was only passed over, as one that is cooling down.
+    is False when the first hop was only passed over, as one that is cooling down. `hops` are all
+    that did not answer, in the chain's order. `cut` marks an answer that `from_model` broke off
+    after its first content; `alone` a request whose caller wanted no fallback.
     """
 
     at: datetime
@@ -39,11 +56,14 @@ class FallbackEvent:
     source: str = "gateway"
     detail: str = ""
     asked: bool = True
+    hops: tuple[HopFailure, ...] = ()
+    cut: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentRow:
-    """An incident as `/fallback status` lists it."""
+    """An incident as `/fallback status` lists it; how long it was down, `bot.outage` measures."""
 
     id: int
     state: str
@@ -54,6 +74,8 @@ class IncidentRow:
     requests: int
     served_by: str | None
     acknowledged_by: str | None = None
+    up_since: datetime | None = None
+    gaps: tuple[Gap, ...] = ()
 
 
 class FallbackLog(Protocol):

@@ -44,13 +44,14 @@ class Lane:
 
     `first` names the chain's first hop, whether or not it can be asked; `barred` says why it
     cannot: `auth` without a key, `model_not_found` where it is not to be had in the dialect or
-    at all.
+    at all. `alone` is True where the caller wanted no fallback and the chain has some.
     """
 
     candidates: tuple[Candidate, ...]
     skipped: tuple[tuple[Hop, str], ...]
     first: str | None
     barred: FailureReason | None = None
+    alone: bool = False
 
 
 def lane_of(
@@ -66,7 +67,8 @@ def lane_of(
         ref = resolve(asked, view, around.catalog).ref
         choice = replace(choice, primary=str(ref))
     hops = chain_of(view, choice, replace(around, gateway=True))
-    hops = hops if fallbacks else hops[:1]
+    alone = not fallbacks and len(hops) > 1
+    hops = hops[:1] if alone else hops
     speaking = [hop for hop in hops if _speaks(hop, dialect)]
     skipped = [
         (hop, "speaks another dialect" if hop.provider.endpoints else "its api is not known here")
@@ -92,7 +94,7 @@ def lane_of(
     elif not first.walked:
         keyless = first.skip is SkipReason.NO_KEY
         barred = FailureReason.AUTH if keyless else FailureReason.MODEL_NOT_FOUND
-    return Lane(candidates, tuple(skipped), str(first.ref), barred)
+    return Lane(candidates, tuple(skipped), str(first.ref), barred, alone)
 
 
 def _why(hop: Hop) -> str:

@@ -85,10 +85,10 @@ async def test_another_process_takes_over_in_time_and_doubles_nothing(
     log = SqlFallbackLog(database)
     serial = iter(range(99))
 
-    async def fails(reason: FailureReason) -> None:
+    async def fails(reason: FailureReason, model: str = OPUS, to: str = FLASH) -> None:
         at = SystemClock().now() - timedelta(milliseconds=5)
         request = f"req-{next(serial)}"
-        await log.add_events([FallbackEvent(at, request, OPUS, FLASH, reason, "gateway")])
+        await log.add_events([FallbackEvent(at, request, model, to, reason, "gateway")])
 
     def channels() -> list[list[str]]:
         main = [m.words for m in slack.posted if not m.thread_ts]
@@ -109,7 +109,7 @@ async def test_another_process_takes_over_in_time_and_doubles_nothing(
         killed = running.pop(leader())
         killed.kill()
         await killed.communicate()
-        await fails(FailureReason.BILLING)
+        await fails(FailureReason.BILLING, FLASH, OPUS)
         await until(lambda: [len(said) for said in channels()] == [2, 2], TAKEN_OVER_WITHIN_S)
         assert {leader()} == set(running)
         for said in channels():

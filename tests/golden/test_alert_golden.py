@@ -29,15 +29,23 @@ from bot.messages.alert_notes import (
     untested_card,
 )
 from bot.messages.alerts import (
+    DownHopWords,
     IncidentWords,
     Saving,
     continued_card,
+    ended_card,
     incident_card,
     marker,
     over_card,
 )
 from bot.ports.alerts import AlertReason
 from tests.fakes_alerts import FLASH, LLAMA, NOON, OPUS
+
+
+def over(words: IncidentWords) -> Card:
+    """Tell an outage's end; it was down all the time."""
+    return over_card(replace(words, down=(words.ended_at or words.now) - words.since))
+
 
 EXPECTED = Path(__file__).parent / "alerts"
 MINUTE = timedelta(minutes=1)
@@ -125,22 +133,35 @@ CARDS: dict[str, Callable[[], Card]] = {
     "nothing known": lambda: incident_card(
         IncidentWords(1, OPUS, AlertReason.TIMEOUT, NOON, NOON, rerouted=2)
     ),
-    "recovered": lambda: over_card(OVER),
-    "recovered with one": lambda: over_card(
+    "cut off": lambda: incident_card(
+        replace(LIMITED, reason=AlertReason.NETWORK, rerouted=0, cut=15, served=(), saving=None)
+    ),
+    "hops of a dead chain": lambda: incident_card(
+        replace(
+            DEAD,
+            models=(OPUS, FLASH),
+            hops=[
+                DownHopWords(OPUS, "auth"),
+                DownHopWords(FLASH, "billing"),
+                DownHopWords(LLAMA, "", "speaks another dialect"),
+            ],
+        )
+    ),
+    "told whom it called": lambda: ended_card(replace(OVER, down=22 * MINUTE, calls=(ANA,))),
+    "recovered": lambda: over(OVER),
+    "recovered with one": lambda: over(
         replace(OVER, rerouted=1, served=((FLASH, 1),), saving=Saving(Decimal(0)))
     ),
-    "recovered at a higher cost": lambda: over_card(
+    "recovered at a higher cost": lambda: over(
         replace(OVER, saving=Saving(Decimal("0.5"), Decimal(3)), acknowledged=("Ana", NOON))
     ),
-    "recovered chain": lambda: over_card(
+    "recovered chain": lambda: over(
         replace(DEAD, refused=12, ended_at=NOON + MINUTE, end="recovered")
     ),
-    "recovered config": lambda: over_card(
-        replace(BROKEN, ended_at=NOON + 3 * MINUTE, end="recovered")
-    ),
-    "recovered after ups and downs": lambda: over_card(replace(OVER, opens=3)),
-    "switched away": lambda: over_card(replace(OVER, end="moved_on", saving=None)),
-    "no requests": lambda: over_card(replace(OVER, end="silence", ended_at=None)),
+    "recovered config": lambda: over(replace(BROKEN, ended_at=NOON + 3 * MINUTE, end="recovered")),
+    "recovered after ups and downs": lambda: over(replace(OVER, opens=3)),
+    "switched away": lambda: over(replace(OVER, end="moved_on", saving=None)),
+    "no requests": lambda: over(replace(OVER, end="silence", ended_at=None)),
     "continued": lambda: continued_card(LIMITED),
     "details": lambda: details_card(
         12,

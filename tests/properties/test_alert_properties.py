@@ -10,12 +10,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.alerts.incident import Incident, apply, apply_all
+from bot.alerts.incident import Incident
 from bot.alerts.intake import sort_in
 from bot.errors import ChatError
 from bot.models import FailureReason
 from bot.ports import FallbackEvent
-from tests.fakes_alerts import FLASH, LLAMA, NOON, AlertBench, event
+from tests.fakes_alerts import FLASH, LLAMA, NOON, AlertBench, apply, apply_all, event
 
 LATER = NOON + timedelta(days=1)
 

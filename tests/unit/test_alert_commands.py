@@ -11,7 +11,7 @@ from bot.commands.doctor import examine
 from bot.errors import StorageError
 from bot.ports import IncidentRow
 from bot.ports.alerts import ChannelTrouble, IncidentRecord, NoAlerts
-from tests.fakes_alerts import FLASH, NOON, OPUS, FakeAlertStore, event
+from tests.fakes_alerts import BY_ANA, FLASH, NOON, OPUS, FakeAlertStore, event
 from tests.fakes_core import ANA, GUEST, OWNER, Bench
 from tests.unit.test_model_commands import words
 
@@ -141,5 +141,5 @@ async def test_events_say_when_there_are_more_than_are_shown():
 
 async def test_a_process_without_alerts_knows_of_none():
     nothing = NoAlerts()
-    assert not await nothing.acknowledge(1, "Ana", NOON)
+    assert not await nothing.acknowledge(1, BY_ANA, NOON)
     assert list(await nothing.troubles()) == []

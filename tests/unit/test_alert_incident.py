@@ -12,17 +12,15 @@ from bot.alerts.incident import (
     Sample,
     State,
     answered,
-    apply,
-    apply_all,
     broke,
     in_step,
-    reason_of,
 )
 from bot.alerts.intake import LATE, sort_in
 from bot.alerts.record import incident_of, record_of
+from bot.alerts.signals import signals_of
 from bot.models import FailureReason
 from bot.ports.alerts import AlertReason, IncidentRecord
-from tests.fakes_alerts import FLASH, LLAMA, NOON, OPUS, event
+from tests.fakes_alerts import FLASH, LLAMA, NOON, OPUS, apply, apply_all, event
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -51,7 +49,8 @@ def test_a_request_that_nobody_answered_is_a_dead_chain():
     assert dead.reason is AlertReason.CHAIN_EXHAUSTED
     assert (dead.rerouted, dead.refused, dead.served_by) == (0, 1, None)
     assert dead.samples[0].reason == "auth"
-    assert reason_of(event(1, reason=FailureReason.AUTH)) is AlertReason.AUTH
+    [alone] = signals_of(event(1, reason=FailureReason.AUTH))
+    assert alone.reason is AlertReason.AUTH
 
 
 def test_an_event_told_twice_counts_once():
@@ -165,12 +164,12 @@ def over(incident: Incident, number: int = 1, after=10 * MINUTE) -> Incident:
     return replace(incident, id=number, state=State.RESOLVED, resolved_at=at, announced_at=NOON)
 
 
-def test_events_are_sorted_by_model_and_reason():
-    events = [event(1), event(2, reason=FailureReason.TIMEOUT), event(3, primary=FLASH), event(4)]
+def test_events_are_sorted_by_model():
+    limited = [event(1), event(3, primary=FLASH), event(4)]
+    events = [event(2, NOON + SECOND, reason=FailureReason.TIMEOUT), *limited]
     found = sort_in([], events, NOON)
     assert sorted((one.primary, one.reason, one.requests) for one in found) == [
-        (OPUS, "rate_limit", 2),
-        (OPUS, "timeout", 1),
+        (OPUS, "timeout", 3),
         (FLASH, "rate_limit", 1),
     ]
 

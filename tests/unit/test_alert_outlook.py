@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from bot.alerts.incident import Incident, apply, broke
+from bot.alerts.incident import Incident, broke
 from bot.alerts.outage_cost import saving_of
 from bot.alerts.outlook import Outlook, Outlooks
 from bot.card import plain
@@ -17,7 +17,7 @@ from bot.errors import ConfigLockedError, StorageError
 from bot.models import FailureReason, ModelRef, Secret
 from bot.ports import Cooldown
 from bot.routing.cooldown import Scope
-from tests.fakes_alerts import CONFIG, FLASH, NOON, OPUS, event
+from tests.fakes_alerts import CONFIG, FLASH, NOON, OPUS, apply, event
 from tests.fakes_core import KEYS, FakePrices
 from tests.fakes_storage import FakeConfigStore, FakeFallbackLog
 
@@ -28,6 +28,12 @@ LONG = "custom/" + "x" * 90
 def outlooks(config: Any = CONFIG, **env: str) -> Any:
     store = FakeConfigStore(json.dumps(config).encode())
     return Outlooks(store, FakeFallbackLog(), FakePrices(), shipped(), {**KEYS, **env})
+
+
+async def firsts(around: Outlooks) -> frozenset[str]:
+    chains = await around.chains()
+    assert chains is not None
+    return chains[0]
 
 
 def incident(reason=FailureReason.RATE_LIMIT, to: str | None = FLASH, primary=OPUS) -> Incident:
@@ -135,7 +141,7 @@ async def test_a_config_that_cannot_be_read_leaves_the_outlook_empty():
     found = await look(incident(FailureReason.AUTH), around)
     assert found.place is None
     assert plain(found.step) == "Renew its API key and restart."
-    assert await around.primaries() is None
+    assert await around.chains() is None
     ref = ModelRef.parse(OPUS)
     assert ref is not None
     assert await around.price_of(ref, NOON) is None
@@ -145,18 +151,18 @@ async def test_primaries_of_the_team_and_of_its_agents():
     config = chain("best", FLASH)
     config["agents"]["list"] = [{"id": "a", "model": "groq/llama"}, {"id": "b"}]
     config["agents"]["defaults"]["models"] = {OPUS: {"alias": "best"}}
-    assert await outlooks(config).primaries() == {OPUS, "groq/llama"}
-    assert await outlooks({}).primaries() == frozenset()
+    assert await firsts(outlooks(config)) == {OPUS, "groq/llama"}
+    assert await firsts(outlooks({})) == frozenset()
 
 
 async def test_a_config_is_parsed_once_a_revision():
     around = outlooks()
-    assert await around.primaries() == {OPUS}
+    assert await firsts(around) == {OPUS}
     first = around._seen
-    assert await around.primaries() == {OPUS}
+    assert await firsts(around) == {OPUS}
     assert around._seen is first
     around.config.edit_outside(json.dumps(chain(FLASH)).encode())
-    assert await around.primaries() == {FLASH}
+    assert await firsts(around) == {FLASH}
 
 
 def test_a_saving_has_a_pace_once_there_is_enough_of_it():

@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.alerts.incident import End, Incident, State, answered, apply_all, broke
+from bot.alerts.incident import End, Incident, State, answered, broke
 from bot.alerts.mute import QuietHours
 from bot.alerts.policy import AlertSettings, Decision, Scene, Step, decide
 from bot.alerts.steps import carry_out, details_key, message_key, read_key, wants
 from bot.models import FailureReason
-from tests.fakes_alerts import NOON, OPUS, event
+from tests.fakes_alerts import NOON, OPUS, apply_all, event
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -25,7 +25,7 @@ PLAIN = Scene()
 
 def failing(*seconds: float, **more) -> Incident:
     events = [event(n, NOON + s * SECOND, **more) for n, s in enumerate(seconds or (0,))]
-    return replace(apply_all(None, events, NOON + HOUR), id=1)
+    return replace(apply_all(None, events, NOON + 5 * HOUR), id=1)
 
 
 def told(incident: Incident, at=NOON + 30 * SECOND, **more) -> Incident:
@@ -152,12 +152,12 @@ def test_it_is_said_again_after_four_hours_if_it_still_fails():
     assert decide(said, at - SECOND, RULES, PLAIN).step is not Step.REPEAT
     again = carry_out(said, Decision(Step.REPEAT), at, PLAIN, None)
     assert decide(again, at + 4 * HOUR, RULES, PLAIN).step is not Step.REPEAT
-    later = apply_all(again, [event(9, at + HOUR)], at + 9 * HOUR)
+    later = apply_all(again, [event(9, at + 3.5 * HOUR)], at + 9 * HOUR)
     assert decide(later, at + 4 * HOUR, RULES, PLAIN).step is Step.REPEAT
 
 
 def test_a_repeat_of_something_loud_calls_again():
-    loud = told(failing(0, 14_000, reason=FailureReason.BILLING))
+    loud = told(failing(0, 17_000, reason=FailureReason.BILLING))
     assert decide(loud, NOON + 5 * HOUR, RULES, PLAIN) == Decision(Step.REPEAT, mention=True)
 
 
