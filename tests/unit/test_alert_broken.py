@@ -170,7 +170,7 @@ async def test_a_fallbacks_refused_key_survives_the_recovery_of_the_primary():
     assert pings(bench) == 1
     bench.answers(model=FLASH)
     await bench.wait(minutes=11, step_s=30)
-    assert "Recovered: deepseek/deepseek-flash answers again" in bench.slack.titles
+    assert "Recovered: deepseek/deepseek-flash responds again" in bench.slack.titles
 
 
 async def test_a_quiet_incident_that_a_refused_key_takes_over_calls_once():
