@@ -321,13 +321,14 @@ async def test_streams_that_break_off(put: Put, script: Any, reason: FailureReas
     assert "broke off in mid-answer" in last["error"]["message"]
     assert "[DONE]" not in response.text
     (row,) = await gate.attempts()
-    assert (row.answered, row.reason, row.status, row.last) == (True, reason, 200, True)
+    assert (row.answered, row.reason, row.status, row.last) == (True, reason, 598, True)
     # What was used by then is booked, and marked as a guess.
     assert (row.usage.output_tokens, row.estimated) == (2, True)
     assert row.usage.input_tokens > 0
     assert row.cost_nano_usd is not None
     assert row.cost_nano_usd > 0
-    assert await gate.events() == []
+    (event,) = await gate.events()
+    assert (event.from_model, event.to_model, event.reason, event.cut) == (GPT, None, reason, True)
     assert len(chaos.calls) == 1
 
 
