@@ -91,9 +91,12 @@ class HttpxBills:
             )
         if isinstance(told, MeterReading):
             return BillAnswer(self.provider, meter=told)
-        days = (start + n * _DAY for n in range((end - start).days))
-        bills = [Bill(self.provider, day, nano(told.get(day, Decimal())), now) for day in days]
-        return BillAnswer(self.provider, tuple(bills))
+        # A day that the provider does not tell of is unknown, and today's is not over.
+        last = min(end, now.astimezone(UTC).date())
+        known = sorted(day for day in told if start <= day < last)
+        return BillAnswer(
+            self.provider, tuple(Bill(self.provider, day, nano(told[day]), now) for day in known)
+        )
 
 
 def bill_sources(env: Mapping[str, str], catalog: Catalog) -> list[BillSource]:
@@ -133,12 +136,13 @@ async def read_openai(account: Account, asked: Asked) -> Days:
             page = _page(await client.get("/organization/costs", params))
             for bucket in map(table, rows(page.get("data"))):
                 day = _day_of_epoch(bucket.get("start_time"))
+                days.setdefault(day, Decimal())
                 for result in map(table, rows(bucket.get("results"))):
                     amount = table(result.get("amount"))
                     in_usd(amount.get("currency"))
                     days[day] = days.get(day, Decimal()) + money(amount.get("value"))
-            following = words(page.get("next_page"))
-            if page.get("has_more") is not True or not following:
+            following = _next_page(page)
+            if following is None:
                 return days
             params = params | {"page": following}
     raise BillError("its bill has no end.")
@@ -162,19 +166,24 @@ async def read_anthropic(account: Account, asked: Asked) -> Days:
             page = _page(await client.get("/organizations/cost_report", params))
             for bucket in map(table, rows(page.get("data"))):
                 day = _day_of_text(bucket.get("starting_at"))
+                days.setdefault(day, Decimal())
                 for result in map(table, rows(bucket.get("results"))):
                     in_usd(result.get("currency", "USD"))
                     cents = money(result.get("amount"))
                     days[day] = days.get(day, Decimal()) + cents / 100
-            following = words(page.get("next_page"))
-            if page.get("has_more") is not True or not following:
+            following = _next_page(page)
+            if following is None:
                 return days
             params = params | {"page": following}
     raise BillError("its bill has no end.")
 
 
 async def read_openrouter_activity(account: Account, asked: Asked) -> Days | MeterReading:
-    """Read `/api/v1/activity`: a row a day and model; without it, the account's total usage."""
+    """Read `/api/v1/activity`: a row a day and model; without it, the account's total usage.
+
+    What a call cost with a provider key of one's own stands beside OpenRouter's fee, and the ledger
+    has both.
+    """
     headers = bearer(account.key.reveal(), account.key_name)
     days: Days = {}
     async with _client(account, base_of(account.base_url, "/api/v1"), headers) as client:
@@ -187,7 +196,13 @@ async def read_openrouter_activity(account: Account, asked: Asked) -> Days | Met
             return _meter(account, asked, credits_.get("total_usage"))
         for row in map(table, rows(page.get("data"))):
             day = _day_of_text(row.get("date"))
-            days[day] = days.get(day, Decimal()) + money(row.get("usage"))
+            spent = money(row.get("usage")) + _own_keys_part(row, "byok_usage_inference")
+            days[day] = days.get(day, Decimal()) + spent
+    if days:
+        # It has a row for each day with traffic; those between without one cost nothing.
+        first, last = min(days), max(days)
+        for n in range((last - first).days):
+            days.setdefault(first + n * _DAY, Decimal())
     return days
 
 
@@ -196,7 +211,7 @@ async def read_openrouter_key(account: Account, asked: Asked) -> MeterReading:
     headers = bearer(account.key.reveal(), account.key_name)
     async with _client(account, base_of(account.base_url, "/api/v1"), headers) as client:
         data = table(_page(await client.get("/key", {}), "data").get("data"))
-    return _meter(account, asked, data.get("usage"))
+    return _meter(account, asked, data.get("usage"), _own_keys_part(data, "byok_usage"))
 
 
 async def read_deepseek(account: Account, asked: Asked) -> MeterReading:
@@ -212,8 +227,15 @@ async def read_deepseek(account: Account, asked: Asked) -> MeterReading:
     return MeterReading("deepseek", asked.now, left, account=_account_name(account))
 
 
-def _meter(account: Account, asked: Asked, usage: Json) -> MeterReading:
-    used = nano(money(usage))
+def _own_keys_part(row: Mapping[str, Json], name: str) -> Decimal:
+    part = row.get(name)
+    return Decimal() if part is None else money(part)
+
+
+def _meter(
+    account: Account, asked: Asked, usage: Json, own_keys: Decimal = Decimal()
+) -> MeterReading:
+    used = nano(money(usage) + own_keys)
     name = _account_name(account)
     return MeterReading(account.provider, asked.now, used, rises=True, account=name)
 
@@ -233,6 +255,16 @@ def _page(body: Json, expected: str = "data") -> Mapping[str, Json]:
     if not isinstance(page.get(expected), list | dict):
         raise BillError("its answer is no bill.", "It is asked again.")
     return page
+
+
+def _next_page(page: Mapping[str, Json]) -> str | None:
+    """Return the name of the page that follows; None after the last."""
+    if page.get("has_more") is not True:
+        return None
+    following = words(page.get("next_page"))
+    if not following:
+        raise BillError("its bill is only a part: it has more pages and names none.")
+    return following
 
 
 def _epoch(day: date) -> int:

@@ -20,6 +20,7 @@ _HINT = text(
     "Write it like ", Command("cost budget 50 per day"), ", or ", Command("cost budget off")
 )
 _AMOUNT = re.compile(r"(?:usd|us\$|\$)?\s*([+-]?[\d.,_']+)\s*(?:usd|\$)?", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"\d+,\d{1,2}")
 _THOUSANDS = re.compile(r"\d{1,3}(?:[,_']\d{3})+(?:\.\d+)?")
 
 
@@ -77,6 +78,12 @@ def parse_amount(words: str) -> int:
     digits = match[1] if match else ""
     if _THOUSANDS.fullmatch(digits):
         digits = re.sub(r"[,_']", "", digits)
+    if _DECIMAL_COMMA.fullmatch(digits):
+        point = digits.replace(",", ".")
+        raise UsageError(
+            f"{shorten(words)!r} has a decimal comma.",
+            text("Write a point: ", Command(f"cost budget {point}")),
+        )
     try:
         amount = Decimal(digits)
     except InvalidOperation:

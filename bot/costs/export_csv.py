@@ -48,6 +48,8 @@ COLUMNS = (
     "audio_input_usd_per_1m",
     "audio_output_usd_per_1m",
     "web_search_usd_per_1k",
+    "agent",
+    "session",
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -93,6 +95,8 @@ def _row(attempt: Attempt) -> tuple[str, ...]:
         str(usage.web_searches),
         _text(usage.terms),
         *_extra_rates(price),
+        _text(attempt.agent),
+        _text(attempt.session),
     )
 
 

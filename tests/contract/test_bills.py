@@ -75,9 +75,10 @@ async def read(provider: str, server: Server, **more: str) -> BillAnswer:
     return answer
 
 
-def bills(provider: str, *amounts: int) -> tuple[Bill, ...]:
+def bills(provider: str, *amounts: int | None) -> tuple[Bill, ...]:
     days = (date(2026, 2, 27), date(2026, 2, 28), date(2026, 3, 1))
-    return tuple(Bill(provider, d, a, NOW) for d, a in zip(days, amounts, strict=True))
+    known = ((d, a) for d, a in zip(days, amounts, strict=True) if a is not None)
+    return tuple(Bill(provider, d, a, NOW) for d, a in known)
 
 
 # --- OpenAI ---------------------------------------------------------------------------------------
@@ -101,7 +102,7 @@ async def test_openai_tells_dollars_a_day_page_by_page(server: Server) -> None:
         second if request.query.get("page") == "p2" else first
     )
     answer = await read("openai", server)
-    assert answer.bills == bills("openai", 1_305_000_000, 3 * DOLLAR, 0)
+    assert answer.bills == bills("openai", 1_305_000_000, 3 * DOLLAR, None)
     assert answer.trouble == ""
     query = server.asked[0].query
     assert query["start_time"] == "1772150400"
@@ -110,8 +111,10 @@ async def test_openai_tells_dollars_a_day_page_by_page(server: Server) -> None:
 
 
 async def test_a_base_with_a_path_is_used_as_it_is(server: Server) -> None:
-    server.serve("/proxy/v1/organization/costs", {"data": []})
-    assert (await read("openai", server, path="/proxy/v1/")).bills == bills("openai", 0, 0, 0)
+    server.serve("/proxy/v1/organization/costs", {"data": [bucket(27), bucket(28), bucket(26)]})
+    answer = await read("openai", server, path="/proxy/v1/")
+    # A day without results cost nothing; a day that is not told of is unknown.
+    assert answer.bills == bills("openai", 0, 0, None)
 
 
 # --- Anthropic ------------------------------------------------------------------------------------
@@ -126,7 +129,7 @@ async def test_anthropic_tells_cents(server: Server) -> None:
         {"data": [{"starting_at": "2026-02-28T00:00:00Z", "results": results}], "has_more": False},
     )
     answer = await read("anthropic", server)
-    assert answer.bills == bills("anthropic", 0, 1_234_560_100, 0)
+    assert answer.bills == bills("anthropic", None, 1_234_560_100, None)
     asked = server.asked[0]
     assert asked.headers["x-api-key"] == "k-secret"
     assert asked.headers["anthropic-version"] == "2023-06-01"
@@ -139,7 +142,7 @@ async def test_anthropic_pages_too(server: Server) -> None:
     server.pages[REPORT] = lambda request: web.json_response(
         {"data": [row], "has_more": "page" not in request.query, "next_page": "p2"}
     )
-    assert (await read("anthropic", server)).bills == bills("anthropic", 2 * DOLLAR, 0, 0)
+    assert (await read("anthropic", server)).bills == bills("anthropic", 2 * DOLLAR, None, None)
 
 
 # --- OpenRouter -----------------------------------------------------------------------------------
@@ -153,6 +156,29 @@ async def test_openrouter_tells_each_day_and_model(server: Server) -> None:
     ]
     server.serve("/api/v1/activity", {"data": rows})
     assert (await read("openrouter", server)).bills == bills("openrouter", 1_015_000_000, 0, 1)
+
+
+async def test_openrouters_fee_and_the_bill_of_ones_own_key_are_one_sum(server: Server) -> None:
+    rows = [
+        {"date": "2026-02-27", "usage": 0.05, "byok_usage_inference": 0.95},
+        {"date": "2026-02-28", "usage": 2, "byok_usage_inference": None},
+    ]
+    server.serve("/api/v1/activity", {"data": rows})
+    expected = bills("openrouter", DOLLAR, 2 * DOLLAR, None)
+    assert (await read("openrouter", server)).bills == expected
+    server.serve("/api/v1/key", {"data": {"usage": 3.5, "byok_usage": 6.5}})
+    env = {"OPENROUTER_API_KEY": "k-secret", "OPENROUTER_BASE_URL": server.url}
+    (one,) = bill_sources(env, shipped())
+    meter = (await one.read(START, END, NOW)).meter
+    assert meter is not None
+    assert meter.amount_nano == 10 * DOLLAR
+
+
+async def test_a_day_that_is_not_over_is_no_bill(server: Server) -> None:
+    server.serve(COSTS, {"data": [bucket(28, 1), bucket(27, 1)]})
+    early = datetime(2026, 2, 28, 23, 59, tzinfo=UTC)
+    answer = await source("openai", server).read(START, END, early)
+    assert [bill.day for bill in answer.bills] == [date(2026, 2, 27)]
 
 
 async def test_openrouter_without_activity_tells_its_total(server: Server) -> None:
@@ -253,6 +279,8 @@ async def test_rubbish_is_no_bill(server: Server, provider: str, body: str) -> N
         ("openai", {"data": [{"start_time": "x"}]}, "a day that is none"),
         ("openai", {"data": [bucket(27, 1)], "has_more": True, "next_page": "p"}, "no end"),
         ("anthropic", {"data": [], "has_more": True, "next_page": "p"}, "no end"),
+        ("openai", {"data": [bucket(27, 1)], "has_more": True}, "only a part"),
+        ("anthropic", {"data": [], "has_more": True, "next_page": None}, "only a part"),
         ("anthropic", {"data": [{"starting_at": "soon"}]}, "a day that is none"),
         (
             "anthropic",

@@ -95,6 +95,14 @@ def test_an_amount_as_people_type_it(words, nano):
     assert parse_amount(words) == nano
 
 
+@pytest.mark.parametrize(("words", "point"), [("10,50", "10.50"), ("$12,5", "12.5")])
+def test_a_decimal_comma_is_explained(words, point):
+    with pytest.raises(UsageError) as error:
+        parse_amount(words)
+    assert "decimal comma" in error.value.message
+    assert f"/cost budget {point}" in error.value.hint
+
+
 @pytest.mark.parametrize(
     "words",
     [
