@@ -190,7 +190,7 @@ class App:
         Returns why the document cannot be used any more, if so.
         """
         try:
-            present = present_of(document)
+            present = present_of(document, self.ports.store.location)
         except ConfigError as error:
             return error
         await notice_outside(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 from bot.access import AccessRules, Actor, Surface
 from bot.app import App
-from bot.card import Action, Card
+from bot.card import Action, Card, Text
 from bot.catalog import shipped
-from bot.commands.context import Ports
+from bot.commands.context import Ports, no_progress
 from bot.errors import StorageError
 from bot.models import FailureReason, ModelRef, Price, Provider, Secret
 from bot.ports import Claim, HttpAnswer, HttpRequest
@@ -158,6 +158,7 @@ class Bench:
         zone: str = "UTC",
         bills: Sequence[FakeBills] = (),
         reloads: Reloads | None = None,
+        progress: Callable[[Text], None] = no_progress,
     ) -> None:
         raw = config if isinstance(config, bytes) else json.dumps(config, indent=2).encode()
         self.clock = FakeClock()
@@ -196,6 +197,7 @@ class Bench:
             bills,
             self.corrections,
             reloads=reloads or NoReloads(),
+            progress=progress,
         )
         self.app = App(ports, settings)
 

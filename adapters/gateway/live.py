@@ -56,7 +56,7 @@ class LiveConfig:
         """
         if document.revision == self.revision:
             return False
-        self._view = present_of(document).view
+        self._view = present_of(document, self._around.location).view
         self.revision = document.revision
         self._lanes.clear()
         self._routes.clear()

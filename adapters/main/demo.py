@@ -23,7 +23,7 @@ from adapters.terminal.cli import Invocation
 from adapters.terminal.console import Console
 from adapters.terminal.local import LocalCommand, LocalWords
 from bot.access import Surface
-from bot.card import Card, Command, Strong, Tone, When, WhenStyle, text
+from bot.card import Card, Code, Command, Strong, Tone, When, WhenStyle, text
 from bot.durations import parse_duration
 from bot.errors import UsageError
 from bot.models import FailureReason
@@ -132,7 +132,7 @@ class Demo:
         if not words or not words[0].isdigit() or not 0 < int(words[0]) <= MOST_SENT:
             raise UsageError(
                 f":send takes a number up to {MOST_SENT}, and a model if you like.",
-                "For example :send 20 or :send 5 cheap",
+                text("For example ", Code(":send 20"), " or ", Code(":send 5 cheap")),
             )
         base_url = f"http://127.0.0.1:{self._gateway.port}"
         sent = await send(base_url, int(words[0]), words[1] if len(words) > 1 else "auto")
@@ -142,6 +142,8 @@ class Demo:
 
     async def wait(self, rest: str) -> Card:
         """Let the clock jump ahead in steps, so that whatever falls due does so in order."""
+        if not rest:
+            raise UsageError(":wait needs a duration.", text("For example ", Code(":wait 30m")))
         span = parse_duration(rest)
         steps = max(1, min(_MOST_STEPS, span // _STEP))
         for _ in range(steps):
@@ -184,8 +186,11 @@ class Demo:
         if len(words) != 2:
             raise UsageError(
                 ":break takes a provider and a reason.",
-                f"For example :break anthropic rate_limit. Providers: "
-                f"{', '.join(self._providers.providers)}. "
-                f"Reasons: {', '.join(FailureReason)}.",
+                text(
+                    "For example ",
+                    Code(":break anthropic rate_limit"),
+                    f". Providers: {', '.join(self._providers.providers)}. "
+                    f"Reasons: {', '.join(FailureReason)}.",
+                ),
             )
         return words[0], words[1]

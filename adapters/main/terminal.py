@@ -9,14 +9,16 @@ import sys
 from adapters.main.wiring import Wired, environment, run, wire
 from adapters.terminal.cli import Invocation
 from adapters.terminal.one_shot import run_one
+from adapters.terminal.progress import Progress
 from adapters.terminal.render import deliver
 from bot.access import Actor, Surface
 
 
 def run_terminal(invocation: Invocation) -> int:
     """Carry out model, fallback, cost, doctor or console. Raises ChangeoverError."""
-    wired = wire(environment(invocation), config=invocation.config)
-    return run(lambda: _work(invocation, wired))
+    progress = Progress(sys.stderr, json=invocation.json)
+    wired = wire(environment(invocation), config=invocation.config, progress=progress)
+    return run(lambda: _work(invocation, wired, progress))
 
 
 def person(surface: Surface) -> Actor:
@@ -30,7 +32,7 @@ def person(surface: Surface) -> Actor:
     return Actor(surface, name, name, owner=True)
 
 
-async def _work(invocation: Invocation, wired: Wired) -> int:
+async def _work(invocation: Invocation, wired: Wired, progress: Progress) -> int:
     look = wired.look(json=invocation.json)
     try:
         if invocation.command == "console":
@@ -38,10 +40,12 @@ async def _work(invocation: Invocation, wired: Wired) -> int:
         if invocation.command == "doctor":
             from adapters.main.doctor import examine_all
 
-            card = await examine_all(wired, person(Surface.CLI))
+            card = await progress.during(examine_all(wired, person(Surface.CLI)))
             return deliver(card, sys.stdout, sys.stderr, look)
         actor = person(Surface.CLI)
-        return await run_one(wired.app, invocation, actor, sys.stdout, sys.stderr, look)
+        return await run_one(
+            wired.app, invocation, actor, sys.stdout, sys.stderr, look, progress.during
+        )
     finally:
         await wired.close()
 

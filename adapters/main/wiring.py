@@ -32,8 +32,9 @@ from adapters.terminal.called import at_prompt, in_shell, program_name
 from adapters.terminal.cli import Invocation
 from adapters.terminal.render import Look
 from bot.app import App
+from bot.card import Text
 from bot.catalog import shipped
-from bot.commands.context import Ports
+from bot.commands.context import Ports, no_progress
 from bot.ports import Clock, ConfigStore
 from bot.settings import Settings
 
@@ -72,6 +73,7 @@ def wire(
     config: str | None = None,
     clock: Clock | None = None,
     cwd: Path | None = None,
+    progress: Callable[[Text], None] = no_progress,
 ) -> Wired:
     """Build the core of an environment; nothing is opened before it is needed.
 
@@ -104,6 +106,7 @@ def wire(
         corrections=LazyCorrections(database),
         alerts=LazyAlertDesk(database),
         reloads=LazyReloads(service.openclaw, store),
+        progress=progress,
     )
     return Wired(App(ports, settings), settings, service, database, upstream, ticking)
 

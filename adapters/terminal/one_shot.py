@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Protocol, TextIO
 
@@ -83,12 +83,22 @@ def _help_card(topic: tuple[str, ...], look: Look) -> Card:
 
 
 async def run_one(
-    app: CommandApp, invocation: Invocation, actor: Actor, out: TextIO, err: TextIO, look: Look
+    app: CommandApp,
+    invocation: Invocation,
+    actor: Actor,
+    out: TextIO,
+    err: TextIO,
+    look: Look,
+    during: Callable[[Awaitable[Card]], Awaitable[Card]] | None = None,
 ) -> int:
-    """Carry one chat command out, show its answer and return the exit code."""
+    """Carry one chat command out, show its answer and return the exit code.
+
+    `during` waits for the answer, and says so where that takes long.
+    """
     line = invocation.line
     action = Action(line, confirmed=True) if invocation.yes else None
-    card = await app.handle(actor, line, action=action)
+    answer = app.handle(actor, line, action=action)
+    card = await (during(answer) if during else answer)
     return deliver(with_yes(card, line), out, err, look)
 
 

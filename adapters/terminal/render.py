@@ -73,7 +73,7 @@ def _inked(piece: Piece) -> str:
 
 def as_text(card: Card, out: TextIO, look: Look) -> str:
     """Write a card for a stream: colour for a terminal that has it, else plain text."""
-    terminal = _is_terminal(out)
+    terminal = on_terminal(out)
     width = max(_columns(out), _NARROWEST) if terminal else None
     reader = Reader(look.zone, look.now(), width, look.speller)
     colour = terminal and not look.environ.get("NO_COLOR") and look.environ.get("TERM") != "dumb"
@@ -125,7 +125,8 @@ def _silence(out: TextIO) -> None:
     os.close(nowhere)
 
 
-def _is_terminal(out: TextIO) -> bool:
+def on_terminal(out: TextIO) -> bool:
+    """Return whether a person reads the stream at a terminal."""
     try:
         return out.isatty()
     except ValueError:

@@ -133,7 +133,7 @@ class Outlooks:
         try:
             document = await self.config.read()
             if self._seen is None or self._seen[0] != document.revision:
-                self._seen = document.revision, present_of(document).view
+                self._seen = document.revision, present_of(document, self.config.location).view
         except (ConfigError, StorageError):
             return None
         return self._seen[1]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.access import Actor
-from bot.card import Action
+from bot.card import Action, Text
 from bot.catalog import Catalog
 from bot.commands.registry import Registry
 from bot.ports import (
@@ -37,6 +37,13 @@ from bot.ports.alerts import AlertDesk, NoAlerts
 from bot.ports.reloads import NoReloads, Reloads
 from bot.settings import Settings
 
+Progress = Callable[[Text], None]
+"""Takes what a long command has come to, for a person who waits at a terminal."""
+
+
+def no_progress(words: Text) -> None:
+    """Say nothing: who asks in a chat gets the answer alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ports:
@@ -59,6 +66,7 @@ class Ports:
     corrections: Corrections = field(default_factory=NoCorrections)
     alerts: AlertDesk = field(default_factory=NoAlerts)
     reloads: Reloads = field(default_factory=NoReloads)
+    progress: Progress = no_progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from bot.costs.pricing import price_usage, served_price
 from bot.durations import shorten
 from bot.errors import UsageError
 from bot.messages.cost_reprice import RepriceWords, reprice_card
+from bot.messages.progress import repriced
 from bot.ports import Amendment, Attempt
 from bot.routing.chain import provider_of
 
@@ -48,6 +49,7 @@ async def reprice(ctx: Context, args: Args) -> Card:
     while after is not None:
         page = await ctx.ports.corrections.rows(span.start, span.end, after, PAGE)
         amendments = [a for row in page.attempts if (a := _amendment(ctx, config, row, sums))]
+        ctx.ports.progress(repriced(sums.seen, sums.changed))
         if amendments:
             why = f"prices of {ctx.now.astimezone(UTC).date().isoformat()}"
             sums.changed += await ctx.ports.corrections.amend(amendments, ctx.now, why)

@@ -33,6 +33,7 @@ from bot.messages.fallback import (
     test_card,
     unmuted_card,
 )
+from bot.messages.progress import answered, asking
 from bot.models import ModelRef
 from bot.ports import ChainTest
 from bot.ports.alerts import ChannelTrouble
@@ -81,12 +82,15 @@ async def test(ctx: Context, args: Args) -> Card:
         raise NothingToDoError(
             "The chain is empty: there is nothing to test.", Command("model best")
         )
+    say, timeout_s = ctx.ports.progress, ctx.settings.timeouts.probe_s
+    say(asking(sum(hop.skip is None for hop in hops), timeout_s))
     started = ctx.ports.clock.now()
     verdicts = await probe(
         [_target(hop, ctx) for hop in hops],
         ctx.ports.upstream,
         ctx.ports.lists,
-        timeout_s=ctx.settings.timeouts.probe_s,
+        timeout_s=timeout_s,
+        told=lambda verdict: say(answered(verdict)),
     )
     wall_ms = (ctx.ports.clock.now() - started).total_seconds() * 1000
     rows = [_row(ctx, picture, hop, verdict) for hop, verdict in zip(hops, verdicts, strict=True)]

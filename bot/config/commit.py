@@ -110,7 +110,7 @@ async def carry_out(store: ConfigStore, journal: Journal, wish: Wish, now: datet
 
 async def look(store: ConfigStore, journal: Journal, now: datetime) -> Present:
     """Read the document and note an edit from outside, if there was one."""
-    present = present_of(await store.read())
+    present = present_of(await store.read(), store.location)
     await notice_outside(store.location, journal, present, now)
     return present
 
@@ -121,7 +121,7 @@ async def begin_history(store: ConfigStore, journal: Journal, now: datetime) -> 
     Raises:
         ConfigError, StorageError: it could not be read or noted.
     """
-    present = present_of(await store.read())
+    present = present_of(await store.read(), store.location)
     if await journal.known(store.location) is None:
         await journal.observe(_outside(store.location, None, present, now), None)
 
@@ -147,7 +147,7 @@ async def _attempt(
     location: str, session: ConfigSession, journal: Journal, wish: Wish, now: datetime
 ) -> Applied:
     document = await session.read()
-    present = present_of(document)
+    present = present_of(document, location)
     unrecorded = await _settle(location, journal, present, now)
     plan = wish.planner(present)
     raw = apply_edits(document.raw, plan.edits)
@@ -155,7 +155,8 @@ async def _attempt(
         return Applied(
             False, plan, present.view, present.view, document.revision, document.revision, ""
         )
-    after = present_of(Document(raw, Document.of(raw).revision, document.included))
+    edited = Document(raw, Document.of(raw).revision, document.included)
+    after = present_of(edited, location)
     if document.included:
         _check_included(after.document, plan.edits)
     diff = unified_diff(document.raw, raw, location.rpartition("/")[2])
@@ -211,9 +212,9 @@ def _check_included(document: Document, edits: Sequence[Edit]) -> None:
             )
 
 
-def present_of(document: Document) -> Present:
-    """Parse a document and check its shape. Raises ConfigError."""
-    return Present(document, load(document.raw), view_of(document))
+def present_of(document: Document, location: str) -> Present:
+    """Parse a document and check its shape. Raises ConfigError, which names the location."""
+    return Present(document, load(document.raw, location), view_of(document))
 
 
 async def _settle(

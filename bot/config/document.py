@@ -19,33 +19,33 @@ _NEAR = re.compile(r"near (\d+)")
 _AGAIN = "Mend that line, or put a backup of the file back, and try again."
 
 
-def load(raw: bytes) -> Json:
-    """Parse a config's bytes.
+def load(raw: bytes, name: str = "The config") -> Json:
+    """Parse the bytes of a config; `name` is what a refusal calls it.
 
     Raises:
         ConfigSyntaxError: they are no JSON5 text in UTF-8; the message names line and column.
         ConfigShapeError: the root is not an object.
     """
-    text = decode(raw)
+    text = decode(raw, name)
     try:
         parsed = pyjson5.decode(text, maxdepth=MAX_DEPTH)
     except pyjson5.Json5NestingTooDeep as error:
         raise ConfigSyntaxError(
-            f"The config is nested more than {MAX_DEPTH} levels deep{_where(text, error)}.", _AGAIN
+            f"{name} is nested more than {MAX_DEPTH} levels deep{_where(text, error)}.", _AGAIN
         ) from None
     except (pyjson5.Json5Exception, ValueError, ArithmeticError, RecursionError) as error:
         raise ConfigSyntaxError(
-            f"The config is not valid JSON5{_where(text, error)}: {_why(error)}.", _AGAIN
+            f"{name} is not valid JSON5{_where(text, error)}: {_why(error)}.", _AGAIN
         ) from None
     if not isinstance(parsed, dict):
         raise ConfigShapeError(
-            f"The config is {kind(parsed)}, but it has to be an object.",
+            f"{name} is {kind(parsed)}, but it has to be an object.",
             "Put the settings between { and }, or put a backup of the file back.",
         )
     return parsed
 
 
-def decode(raw: bytes) -> str:
+def decode(raw: bytes, name: str = "The config") -> str:
     """Turn a config's bytes into text; a byte order mark stays, it is white space to JSON5.
 
     Raises:
@@ -53,12 +53,12 @@ def decode(raw: bytes) -> str:
     """
     if not raw.strip():
         raise ConfigSyntaxError(
-            "The config is empty.", "Write {} into it, or put a backup of the file back."
+            f"{name} is empty.", "Write {} into it, or put a backup of the file back."
         )
     if (nul := raw.find(b"\0")) >= 0:
         line = raw.count(b"\n", 0, nul) + 1
         raise ConfigSyntaxError(
-            f"The config holds a NUL byte in line {line}: it is no text, or not UTF-8.",
+            f"{name} holds a NUL byte in line {line}: it is no text, or not UTF-8.",
             "Save it as UTF-8, or put a backup of the file back.",
         )
     try:
@@ -67,7 +67,7 @@ def decode(raw: bytes) -> str:
         before = raw[: error.start].decode("utf-8")
         line, column = position(before, len(before))
         raise ConfigSyntaxError(
-            f"The config is not UTF-8 text: byte 0x{raw[error.start]:02x}"
+            f"{name} is not UTF-8 text: byte 0x{raw[error.start]:02x}"
             f" at line {line}, column {column}.",
             "Save it as UTF-8, or put a backup of the file back.",
         ) from None

@@ -57,7 +57,7 @@ def _load(document: Document, name: str) -> Json:
             f"The config includes {name}, which cannot be read.",
             f"Put {name} back or take the $include out of the config.",
         )
-    return load(raw)
+    return load(raw, name)
 
 
 def _merge(base: Json, over: Json) -> Json:

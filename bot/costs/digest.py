@@ -95,11 +95,13 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """Spend of the calendar month so far, and what it comes to at the last days' pace."""
+    """The month's spend so far, and what it comes to at the pace of `since` to `until`."""
 
     month: date
     so_far_nano: int
     projected_nano: int
+    since: date
+    until: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,8 +254,13 @@ def _projection(gathered: Gathered, total_nano: int | None) -> Projection | None
         return None
     left = month.end - gathered.now
     rest = Decimal(total_nano) * Decimal(left / counted).quantize(Decimal("0.000001"))
+    end = begin + counted - timedelta(microseconds=1)
     return Projection(
-        month.start.astimezone(gathered.zone).date(), so_far, so_far + int(rest.to_integral_value())
+        month.start.astimezone(gathered.zone).date(),
+        so_far,
+        so_far + int(rest.to_integral_value()),
+        begin.astimezone(gathered.zone).date(),
+        end.astimezone(gathered.zone).date(),
     )
 
 

@@ -42,7 +42,7 @@ from bot.messages.cost import (
     total_words,
     unpriced_cautions,
 )
-from bot.messages.words import counted, joined, money, percent
+from bot.messages.words import counted, joined, money, on, percent
 from bot.models import Provider
 from bot.ports import Spend
 
@@ -208,7 +208,8 @@ def _month(digest: Digest) -> tuple[Text, ...]:
         return ()
     name = _MONTHS[projection.month.month - 1]
     so_far, whole = money(usd(projection.so_far_nano)), _about(usd(projection.projected_nano))
-    return (text(f"{name} so far: {so_far}; at this pace about {whole} by its end."),)
+    pace = f"{on(projection.since)} to {on(projection.until)}"
+    return (text(f"{name} so far: {so_far}; at the pace of {pace} about {whole} by its end."),)
 
 
 def _about(amount_usd: Decimal) -> str:

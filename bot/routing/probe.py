@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -69,12 +69,24 @@ class _Asked:
 
 
 async def probe(
-    targets: Sequence[ProbeTarget], upstream: Upstream, lists: ModelLists, *, timeout_s: float
+    targets: Sequence[ProbeTarget],
+    upstream: Upstream,
+    lists: ModelLists,
+    *,
+    timeout_s: float,
+    told: Callable[[HopVerdict], None] = lambda verdict: None,
 ) -> list[HopVerdict]:
-    """Ask every target at once, each within `timeout_s`; the verdicts are in the same order."""
-    return await asyncio.gather(
-        *(_probe_one(target, upstream, lists, timeout_s) for target in targets)
-    )
+    """Ask every target at once, each within `timeout_s`; the verdicts are in the same order.
+
+    `told` gets each verdict as it comes.
+    """
+
+    async def one(target: ProbeTarget) -> HopVerdict:
+        verdict = await _probe_one(target, upstream, lists, timeout_s)
+        told(verdict)
+        return verdict
+
+    return await asyncio.gather(*map(one, targets))
 
 
 def probe_body(provider: Provider, dialect: Dialect, model: str) -> dict[str, Any]:

@@ -43,6 +43,7 @@ from bot.card import (
 )
 from bot.errors import ConfigLockedError, ErrorInfo, ExitCode
 from bot.models import ModelRef, Secret
+from tests.cards import CARDS as SHARED
 from tests.fakes_terminal import NOW, OWNER, FakeApp, look
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "terminal"
@@ -338,3 +339,16 @@ def test_json_is_safe_on_any_stream():
     words = render_json(Card(text(HARM), data={"when": datetime.min.replace(tzinfo=UTC)}))
     assert words.isascii()
     assert "\x1b" not in words
+
+
+TABLES = ("status", "test", "list", "history", "doctor", "costs", "help")
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize("name", TABLES)
+def test_a_card_at_the_width_of_a_terminal(name, width):
+    golden = GOLDEN / f"{name}-{width}.txt"
+    got = plain_text(SHARED[name], Reader(BERLIN, NOW, width))
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(got, "utf-8")
+    assert got == golden.read_text("utf-8")
