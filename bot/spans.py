@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
+_BARE = frozenset("_@%+=:,./-")
+
 
 class WhenStyle(StrEnum):
     """How much of an instant is shown."""
@@ -42,7 +44,9 @@ class Command:
 
     def in_chat(self, prefix: str = "") -> str:
         """Write it as it is typed in a chat whose commands have this prefix."""
-        return f"changeover {self.words}" if self.program else f"/{prefix}{self.words}"
+        if not self.program:
+            return f"/{prefix}{self.words}"
+        return f"changeover {self.words if self.form else for_a_shell(self.words)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +169,19 @@ Speller = Callable[[Command], str]
 def spelled(text: Text, speller: Speller) -> Text:
     """Return a text whose commands are written out, ready to copy."""
     return tuple(Code(speller(span)) if isinstance(span, Command) else span for span in text)
+
+
+def for_a_shell(words: str) -> str:
+    """Quote what a shell would take for its own; a reason, being free text, as one word."""
+    parts = words.split()
+    end = parts.pop() if parts[-1:] == ["--yes"] else ""
+    at = next((i + 1 for i, part in enumerate(parts) if part.lower() == "reason"), len(parts))
+    parts[at:] = [" ".join(parts[at:])] if parts[at:] else []
+    return " ".join([*map(shell_word, parts), *([end] if end else [])])
+
+
+def shell_word(word: str) -> str:
+    """Quote a word where a shell needs it (`=x` is a path to zsh)."""
+    if word and word[0] != "=" and all(c in _BARE or (c.isascii() and c.isalnum()) for c in word):
+        return word
+    return "'" + word.replace("'", "'\"'\"'") + "'"

@@ -21,6 +21,7 @@ from bot.ports import (
     Revert,
     RevertState,
 )
+from bot.spans import Command
 
 _changes = schema.changes
 _state = schema.document_state
@@ -163,7 +164,7 @@ def _confirm(connection: Connection, change_id: int) -> None:
     row = connection.execute(select(_changes).where(_changes.c.id == change_id)).one_or_none()
     if row is None:
         raise StorageError(
-            f"The journal has no note {change_id} to confirm.", "Type `/model history`."
+            f"The journal has no note {change_id} to confirm.", Command("model history")
         )
     finish = (
         update(_changes)

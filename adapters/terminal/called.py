@@ -7,8 +7,8 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from bot.card import Command, Speller
+from bot.spans import for_a_shell, shell_word
 
-_PLAIN = frozenset("_@%+=:,./-")
 _MODULE = "__main__.py"
 
 
@@ -30,11 +30,11 @@ def program_name(
     original = sys.orig_argv if original is None else original
     called = environ.get("CHANGEOVER_CALLED") or (arguments[0] if arguments else "")
     if os.path.basename(called) == _MODULE:
-        return " ".join(map(_word, original[: len(original) - len(arguments) + 1]))
+        return " ".join(map(shell_word, original[: len(original) - len(arguments) + 1]))
     name = os.path.basename(called)
     if os.path.isabs(called) and _found(name, environ) == called:
         return name
-    return _word(called) if called and name != "-c" else "changeover"
+    return shell_word(called) if called and name != "-c" else "changeover"
 
 
 def _found(name: str, environ: Mapping[str, str]) -> str | None:
@@ -47,7 +47,7 @@ def in_shell(program: str) -> Speller:
     """Return what writes a command for a shell: it can be typed as it stands."""
 
     def spell(command: Command) -> str:
-        words = command.words if command.form else _quoted(command.words)
+        words = command.words if command.form else for_a_shell(command.words)
         return f"{program} {words}"
 
     return spell
@@ -56,18 +56,3 @@ def in_shell(program: str) -> Speller:
 def at_prompt(shell: Speller) -> Speller:
     """Return what writes a command for the console: with a slash, the program's own by `shell`."""
     return lambda command: shell(command) if command.program else command.in_chat()
-
-
-def _quoted(words: str) -> str:
-    """Quote what a shell would take for its own; a reason, being free text, as one word."""
-    parts = words.split()
-    at = next((i + 1 for i, part in enumerate(parts) if part.lower() == "reason"), len(parts))
-    parts[at:] = [" ".join(parts[at:])] if parts[at:] else []
-    return " ".join(map(_word, parts))
-
-
-def _word(word: str) -> str:
-    """Quote a word where a shell needs it (`=x` is a path to zsh)."""
-    if word and word[0] != "=" and all(c in _PLAIN or (c.isascii() and c.isalnum()) for c in word):
-        return word
-    return "'" + word.replace("'", "'\"'\"'") + "'"

@@ -152,6 +152,7 @@ def _unknown(word: str, view: ConfigView, catalog: Catalog) -> UnknownModelError
     guess = tails.get(word.lower()) or near(word, pool)
     parsed = ModelRef.parse(word)
     hint = f"Did you mean {guess}? " if guess else ""
+    listed = text(hint, Command("model list"), " shows what there is.")
     if parsed is not None:
         providers = sorted({*catalog.providers, *view.providers})
         return UnknownModelError(
@@ -160,5 +161,5 @@ def _unknown(word: str, view: ConfigView, catalog: Catalog) -> UnknownModelError
         )
     return UnknownModelError(
         f"{shorten(word)!r} is no alias, preset or provider/model.",
-        f"{hint}/model list shows what there is.",
+        listed,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -265,14 +264,9 @@ def confirm_card(
         ),
         buttons=(Button("Confirm", action, ButtonStyle.DANGER),),
         visibility=Visibility.PRIVATE,
-        footer=text("In a terminal: ", Code(f"changeover {_for_a_shell(command)} --yes")),
+        footer=text("In a terminal: ", Command(f"{command} --yes", program=True)),
         data=data,
     )
-
-
-def _for_a_shell(command: str) -> str:
-    """Quote what a shell would take for its own, such as a reason's apostrophe."""
-    return " ".join(map(shlex.quote, command.split()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,7 +159,7 @@ async def test_the_question_can_be_pasted_into_a_shell():
     await bench.say("/model cheap")
     card = await bench.say("/model best reason it's $(id)", yes=False)
     typed = plain(card.footer).removeprefix("In a terminal: changeover ")
-    assert shlex.split(typed) == ["model", "best", "reason", "it's", "$(id)", "--yes"]
+    assert shlex.split(typed) == ["model", "best", "reason", "it's $(id)", "--yes"]
 
 
 async def test_an_old_chain_is_told_from_the_new():

@@ -66,6 +66,7 @@ def test_a_prompt_has_the_slash_and_the_programs_own_commands_under_its_name():
         ("model cheap reason it's late; rm", "co model cheap reason 'it'\"'\"'s late; rm'"),
         ("model cheap reason drop --json", "co model cheap reason 'drop --json'"),
         ("model best --yes", "co model best --yes"),
+        ("model best reason it's new --yes", "co model best reason 'it'\"'\"'s new' --yes"),
     ],
 )
 def test_in_a_shell_a_hint_can_be_typed_as_it_stands(words, typed):
