@@ -139,8 +139,8 @@ class Metrics:
         """Show the cool-downs in force, and only those. Digests of keys stay out."""
         self._cooldown.clear()
         for row in rows:
-            if row.until > now:
-                scope = self._name(row.scope.partition("#")[0])
+            if row.holds(now):
+                scope = self._name(row.scope.rpartition("#")[0])
                 self._cooldown.labels(scope, str(row.reason)).set(row.until.timestamp())
 
     def channel_troubles(self, channels: Iterable[str]) -> None:

@@ -76,8 +76,8 @@ class LookingFallbackLog(SqlFallbackLog):
         finally:
             await cold.close()
 
-    async def cooldowns(self, now: datetime) -> Sequence[Cooldown]:
-        return await self._look(lambda cold: cold.cooldowns(now))
+    async def cooldowns(self, after: datetime) -> Sequence[Cooldown]:
+        return await self._look(lambda cold: cold.cooldowns(after))
 
     async def events(self, since: datetime, limit: int) -> Sequence[FallbackEvent]:
         return await self._look(lambda cold: cold.events(since, limit))

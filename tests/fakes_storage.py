@@ -35,6 +35,7 @@ from bot.ports import (
     Touched,
     revision_of,
 )
+from bot.ports.fallbacks import SKEW
 
 
 class FakeClock:
@@ -320,32 +321,40 @@ class FakeJournal:
         self._states[note.change.document] = _State(known, note.id)
 
 
+def _wins(new: Cooldown, known: Cooldown) -> bool:
+    if known.since is not None and known.since > (new.since or new.until) + SKEW:
+        return True
+    if not new.failures:
+        return known.since is None or known.since <= new.until
+    if not known.failures:
+        return new.since is not None and known.until <= new.since
+    return known.until <= new.until
+
+
 @dataclass
 class FakeFallbackLog:
     """Cool-downs, events, incidents and the mute in memory; `incident_rows` is filled by hand."""
 
     fail: StorageError | None = None
+    fail_writes: StorageError | None = None
     incident_rows: list[IncidentRow] = field(default_factory=list)
     _cooldowns: dict[str, Cooldown] = field(default_factory=dict)
     _events: list[FallbackEvent] = field(default_factory=list)
     _muted_until: datetime | None = None
 
-    async def cooldowns(self, now: datetime) -> Sequence[Cooldown]:
-        self._check()
-        live = [c for c in self._cooldowns.values() if c.until > now]
-        return sorted(live, key=lambda c: (c.until, c.scope))
+    async def cooldowns(self, after: datetime) -> Sequence[Cooldown]:
+        """Return those that end after an instant."""
+        found = [c for c in self._cooldowns.values() if c.until > after]
+        return sorted(found, key=lambda c: (c.until, c.scope))
 
     async def set_cooldown(self, *cooldowns: Cooldown) -> None:
-        self._check()
-        for cooldown in cooldowns:
-            standing = self._cooldowns.get(cooldown.scope)
-            if standing is None or standing.until <= cooldown.until:
-                self._cooldowns[cooldown.scope] = cooldown
-
-    async def clear_cooldown(self, *scopes: str) -> None:
-        self._check()
-        for scope in scopes:
-            self._cooldowns.pop(scope, None)
+        """Start, prolong or (by proof) end some."""
+        if self.fail_writes:
+            raise self.fail_writes
+        for new in cooldowns:
+            known = self._cooldowns.get(new.scope)
+            if known is None or _wins(new, known):
+                self._cooldowns[new.scope] = new
 
     async def events(self, since: datetime, limit: int) -> Sequence[FallbackEvent]:
         self._check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,8 +16,11 @@ from adapters.gateway.body import USUAL, Body, Wording
 from adapters.gateway.live import LiveConfig
 from adapters.gateway.transport import Outgoing, connected
 from bot.costs.usage import estimate_cut
+from bot.messages.words import FORMATS
 from bot.models import Dialect, FailureReason, Secret, Usage
 from bot.ports import Clock
+from bot.routing.chain import Hop
+from bot.routing.cooldown import CONFIRMED
 from bot.routing.failure import Verdict
 from bot.routing.redact import redact
 from bot.routing.router import Candidate, Fate, Lane, Walk
@@ -96,6 +100,7 @@ class Tools:
     timeouts: Timeouts
     clock: Clock
     cooldowns_changed: Callable[[], None]
+    suspected: Callable[[Hop, FailureReason], None]
     stopping: bool = False
 
 
@@ -176,28 +181,34 @@ class Exchange:
             verdict.retry_after_s,
             self.now(),
             retry_same=verdict.retry_same,
+            reach=verdict.reach,
+            confirmed=False,
         )
         if row is not None:
             self.tools.cooldowns_changed()
+            if row.reason in CONFIRMED:
+                self.tools.suspected(one.candidate.hop, row.reason)
 
     def begun(self, one: Tried) -> None:
         """Note the first content: a trial has succeeded, however long the answer may be."""
         one.first_token_ms = (time.perf_counter() - one.started_s) * 1000
-        if self.walk.answered(one.candidate):
+        if self.walk.answered(one.candidate, self.now()):
             self.tools.cooldowns_changed()
 
     def answered(self, one: Tried, *, status: int, usage: Usage | None, served: str | None) -> None:
         """Note that a candidate answered."""
         one.answered = True
         self._over(one, status, usage, served)
-        if self.walk.answered(one.candidate):
+        if self.walk.answered(one.candidate, self.now()):
             self.tools.cooldowns_changed()
 
     def refused(self, one: Tried, verdict: Verdict, *, status: int, usage: Usage | None) -> None:
-        """Note that a fallback finds fault with a request which was not meant for it."""
+        """Note that a candidate cannot take this request, which another may."""
         one.reason, one.detail = FailureReason.BAD_RESPONSE, verdict.detail
         self._over(one, status, usage, None)
-        if self.walk.refused(one.candidate):
+        if verdict.lack is not None:
+            self.walk.lacks(one.candidate, verdict.lack)
+        if self.walk.refused(one.candidate, self.now()):
             self.tools.cooldowns_changed()
 
     def hung_up(self, one: Tried, *, usage: Usage | None = None, served: str | None = None) -> None:
@@ -254,8 +265,19 @@ class Exchange:
             words[candidate.hop.position] = line
         hops = "; ".join(words[position] for position in sorted(words)) or "the chain is empty"
         keys = [key for c in self.lane.candidates for key in self.secrets(c)]
+        blocked, headers = self.walk.blocked(self.now()), self.headers(None)
+        if blocked.format:
+            name = FORMATS[self.dialect]
+            words_ = f"No model of the chain accepts {name}-format requests. {hops}."
+            return Refusal(words_, 400, "unsupported_format", headers)
         message = redact(f"No model of the chain answered. {hops}.", keys)
-        return Refusal(message, 503, "chain_exhausted", self.headers(None))
+        if blocked.owners:
+            headers["x-should-retry"] = "false"
+        if blocked.wait_s is not None:
+            headers["retry-after"] = str(math.ceil(blocked.wait_s))
+            if blocked.limited:
+                return Refusal(message, 429, "rate_limit_exceeded", headers)
+        return Refusal(message, 503, "chain_exhausted", headers)
 
     def secrets(self, candidate: Candidate) -> list[Secret]:
         """Return what must not be handed on or stored; a local server's key is any word."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from adapters.gateway.caller_stream import CallerStream
-from adapters.gateway.exchange import CallerGone, Exchange, Refusal
+from adapters.gateway.exchange import CallerGone, Exchange, Refusal, Tried
 from adapters.gateway.faults import fault
 from adapters.gateway.streamed import ask_streamed
 from adapters.gateway.transport import Broken
@@ -71,22 +71,25 @@ async def _walk(exchange: Exchange, caller: CallerStream | None) -> web.StreamRe
 
     Fault that a fallback finds with the request counts only when everybody who was asked finds
     it: the request was meant for another model, with another context window and other options.
+    What the model it was meant for cannot take is the caller's, where no other answers.
 
     Raises:
         Refusal: nobody answered.
         CallerGone: there is nobody to answer any more.
     """
-    refusal: web.StreamResponse | None = None
+    refusals: list[tuple[Tried, web.StreamResponse]] = []
     while (candidate := exchange.next()) is not None:
         response = await _ask(exchange, candidate, caller)
         if response is None:
             continue
         if exchange.tried[-1].answered:
             return response
-        refusal = response
-    if refusal is not None and exchange.walk.all_refused:
-        exchange.tried[-1].answered, exchange.tried[-1].reason = True, None
-        return refusal
+        refusals.append((exchange.tried[-1], response))
+    meant = [pair for pair in refusals if exchange.meant_for(pair[0])]
+    if meant or (refusals and exchange.walk.all_refused):
+        one, response = (meant or refusals)[-1]
+        one.answered, one.reason = True, None
+        return response
     raise exchange.refusal()
 
 

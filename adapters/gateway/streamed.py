@@ -141,10 +141,10 @@ class _Relay:
             answer = Whole(200, {}, body)
             return _no_stream(self._exchange, self._one, answer)
         exchange, usage = self._exchange, self._parser.usage
-        if verdict.outcome is not Outcome.CALLER:
+        if verdict.outcome is Outcome.FAILED:
             exchange.failed(self._one, verdict, status=200, usage=usage, served=self._served)
             return None
-        if exchange.meant_for(self._one):
+        if exchange.meant_for(self._one) and verdict.outcome is Outcome.CALLER:
             exchange.answered(self._one, status=400, usage=usage, served=self._served)
         else:
             exchange.refused(self._one, verdict, status=400, usage=usage)

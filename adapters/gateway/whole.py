@@ -15,6 +15,7 @@ from bot.dialects.answer import AnswerState, answer_state, served_model
 from bot.dialects.events import said_bytes
 from bot.dialects.usage import PROXY_COST, read_usage, with_proxy_cost
 from bot.dialects.wire import load_json
+from bot.models import ModelRef
 from bot.ports import Json
 from bot.routing.failure import OK, Outcome, Verdict, classify
 from bot.routing.redact import redact_body
@@ -47,9 +48,10 @@ def judge(exchange: Exchange, one: Tried, answer: Whole) -> tuple[Verdict, Json]
     """Decide what an answer is; its JSON comes along, None where it is none."""
     provider = one.candidate.hop.provider
     assert provider is not None
+    assert one.candidate.hop.ref is not None
     document = _document(answer.body)
     verdict = classify(
-        provider.id,
+        ModelRef(provider.id, one.candidate.hop.ref.name),
         exchange.dialect,
         answer.status,
         answer.headers,
@@ -78,7 +80,7 @@ def conclude(
         exchange.failed(one, verdict, status=answer.status, usage=usage, served=served)
         return None
     ours = one.wording.edits or not exchange.meant_for(one)
-    if verdict.outcome is Outcome.CALLER and ours:
+    if verdict.outcome is Outcome.UNFIT or (verdict.outcome is Outcome.CALLER and ours):
         exchange.refused(one, verdict, status=answer.status, usage=usage)
         return handed_on(exchange, one, answer, clean=False)
     good = verdict.outcome is Outcome.OK

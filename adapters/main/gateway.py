@@ -8,6 +8,7 @@ import logging
 import platform
 import sys
 from collections.abc import Coroutine
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -24,20 +25,28 @@ from adapters.main.wiring import Wired
 from adapters.metrics import Metrics
 from adapters.storage.lazy_ledger import LazyLedger
 from adapters.storage.ledger_queue import LedgerQueue
+from adapters.storage.sync_memory import LazyMemory
 from adapters.storage.url import place_of
 from bot.errors import ChangeoverError, ConfigError, SettingsError, StorageError
 from bot.messages.gateway import HOW_TO_CLOSE_IT, OPEN_TO_THE_PUBLIC
-from bot.models import Secret
-from bot.routing.cooldown import CooldownBook
+from bot.models import FailureReason, Secret
+from bot.ports import revision_of
+from bot.routing.chain import Hop
+from bot.routing.confirm import PROBE_EVERY, settle, to_probe
+from bot.routing.cooldown import KEPT, CooldownBook
+from bot.routing.probe import probe, target_of
 
 _log = logging.getLogger("gateway")
 # A crash loses at most the last second: half of it to gather a batch, the rest to write it.
 FLUSH_S = 0.5
 COOLDOWNS_EVERY_S = 1.0
+COOLDOWNS_OUT_S = 0.25
 LAST_TOLD_S = 1.0
 LAST_ROWS_S = 2.0
 LOOK_S = 1.0
 TOLD_AFTER_S = 0.25
+PROBES_LOOK_S = 30.0
+_PROBED = "gateway.probed_at"
 # How long a thread that writes to the database may keep the loop waiting; Python's own 5 ms is
 # longer than a whole failover.
 THREAD_TURN_S = 0.0005
@@ -79,7 +88,11 @@ class GatewayService:
         self.metrics.gauge(
             "changeover_ledger_dropped", "Rows lost for good.", lambda: self._queue.dropped
         )
-        self._tools = Tools(self._live, self._pool, settings.timeouts, wired.clock, self._news.set)
+        self._memory = LazyMemory(wired.database)
+        self._suspects: set[tuple[str, FailureReason]] = set()
+        self._tools = Tools(
+            self._live, self._pool, settings.timeouts, wired.clock, self._news.set, self._suspect
+        )
         recorder = Recorder(self._queue, self.metrics, ports.prices)
         self.gateway = Gateway(
             Parts(
@@ -108,6 +121,7 @@ class GatewayService:
         self._session = open_pool()
         await self._warm()
         await self._share_cooldowns()
+        await self._note_revision()
         try:
             second = await may_listen(service.host, service.port, self._installation)
             if second and not self._alone:
@@ -124,6 +138,7 @@ class GatewayService:
         self._queue.start()
         self._spawn(self._follow())
         self._spawn(self._keep_sharing())
+        self._spawn(self._keep_probing())
         sys.setswitchinterval(THREAD_TURN_S)
         if self._wired.service.open_to_the_public:
             _log.warning("%s %s", OPEN_TO_THE_PUBLIC, HOW_TO_CLOSE_IT)
@@ -186,19 +201,79 @@ class GatewayService:
                 _log.error("%s The last good config stays in force. %s", error.message, error.hint)
                 continue
             if changed:
-                self._book.forget_models()
+                self._book.forget_models(self._wired.clock.now())
+                await self._note_revision()
                 self._news.set()
                 _log.info("the config is followed at revision %s", self._live.revision[:12])
 
     async def _keep_sharing(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(COOLDOWNS_EVERY_S):
+                async with asyncio.timeout(self._share_every_s()):
                     await self._news.wait()
                 # The request that fell back is answered first, and others may have more to tell.
                 await asyncio.sleep(TOLD_AFTER_S)
             self._news.clear()
             await self._share_cooldowns()
+
+    async def _note_revision(self) -> None:
+        """Keep the config's revision; one that changed while nothing ran has other models."""
+        location = self._wired.app.ports.store.location
+        key = f"gateway.config.{revision_of(location.encode())[:16]}"
+        with contextlib.suppress(StorageError):
+            before = await self._memory.get(key)
+            if before == self._live.revision:
+                return
+            if before is not None:
+                self._book.forget_models(self._wired.clock.now())
+                self._news.set()
+            await self._memory.put(key, self._live.revision)
+
+    def _suspect(self, hop: Hop, reason: FailureReason) -> None:
+        """Ask a hop ourselves whether what a caller's request was told is true of all."""
+        key = (str(hop.ref), reason)
+        if key not in self._suspects and not self._tools.stopping:
+            self._suspects.add(key)
+            self._spawn(self._confirm(hop, reason))
+
+    async def _confirm(self, hop: Hop, reason: FailureReason) -> None:
+        ports, settings = self._wired.app.ports, self._wired.settings
+        try:
+            (verdict,) = await probe(
+                [target_of(hop, settings.env)],
+                ports.upstream,
+                None,
+                timeout_s=settings.timeouts.probe_s,
+            )
+            settle(self._book, hop, reason, verdict, self._wired.clock.now())
+            self._news.set()
+        finally:
+            self._suspects.discard((str(hop.ref), reason))
+
+    async def _keep_probing(self) -> None:
+        while True:
+            await asyncio.sleep(PROBES_LOOK_S)
+            await self.probe_the_cooling()
+
+    async def probe_the_cooling(self) -> None:
+        """Ask what is out for hours for one token, every ten minutes, in one process of all."""
+        now, memory = self._wired.clock.now(), self._memory
+        out = to_probe(self._book.rows(), self._live.view, self._live.around, now)
+        if not out:
+            return
+        with contextlib.suppress(StorageError):
+            last = await memory.get(_PROBED)
+            if last and timedelta(0) <= now - datetime.fromisoformat(last) < PROBE_EVERY:
+                return
+            await memory.put(_PROBED, now.isoformat())
+        for hop, reason in out:
+            self._suspect(hop, reason)
+
+    def _share_every_s(self) -> float:
+        """Return how soon to look for what others have ended: sooner while something is out."""
+        now = self._wired.clock.now()
+        out = any(row.holds(now) for row in self._book.rows())
+        return COOLDOWNS_OUT_S if out else COOLDOWNS_EVERY_S
 
     async def _share_cooldowns(self) -> None:
         """Tell the other processes of our cool-downs, and hear of theirs.
@@ -207,15 +282,13 @@ class GatewayService:
         """
         log, now = self._wired.app.ports.log, self._wired.clock.now()
         with contextlib.suppress(StorageError):
+            # Heard first: what proof has ended meanwhile is not told any more.
+            self._book.merge(await log.cooldowns(now - KEPT), now)
             news = self._book.untold()
             # All at once: a failover must not wait behind a transaction for each.
-            if begun := [row for _, row in news if row is not None]:
-                await log.set_cooldown(*begun)
-            if ended := [scope for scope, row in news if row is None]:
-                await log.clear_cooldown(*ended)
-            for scope, row in news:
-                self._book.told(scope, row)
-            self._book.merge(await log.cooldowns(now), now)
+            await log.set_cooldown(*news)
+            for row in news:
+                self._book.told(row)
 
     async def _warm(self) -> None:
         """Look prices up before the first request: the library takes a while to import."""

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, and_, delete, or_, select
 
 from adapters.storage import schema
 from adapters.storage.codec import MUTE_SCOPE, context_in, context_out, event_key, gaps_in
 from adapters.storage.database import Database, upsert
 from bot.models import FailureReason
 from bot.ports import Cooldown, FallbackEvent, IncidentRow
+from bot.ports.fallbacks import SKEW
 
 _cooldowns = schema.cooldowns
 _events = schema.fallback_events
@@ -27,28 +28,30 @@ class SqlFallbackLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def cooldowns(self, now: datetime) -> Sequence[Cooldown]:
-        """Return those still in force, the one that ends first first."""
+    async def cooldowns(self, after: datetime) -> Sequence[Cooldown]:
+        """Return those that end after an instant, the one that ends first first."""
         query = (
             select(_cooldowns)
-            .where(_cooldowns.c.until > now)
+            .where(_cooldowns.c.until > after)
             .order_by(_cooldowns.c.until, _cooldowns.c.scope)
         )
         rows = await self._database.read(lambda c: c.execute(query).all())
         return [
-            Cooldown(row.scope, FailureReason(row.reason), row.until, row.failures) for row in rows
+            Cooldown(
+                row.scope,
+                FailureReason(row.reason),
+                row.until,
+                row.failures,
+                row.since,
+                bool(row.named),
+            )
+            for row in rows
         ]
 
     async def set_cooldown(self, *cooldowns: Cooldown) -> None:
-        """Start or prolong some at once; one that lasts longer already stays."""
+        """Start, prolong or (by proof) end some at once."""
         if cooldowns:
             await self._database.write(lambda c: _cool_down(c, cooldowns))
-
-    async def clear_cooldown(self, *scopes: str) -> None:
-        """End some at once."""
-        await self._database.write(
-            lambda c: c.execute(delete(_cooldowns).where(_cooldowns.c.scope.in_(scopes)))
-        )
 
     async def events(self, since: datetime, limit: int) -> Sequence[FallbackEvent]:
         """Return the newest first."""
@@ -109,19 +112,32 @@ class SqlFallbackLog:
 def _cool_down(connection: Connection, cooldowns: Sequence[Cooldown]) -> None:
     row = upsert(connection, _cooldowns)
     rows = [
-        {"scope": c.scope, "reason": c.reason.value, "until": c.until, "failures": c.failures}
+        {
+            "scope": c.scope,
+            "reason": c.reason.value,
+            "until": c.until,
+            "failures": c.failures,
+            "since": c.since,
+            "named": c.named,
+        }
         # Writers that meet in the same rows meet in the same order, so none waits in a circle.
         for c in sorted(cooldowns, key=lambda c: c.scope)
     ]
+    known, new = _cooldowns.c, row.excluded
+    latest = max(c.since or c.until for c in cooldowns)
+    wins = or_(
+        # Proof ends what began before it; after proof, only what began after it counts.
+        and_(new.failures == 0, or_(known.since.is_(None), known.since <= new.until)),
+        and_(new.failures > 0, known.failures == 0, known.until <= new.since),
+        and_(new.failures > 0, known.failures > 0, known.until <= new.until),
+        # A clock that has been put back must not keep a cool-down of the future alive.
+        known.since > latest + SKEW,
+    )
     connection.execute(
         row.on_conflict_do_update(
-            index_elements=[_cooldowns.c.scope],
-            set_={
-                "reason": row.excluded.reason,
-                "until": row.excluded.until,
-                "failures": row.excluded.failures,
-            },
-            where=_cooldowns.c.until <= row.excluded.until,
+            index_elements=[known.scope],
+            set_={name: new[name] for name in rows[0] if name != "scope"},
+            where=wins,
         ),
         rows,
     )

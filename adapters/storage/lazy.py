@@ -178,19 +178,14 @@ class LazyFallbackLog:
         self._database = LazyDatabase(database) if isinstance(database, str) else database
         self._opened: SqlFallbackLog | None = None
 
-    async def cooldowns(self, now: datetime) -> Sequence[Cooldown]:
-        """Return those still in force."""
-        seen = self._database.look(lambda quick: quick.cooldowns(now))
-        return await self._open().cooldowns(now) if seen is None else seen
+    async def cooldowns(self, after: datetime) -> Sequence[Cooldown]:
+        """Return those that end after an instant."""
+        seen = self._database.look(lambda quick: quick.cooldowns(after))
+        return await self._open().cooldowns(after) if seen is None else seen
 
     async def set_cooldown(self, *cooldowns: Cooldown) -> None:
-        """Start or prolong some."""
+        """Start, prolong or (by proof) end some."""
         await self._open().set_cooldown(*cooldowns)
-
-    async def clear_cooldown(self, *scopes: str) -> None:
-        """End some."""
-        if not self._database.empty:
-            await self._open().clear_cooldown(*scopes)
 
     async def events(self, since: datetime, limit: int) -> Sequence[FallbackEvent]:
         """Return the newest first."""

@@ -83,15 +83,20 @@ class QuickReads:
         rows = self._rows("SELECT alive_at FROM services WHERE name = ?", service)
         return _each(rows, lambda r: time_of(r["alive_at"]))
 
-    def cooldowns(self, now: datetime) -> Sequence[Cooldown] | None:
-        """Return those still in force, the one that ends first first."""
+    def cooldowns(self, after: datetime) -> Sequence[Cooldown] | None:
+        """Return those that end after an instant, the one that ends first first."""
         rows = self._rows(
-            "SELECT * FROM cooldowns WHERE until > ? ORDER BY until, scope", micros_of(now)
+            "SELECT * FROM cooldowns WHERE until > ? ORDER BY until, scope", micros_of(after)
         )
         return _each(
             rows,
             lambda r: Cooldown(
-                r["scope"], FailureReason(r["reason"]), time_of(r["until"]), r["failures"]
+                r["scope"],
+                FailureReason(r["reason"]),
+                time_of(r["until"]),
+                r["failures"],
+                None if r["since"] is None else time_of(r["since"]),
+                bool(r["named"]),
             ),
         )
 

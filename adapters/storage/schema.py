@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -101,6 +102,8 @@ cooldowns = Table(
     Column("reason", String(32), nullable=False),
     Column("until", UtcMicros, nullable=False),
     Column("failures", Integer, nullable=False),
+    Column("since", UtcMicros),
+    Column("named", Boolean, nullable=False, server_default=false()),
 )
 
 fallback_events = Table(

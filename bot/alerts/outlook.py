@@ -113,7 +113,7 @@ class Outlooks:
         taken = {hop.provider.id for hop in hops if hop.provider}
         for preset in self.catalog.presets.values():
             hop = lone_hop(1, resolve(preset.name, view, self.catalog).ref, view, around)
-            cooling = hop.cooldown is not None and hop.cooldown.until > now
+            cooling = hop.cooldown is not None and hop.cooldown.holds(now)
             if hop.walked and not cooling and hop.provider and hop.provider.id not in taken:
                 return hop
         return None
@@ -206,7 +206,7 @@ def _further(hops: Sequence[Hop], now: datetime) -> list[Text]:
     found = []
     for hop in hops:
         cooling = hop.cooldown
-        if cooling and cooling.until > now and cooling.reason in _OWNERS:
+        if cooling and cooling.holds(now) and cooling.reason in _OWNERS:
             found.append(
                 text(
                     f"Also {REASONS[cooling.reason]}: ",

@@ -275,6 +275,7 @@ def judge(ctx: Context, picture: Picture, refs: list[ModelRef]) -> list[Caution]
         found += cautions.retired_target(ref, hop)
         if hop.facts and not hop.facts.gone:
             found += _unheard(ctx, ref, view)
+    found += cautions.unaccepted_formats(picture.hops)
     return [*found, *cautions.local_only_in_name(picture.hops)]
 
 

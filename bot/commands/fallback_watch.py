@@ -11,6 +11,7 @@ from bot.alerts.mute import QuietHours
 from bot.card import Card, Caution, Command, text
 from bot.commands.context import Context
 from bot.commands.data import chain_data, event_data, incident_data, sentence, warnings_data
+from bot.commands.fallback_retry import prove, still_cooling
 from bot.commands.model_read import status_warnings
 from bot.commands.picture import Picture, price_of, surroundings, take_picture
 from bot.commands.registry import Args
@@ -34,11 +35,10 @@ from bot.messages.fallback import (
     unmuted_card,
 )
 from bot.messages.progress import answered, asking
-from bot.models import ModelRef
 from bot.ports import ChainTest
 from bot.ports.alerts import ChannelTrouble
 from bot.routing.chain import AllowRule, Hop, allow_rule, lone_hop
-from bot.routing.probe import HopVerdict, ProbeTarget, probe
+from bot.routing.probe import HopVerdict, probe, target_of
 
 DEFAULT_EVENTS = timedelta(days=1)
 MOST_EVENTS = 50
@@ -86,7 +86,7 @@ async def test(ctx: Context, args: Args) -> Card:
     say(asking(sum(hop.skip is None for hop in hops), timeout_s))
     started = ctx.ports.clock.now()
     verdicts = await probe(
-        [_target(hop, ctx) for hop in hops],
+        [target_of(hop, ctx.settings.env) for hop in hops],
         ctx.ports.upstream,
         ctx.ports.lists,
         timeout_s=timeout_s,
@@ -94,11 +94,16 @@ async def test(ctx: Context, args: Args) -> Card:
     )
     wall_ms = (ctx.ports.clock.now() - started).total_seconds() * 1000
     rows = [_row(ctx, picture, hop, verdict) for hop, verdict in zip(hops, verdicts, strict=True)]
+    good = [row.hop for row in rows if row.verdict.verdict == "ok"]
+    now = ctx.ports.clock.now()
+    remaining = await prove(ctx, good, now)
+    known = picture.known.cooldowns if remaining is None else remaining
     words = TestWords(
         rows=rows,
         wall_ms=wall_ms,
         named=bool(args.words("models")),
         warnings=tuple(_test_warnings(ctx, picture, hops, bool(args.words("models")))),
+        cooling=frozenset(hop.position for hop in good if still_cooling(hop, known, now)),
     )
     await _remember(ctx, words)
     return test_card(words, _test_data(words))
@@ -176,21 +181,6 @@ def _asked(ctx: Context, picture: Picture, words: tuple[str, ...]) -> list[Hop]:
     return [lone_hop(i, ref, picture.view, around) for i, ref in enumerate(refs)]
 
 
-def _target(hop: Hop, ctx: Context) -> ProbeTarget:
-    provider = hop.provider
-    base = None
-    if provider is not None:
-        base = ctx.settings.env.get(provider.base_url_env or "") or provider.config_base_url
-    return ProbeTarget(
-        position=hop.position,
-        ref=hop.ref or ModelRef("", hop.written),
-        provider=provider,
-        base_override=base,
-        key=hop.key,
-        skip=str(hop.skip) if hop.skip else None,
-    )
-
-
 def _row(ctx: Context, picture: Picture, hop: Hop, verdict: HopVerdict) -> TestRow:
     price = picture.price(hop)
     if price is None and hop.ref:
@@ -223,6 +213,7 @@ def _test_warnings(ctx: Context, picture: Picture, hops: list[Hop], named: bool)
     if not named:
         found += cautions.losses(hops)
         found += cautions.local_only_in_name(picture.hops)
+        found += cautions.unaccepted_formats(picture.hops)
     return found
 
 

@@ -192,6 +192,16 @@ _FALLBACK = (
     ),
     Command(
         "fallback",
+        "retry",
+        "End cool-downs now, all or one model's",
+        CHANGE,
+        late("fallback_retry", "retry"),
+        (Param("model", Kind.MODEL, "The model to ask again"),),
+        Danger.CHANGES,
+        examples=("/fallback retry", "/fallback retry best"),
+    ),
+    Command(
+        "fallback",
         "set",
         "Replace the chain",
         CHANGE,

@@ -16,6 +16,16 @@ from bot.models import ModelRef
 from bot.spans import Command, text
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+_VENDORS = {
+    "claude-": "anthropic",
+    "gpt-": "openai",
+    "chatgpt-": "openai",
+    "o1": "openai",
+    "o3": "openai",
+    "o4": "openai",
+    "gemini-": "gemini",
+    "deepseek-": "deepseek",
+}
 _PRESET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 
 
@@ -61,6 +71,33 @@ def resolve(words: str, view: ConfigView, catalog: Catalog) -> Named:
     if parsed is not None and known_provider(parsed.provider, view, catalog):
         return Named(parsed, Via.MODEL, word)
     raise _unknown(word, view, catalog)
+
+
+def bare_model(word: str, view: ConfigView, catalog: Catalog) -> ModelRef | None:
+    """Find a model by its id alone: in the chain, in the config, else with its vendor."""
+    wanted = _bare(word)
+    if not wanted or "/" in word:
+        return None
+    models = [*chain_words(view), *view.aliases]
+    models += [
+        f"{id_}/{row['id']}"
+        for id_, table in view.providers.items()
+        for row in table.get("models") or ()
+        if isinstance(row, dict) and isinstance(row.get("id"), str)
+    ]
+    for one in models:
+        ref = written(one, view)
+        if ref is not None and _bare(ref.name) == wanted:
+            return ref
+    vendor = next((id_ for start, id_ in _VENDORS.items() if wanted.startswith(start)), None)
+    if vendor is None or not known_provider(vendor, view, catalog):
+        return None
+    return ModelRef.parse(f"{vendor}/{word.strip()}")
+
+
+def _bare(name: str) -> str:
+    # OpenRouter writes `4.5` where Anthropic writes `4-5`.
+    return name.strip().rpartition("/")[2].lower().replace(".", "-")
 
 
 def alias_target(word: str, view: ConfigView) -> ModelRef | None:

@@ -3,18 +3,22 @@
 OpenAI, Groq, DeepSeek `{error: {message, type, param, code}}`; Anthropic `{type, error: {type,
 message}}`; Gemini `{error: {code, message, status, details}}`, which its OpenAI layer puts in a
 list; OpenRouter `{error: {code, message, metadata}}`; Ollama `{error: "text"}`; FastAPI servers
-`{detail: …}`.
+`{detail: …}`; gateways and clouds `{code, message}`, `{error: "code", message}`,
+`{__type, message}`, `{errors: [{code, message}]}`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bot.dialects.wire import rows, table, words
 from bot.ports import Json
 
+_LABELS = ("code", "type", "status", "__type", "error_code")
+_MESSAGES = ("message", "detail", "msg", "error_msg", "Message")
+_MOST_NAME = 100
 _TITLE = re.compile(r"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 
 
@@ -22,8 +26,8 @@ _TITLE = re.compile(r"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 class ErrorBody:
     """An error as its sender put it; `names` are its code, type and status words, lower case.
 
-    `number` is a code that looks like an HTTP status. `envelope` is True when the body has the
-    shape of an API's own error.
+    `number` is a code that looks like an HTTP status, `fields` the error object itself. `envelope`
+    is True when the body has the shape of an API's own error.
     """
 
     message: str = ""
@@ -32,6 +36,7 @@ class ErrorBody:
     metadata: Mapping[str, Json] = field(default_factory=dict)
     details: tuple[Mapping[str, Json], ...] = ()
     envelope: bool = False
+    fields: Mapping[str, Json] = field(default_factory=dict)
 
 
 def read_error(body: Json) -> ErrorBody:
@@ -40,19 +45,46 @@ def read_error(body: Json) -> ErrorBody:
         body = body[0] if body else None
     body = table(body)
     error = body.get("error")
-    if isinstance(error, str) and error:
-        return ErrorBody(error, envelope=True)
-    if not isinstance(error, dict):
-        return ErrorBody(words(body.get("detail")) or words(body.get("message")))
-    code = error.get("code")
-    labels = (code, error.get("type"), error.get("status"))
+    if isinstance(error, dict) and isinstance(error.get("error"), dict) and "message" not in error:
+        error = error["error"]
+    errors = rows(body.get("errors"))
+    if not error and errors:
+        error = table(errors[0])
+    if not isinstance(error, dict) or not error:
+        return _flat(body)
+    labels = [error.get(name) for name in _LABELS] + [body.get("code"), body.get("type")]
     return ErrorBody(
-        message=words(error.get("message")),
-        names=frozenset(label.lower() for label in labels if isinstance(label, str)),
-        number=_http_number(code),
+        message=words(error.get("message")) or words(body.get("message")),
+        names=_names(labels),
+        number=_http_number(error.get("code")),
         metadata=table(error.get("metadata")),
         details=tuple(table(row) for row in rows(error.get("details"))),
         envelope=True,
+        fields=error,
+    )
+
+
+def _flat(body: Mapping[str, Json]) -> ErrorBody:
+    """Read an error whose fields stand at the top, with `error` as its message or its code."""
+    said = words(body.get("error"))
+    message = next((m for name in _MESSAGES if (m := words(body.get(name)))), "")
+    labels = [body.get(name) for name in _LABELS] + ([said] if message else [])
+    coded = body.get("code") is not None or body.get("object") == "error"
+    return ErrorBody(
+        message=message or said,
+        names=_names(labels),
+        number=_http_number(body.get("code")),
+        details=tuple(table(row) for row in rows(body.get("details"))),
+        envelope=bool(said) or (coded and bool(message)),
+        fields=body,
+    )
+
+
+def _names(labels: Iterable[Json]) -> frozenset[str]:
+    return frozenset(
+        label.rpartition("#")[2].lower()
+        for label in labels
+        if isinstance(label, str) and len(label) <= _MOST_NAME and label != "error"
     )
 
 

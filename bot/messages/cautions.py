@@ -11,8 +11,8 @@ from bot.config.naming import variable_in
 from bot.config.schema import ConfigView, ModelShape
 from bot.dialects.locality import is_cloud_model
 from bot.errors import StorageError
-from bot.messages.words import counted, listed, tokens
-from bot.models import ModelRef
+from bot.messages.words import FORMATS, counted, listed, tokens
+from bot.models import Dialect, ModelRef
 from bot.ports.alerts import ChannelTrouble
 from bot.ports.reloads import Confirmation, Pinned, Taken
 from bot.routing.chain import AllowRule, Hop, SkipReason, lost_on_the_way
@@ -101,6 +101,7 @@ def of_chain(
             Caution("no_fallbacks", "No fallbacks are configured.", Command("model fallback"))
         )
     found.extend(local_only_in_name(hops))
+    found.extend(unaccepted_formats(hops))
     found.extend(_retired_aliases(view, catalog))
     agents = [id_ for id_, choice in view.agents.items() if choice.shape is not ModelShape.ABSENT]
     if agents:
@@ -114,6 +115,23 @@ def of_chain(
             )
         )
     return found
+
+
+def unaccepted_formats(hops: Sequence[Hop]) -> list[Caution]:
+    """Warn that the gateway has no hop at all for the callers of a format."""
+    spoken = {d for hop in hops if hop.provider and hop.walked for d in hop.provider.endpoints}
+    if not spoken:
+        return []
+    return [
+        Caution(
+            "format",
+            f"No model of the chain accepts {FORMATS[dialect]}-format requests: "
+            "the gateway answers them with a 400.",
+            Command("fallback add MODEL"),
+        )
+        for dialect in (Dialect.OPENAI, Dialect.ANTHROPIC)
+        if dialect not in spoken
+    ]
 
 
 def _together(found: list[Caution], hops: Sequence[Hop]) -> list[Caution]:

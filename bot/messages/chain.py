@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from bot.card import Code, Span, Strong, Text, When, text
+from bot.card import Code, Span, Strong, Text, When, WhenStyle, text
 from bot.messages.words import joined, per_million
 from bot.models import FailureReason, Price
 from bot.routing.chain import Hop, SkipReason
@@ -48,10 +48,11 @@ def state(hop: Hop, hops: Sequence[Hop], now: datetime) -> Text:
     """Say in a few words whether a hop would be asked."""
     if hop.skip is not None:
         return text(f"skipped: {skip_words(hop, hops)}")
-    if hop.cooldown and hop.cooldown.until > now:
-        return text(
-            f"cooling down ({REASONS[hop.cooldown.reason]}) until ", When(hop.cooldown.until)
-        )
+    cooling = hop.cooldown
+    if cooling and cooling.holds(now):
+        # A time more than a day away says nothing without its date.
+        style = WhenStyle.DATE_TIME if cooling.until - now > timedelta(days=1) else WhenStyle.TIME
+        return text(f"cooling down ({REASONS[cooling.reason]}) until ", When(cooling.until, style))
     if hop.facts and hop.facts.retired_on:
         return text(f"retired {hop.facts.retired_on}")
     if hop.facts and hop.facts.misspelt:

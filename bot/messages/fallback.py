@@ -57,12 +57,16 @@ class TestRow:
 
 @dataclass(frozen=True, slots=True)
 class TestWords:
-    """What the test card shows; `named` when models were given instead of the chain."""
+    """What the test card shows; `named` when models were given instead of the chain.
+
+    `cooling` holds the positions of hops that answered and would be passed over all the same.
+    """
 
     rows: Sequence[TestRow]
     wall_ms: float
     named: bool
     warnings: tuple[Caution, ...]
+    cooling: frozenset[int] = frozenset()
 
     @property
     def chain_ok(self) -> bool:
@@ -71,8 +75,9 @@ class TestWords:
 
     @property
     def would_serve(self) -> str | None:
-        """The first hop that answered."""
-        return next((row.model for row in self.rows if row.verdict.verdict == "ok"), None)
+        """The first hop that answered and is not cooling down all the same."""
+        good = (row for row in self.rows if row.verdict.verdict == "ok")
+        return next((row.model for row in good if row.hop.position not in self.cooling), None)
 
     @property
     def cost_usd(self) -> Decimal:
@@ -344,6 +349,25 @@ def acknowledged_card(incident_id: int, actor: Actor, data: dict[str, Any]) -> C
             text("The incident's message keeps updating; you get a reply there when it ends."),
         ),
         visibility=Visibility.PRIVATE,
+        data=data,
+    )
+
+
+def retried_card(
+    over: Sequence[tuple[str, FailureReason]], model: str, actor: Actor, data: dict[str, Any]
+) -> Card:
+    """Say which cool-downs were ended; `model` when it was asked for one alone."""
+    if not over:
+        title = text("No cool-down to end", f" for {model}" if model else "")
+        body: tuple[Text, ...] = (text("Failure counts are reset."),)
+    else:
+        title = text(Strong("Retrying now"), f": {counted(len(over), 'cool-down')} ended")
+        body = tuple(text(Code(scope), f" · {REASONS[reason]}") for scope, reason in over)
+    return Card(
+        title=title,
+        tone=Tone.CHANGE if over else Tone.NEUTRAL,
+        body=(*body, text(f"By {actor.name}.")),
+        buttons=(Button("Test chain", Action("fallback test")),),
         data=data,
     )
 

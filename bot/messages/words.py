@@ -6,7 +6,7 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
 from bot.card import Code, Span, Text, text
-from bot.models import Price
+from bot.models import Dialect, Price
 
 
 def money(amount_usd: Decimal) -> str:
@@ -115,3 +115,11 @@ def listed(names: list[str]) -> str:
 def counted(count: int, one: str, many: str | None = None) -> str:
     """Write a number with its noun."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+FORMATS = {
+    Dialect.OPENAI: "OpenAI",
+    Dialect.ANTHROPIC: "Anthropic",
+    Dialect.GEMINI: "Gemini",
+    Dialect.OLLAMA: "Ollama",
+}

@@ -7,9 +7,9 @@ import re
 
 from bot.dialects.error_body import ErrorBody, read_error
 from bot.durations import shorten
-from bot.models import FailureReason
+from bot.models import FailureReason, ModelRef
 from bot.routing.redact import redact
-from bot.routing.signals import reason_of
+from bot.routing.signals import meaning_of
 
 _R = FailureReason
 _CONTRACT = frozenset(FailureReason)
@@ -103,7 +103,7 @@ def reason_in(text: str, provider: str = "") -> FailureReason | None:
     text = text[:_READ_CHARACTERS]
     found = _STATUS.match(text) or _STATUS_WITHIN.search(text)
     if found is not None:
-        return reason_of(provider, int(found[1]), _error_in(text), text)
+        return meaning_of(ModelRef(provider, ""), int(found[1]), _error_in(text), text).reason
     lowered = text.lower()
     for words, reason in _WORDS:
         if words.search(lowered):

@@ -4,24 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.models import FailureReason
 from bot.outage import Gap
 
+SKEW = timedelta(minutes=1)
+"""How far two machines' clocks may be apart."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cooldown:
-    """A provider's key, or one model, that is left alone until `until`.
+    """A key, or one model under a key, that is left alone until `until`.
 
-    `scope` is `provider#digest-of-key` or `provider/model`; `failures` counts in a row.
+    `scope` is `provider#digest-of-key` or `provider/model#digest-of-key`; `failures` counts in a
+    row. With 0 failures it is the opposite: proof, at `until`, that the scope is in order.
+    `named` is True when the provider itself said until when.
     """
 
     scope: str
     reason: FailureReason
     until: datetime
     failures: int = 1
+    since: datetime | None = None
+    named: bool = False
+
+    def holds(self, now: datetime) -> bool:
+        """Return whether it is in force."""
+        # One that begins in the future was noted by a clock that has been put back since.
+        begun = self.since is None or self.since <= now + SKEW
+        return self.failures > 0 and begun and now < self.until
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +94,15 @@ class IncidentRow:
 class FallbackLog(Protocol):
     """Cool-downs, fallback events, incidents and the mute. Raises StorageError."""
 
-    async def cooldowns(self, now: datetime) -> Sequence[Cooldown]:
-        """Return those still in force."""
+    async def cooldowns(self, after: datetime) -> Sequence[Cooldown]:
+        """Return those that end after an instant, proofs among them, the soonest first."""
         ...
 
     async def set_cooldown(self, *cooldowns: Cooldown) -> None:
-        """Start or prolong some, all of them or none; one that lasts longer already stays."""
-        ...
+        """Start, prolong or (by proof) end some, all of them or none.
 
-    async def clear_cooldown(self, *scopes: str) -> None:
-        """End some."""
+        One that lasts longer already stays, and what began before a proof does not outlive it.
+        """
         ...
 
     async def events(self, since: datetime, limit: int) -> Sequence[FallbackEvent]:

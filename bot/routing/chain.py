@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import PurePath
@@ -17,7 +17,7 @@ from bot.dialects.custom import custom_provider
 from bot.dialects.locality import is_private, located
 from bot.models import ModelFacts, ModelRef, Provider, Secret
 from bot.ports import Cooldown
-from bot.routing.cooldown import Scope
+from bot.routing.cooldown import Scope, covering
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -161,13 +161,11 @@ def key_of(provider: Provider, env: Mapping[str, str]) -> tuple[Secret | None, s
     return None, provider.key_env
 
 
-def cooling(
-    ref: ModelRef, provider: Provider, key: Secret | None, cooldowns: Iterable[Cooldown]
-) -> Cooldown | None:
-    """Return the cool-down that covers a model, the longest first."""
-    scope = Scope.of(provider.id, key, ref)
-    found = [c for c in cooldowns if c.scope in (scope.key, scope.model)]
-    return max(found, key=lambda c: c.until, default=None)
+def scope_of(hop: Hop) -> Scope | None:
+    """Return what a hop's failures count against; None for one that cannot be asked at all."""
+    if hop.ref is None or hop.provider is None:
+        return None
+    return Scope.of(hop.provider.id, hop.key, hop.ref)
 
 
 def lost_on_the_way(hops: Sequence[Hop]) -> list[tuple[Hop, list[str]]]:
@@ -227,7 +225,9 @@ def _hop(
         key_name=key_name,
         allowed=allowed,
         skip=skip,
-        cooldown=cooling(ref, provider, key, around.cooldowns) if ref and provider else None,
+        cooldown=covering(Scope.of(provider.id, key, ref), around.cooldowns)
+        if ref and provider
+        else None,
         facts=_facts(ref, provider, view, around.catalog) if ref else None,
     )
 

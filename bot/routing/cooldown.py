@@ -1,16 +1,16 @@
 """Cool-downs: who is left alone, for how long, and when one trial is let through again.
 
-A rate limit, a refused key or an empty account cools at once; trouble that may pass only after
-two failures in a row. A cool-down belongs to a provider's key, or, for a model that does not
-exist, to that model until the config changes.
+A rate limit cools at once, trouble that may pass after two failures in a row; both count against
+one model under one key, and against the key once two of its models are out or the refusal names
+the account. A refused key or an empty account cools the key. A good answer proves a scope in order.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from bot.models import FailureReason, ModelRef, Secret
@@ -19,17 +19,19 @@ from bot.ports import Cooldown
 RATE_LIMIT_STEPS = tuple(timedelta(minutes=m) for m in (1, 5, 25, 60))
 PASSING_STEPS = (timedelta(seconds=15), timedelta(minutes=1), timedelta(minutes=5))
 OWNERS_TURN = timedelta(hours=5)
-LONGEST = timedelta(days=1)
+MISSING = timedelta(days=1)
+LONGEST = timedelta(days=7)
+UNCONFIRMED = timedelta(minutes=1)
 PASSING_LIMIT = 2
+KEPT = timedelta(days=1)
+"""How long one that is over stands for the trial that is still to come."""
 
-PASSING = frozenset(
-    {
-        FailureReason.SERVER_ERROR,
-        FailureReason.TIMEOUT,
-        FailureReason.NETWORK,
-        FailureReason.BAD_RESPONSE,
-    }
-)
+OWNERS = frozenset({FailureReason.AUTH, FailureReason.BILLING})
+"""What counts against the key and ends when its owner acts."""
+CONFIRMED = OWNERS | {FailureReason.MODEL_NOT_FOUND}
+"""What one caller's mistake may look like: only our own probe makes it last hours, or ends it."""
+DISPROVED = timedelta(minutes=1)
+"""How long real traffic is not believed after a probe has found it wrong."""
 
 
 class Gate(StrEnum):
@@ -41,9 +43,16 @@ class Gate(StrEnum):
     TRIED = "tried"
 
 
+class Reach(StrEnum):
+    """What a refusal is about, where that is not what its reason usually is about."""
+
+    KEY = "key"
+    MODEL = "model"
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a hop's failures count against: its provider's key, and its model."""
+    """What a hop's failures count against: its provider's key, and its model under that key."""
 
     key: str
     model: str
@@ -52,18 +61,31 @@ class Scope:
     def of(cls, provider_id: str, key: Secret | None, ref: ModelRef) -> Scope:
         """Name a hop's scopes; the key appears as a short digest only."""
         digest = hashlib.sha256(key.reveal().encode()).hexdigest()[:8] if key else "none"
-        return cls(f"{provider_id}#{digest}", f"{provider_id}/{ref.name}")
+        return cls(f"{provider_id}#{digest}", f"{provider_id}/{ref.name}#{digest}")
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The key's scope and the model's."""
+        return self.key, self.model
 
 
-def how_long(reason: FailureReason, failures: int, retry_after_s: float | None) -> timedelta | None:
-    """Decide for how long to leave a scope alone after so many failures in a row.
+def how_long(
+    reason: FailureReason,
+    failures: int,
+    retry_after_s: float | None,
+    *,
+    confirmed: bool = True,
+) -> timedelta | None:
+    """Return for how long to leave a scope alone after so many failures in a row.
 
     None means not at all yet.
     """
-    if reason in (FailureReason.AUTH, FailureReason.BILLING):
+    if reason in CONFIRMED and not confirmed:
+        return UNCONFIRMED
+    if reason in OWNERS:
         return OWNERS_TURN
     if reason is FailureReason.MODEL_NOT_FOUND:
-        return LONGEST
+        return MISSING
     if reason is FailureReason.RATE_LIMIT:
         if retry_after_s is not None and retry_after_s >= 0:
             return min(timedelta(seconds=max(retry_after_s, 1)), LONGEST)
@@ -71,6 +93,22 @@ def how_long(reason: FailureReason, failures: int, retry_after_s: float | None) 
     if failures < PASSING_LIMIT:
         return None
     return PASSING_STEPS[min(failures - PASSING_LIMIT, len(PASSING_STEPS) - 1)]
+
+
+def proof(scope: Scope, now: datetime) -> list[Cooldown]:
+    """Return the rows that end a hop's cool-downs and failure counts in every process."""
+    return [ended(name, now) for name in scope.names]
+
+
+def ended(name: str, now: datetime) -> Cooldown:
+    """Return the row that ends whatever of a scope began before `now`."""
+    return Cooldown(name, FailureReason.SERVER_ERROR, now, 0, now)
+
+
+def covering(scope: Scope, rows: Sequence[Cooldown]) -> Cooldown | None:
+    """Return the cool-down that covers a hop, the longest first."""
+    found = [row for row in rows if row.failures and row.scope in scope.names]
+    return max(found, key=lambda row: row.until, default=None)
 
 
 @dataclass(slots=True)
@@ -84,38 +122,38 @@ class CooldownBook:
     _rows: dict[str, Cooldown] = field(default_factory=dict)
     _failures: dict[str, int] = field(default_factory=dict)
     _trials: set[str] = field(default_factory=set)
-    _untold: dict[str, Cooldown | None] = field(default_factory=dict)
+    _untold: dict[str, Cooldown] = field(default_factory=dict)
+    _proofs: dict[str, datetime] = field(default_factory=dict)
+    _disproved: dict[tuple[str, FailureReason], datetime] = field(default_factory=dict)
+    _answered_at: dict[str, datetime] = field(default_factory=dict)
 
     def rows(self) -> list[Cooldown]:
         """Return every cool-down, those that are over included."""
         return list(self._rows.values())
 
     def gate(self, scope: Scope, now: datetime) -> Gate:
-        """Decide whether a hop may be asked; a trial must be settled by what becomes of it."""
+        """Return whether a hop may be asked; a trial must be settled by what becomes of it."""
         gate = Gate.OPEN
-        for name in (scope.key, scope.model):
+        for name in scope.names:
             row = self._rows.get(name)
             if row is None:
                 continue
-            if row.until > now:
+            if row.holds(now):
                 return Gate.COOLING
-            gate = Gate.TRIED if name in self._trials else Gate.TRIAL
-            if gate is Gate.TRIED:
-                return gate
+            gate = Gate.TRIED if name in self._trials or gate is Gate.TRIED else Gate.TRIAL
         return gate
 
     def row(self, scope: Scope) -> Cooldown | None:
         """Return the cool-down that covers a hop, the longest first."""
-        rows = [r for name in (scope.key, scope.model) if (r := self._rows.get(name))]
-        return max(rows, key=lambda r: r.until, default=None)
+        return covering(scope, [row for n in scope.names if (row := self._rows.get(n))])
 
     def begin_trial(self, scope: Scope) -> None:
         """Let one request through; the others see TRIED until it is settled."""
-        self._trials.update(name for name in (scope.key, scope.model) if name in self._rows)
+        self._trials.update(name for name in scope.names if name in self._rows)
 
     def end_trial(self, scope: Scope) -> None:
         """Forget a trial that ended without a verdict, such as a caller who hung up."""
-        self._trials.difference_update((scope.key, scope.model))
+        self._trials.difference_update(scope.names)
 
     def failed(
         self,
@@ -125,75 +163,126 @@ class CooldownBook:
         now: datetime,
         *,
         trial: bool = False,
+        reach: Reach | None = None,
+        confirmed: bool = True,
     ) -> Cooldown | None:
         """Count a failure; return the new cool-down when it starts or grows one."""
         if trial:
             self.end_trial(scope)
-        name = scope.model if reason is FailureReason.MODEL_NOT_FOUND else scope.key
+        about_key = reach is Reach.KEY or (reason in OWNERS and reach is None)
+        name = scope.key if about_key else scope.model
         known = self._rows.get(name)
-        if known is not None and known.until > now:
+        if known is not None and known.holds(now) and not (confirmed and reason in CONFIRMED):
             # Requests that were under way when it began are no further evidence.
+            return None
+        if not confirmed and now - self._disproved.get((name, reason), _NEVER) < DISPROVED:
             return None
         failures = max(self._failures.get(name, 0), known.failures if known else 0) + 1
         self._failures[name] = failures
-        span = how_long(reason, failures, retry_after_s)
+        span = how_long(reason, failures, retry_after_s, confirmed=confirmed)
         if span is None:
             return None
-        row = self._rows[name] = self._untold[name] = Cooldown(name, reason, now + span, failures)
+        named = reason is FailureReason.RATE_LIMIT and retry_after_s is not None
+        row = Cooldown(name, reason, now + span, failures, now, named)
+        self._begin(row)
+        if not about_key and self._widens(scope, row, now):
+            self._begin(Cooldown(scope.key, reason, row.until, failures, now, named))
         return row
 
-    def answered(self, scope: Scope, *, trial: bool = False) -> list[str]:
+    def answered(self, scope: Scope, now: datetime, *, trial: bool = False) -> list[str]:
         """Note a good answer; return the scopes whose cool-down it ended.
 
-        Only a trial ends one: other answers were asked for before it began.
+        Only a trial ends one: other answers were asked for before it began. An answer says
+        nothing of the key's other models.
         """
+        self._answered_at[scope.key] = now
         if trial:
             self.end_trial(scope)
-            return [name for name in (scope.key, scope.model) if self._end(name)]
-        for name in (scope.key, scope.model):
+            return [name for name in scope.names if self._end(name, now)]
+        for name in scope.names:
             if name in self._failures and name not in self._rows:
                 del self._failures[name]
         return []
 
-    def untold(self) -> list[tuple[str, Cooldown | None]]:
-        """Return what the other processes do not know yet; None is an end."""
-        return list(self._untold.items())
+    def prove(self, scope: Scope, now: datetime, *, disproved: FailureReason | None = None) -> None:
+        """End a hop's cool-downs and failure counts here and, once told, everywhere.
 
-    def told(self, scope: str, row: Cooldown | None) -> None:
+        `disproved` is what real traffic said of it, and wrongly.
+        """
+        if disproved is not None:
+            self._disproved.update({(name, disproved): now for name in scope.names})
+        for row in proof(scope, now):
+            self._prove(row)
+            self._untold[row.scope] = row
+
+    def untold(self) -> list[Cooldown]:
+        """Return what the other processes do not know yet."""
+        return list(self._untold.values())
+
+    def told(self, row: Cooldown) -> None:
         """Note that the others can see it, unless it has moved on meanwhile."""
-        if scope in self._untold and self._untold[scope] is row:
-            del self._untold[scope]
+        if self._untold.get(row.scope) is row:
+            del self._untold[row.scope]
 
     def merge(self, rows: Sequence[Cooldown], now: datetime) -> None:
-        """Take over the rows in force that every process knows; what is untold stays as it is.
+        """Take over what every process knows; what is untold stays, unless proof came after it.
 
-        One of ours that is in force but gone there was ended by another process; one that is
-        over is kept for a day, since it stands for the trial that is still to come.
+        One that is over is kept for a day, since it stands for the trial that is still to come.
         """
-        theirs = {row.scope: row for row in rows if row.scope not in self._untold}
+        for row in rows:
+            if not row.failures:
+                if row.until > self._proofs.get(row.scope, _NEVER):
+                    self._prove(row)
+            elif row.scope not in self._untold:
+                self._rows[row.scope] = row
         for name, row in list(self._rows.items()):
-            if name in theirs or name in self._untold:
-                continue
-            if row.until > now or now - row.until > LONGEST:
+            if now - row.until > KEPT and name not in self._untold:
                 del self._rows[name]
                 self._failures.pop(name, None)
-        self._rows.update(theirs)
 
-    def forget_models(self) -> None:
+    def forget_models(self, now: datetime) -> None:
         """End what only holds until the config changes."""
         for name, row in list(self._rows.items()):
             if row.reason is FailureReason.MODEL_NOT_FOUND:
-                self._end(name)
+                self._end(name, now)
 
-    def _end(self, name: str) -> bool:
-        self._failures.pop(name, None)
-        if self._rows.pop(name, None) is None:
+    def _widens(self, scope: Scope, row: Cooldown, now: datetime) -> bool:
+        """Return whether a second model of the key is out, and none has answered since."""
+        provider, _, digest = scope.key.partition("#")
+        if row.reason is FailureReason.MODEL_NOT_FOUND:
             return False
-        self._untold[name] = None
+        siblings = [
+            other
+            for name, other in self._rows.items()
+            if name.startswith(f"{provider}/")
+            and name.endswith(f"#{digest}")
+            and name != scope.model
+            and other.holds(now)
+            and other.reason is not FailureReason.MODEL_NOT_FOUND
+        ]
+        answered_at = self._answered_at.get(scope.key, _NEVER)
+        return any(other.since is None or other.since >= answered_at for other in siblings)
+
+    def _begin(self, row: Cooldown) -> None:
+        self._rows[row.scope] = self._untold[row.scope] = row
+
+    def _prove(self, row: Cooldown) -> None:
+        self._proofs[row.scope] = row.until
+        known = self._rows.get(row.scope)
+        if known is None or known.since is None or known.since <= row.until:
+            self._rows.pop(row.scope, None)
+            self._failures.pop(row.scope, None)
+            self._trials.discard(row.scope)
+            self._untold.pop(row.scope, None)
+
+    def _end(self, name: str, now: datetime) -> bool:
+        if name not in self._rows:
+            self._failures.pop(name, None)
+            return False
+        row = ended(name, now)
+        self._prove(row)
+        self._untold[name] = row
         return True
 
 
-def first_due(scopes: Iterable[tuple[int, Scope]], book: CooldownBook) -> int | None:
-    """Return the index of the hop whose cool-down ends first, for when all are cooling."""
-    due = [(row.until, index) for index, scope in scopes if (row := book.row(scope))]
-    return min(due)[1] if due else None
+_NEVER = datetime.min.replace(tzinfo=UTC)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 from bot.dialects.answer import AnswerState, answer_state
@@ -14,15 +12,15 @@ from bot.dialects.error_body import ErrorBody, is_page, page_title, read_error
 from bot.dialects.stream import Ending, StreamEvent
 from bot.dialects.wire import load_json, rows, table, words
 from bot.durations import shorten
-from bot.models import Dialect, FailureReason, Secret
+from bot.models import Dialect, FailureReason, ModelRef, Secret
 from bot.ports import Json
+from bot.routing.cooldown import Reach
 from bot.routing.redact import redact
-from bot.routing.signals import names_route, page_reason, reason_of
+from bot.routing.retry_after import retry_after_s
+from bot.routing.signals import Lack, Meant, meaning_of, names_lack, names_route, page_meaning
 
-LONGEST_RETRY_AFTER_S = 7 * 86400.0
 _DETAIL_CHARACTERS = 200
 _READ_BYTES = 64 * 1024
-_DELAY = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 _OWN_REASON_INSIDE_200 = frozenset({401, 402, 403, 429})
 # What Anthropic calls the statuses that have a reason of their own inside a 200.
 _NUMBERS = {
@@ -34,10 +32,15 @@ _NUMBERS = {
 
 
 class Outcome(StrEnum):
-    """What to do with an answer: hand it on as good, hand it back as it is, or go to the next."""
+    """What to do with an answer: hand it on as good, hand it back as it is, or go to the next.
+
+    UNFIT is a hop that cannot take this one request, which another may: nothing is held against
+    it, and its words are the caller's where no other answers.
+    """
 
     OK = "ok"
     CALLER = "caller"
+    UNFIT = "unfit"
     FAILED = "failed"
 
 
@@ -46,7 +49,9 @@ class Verdict:
     """What an answer means.
 
     `reason` is set on a failure. `retry_after_s` is what the provider asked for. `retry_same` is
-    True where asking the same hop once more may help. `detail` is short and without secrets.
+    True where asking the same hop once more may help. `lack` is what an unfit hop has too little
+    of, `reach` what a refusal is about where that is unusual. `detail` is short and without
+    secrets.
     """
 
     outcome: Outcome
@@ -54,6 +59,8 @@ class Verdict:
     retry_after_s: float | None = None
     retry_same: bool = False
     detail: str = ""
+    lack: Lack | None = None
+    reach: Reach | None = None
 
     @property
     def ok(self) -> bool:
@@ -65,7 +72,7 @@ OK = Verdict(Outcome.OK)
 
 
 def classify(
-    provider_id: str,
+    asked: ModelRef,
     dialect: Dialect,
     status: int,
     headers: Mapping[str, str],
@@ -75,28 +82,29 @@ def classify(
     parsed: Json = None,
     secrets: Iterable[Secret | str] = (),
 ) -> Verdict:
-    """Judge a whole answer.
+    """Judge a whole answer to what was asked of a provider, by its id, and its model.
 
     `parsed` is its JSON where the caller has read it already; `now` is only needed to understand
-    a `retry-after` that names a date.
+    a wait that names an instant.
     """
     if 200 <= status < 300:
-        return _answered(provider_id, dialect, headers, body, parsed, secrets)
+        return _answered(asked.provider, dialect, headers, body, parsed, secrets)
     if 300 <= status < 400:
         return _failed(FailureReason.BAD_RESPONSE, f"HTTP {status}: a redirect", secrets)
     text = body[:_READ_BYTES].decode("utf-8", "replace")
     error = _error_in(body if parsed is None else b"", parsed)
     page = not error.envelope and is_page(header(headers, "content-type"), body)
-    reason = page_reason(status) if page else reason_of(provider_id, status, error, text)
+    meant = page_meaning(status) if page else meaning_of(asked, status, error, text)
     if answer_state(dialect, parsed) is AnswerState.GOOD:
         # Answers are never stored, whatever the status they come with.
         text = "with an answer"
     said = error.message or (page_title(text) or "a web page" if page else text)
     detail = f"HTTP {status}: {said}" if said.strip() else f"HTTP {status}, without a word"
-    if reason is None:
-        return Verdict(Outcome.CALLER, detail=_clean(detail, secrets))
+    if meant.reason is None:
+        return _not_failed(meant, _clean(detail, secrets))
     retry_same = header(headers, "x-should-retry").lower() != "false"
-    return _failed(reason, detail, secrets, retry_after_s(headers, error, now), retry_same)
+    wait_s = retry_after_s(headers, error, now)
+    return _failed(meant.reason, detail, secrets, wait_s, retry_same, meant.reach)
 
 
 def classify_stream(
@@ -142,24 +150,6 @@ def header(headers: Mapping[str, str], name: str) -> str:
     return value
 
 
-def retry_after_s(
-    headers: Mapping[str, str], error: ErrorBody, now: datetime | None
-) -> float | None:
-    """Return how long the provider asks to be left alone, at most a week."""
-    wait_s = _number(header(headers, "retry-after-ms"))
-    if wait_s is not None:
-        wait_s /= 1000
-    else:
-        asked = header(headers, "retry-after").strip()
-        wait_s = _number(asked)
-        if wait_s is None and asked and now is not None:
-            wait_s = _until(asked, now)
-    if wait_s is None:
-        delays = (_DELAY.fullmatch(words(row.get("retryDelay"))) for row in error.details)
-        wait_s = next((float(delay[1]) for delay in delays if delay), None)
-    return None if wait_s is None else min(max(wait_s, 0.0), LONGEST_RETRY_AFTER_S)
-
-
 def _answered(
     provider_id: str,
     dialect: Dialect,
@@ -202,17 +192,25 @@ def _error_inside(provider_id: str, body: Json, secrets: Iterable[Secret | str])
         error = next((read_error(c) for c in choices if c.get("error")), error)
     number = error.number or next((_NUMBERS[n] for n in error.names if n in _NUMBERS), None)
     said = f"an error inside a 200: {error.message or words(body) or 'without a word'}"
+    lack = names_lack(error)
+    if lack is not None:
+        return _not_failed(Meant(unfit=True, lack=lack), _clean(said, secrets))
     if number not in _OWN_REASON_INSIDE_200:
         return _failed(FailureReason.BAD_RESPONSE, said, secrets)
-    reason = reason_of(provider_id, number, error, str(body))
-    if reason is None:
-        return Verdict(Outcome.CALLER, detail=_clean(said, secrets))
-    return _failed(reason, said, secrets, retry_after_s({}, error, None))
+    meant = meaning_of(ModelRef(provider_id, ""), number, error, str(body)[:_READ_BYTES])
+    if meant.reason is None:
+        return _not_failed(meant, _clean(said, secrets))
+    return _failed(meant.reason, said, secrets, retry_after_s({}, error, None), reach=meant.reach)
 
 
 def _blocked(body: Json) -> Verdict:
     why = words(table(table(body).get("promptFeedback")).get("blockReason"))
     return Verdict(Outcome.CALLER, detail=_clean(f"content blocked {why}".strip(), ()))
+
+
+def _not_failed(meant: Meant, detail: str) -> Verdict:
+    outcome = Outcome.UNFIT if meant.unfit else Outcome.CALLER
+    return Verdict(outcome, detail=detail, lack=meant.lack)
 
 
 def _failed(
@@ -221,9 +219,11 @@ def _failed(
     secrets: Iterable[Secret | str],
     wait_s: float | None = None,
     retry_same: bool = False,
+    reach: Reach | None = None,
 ) -> Verdict:
     passing = reason is FailureReason.SERVER_ERROR and retry_same
-    return Verdict(Outcome.FAILED, reason, wait_s, passing, _clean(detail, secrets))
+    detail = _clean(detail, secrets)
+    return Verdict(Outcome.FAILED, reason, wait_s, passing, detail, reach=reach)
 
 
 def _error_in(body: bytes, parsed: Json) -> ErrorBody:
@@ -239,21 +239,3 @@ def _clean(detail: str, secrets: Iterable[Secret | str]) -> str:
     # Redact first, on more than is shown: a key must not survive by being cut in two.
     line = " ".join(redact(detail[: 20 * _DETAIL_CHARACTERS], secrets).split())
     return shorten(line, _DETAIL_CHARACTERS)
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if 0 <= number < float("inf") else None
-
-
-def _until(date: str, now: datetime) -> float | None:
-    try:
-        then = parsedate_to_datetime(date)
-    except ValueError:
-        return None
-    if then.tzinfo is None:
-        then = then.replace(tzinfo=now.tzinfo)
-    return (then - now).total_seconds()

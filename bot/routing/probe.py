@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from bot.dialects.wire import load_json
 from bot.errors import SettingsError
 from bot.models import Dialect, FailureReason, ModelRef, Provider, Secret, Usage
 from bot.ports import HttpAnswer, HttpRequest, Json, ModelLists, Upstream
+from bot.routing.chain import Hop
 from bot.routing.failure import OK, Outcome, Verdict, classify, route_missing
 from bot.routing.near import nearest
 from bot.routing.redact import redact
@@ -68,17 +69,34 @@ class _Asked:
     verdict: Verdict
 
 
+def target_of(hop: Hop, env: Mapping[str, str]) -> ProbeTarget:
+    """Return what to ask of a hop."""
+    provider = hop.provider
+    base = None
+    if provider is not None:
+        base = env.get(provider.base_url_env or "") or provider.config_base_url
+    return ProbeTarget(
+        position=hop.position,
+        ref=hop.ref or ModelRef("", hop.written),
+        provider=provider,
+        base_override=base,
+        key=hop.key,
+        skip=str(hop.skip) if hop.skip else None,
+    )
+
+
 async def probe(
     targets: Sequence[ProbeTarget],
     upstream: Upstream,
-    lists: ModelLists,
+    lists: ModelLists | None,
     *,
     timeout_s: float,
     told: Callable[[HopVerdict], None] = lambda verdict: None,
 ) -> list[HopVerdict]:
     """Ask every target at once, each within `timeout_s`; the verdicts are in the same order.
 
-    `told` gets each verdict as it comes.
+    `told` gets each verdict as it comes. Without `lists` no model is looked for that was probably
+    meant.
     """
 
     async def one(target: ProbeTarget) -> HopVerdict:
@@ -110,7 +128,7 @@ def probe_body(provider: Provider, dialect: Dialect, model: str) -> dict[str, An
 
 
 async def _probe_one(
-    target: ProbeTarget, upstream: Upstream, lists: ModelLists, timeout_s: float
+    target: ProbeTarget, upstream: Upstream, lists: ModelLists | None, timeout_s: float
 ) -> HopVerdict:
     provider, skip = target.provider, target.skip
     if skip is not None or provider is None:
@@ -123,7 +141,7 @@ async def _probe_one(
         return HopVerdict(target.position, target.ref, reason, reason, detail=detail)
     hop = _Hop(target, provider, upstream, timeout_s)
     verdict = hop.verdict(await hop.ask())
-    if verdict.verdict is not FailureReason.MODEL_NOT_FOUND:
+    if verdict.verdict is not FailureReason.MODEL_NOT_FOUND or lists is None:
         return verdict
     return replace(verdict, near=await hop.near(lists))
 
@@ -182,8 +200,10 @@ class _Hop:
                 usage=read_usage(asked.dialect, self.provider.id, body),
                 served_model=served_model(asked.dialect, body),
             )
-        # Our request is right, so whoever calls it wrong is not in order himself.
-        reason = verdict.reason or FailureReason.BAD_RESPONSE
+        # Our request is right and names nothing but a model: who calls it wrong is not in order.
+        absent = verdict.outcome is Outcome.UNFIT and answer.status in (404, 410)
+        usual = FailureReason.MODEL_NOT_FOUND if absent else FailureReason.BAD_RESPONSE
+        reason = verdict.reason or usual
         return replace(found, verdict=reason, reason=reason)
 
     async def near(self, lists: ModelLists) -> str | None:
@@ -223,14 +243,19 @@ class _Hop:
         if answer.status == 400 and _RAN_OUT in answer.body:
             return OK
         return classify(
-            self.provider.id, dialect, answer.status, answer.headers, answer.body, secrets=secrets
+            ModelRef(self.provider.id, self.target.ref.name),
+            dialect,
+            answer.status,
+            answer.headers,
+            answer.body,
+            secrets=secrets,
         )
 
 
 def _with_other_limit(body: dict[str, Any], asked: _Asked) -> dict[str, Any] | None:
     """Return the request with the limit's other name, when its name was the complaint."""
     sent = next((name for name in _LIMITS if name in body), None)
-    if sent is None or asked.verdict.outcome is not Outcome.CALLER:
+    if sent is None or asked.verdict.outcome not in (Outcome.CALLER, Outcome.UNFIT):
         return None
     if sent.encode() not in asked.answer.body:
         return None

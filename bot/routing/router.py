@@ -6,15 +6,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from bot.config.naming import resolve
+from bot.catalog import Catalog
+from bot.config.naming import bare_model, resolve
 from bot.config.schema import ConfigView
-from bot.models import Dialect, FailureReason
+from bot.errors import UnknownModelError
+from bot.models import Dialect, FailureReason, ModelRef
 from bot.ports import Cooldown
 from bot.routing.chain import Hop, SkipReason, Surroundings, chain_of
-from bot.routing.cooldown import CooldownBook, Gate, Scope, first_due
+from bot.routing.cooldown import OWNERS, CooldownBook, Gate, Reach, Scope
+from bot.routing.signals import Lack
 
 AUTO = frozenset({"", "auto", "changeover", "changeover/auto"})
 """Model names that mean the current primary."""
+
+OTHER_FORMAT = "speaks another dialect"
 
 
 class Fate(StrEnum):
@@ -64,14 +69,14 @@ def lane_of(
     """
     choice = view.default
     if asked.strip().lower() not in AUTO:
-        ref = resolve(asked, view, around.catalog).ref
+        ref = _meant(asked, view, around.catalog)
         choice = replace(choice, primary=str(ref))
     hops = chain_of(view, choice, replace(around, gateway=True))
     alone = not fallbacks and len(hops) > 1
     hops = hops[:1] if alone else hops
     speaking = [hop for hop in hops if _speaks(hop, dialect)]
     skipped = [
-        (hop, "speaks another dialect" if hop.provider.endpoints else "its api is not known here")
+        (hop, OTHER_FORMAT if hop.provider.endpoints else "its api is not known here")
         for hop in hops
         if hop.provider and hop not in speaking
     ]
@@ -97,9 +102,20 @@ def lane_of(
     return Lane(candidates, tuple(skipped), str(first.ref), barred, alone)
 
 
+def _meant(asked: str, view: ConfigView, catalog: Catalog) -> ModelRef:
+    try:
+        return resolve(asked, view, catalog).ref
+    except UnknownModelError:
+        # Agents send the ids of their own vendor for their sub-agents.
+        found = bare_model(asked, view, catalog)
+        if found is None:
+            raise
+        return found
+
+
 def _why(hop: Hop) -> str:
     if hop.skip is SkipReason.NO_KEY:
-        return f"no key: {hop.key_name} is not set"
+        return f"no API key ({hop.key_name})"
     return str(hop.skip).replace("_", " ")
 
 
@@ -107,14 +123,28 @@ def _speaks(hop: Hop, dialect: Dialect) -> bool:
     return hop.provider is not None and dialect in hop.provider.endpoints
 
 
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Why nothing of a lane answered.
+
+    `wait_s` is set when all of it is cooling down, `limited` when all are rate limited, `owners`
+    when only the keys' owners can help, `format` when no hop speaks the caller's dialect.
+    """
+
+    wait_s: float | None
+    limited: bool
+    owners: bool
+    format: bool
+
+
 @dataclass(slots=True)
 class Walk:
     """One request's way down its lane.
 
-    Ask `next` until it returns None; tell it of each candidate's end with `failed`, `refused`,
-    `answered` or `given_up`. A candidate that is cooling down is passed over; when all are, the
-    one due first is tried. When the last one asked had trouble that passes, and nobody is behind
-    it, it is asked once more.
+    Ask `next` until it returns None; note each candidate's end with `failed`, `refused`,
+    `answered` or `given_up`. A candidate that is cooling down is passed over; when no other is
+    left, those are asked too, the one due first first, but none before a time that its provider
+    named. When the last one asked had trouble that passes, it is asked once more.
     """
 
     lane: Lane
@@ -123,27 +153,33 @@ class Walk:
     fates: list[tuple[Candidate, Fate, FailureReason]] = field(default_factory=list)
     _at: int = 0
     _trial: bool = False
-    _last_chance: bool = False
+    _passed_over: list[Candidate] | None = None
     _again: Candidate | None = None
+    _last: bool = False
+    _lacks: dict[Lack, int | None] = field(default_factory=dict)
 
     def next(self, now: datetime) -> Candidate | None:
-        """Return the next candidate to ask, or None when there is nobody left."""
+        """Return the next candidate to ask, or None when no other is left."""
         while self._at < len(self.lane.candidates):
             candidate = self.lane.candidates[self._at]
             self._at += 1
+            if not self._suits(candidate):
+                continue
             gate = self.book.gate(candidate.scope, now)
             if gate in (Gate.OPEN, Gate.TRIAL):
                 return self._ask(candidate, trial=gate is Gate.TRIAL)
             row = self.book.row(candidate.scope)
             reason = row.reason if row else FailureReason.SERVER_ERROR
             self.fates.append((candidate, Fate.COOLING, reason))
-        if self._last_chance:
-            return None
-        self._last_chance = True
-        if self.attempts:
-            return self._ask(self._again, trial=False) if self._again else None
-        due = first_due([(i, c.scope) for i, c in enumerate(self.lane.candidates)], self.book)
-        return None if due is None else self._ask(self.lane.candidates[due], trial=True)
+        if self._passed_over is None:
+            self._passed_over = self._due(now)
+        while self._passed_over:
+            candidate = self._passed_over.pop(0)
+            if self._suits(candidate):
+                tried = self.book.gate(candidate.scope, now) is Gate.TRIED
+                return self._ask(candidate, trial=not tried)
+        again, self._again = self._again, None
+        return None if again is None else self._ask(again, trial=False, last=True)
 
     def failed(
         self,
@@ -153,30 +189,47 @@ class Walk:
         now: datetime,
         *,
         retry_same: bool = False,
+        reach: Reach | None = None,
+        confirmed: bool = True,
     ) -> Cooldown | None:
         """Note a failure; return the cool-down it starts.
 
         `retry_same` says that asking the same candidate once more may help.
         """
         self.fates.append((candidate, Fate.FAILED, reason))
-        row = self.book.failed(candidate.scope, reason, retry_after_s, now, trial=self._trial)
-        if retry_same and row is None:
+        row = self.book.failed(
+            candidate.scope,
+            reason,
+            retry_after_s,
+            now,
+            trial=self._trial,
+            reach=reach,
+            confirmed=confirmed,
+        )
+        cooling = self.book.gate(candidate.scope, now) is Gate.COOLING
+        if retry_same and not cooling and not self._last:
             self._again = candidate
         return row
 
-    def refused(self, candidate: Candidate) -> list[str]:
-        """Note that a fallback finds fault with the request; return what that ends.
+    def lacks(self, candidate: Candidate, lack: Lack) -> None:
+        """Note what a candidate lacks: from now on only who is known to have more is asked."""
+        facts = candidate.hop.facts
+        window = facts.context_window if facts else None
+        self._lacks[lack] = max(self._lacks.get(lack) or 0, window or 0)
 
-        The request may suit the hop it was meant for, so the next one is asked. Nothing is held
-        against the candidate: it answers.
+    def refused(self, candidate: Candidate, now: datetime) -> list[str]:
+        """Note that a candidate finds fault with the request; return what that ends.
+
+        The request may suit another hop, so the next one is asked. Nothing is held against the
+        candidate: it answers.
         """
         self.fates.append((candidate, Fate.REFUSED, FailureReason.BAD_RESPONSE))
-        return self.book.answered(candidate.scope, trial=self._trial)
+        return self.book.answered(candidate.scope, now, trial=self._trial)
 
-    def answered(self, candidate: Candidate) -> list[str]:
+    def answered(self, candidate: Candidate, now: datetime) -> list[str]:
         """Note a good answer, or that one has begun; return the scopes whose cool-down it ends."""
         trial, self._trial = self._trial, False
-        return self.book.answered(candidate.scope, trial=trial)
+        return self.book.answered(candidate.scope, now, trial=trial)
 
     def given_up(self, candidate: Candidate) -> None:
         """Note that the caller hung up, which says nothing of the candidate."""
@@ -203,10 +256,47 @@ class Walk:
         last = {candidate.name: (candidate, fate, why) for candidate, fate, why in self.fates}
         return [last[c.name] for c in self.lane.candidates if c.name in last]
 
-    def _ask(self, candidate: Candidate, *, trial: bool) -> Candidate:
+    def blocked(self, now: datetime) -> Blocked:
+        """Return why no candidate answered, and when the first may be asked again."""
+        lane = self.lane
+        rows = [self.book.row(candidate.scope) for candidate in lane.candidates]
+        holding = [row.until for row in rows if row and row.holds(now)]
+        wait_s = None
+        if holding and len(holding) == len(rows):
+            wait_s = max((min(holding) - now).total_seconds(), 1.0)
+        reasons = {reason for _, _, reason in self.ends()}
+        keyless = any(hop.skip is SkipReason.NO_KEY for hop, _ in lane.skipped)
+        return Blocked(
+            wait_s,
+            limited=reasons == {FailureReason.RATE_LIMIT},
+            owners=bool(reasons or keyless) and reasons <= OWNERS,
+            format=bool(lane.skipped)
+            and not lane.candidates
+            and all(why == OTHER_FORMAT for _, why in lane.skipped),
+        )
+
+    def _due(self, now: datetime) -> list[Candidate]:
+        """Return the candidates that were passed over and may be asked, soonest due first."""
+        due = []
+        for candidate, fate, _ in self.fates:
+            row = self.book.row(candidate.scope)
+            if fate is Fate.COOLING and not (row and row.named and row.holds(now)):
+                due.append((row.until if row else now, candidate))
+        return [candidate for _, candidate in sorted(due, key=lambda pair: pair[0])]
+
+    def _suits(self, candidate: Candidate) -> bool:
+        facts = candidate.hop.facts
+        for lack, window in self._lacks.items():
+            if lack is Lack.IMAGES and not (facts and facts.vision):
+                return False
+            if lack is Lack.CONTEXT and ((facts and facts.context_window) or 0) <= (window or 0):
+                return False
+        return True
+
+    def _ask(self, candidate: Candidate, *, trial: bool, last: bool = False) -> Candidate:
         self.attempts += 1
         self._again = None
-        self._trial = trial
+        self._trial, self._last = trial, last
         if trial:
             self.book.begin_trial(candidate.scope)
         return candidate

@@ -16,11 +16,13 @@ from adapters.storage.fallback_log import SqlFallbackLog
 from adapters.storage.lazy import LazyDatabase, LazyFallbackLog
 from bot.models import FailureReason
 from bot.ports import Cooldown, FallbackEvent, FallbackLog, IncidentRow
+from bot.routing.cooldown import ended
 from tests.databases import LookingFallbackLog
 from tests.fakes_storage import FakeFallbackLog
 
 NOW = datetime(2026, 3, 2, 9, 0, 0, 123457, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
 LIMIT = FailureReason.RATE_LIMIT
 
 
@@ -81,7 +83,7 @@ async def test_an_empty_log_knows_nothing(ground: Ground) -> None:
 
 
 async def test_an_empty_log_has_nothing_to_end(ground: Ground) -> None:
-    await ground.log.clear_cooldown("anthropic")
+    await ground.log.set_cooldown()
     await ground.log.mute(None)
     await ground.log.add_events([])
     assert list(await ground.log.events(NOW, 9)) == []
@@ -119,19 +121,36 @@ async def test_many_begin_and_end_at_once(ground: Ground) -> None:
     rows = [Cooldown(f"p{n}", LIMIT, NOW + MINUTE, n) for n in range(3)]
     await ground.log.set_cooldown(*reversed(rows))
     assert list(await ground.other.cooldowns(NOW)) == rows
-    await ground.log.clear_cooldown("p0", "p2", "nobody")
-    assert list(await ground.other.cooldowns(NOW)) == rows[1:2]
     await ground.log.set_cooldown()
-    await ground.log.clear_cooldown()
-    assert list(await ground.other.cooldowns(NOW)) == rows[1:2]
+    assert list(await ground.other.cooldowns(NOW)) == rows
 
 
-async def test_a_cleared_cooldown_is_gone(ground: Ground) -> None:
-    model = Cooldown("groq/llama", FailureReason.MODEL_NOT_FOUND, NOW + MINUTE)
-    await ground.log.set_cooldown(Cooldown("groq", LIMIT, NOW + MINUTE))
-    await ground.log.set_cooldown(model)
-    await ground.other.clear_cooldown("groq")
-    assert list(await ground.log.cooldowns(NOW)) == [model]
+async def test_proof_ends_what_began_before_it(ground: Ground) -> None:
+    key = Cooldown("groq#1", LIMIT, NOW + 9 * MINUTE, 3, NOW, named=True)
+    model = Cooldown("groq/llama#1", FailureReason.MODEL_NOT_FOUND, NOW + 9 * MINUTE, 1, NOW)
+    await ground.log.set_cooldown(key, model)
+    assert list(await ground.other.cooldowns(NOW)) == [key, model]
+    proof = ended("groq#1", NOW + MINUTE)
+    await ground.other.set_cooldown(proof)
+    assert list(await ground.log.cooldowns(NOW)) == [proof, model]
+    assert list(await ground.log.cooldowns(NOW + MINUTE)) == [model]
+    # What began before it, and is only told now, does not come back; what began later counts.
+    await ground.log.set_cooldown(key)
+    assert list(await ground.log.cooldowns(NOW + MINUTE)) == [model]
+    later = Cooldown("groq#1", LIMIT, NOW + 3 * MINUTE, 1, NOW + 2 * MINUTE)
+    await ground.log.set_cooldown(later)
+    assert list(await ground.log.cooldowns(NOW + MINUTE)) == [later, model]
+    # An older proof ends nothing that began after it.
+    await ground.other.set_cooldown(ended("groq#1", NOW + MINUTE))
+    assert list(await ground.log.cooldowns(NOW + MINUTE)) == [later, model]
+
+
+async def test_a_cooldown_of_a_clock_that_was_put_back_makes_room(ground: Ground) -> None:
+    ahead = Cooldown("groq#1", LIMIT, NOW + 2 * DAY + MINUTE, 4, NOW + 2 * DAY)
+    now = Cooldown("groq#1", LIMIT, NOW + MINUTE, 1, NOW)
+    await ground.log.set_cooldown(ahead)
+    await ground.log.set_cooldown(now)
+    assert list(await ground.log.cooldowns(NOW)) == [now]
 
 
 def event(number: int, at: datetime = NOW, to: str | None = "b/two") -> FallbackEvent:

@@ -9,19 +9,21 @@ import pytest
 from bot.models import FailureReason, ModelRef, Secret
 from bot.ports import Cooldown
 from bot.routing.cooldown import (
+    KEPT,
     LONGEST,
     CooldownBook,
     Gate,
+    Reach,
     Scope,
-    first_due,
     how_long,
+    proof,
 )
 
 R = FailureReason
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-ONE = Scope("anthropic#1a2b3c4d", "anthropic/claude-opus-4-5")
-SISTER = Scope("anthropic#1a2b3c4d", "anthropic/claude-haiku-4-5")
-OTHER = Scope("deepseek#99999999", "deepseek/deepseek-flash")
+ONE = Scope("anthropic#1a2b3c4d", "anthropic/claude-opus-4-5#1a2b3c4d")
+SISTER = Scope("anthropic#1a2b3c4d", "anthropic/claude-haiku-4-5#1a2b3c4d")
+OTHER = Scope("deepseek#99999999", "deepseek/deepseek-flash#99999999")
 
 
 def later(**span: float) -> datetime:
@@ -36,7 +38,7 @@ def book() -> CooldownBook:
 def test_a_scope_shows_no_key():
     ref = ModelRef("anthropic", "claude-opus-4-5")
     scope = Scope.of("anthropic", Secret("sk-ant-very-secret"), ref)
-    assert scope.model == "anthropic/claude-opus-4-5"
+    assert scope.model == f"anthropic/claude-opus-4-5#{scope.key.partition('#')[2]}"
     assert scope.key.startswith("anthropic#")
     assert "secret" not in scope.key
     assert Scope.of("anthropic", Secret("another"), ref).key != scope.key
@@ -53,7 +55,7 @@ def test_a_scope_shows_no_key():
         (R.RATE_LIMIT, 99, None, timedelta(minutes=60)),
         (R.RATE_LIMIT, 3, 7.5, timedelta(seconds=7.5)),
         (R.RATE_LIMIT, 1, 0.0, timedelta(seconds=1)),
-        (R.RATE_LIMIT, 1, 1e9, timedelta(days=1)),
+        (R.RATE_LIMIT, 1, 1e9, LONGEST),
         (R.AUTH, 1, None, timedelta(hours=5)),
         (R.BILLING, 1, 3.0, timedelta(hours=5)),
         (R.MODEL_NOT_FOUND, 1, None, timedelta(days=1)),
@@ -70,15 +72,65 @@ def test_how_long(
     assert how_long(reason, failures, retry_after_s) == span
 
 
-def test_a_rate_limit_cools_every_model_of_the_key_and_no_other(book: CooldownBook):
+def at(reason: FailureReason, name: str, until: datetime, failures: int = 1, **more) -> Cooldown:
+    return Cooldown(name, reason, until, failures, NOW, **more)
+
+
+def test_a_rate_limit_cools_one_model_under_one_key(book: CooldownBook):
     row = book.failed(ONE, R.RATE_LIMIT, 30, NOW)
-    assert row == Cooldown(ONE.key, R.RATE_LIMIT, later(seconds=30), 1)
+    assert row == at(R.RATE_LIMIT, ONE.model, later(seconds=30), named=True)
     assert book.gate(ONE, later(seconds=29.9)) is Gate.COOLING
-    assert book.gate(SISTER, NOW) is Gate.COOLING
+    assert book.gate(SISTER, NOW) is Gate.OPEN
     assert book.gate(OTHER, NOW) is Gate.OPEN
-    assert book.row(SISTER) == row
-    assert book.row(OTHER) is None
-    assert book.rows() == [row]
+    assert (book.row(ONE), book.row(SISTER), book.rows()) == (row, None, [row])
+
+
+@pytest.mark.parametrize("reason", [R.AUTH, R.BILLING])
+def test_a_refused_key_and_an_empty_account_cool_the_key(book: CooldownBook, reason: R):
+    book.failed(ONE, reason, None, NOW)
+    assert book.gate(SISTER, NOW) is Gate.COOLING
+    assert book.row(SISTER).scope == ONE.key
+
+
+def test_a_refusal_may_reach_further_or_less_far(book: CooldownBook):
+    book.failed(ONE, R.RATE_LIMIT, 30, NOW, reach=Reach.KEY)
+    assert book.gate(SISTER, NOW) is Gate.COOLING
+    other = CooldownBook()
+    other.failed(ONE, R.BILLING, None, NOW, reach=Reach.MODEL)
+    assert (other.gate(ONE, NOW), other.gate(SISTER, NOW)) == (Gate.COOLING, Gate.OPEN)
+
+
+def test_two_models_that_are_out_take_the_key_along(book: CooldownBook):
+    third = Scope(ONE.key, "anthropic/claude-sonnet-4-5#1a2b3c4d")
+    book.failed(ONE, R.RATE_LIMIT, None, NOW)
+    assert book.gate(third, NOW) is Gate.OPEN
+    book.failed(SISTER, R.RATE_LIMIT, None, later(seconds=5))
+    assert book.gate(third, later(seconds=6)) is Gate.COOLING
+    assert book.gate(OTHER, NOW) is Gate.OPEN
+    # The key's end is not that of the models that are out themselves.
+    book.begin_trial(third)
+    assert book.answered(third, later(seconds=7), trial=True) == [ONE.key]
+    assert book.gate(third, later(seconds=8)) is Gate.OPEN
+    assert book.gate(ONE, later(seconds=8)) is Gate.COOLING
+
+
+def test_two_models_do_not_while_a_third_answers_or_when_one_is_only_missing(book: CooldownBook):
+    third = Scope(ONE.key, "anthropic/claude-sonnet-4-5#1a2b3c4d")
+    book.failed(ONE, R.RATE_LIMIT, None, NOW)
+    book.answered(third, later(seconds=1))
+    book.failed(SISTER, R.RATE_LIMIT, None, later(seconds=2))
+    assert book.gate(third, later(seconds=3)) is Gate.OPEN
+    other = CooldownBook()
+    other.failed(ONE, R.MODEL_NOT_FOUND, None, NOW)
+    other.failed(SISTER, R.RATE_LIMIT, None, NOW)
+    assert other.gate(third, NOW) is Gate.OPEN
+
+
+def test_a_siblings_success_does_not_wipe_out_a_dead_models_count(book: CooldownBook):
+    book.failed(ONE, R.TIMEOUT, None, NOW)
+    book.answered(SISTER, NOW)
+    assert book.failed(ONE, R.TIMEOUT, None, NOW) is not None
+    assert (book.gate(ONE, NOW), book.gate(SISTER, NOW)) == (Gate.COOLING, Gate.OPEN)
 
 
 def test_a_missing_model_cools_alone_until_the_config_changes(book: CooldownBook):
@@ -86,16 +138,38 @@ def test_a_missing_model_cools_alone_until_the_config_changes(book: CooldownBook
     book.failed(OTHER, R.AUTH, None, NOW)
     assert book.gate(ONE, NOW) is Gate.COOLING
     assert book.gate(SISTER, NOW) is Gate.OPEN
-    book.forget_models()
+    book.forget_models(NOW)
     assert book.gate(ONE, NOW) is Gate.OPEN
     assert book.gate(OTHER, NOW) is Gate.COOLING
-    assert (ONE.model, None) in book.untold()
+    assert [row.failures for row in book.untold() if row.scope == ONE.model] == [0]
+
+
+@pytest.mark.parametrize("reason", [R.AUTH, R.BILLING, R.MODEL_NOT_FOUND])
+def test_what_a_caller_may_have_caused_cools_shortly_until_it_is_confirmed(
+    book: CooldownBook, reason: FailureReason
+):
+    short = book.failed(ONE, reason, None, NOW, confirmed=False)
+    assert short.until == later(minutes=1)
+    long = book.failed(ONE, reason, None, later(seconds=1))
+    assert long.until > later(hours=4)
+    assert book.failed(ONE, reason, None, later(seconds=2), confirmed=False) is None
+
+
+def test_what_our_own_probe_has_disproved_is_not_believed_for_a_while(book: CooldownBook):
+    book.failed(ONE, R.AUTH, None, NOW, confirmed=False)
+    book.prove(ONE, later(seconds=1), disproved=R.AUTH)
+    assert book.gate(ONE, later(seconds=1)) is Gate.OPEN
+    assert book.failed(ONE, R.AUTH, None, later(seconds=9), confirmed=False) is None
+    assert book.gate(ONE, later(seconds=9)) is Gate.OPEN
+    # Other trouble is believed, and after that while so is this.
+    assert book.failed(ONE, R.RATE_LIMIT, None, later(seconds=9)) is not None
+    assert book.failed(ONE, R.AUTH, None, later(minutes=2), confirmed=False) is not None
 
 
 def test_passing_trouble_cools_after_two_in_a_row(book: CooldownBook):
     assert book.failed(ONE, R.SERVER_ERROR, None, NOW) is None
     assert book.gate(ONE, NOW) is Gate.OPEN
-    book.answered(ONE)
+    book.answered(ONE, NOW)
     assert book.failed(ONE, R.TIMEOUT, None, NOW) is None
     row = book.failed(ONE, R.NETWORK, None, NOW)
     assert row is not None
@@ -107,12 +181,12 @@ def test_what_was_under_way_when_it_began_proves_nothing(book: CooldownBook):
     for _ in range(5):
         assert book.failed(ONE, R.RATE_LIMIT, 60, later(seconds=1)) is None
     assert book.row(ONE).until == later(seconds=60)
-    assert book.answered(ONE) == []
+    assert book.answered(ONE, NOW) == []
     assert book.gate(ONE, later(seconds=2)) is Gate.COOLING
 
 
 def test_half_open_lets_one_through(book: CooldownBook):
-    book.failed(ONE, R.RATE_LIMIT, 60, NOW)
+    book.failed(ONE, R.RATE_LIMIT, 60, NOW, reach=Reach.KEY)
     over = later(seconds=60)
     assert book.gate(ONE, over) is Gate.TRIAL
     assert book.gate(ONE, over) is Gate.TRIAL
@@ -120,50 +194,53 @@ def test_half_open_lets_one_through(book: CooldownBook):
     assert book.gate(ONE, over) is Gate.TRIED
     assert book.gate(SISTER, over) is Gate.TRIED
     # Another request, from before the cool-down, settles nothing.
-    book.answered(SISTER)
+    book.answered(SISTER, over)
     assert book.gate(ONE, over) is Gate.TRIED
     book.end_trial(ONE)
     assert book.gate(ONE, over) is Gate.TRIAL
     book.begin_trial(ONE)
-    assert book.answered(ONE, trial=True) == [ONE.key]
+    assert book.answered(ONE, over, trial=True) == [ONE.key]
     assert book.gate(ONE, over) is Gate.OPEN
 
 
 def test_a_failed_trial_cools_longer(book: CooldownBook):
     spans = []
-    at = NOW
+    now = NOW
     for _ in range(5):
-        row = book.failed(ONE, R.RATE_LIMIT, None, at, trial=True)
+        row = book.failed(ONE, R.RATE_LIMIT, None, now, trial=True)
         assert row is not None
-        spans.append(row.until - at)
-        at = row.until
+        spans.append(row.until - now)
+        now = row.until
         book.begin_trial(ONE)
     assert spans == [timedelta(minutes=m) for m in (1, 5, 25, 60, 60)]
-    assert book.gate(ONE, at) is Gate.TRIED
-    book.failed(ONE, R.RATE_LIMIT, None, at, trial=True)
-    assert book.gate(ONE, at) is Gate.COOLING
+    assert book.gate(ONE, now) is Gate.TRIED
+    book.failed(ONE, R.RATE_LIMIT, None, now, trial=True)
+    assert book.gate(ONE, now) is Gate.COOLING
 
 
 def test_a_failed_trial_of_a_missing_model_under_a_cooled_key(book: CooldownBook):
-    book.failed(ONE, R.RATE_LIMIT, 10, NOW)
+    book.failed(ONE, R.RATE_LIMIT, 10, NOW, reach=Reach.KEY)
     book.begin_trial(ONE)
     book.failed(ONE, R.MODEL_NOT_FOUND, None, later(seconds=10), trial=True)
     assert book.gate(ONE, later(seconds=11)) is Gate.COOLING
     assert book.gate(SISTER, later(seconds=11)) is Gate.TRIAL
 
 
-def test_who_is_due_first(book: CooldownBook):
-    book.failed(ONE, R.AUTH, None, NOW)
-    book.failed(OTHER, R.RATE_LIMIT, 5, NOW)
-    assert first_due(enumerate([ONE, OTHER]), book) == 1
-    assert first_due(enumerate([ONE, SISTER]), book) == 0
-    assert first_due([], book) is None
-
-
 def test_the_longest_of_two_covers(book: CooldownBook):
     book.failed(ONE, R.MODEL_NOT_FOUND, None, NOW)
-    book.failed(ONE, R.RATE_LIMIT, 5, NOW)
+    book.failed(ONE, R.RATE_LIMIT, 5, NOW, reach=Reach.KEY)
     assert book.row(ONE).reason is R.MODEL_NOT_FOUND
+
+
+def test_a_clock_that_jumps(book: CooldownBook):
+    book.failed(ONE, R.RATE_LIMIT, None, NOW)
+    # Put back by a day: it may be asked again instead of being out for a day and a minute.
+    assert book.gate(ONE, later(days=-1)) is Gate.TRIAL
+    book.begin_trial(ONE)
+    row = book.failed(ONE, R.RATE_LIMIT, None, later(days=-1), trial=True)
+    assert row.until == later(days=-1, minutes=5)
+    # Put forward: it is over.
+    assert book.gate(ONE, later(days=1)) is Gate.TRIAL
 
 
 # --- what every process knows ---------------------------------------------------------------
@@ -171,60 +248,74 @@ def test_the_longest_of_two_covers(book: CooldownBook):
 
 def test_untold_until_told(book: CooldownBook):
     row = book.failed(ONE, R.RATE_LIMIT, 60, NOW)
-    assert book.untold() == [(ONE.key, row)]
-    book.told(ONE.key, row)
+    assert book.untold() == [row]
+    book.told(row)
     assert book.untold() == []
-    book.told(ONE.key, row)
+    book.told(row)
     book.begin_trial(ONE)
-    book.answered(ONE, trial=True)
-    assert book.untold() == [(ONE.key, None)]
-    again = book.failed(ONE, R.RATE_LIMIT, 60, NOW)
+    book.answered(ONE, later(seconds=60), trial=True)
+    (end,) = book.untold()
+    assert (end.scope, end.failures) == (ONE.model, 0)
+    again = book.failed(ONE, R.RATE_LIMIT, 60, later(seconds=60))
     # The end was written while a new one began: that one is still to be told.
-    book.told(ONE.key, None)
-    assert book.untold() == [(ONE.key, again)]
+    book.told(end)
+    assert book.untold() == [again]
 
 
 def test_others_cooldowns_hold_here(book: CooldownBook):
-    theirs = Cooldown(ONE.key, R.BILLING, later(hours=5), 3)
+    theirs = Cooldown(ONE.key, R.BILLING, later(hours=5), 3, NOW)
     book.merge([theirs], NOW)
     assert book.gate(ONE, NOW) is Gate.COOLING
     assert book.untold() == []
-    book.begin_trial(ONE)
-    row = book.failed(ONE, R.TIMEOUT, None, later(hours=5), trial=True)
-    assert row is not None
-    assert row.failures == 4
+
+
+def test_others_proof_ends_cooldowns_and_counts_here_once(book: CooldownBook):
+    told = book.failed(ONE, R.RATE_LIMIT, 600, NOW)
+    book.told(told)
+    book.failed(OTHER, R.TIMEOUT, None, NOW)
+    rows = [*proof(ONE, later(seconds=5)), *proof(OTHER, later(seconds=5))]
+    book.merge(rows, later(seconds=5))
+    assert book.gate(ONE, later(seconds=5)) is Gate.OPEN
+    assert book.failed(OTHER, R.TIMEOUT, None, later(seconds=6)) is None
+    # Read again a second later, the same proof wipes out nothing that came after it.
+    book.merge(rows, later(seconds=7))
+    assert book.failed(OTHER, R.TIMEOUT, None, later(seconds=8)) is not None
+    book.merge(rows, later(seconds=9))
+    assert book.gate(OTHER, later(seconds=9)) is Gate.COOLING
+
+
+def test_proof_ends_what_was_not_told_yet(book: CooldownBook):
+    book.failed(ONE, R.AUTH, None, NOW)
+    book.merge(proof(ONE, later(seconds=1)), later(seconds=1))
+    assert (book.untold(), book.rows()) == ([], [])
 
 
 def test_a_merge_keeps_what_is_untold(book: CooldownBook):
     row = book.failed(ONE, R.RATE_LIMIT, 60, NOW)
-    book.merge([], NOW)
+    book.merge([at(R.TIMEOUT, ONE.model, later(seconds=5))], NOW)
     assert book.row(ONE) == row
-    book.told(ONE.key, row)
-    book.merge([], NOW)
-    assert book.row(ONE) is None
 
 
 def test_a_merge_does_not_bring_back_what_has_ended_here(book: CooldownBook):
     row = book.failed(ONE, R.RATE_LIMIT, 60, NOW)
-    book.told(ONE.key, row)
-    book.begin_trial(ONE)
-    book.answered(ONE, trial=True)
-    book.merge([row], NOW)
-    assert book.gate(ONE, NOW) is Gate.OPEN
+    book.told(row)
+    book.prove(ONE, later(seconds=1))
+    book.merge([row], later(seconds=1))
+    assert book.gate(ONE, later(seconds=1)) is Gate.OPEN
 
 
 def test_one_that_is_over_waits_a_day_for_its_trial(book: CooldownBook):
     row = book.failed(ONE, R.RATE_LIMIT, 60, NOW)
-    book.told(ONE.key, row)
+    book.told(row)
     book.merge([], later(seconds=61))
     assert book.gate(ONE, later(seconds=61)) is Gate.TRIAL
-    book.merge([], row.until + LONGEST + timedelta(seconds=1))
+    book.merge([], row.until + KEPT + timedelta(seconds=1))
     assert book.rows() == []
 
 
 def test_a_newer_one_of_others_replaces_ours(book: CooldownBook):
     row = book.failed(ONE, R.RATE_LIMIT, 60, NOW)
-    book.told(ONE.key, row)
-    newer = Cooldown(ONE.key, R.RATE_LIMIT, later(minutes=6), 2)
+    book.told(row)
+    newer = Cooldown(ONE.model, R.RATE_LIMIT, later(minutes=6), 2, later(seconds=60))
     book.merge([newer], later(seconds=61))
     assert book.row(ONE) == newer

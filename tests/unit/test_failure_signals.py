@@ -9,19 +9,20 @@ from email.utils import format_datetime
 import pytest
 
 from bot.dialects.stream import Ending, StreamEvent, StreamParser
-from bot.models import Dialect, FailureReason, Secret
+from bot.models import Dialect, FailureReason, ModelRef, Secret
 from bot.routing.failure import (
-    LONGEST_RETRY_AFTER_S,
     Outcome,
     Verdict,
     classify,
     classify_stream,
     route_missing,
 )
+from bot.routing.retry_after import LONGEST_RETRY_AFTER_S
 
+GPT = ModelRef("openai", "x")
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HTML = "<!doctype html><html><head><title>Bad gateway</title></head></html>"
-CALLER, BAD, NO_MODEL = "caller", "bad_response", "model_not_found"
+CALLER, UNFIT, BAD, NO_MODEL = "caller", "unfit", "bad_response", "model_not_found"
 
 
 def judge(
@@ -34,7 +35,7 @@ def judge(
     usual = {"anthropic": "anthropic", "ollama": "openai"}
     spoken = Dialect(dialect or usual.get(provider, "openai"))
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return classify(provider, spoken, status, headers or {}, raw, now=NOW)
+    return classify(ModelRef(provider, "x"), spoken, status, headers or {}, raw, now=NOW)
 
 
 def told(verdict: Verdict) -> str:
@@ -140,19 +141,19 @@ LOW = "Your credit balance is too low to access the Anthropic API."
         # model_not_found
         ("openai", 404, openai_error("The model `x` does not exist", "model_not_found"), NO_MODEL),
         ("openai", 403, openai_error("no access to model", "model_not_found"), NO_MODEL),
-        ("anthropic", 404, anthropic_error("not_found_error", "model: claude-x"), NO_MODEL),
+        ("anthropic", 404, anthropic_error("not_found_error", "model: x"), NO_MODEL),
         ("gemini", 404, [google_error(404, "models/x is not found for v1beta")], NO_MODEL),
-        ("openrouter", 404, router_error(404, "No endpoints found for x/y."), NO_MODEL),
-        ("openrouter", 400, router_error(400, "x/y is not a valid model ID"), NO_MODEL),
+        ("openrouter", 404, router_error(404, "No endpoints found for x."), NO_MODEL),
+        ("openrouter", 400, router_error(400, "x is not a valid model ID"), NO_MODEL),
         ("deepseek", 400, openai_error("Model Not Exist", "invalid_request_error"), NO_MODEL),
         ("groq", 400, openai_error("The model `x` has been decommissioned"), NO_MODEL),
         ("groq", 400, openai_error("gone", "model_decommissioned"), NO_MODEL),
         ("ollama", 404, {"error": "model 'x' not found"}, NO_MODEL),
-        ("ollama", 404, {"error": "nothing here"}, NO_MODEL),
-        ("ollama", 404, b"", NO_MODEL),
+        ("ollama", 404, {"error": "nothing here"}, UNFIT),
+        ("ollama", 404, b"", BAD),
         ("mine", 404, {"detail": "The model x is not loaded"}, NO_MODEL),
         ("mine", 400, openai_error("Invalid model name passed in model=x"), NO_MODEL),
-        ("openai", 410, openai_error("This model has been retired"), "model_not_found"),
+        ("openai", 410, openai_error("The model x has been retired"), "model_not_found"),
         # bad_response: nothing there that could be asked
         ("openai", 404, openai_error("Invalid URL (POST /x)", None, "invalid_request_error"), BAD),
         ("groq", 404, openai_error("Unknown request URL: POST /x", "unknown_url"), BAD),
@@ -166,7 +167,12 @@ LOW = "Your credit balance is too low to access the Anthropic API."
         ("mine", 301, b"", BAD),
         ("mine", 307, b"", BAD),
         ("mine", 101, b"", BAD),
-        ("openrouter", 404, router_error(404, "No endpoints found that support image input"), BAD),
+        (
+            "openrouter",
+            404,
+            router_error(404, "No endpoints found that support image input"),
+            UNFIT,
+        ),
         ("openrouter", 404, router_error(404, "No endpoints found matching your data policy"), BAD),
         # the caller's own
         ("openai", 400, openai_error("Invalid type for 'messages'"), CALLER),
@@ -176,21 +182,21 @@ LOW = "Your credit balance is too low to access the Anthropic API."
             openai_error("'max_tokens' is not supported with this model. Use 'x'."),
             CALLER,
         ),
-        ("openai", 400, openai_error("too long", "context_length_exceeded"), CALLER),
+        ("openai", 400, openai_error("too long", "context_length_exceeded"), UNFIT),
         ("openai", 422, openai_error("no"), CALLER),
-        ("openai", 413, b"", CALLER),
+        ("openai", 413, b"", UNFIT),
         ("openai", 400, openai_error("flagged", "content_policy_violation"), CALLER),
         (
             "anthropic",
             400,
             anthropic_error("invalid_request_error", "prompt is too long: 1 > 0"),
-            CALLER,
+            UNFIT,
         ),
-        ("anthropic", 413, anthropic_error("request_too_large", "big"), CALLER),
+        ("anthropic", 413, anthropic_error("request_too_large", "big"), UNFIT),
         ("gemini", 400, [google_error(400, "Invalid JSON payload received.")], CALLER),
         ("openrouter", 403, router_error(403, "flagged", reasons=["violence"]), CALLER),
         ("openrouter", 403, router_error(403, "no", flagged_input="x"), CALLER),
-        ("mine", 500, openai_error("This model's maximum context length is 8192 tokens."), CALLER),
+        ("mine", 500, openai_error("This model's maximum context length is 8192 tokens."), UNFIT),
         ("mine", 400, openai_error("image not found"), CALLER),
     ],
 )
@@ -269,15 +275,15 @@ def test_other_successes_are_judged_alike():
 
 
 def test_json_that_is_parsed_already_is_not_read_again():
-    verdict = classify("openai", Dialect.OPENAI, 200, {}, b"not read", parsed=chat("Hi"))
+    verdict = classify(GPT, Dialect.OPENAI, 200, {}, b"not read", parsed=chat("Hi"))
     assert verdict.ok
     parsed = openai_error("m", "insufficient_quota")
-    verdict = classify("openai", Dialect.OPENAI, 429, {}, b"not read", parsed=parsed)
+    verdict = classify(GPT, Dialect.OPENAI, 429, {}, b"not read", parsed=parsed)
     assert verdict.reason is FailureReason.BILLING
 
 
 def test_an_answer_is_not_quoted_though_its_status_is_an_errors():
-    verdict = classify("openai", Dialect.OPENAI, 500, {}, b"not read", parsed=chat("The answer"))
+    verdict = classify(GPT, Dialect.OPENAI, 500, {}, b"not read", parsed=chat("The answer"))
     assert (verdict.reason, verdict.detail) == (
         FailureReason.SERVER_ERROR,
         "HTTP 500: with an answer",
@@ -299,7 +305,7 @@ def test_an_answer_is_not_quoted_though_its_status_is_an_errors():
         ({"retry-after": "inf"}, b"", None),
         ({"retry-after": "later"}, b"", None),
         ({"retry-after": ""}, b"", None),
-        ({"retry-after": "1e12"}, b"", LONGEST_RETRY_AFTER_S),
+        ({"retry-after": "999999999"}, b"", LONGEST_RETRY_AFTER_S),
         ({}, google_error(429, "m", quota("Minute"), RETRY), 17.5),
         ({}, [google_error(429, "m", {"retryDelay": "0s"})], 0.0),
         ({}, google_error(429, "m", {"retryDelay": "-1s"}), None),
@@ -313,7 +319,7 @@ def test_how_long_to_wait(headers, body, expected):
 
 def test_a_date_needs_the_time_of_day():
     headers = {"retry-after": format_datetime(NOW)}
-    assert classify("openai", Dialect.OPENAI, 429, headers, b"").retry_after_s is None
+    assert classify(GPT, Dialect.OPENAI, 429, headers, b"").retry_after_s is None
 
 
 def test_a_wait_named_inside_a_200():
@@ -348,10 +354,10 @@ def test_what_is_shown(status, body, expected):
 def test_what_is_shown_is_short_and_without_the_key():
     key = Secret("correct-horse-battery-staple")
     body = openai_error("x" * 190 + key.reveal() + "x" * 5000)
-    verdict = classify("openai", Dialect.OPENAI, 401, {}, json.dumps(body).encode(), secrets=[key])
+    verdict = classify(GPT, Dialect.OPENAI, 401, {}, json.dumps(body).encode(), secrets=[key])
     assert len(verdict.detail) <= 200
     assert "correct" not in verdict.detail
-    inside = classify("openai", Dialect.OPENAI, 200, {}, json.dumps(body).encode(), secrets=[key])
+    inside = classify(GPT, Dialect.OPENAI, 200, {}, json.dumps(body).encode(), secrets=[key])
     assert "correct" not in inside.detail
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
-from bot.card import Tone
+from bot.card import Tone, When, WhenStyle
 from bot.errors import ExitCode, StorageError
-from bot.models import FailureReason
+from bot.models import FailureReason, ModelRef, Secret
 from bot.ports import Cooldown, FallbackEvent, IncidentRow
+from bot.routing.cooldown import Scope
 from tests.fakes_core import ANA, GUIDE, KEYS, OWNER, Bench
 from tests.unit.test_model_commands import words
 
@@ -243,9 +245,6 @@ async def test_an_empty_chain_has_nothing_to_test():
 
 
 async def test_status_shows_what_cools_down_and_what_is_open():
-    from bot.models import ModelRef, Secret
-    from bot.routing.cooldown import Scope
-
     bench = Bench(FRESH)
     scope = Scope.of(
         "anthropic", Secret(KEYS["ANTHROPIC_API_KEY"]), ModelRef("anthropic", "claude-opus-4-5")
@@ -295,3 +294,67 @@ async def test_muting_without_a_database_is_an_error():
     bench.log.fail = StorageError("The database is away.", "Start it.")
     card = await bench.say("/fallback mute 1h", OWNER)
     assert (card.error.code, card.exit_code) == ("storage", ExitCode.BAD_ANSWER)
+
+
+def _scope(model: str = "anthropic/claude-opus-4-5", key: str = "ANTHROPIC_API_KEY") -> Scope:
+    ref = ModelRef.parse(model)
+    assert ref is not None
+    return Scope.of(ref.provider, Secret(KEYS[key]), ref)
+
+
+async def _cool(bench: Bench, *names: str) -> None:
+    now = bench.clock.now()
+    until = now + timedelta(hours=5)
+    rows = [Cooldown(name, FailureReason.AUTH, until, 1, now) for name in names]
+    await bench.log.set_cooldown(*rows)
+
+
+def _in_force(rows: Sequence[Cooldown]) -> list[str]:
+    return [row.scope for row in rows if row.failures]
+
+
+async def test_a_good_verdict_ends_the_cooldowns_of_the_hop_and_of_no_other():
+    bench = Bench(FRESH)
+    flash = _scope("deepseek/deepseek-flash", "DEEPSEEK_API_KEY")
+    await _cool(bench, _scope().key, _scope().model, flash.key)
+    bench.upstream.fail("deepseek", 401, {})
+    card = await bench.say("/fallback test")
+    assert card.data["would_serve"] == "anthropic/claude-opus-4-5"
+    assert _in_force(await bench.log.cooldowns(bench.clock.now())) == [flash.key]
+
+
+async def test_while_the_database_is_away_what_cools_down_would_not_serve():
+    bench = Bench(FRESH)
+    await _cool(bench, _scope().key)
+    bench.log.fail_writes = StorageError("The database cannot be reached.", "Start it.")
+    card = await bench.say("/fallback test")
+    assert card.data["chain_ok"] is True
+    assert card.data["would_serve"] == "deepseek/deepseek-flash"
+
+
+async def test_retry_ends_all_or_one_models():
+    bench = Bench(FRESH)
+    flash = _scope("deepseek/deepseek-flash", "DEEPSEEK_API_KEY")
+    await _cool(bench, _scope().key, flash.model, "openai#12345678")
+    card = await bench.say("/fallback retry cheap")
+    assert [row["scope"] for row in card.data["ended"]] == ["deepseek/deepseek-flash"]
+    assert "API key rejected" in words(card)
+    assert len(_in_force(await bench.log.cooldowns(bench.clock.now()))) == 2
+    again = await bench.say("/fallback retry deepseek/deepseek-flash")
+    assert "No cool-down to end for deepseek/deepseek-flash" in words(again)
+    everything = await bench.say("/fallback retry")
+    assert {row["scope"] for row in everything.data["ended"]} == {"anthropic", "openai"}
+    assert "12345678" not in words(everything)
+    assert _in_force(await bench.log.cooldowns(bench.clock.now())) == []
+
+
+async def test_retry_of_a_word_that_means_nothing():
+    assert (await Bench(FRESH).say("/fallback retry cheep")).error.code == "unknown_model"
+
+
+async def test_a_time_more_than_a_day_away_has_its_date():
+    bench = Bench(FRESH)
+    until = bench.clock.now() + timedelta(days=3)
+    await bench.log.set_cooldown(Cooldown(_scope().model, FailureReason.RATE_LIMIT, until))
+    spans = [span for line in (await bench.say("/fallback status")).body for span in line]
+    assert When(until, WhenStyle.DATE_TIME) in spans

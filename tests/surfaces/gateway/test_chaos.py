@@ -171,7 +171,10 @@ async def test_a_compression_that_is_not_known(put: Put):
 
 @pytest.mark.parametrize("status", ["500 Oops", "400 Bad Request"])
 async def test_no_prompt_is_stored_that_an_error_repeats(put: Put, status: str):
-    said = b'{"error": {"message": "model not found, cannot read: my dog Rex-is-ill-again now"}}'
+    said = (
+        b'{"error": {"code": "model_not_found", '
+        b'"message": "cannot read: my dog Rex-is-ill-again now"}}'
+    )
     gate, _ = await put(says(http(said, status)))
     await gate.ask(messages=[{"role": "user", "content": "Help!\nMy dog, my dog Rex-is-ill-again"}])
     (event,) = await gate.events()
@@ -260,7 +263,8 @@ async def test_streams_that_fail_before_their_first_content(
     failed, served = await gate.attempts()
     assert failed.reason in allowed
     assert served.reason is None
-    assert len(chaos.calls) == 1
+    # What may be one caller's mistake is asked once more, by our own probe.
+    assert len(chaos.calls) <= (2 if reason is R.BILLING else 1)
 
 
 def events_of(text: str) -> list[Any]:
@@ -577,7 +581,7 @@ WRONG = b'{ "error": {"message": "temperature must be at most 2", "type":"invali
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("status", ["400 Bad Request", "413 Too Large", "422 Unprocessable"])
+@pytest.mark.parametrize("status", ["400 Bad Request", "422 Unprocessable"])
 async def test_the_callers_own_fault_is_given_back_untouched(put: Put, status: str, stream: bool):
     gate, _ = await put(says(http(WRONG, status)))
     response = await gate.ask(stream=stream)

@@ -209,7 +209,7 @@ async def test_no_key_for_any_hop(start: Start, path: str):
     gate = await start(config_of(OPUS, FLASH), ANTHROPIC_API_KEY="", DEEPSEEK_API_KEY="")
     answer = await gate.ask(path)
     assert answer.status == 503
-    assert "ANTHROPIC_API_KEY is not set" in answer.json["error"]["message"]
+    assert "no API key (ANTHROPIC_API_KEY)" in answer.json["error"]["message"]
     assert "no API key (DEEPSEEK_API_KEY)" in answer.json["error"]["message"]
     (event,) = await gate.events()
     assert (event.to_model, event.reason) == (None, R.AUTH)
@@ -218,12 +218,14 @@ async def test_no_key_for_any_hop(start: Start, path: str):
 async def test_fallback_none(gate: Gate, providers: SimulatedProviders):
     providers.break_provider("anthropic", "rate_limit")
     answer = await gate.ask(headers={"x-changeover-fallback": "none"})
-    assert answer.status == 503
+    assert answer.status == 429
+    assert int(answer.headers["retry-after"]) > 0
     assert providers.counts("openrouter").served == 0
-    # Cooling down it is tried all the same, and named once.
+    # Its provider has named a time: until then it is not asked, and named once.
     again = await gate.ask(headers={"x-changeover-fallback": "none"})
     assert again.json["error"]["message"].count(OPUS) == 1
-    assert "rate_limit (HTTP 429" in again.json["error"]["message"]
+    assert "cooling down (rate_limit)" in again.json["error"]["message"]
+    assert again.headers["x-changeover-attempts"] == "0"
     assert (await gate.ask()).status == 200
 
 

@@ -43,7 +43,7 @@ OWNER = Actor(Surface.CLI, "owner", "Ana", owner=True)
         ("nightly", GPT),
         (FLASH, FLASH),
         (GPT, GPT),
-        ("groq/llama-3.3-70b-versatile", "groq/llama-3.3-70b-versatile"),
+        ("groq/openai/gpt-oss-120b", "groq/openai/gpt-oss-120b"),
         ("gemini/gemini-2.5-flash", "gemini/gemini-2.5-flash"),
     ],
 )
@@ -166,12 +166,13 @@ async def test_how_many_of_25_reach_a_dead_primary(
     assert {answer.headers["x-changeover-model"] for answer in answers} == {ROUTER}
     assert {answer.headers["x-changeover-reason"] for answer in answers} == {reason}
     reached = providers.counts("anthropic").failed
+    # Our own probe is one more.
     assert reach <= reached <= 3
     attempts = [answer.headers["x-changeover-attempts"] for answer in answers]
     assert attempts == ["2"] * reach + ["1"] * (25 - reach)
     assert len(await gate.events()) == 25
-    if reason is not R.MODEL_NOT_FOUND:
-        assert await gate.figure("changeover_cooldown_until_seconds", scope="anthropic") > 0
+    cooled = await gate.figure("changeover_cooldown_until_seconds", reason=str(reason))
+    assert cooled > 0
 
 
 async def test_half_open_after_a_cooldown(start: Start, providers: SimulatedProviders):
@@ -196,21 +197,50 @@ async def test_half_open_after_a_cooldown(start: Start, providers: SimulatedProv
     assert await gate.wired.app.ports.log.cooldowns(clock.now()) == []
 
 
-async def test_when_all_are_cooling_one_is_tried_all_the_same(
+async def test_when_all_are_rate_limited_it_is_a_429_until_the_first_is_due(
     gate: Gate, providers: SimulatedProviders
 ):
-    for provider in ("anthropic", "openrouter", "deepseek", "ollama"):
-        providers.break_provider(provider, "rate_limit", retry_after_s=99)
-    assert (await gate.ask()).status == 503
-    providers.heal("deepseek")
-    providers.break_provider("deepseek", "rate_limit", retry_after_s=5)
+    for wait_s, provider in enumerate(("anthropic", "openrouter", "deepseek", "ollama"), 50):
+        providers.break_provider(provider, "rate_limit", retry_after_s=wait_s)
+    assert (await gate.ask()).status == 429
+    for path in ("/v1/chat/completions", "/v1/messages"):
+        dead = await gate.ask(path)
+        assert dead.status == 429
+        assert 40 < int(dead.headers["retry-after"]) <= 50
+        assert dead.headers["x-changeover-attempts"] == "0"
+        assert dead.json["error"]["type"] == "rate_limit_error"
+        assert "cooling down (rate_limit)" in dead.json["error"]["message"]
+
+
+async def test_what_was_passed_over_is_asked_before_a_503(
+    gate: Gate, providers: SimulatedProviders
+):
+    chain = ("anthropic", "openrouter", "deepseek", "ollama")
+    for provider in chain:
+        providers.break_provider(provider, "server_error")
+    for _ in range(2):
+        assert (await gate.ask()).status == 503
     dead = await gate.ask()
     assert dead.status == 503
-    assert dead.headers["x-changeover-attempts"] == "1"
-    assert "cooling down (rate_limit)" in dead.json["error"]["message"]
-    for provider in ("anthropic", "openrouter", "deepseek", "ollama"):
+    # All are cooling down, so the caller learns when the first is due; yet all were asked.
+    assert int(dead.headers["retry-after"]) > 0
+    assert dead.headers["x-changeover-attempts"] == "4"
+    for provider in chain[1:]:
         providers.heal(provider)
-    assert (await gate.ask()).status == 200
+    # The last one was asked twice, so its cool-down began first and ends first.
+    assert (await gate.ask()).headers["x-changeover-model"] == LLAMA
+
+
+async def test_where_only_owners_can_help_a_client_is_told_not_to_retry(
+    gate: Gate, providers: SimulatedProviders
+):
+    for provider, reason in zip(
+        ("anthropic", "openrouter", "deepseek", "ollama"), ("auth", "billing") * 2, strict=True
+    ):
+        providers.break_provider(provider, reason)
+    dead = await gate.ask()
+    assert dead.status == 503
+    assert dead.headers["x-should-retry"] == "false"
 
 
 async def test_a_missing_model_is_asked_again_when_the_config_changes(
@@ -238,7 +268,8 @@ async def test_two_gateways_know_each_others_cooldowns(
     answer = await other.ask()
     assert answer.headers["x-changeover-attempts"] == "1"
     assert answer.headers["x-changeover-reason"] == "auth"
-    assert providers.counts("anthropic").failed == 1
+    # Once by the caller's request, once by our own probe.
+    assert providers.counts("anthropic").failed == 2
 
 
 async def test_a_cooldown_outlives_the_process(

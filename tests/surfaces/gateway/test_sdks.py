@@ -104,12 +104,15 @@ async def test_openai_errors(gpt: openai.AsyncOpenAI, guarded: Gate, providers: 
     assert "Did you mean cheap?" in str(unknown.value)
     with pytest.raises(openai.AuthenticationError):
         await gpt.with_options(api_key="wrong").chat.completions.create(model="auto", messages=HI)
-    for provider in ("anthropic", "openrouter", "deepseek", "ollama"):
-        providers.break_provider(provider, "rate_limit")
-    with pytest.raises(openai.InternalServerError) as dead:
-        await gpt.chat.completions.create(model="auto", messages=HI)
-    assert dead.value.status_code == 503
-    assert dead.value.code == "chain_exhausted"
+    for reason, error, status, code in (
+        ("server_error", openai.InternalServerError, 503, "chain_exhausted"),
+        ("rate_limit", openai.RateLimitError, 429, "rate_limit_exceeded"),
+    ):
+        for provider in ("anthropic", "openrouter", "deepseek", "ollama"):
+            providers.break_provider(provider, reason)
+        with pytest.raises(error) as dead:
+            await gpt.chat.completions.create(model="auto", messages=HI)
+        assert (dead.value.status_code, dead.value.code) == (status, code)
 
 
 async def test_openai_models(gpt: openai.AsyncOpenAI):

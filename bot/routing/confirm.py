@@ -1,0 +1,67 @@
+"""What our own one-token probe says of a cool-down that real traffic began, or that lasts hours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from bot.config.schema import ConfigView
+from bot.models import FailureReason, ModelRef
+from bot.ports import Cooldown
+from bot.routing.chain import Hop, SkipReason, Surroundings, chain_of, lone_hop, scope_of
+from bot.routing.cooldown import CONFIRMED, CooldownBook
+from bot.routing.probe import HopVerdict
+
+PROBE_EVERY = timedelta(minutes=10)
+
+
+def settle(
+    book: CooldownBook, hop: Hop, claimed: FailureReason, verdict: HopVerdict, now: datetime
+) -> None:
+    """Make a cool-down last, or end it, by what a probe has found.
+
+    What the probe could not find out leaves the short cool-down as it is.
+    """
+    scope = scope_of(hop)
+    if scope is None:
+        return
+    found = verdict.verdict
+    if found == "ok":
+        book.prove(scope, now, disproved=claimed)
+    elif isinstance(found, FailureReason) and found in CONFIRMED:
+        if found is FailureReason.MODEL_NOT_FOUND and claimed is not found:
+            # The key is known there: only the model is not.
+            book.prove(scope, now, disproved=claimed)
+        book.failed(scope, found, None, now)
+
+
+def to_probe(
+    rows: list[Cooldown], view: ConfigView, around: Surroundings, now: datetime
+) -> list[tuple[Hop, FailureReason]]:
+    """Return a hop for each cool-down that only a person or a provider ends, to ask it anew.
+
+    Never one whose end its provider has named: until then it is known what it would say.
+    """
+    found: dict[str, tuple[Hop, FailureReason]] = {}
+    for row in rows:
+        if row.reason in CONFIRMED and row.holds(now) and not row.named:
+            hop = next(_hops_of(row.scope, view, around), None)
+            if hop is not None:
+                found[row.scope] = hop, row.reason
+    return list(found.values())
+
+
+def _hops_of(name: str, view: ConfigView, around: Surroundings) -> Iterator[Hop]:
+    """Yield the hops that a scope covers: of the chains first, else of the model or provider."""
+    bare = name.rpartition("#")[0]
+    hops: list[Hop] = []
+    for choice in (view.default, *view.agents.values()):
+        hops += chain_of(view, choice, replace(around, gateway=True))
+    asked = ModelRef.parse(bare)
+    refs = [asked] if asked else [ref for ref in around.catalog.models if ref.provider == bare]
+    hops += [lone_hop(0, ref, view, around) for ref in refs]
+    for hop in hops:
+        scope = scope_of(hop)
+        if hop.skip in (None, SkipReason.REPEATED) and scope and name in scope.names:
+            yield replace(hop, skip=None)
