@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import time, tzinfo
+from datetime import time, timedelta, tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -31,7 +31,8 @@ class Settings:
 
     `env` holds the environment (real over `.env`, empty values left out); keys are read from it
     at the moment of use. `prefix` stands before every command (`llm-` gives `/llm-model`).
-    `quiet_hours` are from when to when of the clock in `timezone`.
+    `quiet_hours` are from when to when of the clock in `timezone`. `sticky` is how long a
+    conversation may stay with a fallback once the primary answers again; None is not at all.
     """
 
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -41,3 +42,4 @@ class Settings:
     prefix: str = ""
     timeouts: Timeouts = field(default_factory=Timeouts)
     quiet_hours: tuple[time, time] | None = None
+    sticky: timedelta | None = timedelta(minutes=10)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import time, tzinfo
+from datetime import time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from adapters.environment.values import address, ratio, seconds, value_of, wrong
 from bot.access import AccessRules
-from bot.durations import shorten
-from bot.errors import SettingsError
+from bot.durations import parse_duration, shorten
+from bot.errors import SettingsError, UsageError
 from bot.settings import Settings, Timeouts
 
 _HOURS = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)\s*[-–]\s*([01]?\d|2[0-3]):([0-5]\d)")
@@ -44,7 +44,21 @@ def read_settings(env: Mapping[str, str]) -> Settings:
             probe_s=seconds(env, "CHANGEOVER_PROBE_TIMEOUT_S", times.probe_s),
         ),
         quiet_hours=read_quiet_hours(env),
+        sticky=_sticky(env, defaults.sticky),
     )
+
+
+def _sticky(env: Mapping[str, str], default: timedelta | None) -> timedelta | None:
+    value = value_of(env, "CHANGEOVER_STICKY")
+    if not value:
+        return default
+    if value.lower() == "off":
+        return None
+    try:
+        return parse_duration(value)
+    except UsageError as error:
+        problem = "which is no duration"
+        raise wrong("CHANGEOVER_STICKY", value, problem, "Use 10m, 1h or off.") from error
 
 
 def _prefix(env: Mapping[str, str]) -> str:

@@ -24,6 +24,7 @@ from bot.routing.cooldown import CONFIRMED
 from bot.routing.failure import Verdict
 from bot.routing.redact import redact
 from bot.routing.router import Candidate, Fate, Lane, Walk
+from bot.routing.sticky import Conversations, conversation_of
 from bot.settings import Timeouts
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Tools:
     clock: Clock
     cooldowns_changed: Callable[[], None]
     suspected: Callable[[Hop, FailureReason], None]
+    conversations: Conversations = field(default_factory=Conversations)
     stopping: bool = False
 
 
@@ -109,7 +111,7 @@ class Exchange:
     """A request under way: its lane, its walk and what was tried so far.
 
     `ended_status` is what a stream that had begun with keep-alives ended with, where that is no
-    success.
+    success. `conversation` is the digest of one that stays with a fallback.
     """
 
     request_id: str
@@ -120,6 +122,8 @@ class Exchange:
     tools: Tools
     caller_headers: CIMultiDictProxy[str]
     query: str = ""
+    caller: str = ""
+    conversation: bytes | None = None
     at: datetime = field(init=False)
     tried: list[Tried] = field(default_factory=list)
     ended_status: int | None = None
@@ -231,6 +235,21 @@ class Exchange:
         if self.tried and self.tried[-1].latency_ms is None:
             self.hung_up(self.tried[-1])
 
+    def settle(self) -> None:
+        """Note who serves the conversation from now on."""
+        stays, key = self.tools.conversations, self.conversation
+        served = next((o.candidate for o in self.tried if o.answered and not o.reason), None)
+        if served is not None and served.name != self.lane.first and stays.longest is not None:
+            key = key or conversation_of(
+                self.caller, self.body.model, self.caller_headers, self.body.document
+            )
+        if key is None:
+            return
+        if served is None:
+            stays.failed(key)
+        else:
+            stays.served(key, served, self.lane, self.tools.live.revision, self.now())
+
     def meant_for(self, one: Tried) -> bool:
         """Decide whether a candidate is the one the caller asked for, and no fallback."""
         return one.candidate.name == self.lane.first
@@ -244,6 +263,8 @@ class Exchange:
         }
         if one is not None:
             headers["x-changeover-model"] = one.candidate.name
+            if self.conversation is not None and one.candidate is self.lane.candidates[0]:
+                headers["x-changeover-sticky"] = "cache"
             if one.wording.edits:
                 headers["x-changeover-edited"] = ", ".join(one.wording.edits)
         first = self.lane.first

@@ -27,6 +27,7 @@ from bot.messages.gateway import OPEN_TO_THIS_MACHINE, WRONG_CREDENTIALS
 from bot.models import Dialect
 from bot.routing.cooldown import CooldownBook
 from bot.routing.router import Walk
+from bot.routing.sticky import conversation_of, goes_on
 
 _log = logging.getLogger("gateway")
 _LAST_IN_S = 0.05
@@ -194,7 +195,7 @@ class Gateway:
         """Return the answer, and with what status it is counted."""
         caller = self._caller(request)
         async with self._bodies.read(request) as body:
-            exchange = self._exchange(request, dialect, request_id, body)
+            exchange = self._exchange(request, dialect, request_id, body, caller)
             response = await self._replied(exchange, request, caller)
             return response, exchange.ended_status or response.status
 
@@ -205,6 +206,7 @@ class Gateway:
             return await reply(exchange, request, self._parts.limits.keep_alive_s)
         finally:
             exchange.close()
+            exchange.settle()
             recorder = self._parts.recorder
             recorder.tell(exchange)
             # Once the loop has sent the answer: its caller does not wait for our books.
@@ -230,7 +232,12 @@ class Gateway:
         return OPEN_TO_THIS_MACHINE if self._parts.callers.open else WRONG_CREDENTIALS
 
     def _exchange(
-        self, request: web.Request, dialect: Dialect, request_id: str, body: Body
+        self,
+        request: web.Request,
+        dialect: Dialect,
+        request_id: str,
+        body: Body,
+        caller: str = "",
     ) -> Exchange:
         """Lay out who may answer. Raises Refusal."""
         headers, tools = request.headers, self._parts.tools
@@ -240,9 +247,19 @@ class Gateway:
             lane = tools.live.lane(body.model[:_LONGEST_MODEL], dialect, fallbacks=not alone)
         except UnknownModelError as error:
             raise Refusal(f"{error.message} {error.hint}", 404, "model_not_found") from error
+        stays, conversation = tools.conversations, None
+        if stays and goes_on(headers, body.document):
+            conversation = conversation_of(caller, body.model, headers, body.document)
+        if conversation is not None:
+            kept = stays.staying(
+                conversation, lane, self._parts.book, tools.live.revision, tools.clock.now()
+            )
+            lane, conversation = kept or lane, conversation if kept else None
         walk = Walk(lane, self._parts.book)
         query = request.raw_path.partition("?")[2]
-        return Exchange(request_id, dialect, body, lane, walk, tools, headers, query)
+        return Exchange(
+            request_id, dialect, body, lane, walk, tools, headers, query, caller, conversation
+        )
 
     async def _models(self, request: web.Request) -> web.StreamResponse:
         try:

@@ -35,6 +35,7 @@ from bot.routing.chain import Hop
 from bot.routing.confirm import PROBE_EVERY, settle, to_probe
 from bot.routing.cooldown import KEPT, CooldownBook
 from bot.routing.probe import probe, target_of
+from bot.routing.sticky import Conversations
 
 _log = logging.getLogger("gateway")
 # A crash loses at most the last second: half of it to gather a batch, the rest to write it.
@@ -91,7 +92,13 @@ class GatewayService:
         self._memory = LazyMemory(wired.database)
         self._suspects: set[tuple[str, FailureReason]] = set()
         self._tools = Tools(
-            self._live, self._pool, settings.timeouts, wired.clock, self._news.set, self._suspect
+            self._live,
+            self._pool,
+            settings.timeouts,
+            wired.clock,
+            self._news.set,
+            self._suspect,
+            Conversations(settings.sticky),
         )
         recorder = Recorder(self._queue, self.metrics, ports.prices)
         self.gateway = Gateway(

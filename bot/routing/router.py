@@ -249,7 +249,8 @@ class Walk:
 
     def reason(self) -> FailureReason | None:
         """Return what bars the first hop, what failed there, or what started its cool-down."""
-        return self.lane.barred or (self.fates[0][2] if self.fates else None)
+        first = next((why for c, _, why in self.fates if c.name == self.lane.first), None)
+        return self.lane.barred or first or (self.fates[0][2] if self.fates else None)
 
     def ends(self) -> list[tuple[Candidate, Fate, FailureReason]]:
         """Return what became of each candidate in the end, in the order of the lane."""

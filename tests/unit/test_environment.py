@@ -8,7 +8,7 @@ import logging
 import sys
 import time as time_module
 from contextlib import suppress
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -142,6 +142,8 @@ def test_everything_set():
         "CHANGEOVER_FIRST_TOKEN_TIMEOUT_S": "0.5",
         "CHANGEOVER_IDLE_TIMEOUT_S": " 10 ",
         "CHANGEOVER_PROBE_TIMEOUT_S": "5",
+        "CHANGEOVER_THINKING_TIMEOUT_S": "90",
+        "CHANGEOVER_STICKY": "Off",
         "OLLAMA_BASE_URL": "http://127.0.0.1:4011",
     }
     settings = read_settings(env)
@@ -153,6 +155,9 @@ def test_everything_set():
     assert settings.prefix == "llm-"
     times = settings.timeouts
     assert (times.total_s, times.first_token_s, times.idle_s, times.probe_s) == (90, 0.5, 10, 5)
+    assert times.thinking_s == 90
+    assert settings.sticky is None
+    assert read_settings({"CHANGEOVER_STICKY": "30m"}).sticky == timedelta(minutes=30)
 
 
 WRONG = [
@@ -165,6 +170,8 @@ WRONG = [
     ("CHANGEOVER_FIRST_TOKEN_TIMEOUT_S", "x"),
     ("CHANGEOVER_IDLE_TIMEOUT_S", "x"),
     ("CHANGEOVER_PROBE_TIMEOUT_S", "x"),
+    ("CHANGEOVER_THINKING_TIMEOUT_S", "x"),
+    *(("CHANGEOVER_STICKY", v) for v in ("x", "0", "-5m")),
     *(("OLLAMA_BASE_URL", v) for v in ("127.0.0.1:11434", "ftp://x", "http://", "http://a b")),
     ("OPENAI_BASE_URL", "https:/api.openai.com"),
     ("DATABASE_URL", "mysql://x"),

@@ -261,7 +261,7 @@ async def test_who_refuses_again_is_passed_over_without_a_cool_down(put: Put, st
         error = {"type": "error", "error": {"type": "invalid_request_error", "message": words}}
         await call.send(http(json.dumps(error).encode(), "400 Bad Request"))
 
-    gate, chaos = await put(refuses)
+    gate, chaos = await put(refuses, CHANGEOVER_STICKY="off")
     for _ in range(3):
         got = await gate.ask(MESSAGES, messages=FOREIGN, stream=stream)
         assert got.headers["x-changeover-model"] == FLASH
@@ -440,3 +440,44 @@ async def test_bodies_that_are_too_many_at_once(put: Put):
     waiting.set()
     assert [(await one).status for one in (first, third)] == [200, 200]
     assert (await gate.ask(CHAT, messages=large)).status == 200
+
+
+# --- a conversation stays -----------------------------------------------------------------------
+
+
+async def test_a_conversation_stays_with_the_fallback_and_others_do_not(put: Put):
+    failing = True
+
+    async def script(call: Call) -> None:
+        if failing:
+            await call.send(http(b"{}", "500 Internal Server Error"))
+        else:
+            await call.send(http(json.dumps(answer()).encode()))
+
+    gate, chaos = await put(script, GPT, FLASH)
+    mine = {"x-session-id": "s" * 10_000}
+    first = await gate.ask(CHAT, headers=mine)
+    assert first.headers["x-changeover-reason"] == "server_error"
+    failing = False
+    second = await gate.ask(CHAT, headers=mine)
+    assert second.headers["x-changeover-model"] == FLASH
+    assert second.headers["x-changeover-sticky"] == "cache"
+    assert "x-changeover-reason" not in second.headers
+    assert len(chaos.calls) == 1
+    other = await gate.ask(CHAT, headers={"x-session-id": "another"})
+    assert other.headers["x-changeover-model"] == GPT
+    # Only the first was a failure.
+    assert len(await gate.events()) == 1
+
+
+async def test_off_means_that_the_next_turn_returns(put: Put):
+    failing = True
+
+    async def script(call: Call) -> None:
+        status = "500 Internal Server Error" if failing else "200 OK"
+        await call.send(http(json.dumps(answer()).encode(), status))
+
+    gate, _ = await put(script, GPT, FLASH, CHANGEOVER_STICKY="off")
+    assert (await gate.ask(CHAT, prompt_cache_key="a")).headers["x-changeover-model"] == FLASH
+    failing = False
+    assert (await gate.ask(CHAT, prompt_cache_key="a")).headers["x-changeover-model"] == GPT

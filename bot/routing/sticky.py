@@ -1,0 +1,171 @@
+"""A conversation stays with the model that served it while that model's cache of it is warm.
+
+Going back and forth costs the whole history at full price, and hands one model the thinking of
+another. Only digests are kept, and only of conversations that a fallback serves.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from hashlib import blake2b
+
+from bot.dialects.wire import rows, table, words
+from bot.ports import Json
+from bot.routing.cooldown import CooldownBook, Gate
+from bot.routing.router import Candidate, Lane
+
+USUAL_STAY = timedelta(minutes=10)
+MOST_CONVERSATIONS = 10_000
+
+_SESSION_HEADERS = (
+    "x-claude-code-session-id",
+    "session-id",
+    "x-session-id",
+    "session_id",
+    "thread-id",
+)
+"""Of Claude Code 2.1, of Codex (older ones write an underscore), and what agents agree on."""
+
+_WARM = timedelta(minutes=5)
+_WARM_BY_PROVIDER = {"openai": timedelta(minutes=10), "deepseek": timedelta(hours=1)}
+"""How long a provider's cache lasts after its last use, by its own documents of 2026-11: Anthropic
+5 min, OpenAI 5 to 10 min, DeepSeek some hours."""
+
+_MOST_HASHED = 1 << 16
+
+
+def conversation_of(
+    caller: str, asked: str, headers: Mapping[str, str], document: Mapping[str, Json]
+) -> bytes | None:
+    """Return a digest that is the same for every turn of a conversation; None where none is told.
+
+    Without an id of the caller's, its first message is one, from its second turn on.
+    """
+    named = next((value for name in _SESSION_HEADERS if (value := headers.get(name))), "")
+    named = named or words(document.get("prompt_cache_key"))
+    named = named or words(table(document.get("metadata")).get("user_id"))
+    digest = blake2b(digest_size=16)
+    for part in (caller, asked, named):
+        raw = part.encode("utf-8", "surrogatepass")
+        digest.update(b"%d:" % len(raw) + raw)
+    if not named:
+        messages = [table(message) for message in rows(document.get("messages"))]
+        first = next((m for m in messages if m.get("role") in ("user", "developer")), {})
+        if not first:
+            return None
+        for text in _texts(first.get("content")):
+            digest.update(text[:_MOST_HASHED].encode("utf-8", "surrogatepass"))
+    return digest.digest()
+
+
+def goes_on(headers: Mapping[str, str], document: Mapping[str, Json]) -> bool:
+    """Return whether a request may be a later turn: it is named, or a model has spoken in it."""
+    return any(headers.get(name) for name in _SESSION_HEADERS) or bool(
+        document.get("prompt_cache_key")
+        or table(document.get("metadata")).get("user_id")
+        or any(table(m).get("role") == "assistant" for m in rows(document.get("messages")))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Stay:
+    model: str
+    revision: str
+    began_at: datetime
+    turn_at: datetime
+    warm: timedelta
+
+
+@dataclass(slots=True)
+class Conversations:
+    """The conversations that stay with a fallback, the least recent ones forgotten first.
+
+    `longest` is how long one may stay once the first hop can be asked again; None is not at all.
+    """
+
+    longest: timedelta | None = USUAL_STAY
+    most: int = MOST_CONVERSATIONS
+    _stays: OrderedDict[bytes, _Stay] = field(default_factory=OrderedDict)
+    _open_since: dict[str, datetime] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Return whether any stays, so that most requests need no digest."""
+        return bool(self._stays)
+
+    def staying(
+        self, key: bytes, lane: Lane, book: CooldownBook, revision: str, now: datetime
+    ) -> Lane | None:
+        """Return the lane with the hop that a conversation stays with in front; None to return."""
+        stay = self._stays.get(key)
+        if stay is None or self.longest is None:
+            return None
+        kept = next((c for c in lane.candidates if c.name == stay.model), None)
+        over = (
+            kept is None
+            or stay.revision != revision
+            or not timedelta(0) <= now - stay.turn_at <= stay.warm
+            or self._long_open(stay, lane, book, now)
+            or book.gate(kept.scope, now) is not Gate.OPEN
+        )
+        if over or kept is None:
+            del self._stays[key]
+            return None
+        others = tuple(c for c in lane.candidates if c is not kept)
+        return replace(lane, candidates=(kept, *others))
+
+    def served(
+        self, key: bytes, candidate: Candidate, lane: Lane, revision: str, now: datetime
+    ) -> None:
+        """Note who served a turn: a fallback keeps the conversation, the first hop ends that."""
+        if self.longest is None or lane.barred or candidate.name == lane.first:
+            self._stays.pop(key, None)
+            return
+        provider = candidate.hop.provider
+        warm = _WARM_BY_PROVIDER.get(provider.id if provider else "", _WARM)
+        known = self._stays.get(key)
+        same = known is not None and known.model == candidate.name
+        began_at = known.began_at if known is not None and same else now
+        self._stays[key] = _Stay(candidate.name, revision, began_at, now, warm)
+        self._stays.move_to_end(key)
+        while len(self._stays) > self.most:
+            self._stays.popitem(last=False)
+
+    def failed(self, key: bytes) -> None:
+        """Note that nobody served a turn."""
+        self._stays.pop(key, None)
+
+    def end(self) -> None:
+        """End every stay: somebody wants the first hops tried again."""
+        self._stays.clear()
+
+    def counts(self, now: datetime) -> Counter[str]:
+        """Return how many conversations stay with each model."""
+        return Counter(self._warm_ones(now))
+
+    def _warm_ones(self, now: datetime) -> Iterator[str]:
+        for stay in self._stays.values():
+            if now - stay.turn_at <= stay.warm:
+                yield stay.model
+
+    def _long_open(self, stay: _Stay, lane: Lane, book: CooldownBook, now: datetime) -> bool:
+        """Return whether the first hop could have been asked for longer than a stay may last."""
+        assert self.longest is not None
+        first = next((c for c in lane.candidates if c.name == lane.first), None)
+        if first is None:
+            return False
+        if book.gate(first.scope, now) is Gate.COOLING:
+            self._open_since.pop(first.name, None)
+            return False
+        row = book.row(first.scope)
+        since = self._open_since.setdefault(first.name, min(row.until, now) if row else now)
+        return now - max(since, stay.began_at) > self.longest
+
+
+def _texts(content: Json) -> Iterator[str]:
+    if isinstance(content, str):
+        yield content
+    for part in rows(content):
+        yield words(table(part).get("text"))

@@ -1,0 +1,170 @@
+"""Which conversations stay with a fallback, for how long, and what ends it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bot.models import FailureReason
+from bot.routing.cooldown import CooldownBook
+from bot.routing.router import Lane
+from bot.routing.sticky import Conversations, conversation_of, goes_on
+from tests.unit.test_router import lane as lane_of_three
+
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+KEY = b"a conversation"
+HI = {"messages": [{"role": "system", "content": "S"}, {"role": "user", "content": "Hi"}]}
+
+
+@pytest.fixture
+def lane() -> Lane:
+    return lane_of_three()
+
+
+def _served(stays: Conversations, lane: Lane, position: int, at: datetime = NOW) -> None:
+    stays.served(KEY, lane.candidates[position], lane, "r1", at)
+
+
+def _kept(
+    stays: Conversations,
+    lane: Lane,
+    at: datetime,
+    book: CooldownBook | None = None,
+    rev: str = "r1",
+) -> bool:
+    found = stays.staying(KEY, lane, book or CooldownBook(), rev, at)
+    if found is None:
+        return False
+    assert found.first == lane.first
+    assert {c.name for c in found.candidates} == {c.name for c in lane.candidates}
+    return found.candidates[0].name != lane.first
+
+
+def test_it_stays_while_the_cache_is_warm(lane: Lane):
+    stays = Conversations()
+    _served(stays, lane, 1)
+    assert _kept(stays, lane, NOW + 5 * MINUTE)
+    assert not _kept(stays, lane, NOW + 6 * MINUTE)
+    assert not stays
+
+
+def test_each_turn_keeps_it_warm_but_not_for_ever(lane: Lane):
+    stays = Conversations(timedelta(minutes=10))
+    for minute in range(0, 16, 4):
+        assert minute == 0 or _kept(stays, lane, NOW + minute * MINUTE)
+        _served(stays, lane, 1, NOW + minute * MINUTE)
+    # Since its second turn it is known that the primary could be asked.
+    assert not _kept(stays, lane, NOW + 16 * MINUTE)
+
+
+def test_while_the_primary_is_out_the_time_does_not_run(lane: Lane):
+    stays, book = Conversations(timedelta(minutes=10)), CooldownBook()
+    book.failed(lane.candidates[0].scope, FailureReason.RATE_LIMIT, 1800, NOW)
+    for minute in range(0, 30, 4):
+        assert minute == 0 or _kept(stays, lane, NOW + minute * MINUTE, book)
+        _served(stays, lane, 1, NOW + minute * MINUTE)
+    for minute in range(32, 40, 4):
+        assert _kept(stays, lane, NOW + minute * MINUTE, book)
+        _served(stays, lane, 1, NOW + minute * MINUTE)
+    assert not _kept(stays, lane, NOW + 41 * MINUTE, book)
+
+
+def test_what_ends_it_at_once(lane: Lane):
+    stays, book = Conversations(), CooldownBook()
+    _served(stays, lane, 1)
+    assert not _kept(stays, lane, NOW, rev="another config")
+    _served(stays, lane, 1)
+    book.failed(lane.candidates[1].scope, FailureReason.RATE_LIMIT, 60, NOW)
+    assert not _kept(stays, lane, NOW, book)
+    _served(stays, lane, 1)
+    stays.failed(KEY)
+    assert not _kept(stays, lane, NOW)
+    _served(stays, lane, 1)
+    stays.end()
+    assert not _kept(stays, lane, NOW)
+    _served(stays, lane, 1)
+    _served(stays, lane, 0)
+    assert not stays
+    _served(stays, lane, 1)
+    # A clock that was put back.
+    assert not _kept(stays, lane, NOW - MINUTE)
+
+
+def test_a_hop_that_is_no_longer_there_ends_it(lane: Lane):
+    stays = Conversations()
+    _served(stays, lane, 1)
+    shorter = Lane((lane.candidates[0],), (), lane.first)
+    assert not _kept(stays, shorter, NOW)
+
+
+def test_off(lane: Lane):
+    stays = Conversations(None)
+    _served(stays, lane, 1)
+    assert not stays
+
+
+def test_memory_is_bounded_and_the_least_recent_go_first(lane: Lane):
+    stays = Conversations(most=3)
+    for number in range(5):
+        stays.served(bytes([number]), lane.candidates[1], lane, "r1", NOW)
+    assert sum(stays.counts(NOW).values()) == 3
+    assert stays.staying(bytes([0]), lane, CooldownBook(), "r1", NOW) is None
+    assert stays.staying(bytes([4]), lane, CooldownBook(), "r1", NOW) is not None
+
+
+def test_counts_are_of_the_warm_ones(lane: Lane):
+    stays = Conversations()
+    for number, at in enumerate((NOW, NOW, NOW - timedelta(hours=2))):
+        stays.served(bytes([number]), lane.candidates[1], lane, "r1", at)
+    assert stays.counts(NOW) == {lane.candidates[1].name: 2}
+
+
+# --- what a conversation is known by -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "more"),
+    [
+        ({"x-session-id": "s1"}, {}),
+        ({"session-id": "s1"}, {}),
+        ({"x-claude-code-session-id": "s1"}, {}),
+        ({}, {"prompt_cache_key": "s1"}),
+        ({}, {"metadata": {"user_id": "s1"}}),
+    ],
+)
+def test_an_id_of_the_callers(headers: dict[str, str], more: dict[str, Any]):
+    one = conversation_of("ana", "auto", headers, {**HI, **more})
+    other = conversation_of("ana", "auto", headers, {"messages": [], **more})
+    assert one == other
+    assert goes_on(headers, {**HI, **more})
+    assert conversation_of("bo", "auto", headers, {**HI, **more}) != one
+    assert conversation_of("ana", "fast", headers, {**HI, **more}) != one
+
+
+def test_else_the_first_message():
+    answered = {"messages": [*HI["messages"], {"role": "assistant", "content": "Hello"}]}
+    other = {"messages": [{"role": "user", "content": [{"type": "text", "text": "Ho"}]}]}
+    one = conversation_of("", "auto", {}, HI)
+    assert one == conversation_of("", "auto", {}, answered)
+    assert one != conversation_of("", "auto", {}, other)
+    # The same first words are no second turn.
+    assert not goes_on({}, HI)
+    assert goes_on({}, answered)
+    assert conversation_of("", "auto", {}, {"messages": []}) is None
+
+
+@pytest.mark.parametrize("id_", ["x" * 10_240, "\udcff\x00", "ü"])
+def test_odd_ids(id_: str):
+    digest = conversation_of("", "auto", {"x-session-id": id_}, HI)
+    assert digest is not None
+    assert len(digest) == 16
+
+
+@pytest.mark.parametrize("odd", [None, 5, "x", [None], [{"role": "user", "content": 5}]])
+def test_odd_bodies(odd: Any):
+    body = {"messages": odd, "metadata": odd, "prompt_cache_key": 5}
+    conversation_of("", "auto", {}, body)
+    goes_on({}, body)
