@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -84,6 +84,9 @@ class LookingFallbackLog(SqlFallbackLog):
 
     async def incidents(self, *, open_only: bool, limit: int) -> Sequence[IncidentRow]:
         return await self._look(lambda cold: cold.incidents(open_only=open_only, limit=limit))
+
+    async def staying(self, since: datetime) -> Mapping[str, int]:
+        return await self._look(lambda cold: cold.staying(since))
 
     async def muted_until(self) -> datetime | None:
         return await self._look(lambda cold: cold.muted_until())

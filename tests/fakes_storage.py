@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -341,6 +342,18 @@ class FakeFallbackLog:
     _cooldowns: dict[str, Cooldown] = field(default_factory=dict)
     _events: list[FallbackEvent] = field(default_factory=list)
     _muted_until: datetime | None = None
+    _staying: dict[str, tuple[datetime, Mapping[str, int]]] = field(default_factory=dict)
+
+    async def staying(self, since: datetime) -> Mapping[str, int]:
+        self._check()
+        total: Counter[str] = Counter()
+        for at, counts in self._staying.values():
+            total.update(counts if at >= since else {})
+        return total
+
+    async def report_staying(self, service: str, at: datetime, counts: Mapping[str, int]) -> None:
+        self._check()
+        self._staying[service] = (at, counts)
 
     async def cooldowns(self, after: datetime) -> Sequence[Cooldown]:
         """Return those that end after an instant."""

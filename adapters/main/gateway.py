@@ -8,7 +8,7 @@ import logging
 import platform
 import sys
 from collections.abc import Coroutine
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -48,6 +48,7 @@ LOOK_S = 1.0
 TOLD_AFTER_S = 0.25
 PROBES_LOOK_S = 30.0
 _PROBED = "gateway.probed_at"
+REPORT_EVERY = timedelta(seconds=5)
 # How long a thread that writes to the database may keep the loop waiting; Python's own 5 ms is
 # longer than a whole failover.
 THREAD_TURN_S = 0.0005
@@ -75,12 +76,14 @@ class GatewayService:
         self._news = asyncio.Event()
         self._live = LiveConfig(wired.app.catalog, settings.env, ports.store.location)
         self.metrics = Metrics()
+        self._name = f"gateway {platform.node()} {wired.service.gateway.port}"[:60]
+        self._reported, self._reported_at = False, datetime.min.replace(tzinfo=UTC)
         self._queue = LedgerQueue(
             LazyLedger(wired.database),
             ports.log,
             ports.journal,
             wired.clock,
-            service=f"gateway {platform.node()} {wired.service.gateway.port}"[:60],
+            service=self._name,
             flush_s=flush_s,
         )
         self.metrics.gauge(
@@ -222,6 +225,17 @@ class GatewayService:
                 await asyncio.sleep(TOLD_AFTER_S)
             self._news.clear()
             await self._share_cooldowns()
+            await self._report_staying()
+
+    async def _report_staying(self) -> None:
+        """Tell `/fallback status` how many conversations stay with a fallback here."""
+        now = self._wired.clock.now()
+        counts = self._tools.conversations.counts(now)
+        if (not counts and not self._reported) or now - self._reported_at < REPORT_EVERY:
+            return
+        with contextlib.suppress(StorageError):
+            await self._wired.app.ports.log.report_staying(self._name, now, counts)
+            self._reported, self._reported_at = bool(counts), now
 
     async def _note_revision(self) -> None:
         """Keep the config's revision; one that changed while nothing ran has other models."""

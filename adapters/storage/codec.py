@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,9 @@ HEAD = REVISIONS[-1]
 PENDING = "pending"
 DONE = "done"
 """States of a row in `changes`: noted before the bytes are written, confirmed after."""
+
+STAYING = "staying."
+"""How the memory's keys begin under which gateways report conversations that stay."""
 
 MUTE_SCOPE = "all"
 
@@ -95,3 +99,17 @@ def gaps_out(gaps: Sequence[Gap]) -> Json:
 def gaps_in(gaps: Json) -> tuple[Gap, ...]:
     """Read them back."""
     return tuple(Gap(time_of(start), length * _MICROSECOND) for start, length in gaps or ())
+
+
+def staying_written(at: datetime, counts: Mapping[str, int]) -> str:
+    """Write one gateway's report of the conversations that stay with each fallback."""
+    return json.dumps({"at": at.isoformat(), "models": dict(counts)})
+
+
+def staying_read(reports: Iterable[str], since: datetime) -> dict[str, int]:
+    """Add up the reports made since then."""
+    total: Counter[str] = Counter()
+    for report in map(json.loads, reports):
+        if datetime.fromisoformat(report["at"]) >= since:
+            total.update(report["models"])
+    return dict(total)

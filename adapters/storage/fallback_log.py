@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, delete, or_, select
 
 from adapters.storage import schema
-from adapters.storage.codec import MUTE_SCOPE, context_in, context_out, event_key, gaps_in
+from adapters.storage.codec import (
+    MUTE_SCOPE,
+    STAYING,
+    context_in,
+    context_out,
+    event_key,
+    gaps_in,
+    staying_read,
+    staying_written,
+)
 from adapters.storage.database import Database, upsert
+from adapters.storage.sync_memory import put
 from bot.models import FailureReason
 from bot.ports import Cooldown, FallbackEvent, IncidentRow
 from bot.ports.fallbacks import SKEW
@@ -18,6 +28,7 @@ from bot.ports.fallbacks import SKEW
 _cooldowns = schema.cooldowns
 _events = schema.fallback_events
 _incidents = schema.incidents
+_memory = schema.memory
 _mutes = schema.mutes
 _MOST_DETAIL = 2000
 
@@ -98,6 +109,16 @@ class SqlFallbackLog:
         query = query.order_by(_incidents.c.opened_at.desc(), _incidents.c.id.desc()).limit(limit)
         rows = await self._database.read(lambda c: c.execute(query).all())
         return [_incident(row) for row in rows]
+
+    async def staying(self, since: datetime) -> Mapping[str, int]:
+        """Add up what gateways reported since."""
+        query = select(_memory.c.value).where(_memory.c.key.startswith(STAYING))
+        return staying_read(await self._database.read(lambda c: c.scalars(query).all()), since)
+
+    async def report_staying(self, service: str, at: datetime, counts: Mapping[str, int]) -> None:
+        """Keep one gateway's count in the place of its last one."""
+        value = staying_written(at, counts)
+        await self._database.write(lambda c: put(c, STAYING + service, value))
 
     async def muted_until(self) -> datetime | None:
         """When the mute ends, if there is one."""

@@ -8,7 +8,7 @@ read directly. The first write opens the database, and from then on everything g
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -203,6 +203,15 @@ class LazyFallbackLog:
         if seen is None:
             return await self._open().incidents(open_only=open_only, limit=limit)
         return seen
+
+    async def staying(self, since: datetime) -> Mapping[str, int]:
+        """Add up what gateways reported since."""
+        seen = self._database.look(lambda quick: quick.staying(since))
+        return await self._open().staying(since) if seen is None else _only(seen) or {}
+
+    async def report_staying(self, service: str, at: datetime, counts: Mapping[str, int]) -> None:
+        """Keep one gateway's count."""
+        await self._open().report_staying(service, at, counts)
 
     async def muted_until(self) -> datetime | None:
         """When the mute ends, if there is one."""

@@ -8,7 +8,7 @@ when it is not this module's to answer: the database then says what is the matte
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -17,9 +17,11 @@ from adapters.storage.codec import (
     HEAD,
     MUTE_SCOPE,
     PENDING,
+    STAYING,
     context_in,
     gaps_in,
     micros_of,
+    staying_read,
     time_of,
     touched_in,
     value_of,
@@ -131,6 +133,11 @@ class QuickReads:
             limit,
         )
         return _each(rows, _incident)
+
+    def staying(self, since: datetime) -> Sequence[Mapping[str, int]] | None:
+        """Return what gateways reported since, added up, in a list of one."""
+        rows = self._rows("SELECT value FROM memory WHERE key GLOB ?", f"{STAYING}*")
+        return None if rows is None else [staying_read([r["value"] for r in rows], since)]
 
     def muted_until(self) -> Sequence[datetime] | None:
         """Return the mute's end in a list of at most one."""

@@ -24,7 +24,7 @@ class LazyMemory:
 
     async def put(self, key: str, value: str) -> None:
         """Remember a text in the place of the last one. Raises StorageError."""
-        await self._database.open().write(lambda c: _put(c, key, value))
+        await self._database.open().write(lambda c: put(c, key, value))
 
     async def close(self) -> None:
         """Close the database."""
@@ -40,7 +40,8 @@ def _get(connection: Connection, key: str) -> str | None:
     return value
 
 
-def _put(connection: Connection, key: str, value: str) -> None:
+def put(connection: Connection, key: str, value: str) -> None:
+    """Remember a text in the place of the last one."""
     from adapters.storage.database import upsert
     from adapters.storage.schema import memory
 

@@ -31,6 +31,7 @@ from bot.messages.fallback import (
     hint_for,
     muted_card,
     quiet_line,
+    staying_lines,
     test_card,
     unmuted_card,
 )
@@ -57,6 +58,7 @@ async def status(ctx: Context, args: Args) -> Card:
         "muted_until": muted,
         "quiet_hours": f"{quiet[0]:%H:%M}-{quiet[1]:%H:%M}" if quiet else None,
         "incidents": [incident_data(row, ctx.now) for row in known.incidents],
+        "staying": [{"model": m, "conversations": n} for m, n in known.staying.items()],
         "channels_in_trouble": [
             {"surface": one.surface, "since": one.since, "message": one.message} for one in troubles
         ],
@@ -70,7 +72,7 @@ async def status(ctx: Context, args: Args) -> Card:
         tuple(warnings),
         ctx.now,
         data,
-        quiet_line(quiet, _quiet_until(ctx, ctx.now)),
+        [quiet_line(quiet, _quiet_until(ctx, ctx.now)), *staying_lines(known.staying)],
     )
 
 

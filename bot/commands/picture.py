@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.commands.context import Context
 from bot.config.commit import Present, look
@@ -18,6 +18,8 @@ from bot.ports import Change, Cooldown, IncidentRow, Revert
 from bot.routing.chain import Hop, Surroundings, chain_of, provider_of
 
 HISTORY = 500
+REPORTED = timedelta(seconds=30)
+"""What gateways said longer ago is no longer so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Known:
     cooldowns: Sequence[Cooldown] = ()
     incidents: Sequence[IncidentRow] = ()
     muted_until: datetime | None = None
+    staying: Mapping[str, int] = field(default_factory=dict)
     service_seen_at: datetime | None = None
     trouble: StorageError | None = None
 
@@ -111,6 +114,7 @@ async def remember(ctx: Context) -> Known:
             cooldowns=await ports.log.cooldowns(ctx.now),
             incidents=await ports.log.incidents(open_only=True, limit=20),
             muted_until=await ports.log.muted_until(),
+            staying=await ports.log.staying(ctx.now - REPORTED),
             service_seen_at=await ports.journal.last_beat("bot"),
         )
     except StorageError as error:

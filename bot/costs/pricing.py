@@ -328,3 +328,12 @@ def _from_cost(cost: dict[str, Any]) -> Price | None:
     if input_usd is None or output_usd is None:
         return None
     return Price(input_usd, output_usd, money("cacheRead"), money("cacheWrite"), source="config")
+
+
+def lost_cache_usd(cached_tokens: int, price: Price) -> Decimal:
+    """Return what it costs more to send a history once to a model that has no cache of it."""
+    cached = price.cached_input_usd_per_1m
+    fresh = price.input_usd_per_1m if cached is None else price.cache_write_usd_per_1m
+    fresh = price.input_usd_per_1m if fresh is None else max(fresh, price.input_usd_per_1m)
+    saved = fresh - (price.input_usd_per_1m if cached is None else cached)
+    return max(saved, Decimal(0)) * cached_tokens / 1_000_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from decimal import Decimal
@@ -93,9 +93,9 @@ def chain_card(
     warnings: tuple[Caution, ...],
     now: datetime,
     data: dict[str, Any],
-    quiet: Text = (),
+    notes: Sequence[Text] = (),
 ) -> Card:
-    """Show the chain as it will be walked; `quiet` is the line about quiet hours."""
+    """Show the chain as it will be walked; `notes` are lines about what else holds now."""
     walked = sum(hop.walked for hop in hops)
     body: list[Text] = [
         line(hop, hops, now, prices.get(hop.ref) if hop.ref else None) for hop in hops
@@ -112,8 +112,7 @@ def chain_card(
                 Command("fallback unmute"),
             )
         )
-    if quiet:
-        body.append(quiet)
+    body += [note for note in notes if note]
     return Card(
         title=text(Strong("Chain"), f": {walked} of {counted(len(hops), 'hop')} available"),
         tone=Tone.WARNING if troubled(warnings) else Tone.NEUTRAL,
@@ -122,6 +121,14 @@ def chain_card(
         buttons=(Button("Test chain", Action("fallback test")),),
         data=data,
     )
+
+
+def staying_lines(staying: Mapping[str, int]) -> list[Text]:
+    """Say how many conversations a fallback keeps, though the primary may answer again."""
+    return [
+        text(f"{counted(count, 'conversation')} still on ", Code(model), " while its cache is warm")
+        for model, count in staying.items()
+    ]
 
 
 def test_card(words: TestWords, data: dict[str, Any]) -> Card:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -115,6 +115,14 @@ class FallbackLog(Protocol):
 
     async def incidents(self, *, open_only: bool, limit: int) -> Sequence[IncidentRow]:
         """Return the newest first."""
+        ...
+
+    async def staying(self, since: datetime) -> Mapping[str, int]:
+        """Return how many conversations stay with each fallback, as gateways reported since."""
+        ...
+
+    async def report_staying(self, service: str, at: datetime, counts: Mapping[str, int]) -> None:
+        """Keep how many stay with each fallback, by one gateway's count."""
         ...
 
     async def muted_until(self) -> datetime | None:

@@ -217,3 +217,13 @@ async def test_the_mute_can_be_set_moved_and_lifted(ground: Ground) -> None:
     assert await ground.log.muted_until() == NOW + MINUTE
     await ground.log.mute(None)
     assert await ground.other.muted_until() is None
+
+
+async def test_gateways_report_the_conversations_that_stay(ground: Ground):
+    assert await ground.other.staying(NOW) == {}
+    await ground.log.report_staying("gateway a", NOW, {"deepseek/x": 2, "ollama/y": 1})
+    await ground.log.report_staying("gateway b", NOW + MINUTE, {"deepseek/x": 1})
+    assert await ground.other.staying(NOW) == {"deepseek/x": 3, "ollama/y": 1}
+    assert await ground.other.staying(NOW + MINUTE) == {"deepseek/x": 1}
+    await ground.log.report_staying("gateway b", NOW + MINUTE, {})
+    assert await ground.other.staying(NOW + MINUTE) == {}

@@ -17,6 +17,7 @@ from bot.costs.pricing import (
     TokenKind,
     at_size,
     cost_usd,
+    lost_cache_usd,
     price_sum,
     price_usage,
     served_price,
@@ -489,3 +490,17 @@ def test_a_reported_cost_goes_before_an_assumed_price():
     price = proxied("gpt-5", proxy())
     cost = price_usage(Usage(1000, 0, reported_cost_usd=Decimal("0.5")), price)
     assert (cost.nano_usd, cost.source, cost.estimated) == (500_000_000, "reported", False)
+
+
+@pytest.mark.parametrize(
+    ("price", "usd"),
+    [
+        # Written to the cache once at 6.25 where it had been read at 0.50.
+        (Price(Decimal(5), Decimal(25), Decimal("0.5"), Decimal("6.25")), "0.575"),
+        (Price(Decimal("0.3"), Decimal(1), Decimal("0.003")), "0.0297"),
+        (Price(Decimal(5), Decimal(25)), "0"),
+        (Price(Decimal(0), Decimal(0), Decimal(0)), "0"),
+    ],
+)
+def test_what_a_lost_cache_costs(price: Price, usd: str):
+    assert lost_cache_usd(100_000, price) == Decimal(usd)

@@ -262,6 +262,16 @@ async def test_status_shows_what_cools_down_and_what_is_open():
     assert "Open incident 7" in words(await bench.say("/model status"))
 
 
+async def test_status_counts_the_conversations_that_stay():
+    bench = Bench(FRESH)
+    now = bench.clock.now()
+    await bench.log.report_staying("gateway a", now, {"deepseek/deepseek-flash": 3})
+    await bench.log.report_staying("gateway b", now - timedelta(minutes=5), {"ollama/x": 9})
+    card = await bench.say("/fallback status")
+    assert card.data["staying"] == [{"model": "deepseek/deepseek-flash", "conversations": 3}]
+    assert "3 conversations still on deepseek/deepseek-flash while its cache is warm" in words(card)
+
+
 async def test_events():
     bench = Bench(FRESH)
     now = bench.clock.now()
