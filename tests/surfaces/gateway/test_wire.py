@@ -7,10 +7,12 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import anthropic
+import openai
 import pytest
 
 from adapters.gateway.http import Limits
-from tests.fakes_gateway import CHAT, FLASH, GPT, MESSAGES, OPUS, Gate, config_of
+from tests.fakes_gateway import CHAT, FLASH, GPT, HI, MESSAGES, OPUS, Gate, config_of
 from tests.servers.chaos import (
     BLOCK,
     DONE,
@@ -481,3 +483,42 @@ async def test_off_means_that_the_next_turn_returns(put: Put):
     assert (await gate.ask(CHAT, prompt_cache_key="a")).headers["x-changeover-model"] == FLASH
     failing = False
     assert (await gate.ask(CHAT, prompt_cache_key="a")).headers["x-changeover-model"] == GPT
+
+
+# --- the SDKs, while they are kept waiting --------------------------------------------------------
+
+
+async def test_openais_sdk_reads_a_stream_that_began_with_keep_alives(put: Put):
+    gate, _ = await put(hangs, GPT, FLASH, keep_alive_s=0.1)
+    client = openai.AsyncOpenAI(base_url=f"{gate.url}/v1", api_key="x", max_retries=0)
+    async with client:
+        stream = await client.chat.completions.create(model="auto", messages=HI, stream=True)
+        said = [c.choices[0].delta.content or "" async for c in stream if c.choices]
+    assert "".join(said)
+
+
+async def test_anthropics_sdk_reads_a_stream_that_began_with_keep_alives(put: Put):
+    gate, _ = await put(hangs, keep_alive_s=0.1)
+    client = anthropic.AsyncAnthropic(base_url=gate.url, api_key="x", max_retries=0)
+    async with client, client.messages.stream(model="auto", max_tokens=9, messages=HI) as stream:
+        assert await stream.get_final_text()
+
+
+async def _read_all(client: anthropic.AsyncAnthropic) -> str:
+    async with client.messages.stream(model="auto", max_tokens=9, messages=HI) as stream:
+        return await stream.get_final_text()
+
+
+async def test_the_sdks_raise_what_ends_a_dead_chain(put: Put):
+    gate, _ = await put(hangs, OPUS, keep_alive_s=0.1)
+    client = anthropic.AsyncAnthropic(base_url=gate.url, api_key="x", max_retries=0)
+    async with client:
+        with pytest.raises(anthropic.APIStatusError) as raised:
+            await _read_all(client)
+    assert "overloaded_error" in str(raised.value)
+    other = openai.AsyncOpenAI(base_url=f"{gate.url}/v1", api_key="x", max_retries=0)
+    async with other:
+        stream = await other.chat.completions.create(model="auto", messages=HI, stream=True)
+        with pytest.raises(openai.APIError) as failed:
+            [chunk async for chunk in stream]
+    assert failed.value.type == "server_error"
