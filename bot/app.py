@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.access import SERVICE, Actor, check_home
+from bot.alerts.outbox import Outbox
 from bot.card import Action, Card, Command, text
 from bot.catalog import Catalog, shipped
 from bot.commands.complete import complete
@@ -172,9 +173,9 @@ class App:
         self._names = names(present.view, self.catalog)
         return self._names
 
-    async def run_due(self) -> list[Card]:
-        """Carry out what is due: timed switches that go back. Returns what to tell the channel."""
-        return await run_due_reverts(self.context(SERVICE))
+    async def run_due(self, outbox: Outbox) -> None:
+        """Carry out what is due: timed switches that go back; the outbox tells of them."""
+        await run_due_reverts(self.context(SERVICE), outbox)
 
     async def begin(self) -> None:
         """Note how the config stands, so that the first edit from outside is told apart.

@@ -21,6 +21,7 @@ from bot.ports.reloads import NoReloads, Reloads
 from bot.settings import Settings
 from tests.fakes_costs import FakeBillLog, FakeBills, FakeBudgets, FakeChainTests, FakeDigestLog
 from tests.fakes_ledger import FakeCorrections, FakeLedger
+from tests.fakes_outbox import FakeOutbox
 from tests.fakes_storage import FakeClock, FakeConfigStore, FakeFallbackLog, FakeJournal
 
 OWNER = Actor(Surface.CLI, "owner", "Ana", owner=True)
@@ -171,6 +172,7 @@ class Bench:
         self.ledger = FakeLedger()
         self.budgets = FakeBudgets()
         self.digests = FakeDigestLog()
+        self.outbox = FakeOutbox()
         self.chain_tests = FakeChainTests()
         self.bill_log = FakeBillLog()
         self.corrections = FakeCorrections(self.ledger)

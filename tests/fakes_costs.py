@@ -40,18 +40,6 @@ class FakeBudgets:
         self.kept.append(replace(budget, id=len(self.kept) + 1))
         return self.kept[-1]
 
-    async def told(self, budget_id: int, period_start: datetime) -> frozenset[int]:
-        self._check()
-        return frozenset(p for b, s, p in self.notices if (b, s) == (budget_id, period_start))
-
-    async def claim(self, budget_id: int, period_start: datetime, percent: int) -> bool:
-        self._check()
-        notice = (budget_id, period_start, percent)
-        if notice in self.notices:
-            return False
-        self.notices.add(notice)
-        return True
-
     def _check(self) -> None:
         if self.fail is not None:
             raise self.fail

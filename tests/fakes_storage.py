@@ -205,6 +205,8 @@ class FakeJournal:
         self._check()
         note = _Note(next(self._ids), _copied(change))
         self._notes[note.id] = note
+        if change.back_at is not None:
+            self._revert(change.document, note.id, change.back_at)
         return note.id
 
     async def confirm(self, change_id: int) -> None:
@@ -221,7 +223,7 @@ class FakeJournal:
         if note is not None and not note.done:
             self._forget(note)
 
-    async def settle(self, document: str, revision: str) -> None:
+    async def settle(self, document: str, revision: str, *, forget: bool = True) -> None:
         self._check()
         state = self._states.get(document)
         pending = [n for n in self._notes.values() if not n.done and n.change.document == document]
@@ -232,7 +234,7 @@ class FakeJournal:
         for note in pending:
             if note is last:
                 self._finish(note)
-            else:
+            elif forget:
                 self._forget(note)
 
     async def known(self, document: str) -> KnownState | None:
@@ -267,18 +269,21 @@ class FakeJournal:
         done = [n for n in self._notes.values() if n.done and n.change.document == document]
         return [_row(note) for note in sorted(done, key=lambda n: -n.id)[:limit]]
 
-    async def add_revert(self, document: str, change_id: int, due_at: datetime) -> Revert:
-        self._check()
+    async def changes_since(self, document: str, change_id: int) -> Sequence[Change]:
+        return [one for one in await self.changes(document, 10**6) if one.id >= change_id]
+
+    def _revert(self, document: str, change_id: int, due_at: datetime) -> None:
         new = Revert(next(self._revert_ids), document, change_id, due_at, RevertState.PENDING)
         self._reverts[new.id] = new
-        return new
 
     async def reverts(self, document: str) -> Sequence[Revert]:
         self._check()
         pending = [
             r
             for r in self._reverts.values()
-            if r.document == document and r.state is RevertState.PENDING
+            if r.document == document
+            and r.state is RevertState.PENDING
+            and self._notes[r.change_id].done
         ]
         return sorted(pending, key=lambda r: (r.due_at, r.id))
 

@@ -13,14 +13,15 @@ from bot.access import SERVICE
 from bot.alerts.chain_test import ChainResult, report
 from bot.alerts.engine import Engine, deliver, lead, note_config
 from bot.alerts.mute import QuietHours
+from bot.alerts.outbox import StoredOutbox
 from bot.alerts.outlook import Outlooks
 from bot.alerts.policy import AlertSettings
 from bot.card import Person
 from bot.errors import StorageError
 from bot.ports import Chat, ChatHistory, Document
 
-KEEP = timedelta(days=30)
-"""For so long messages may still be edited, and an outage's details looked at."""
+KEEP = timedelta(days=40)
+"""For so long messages may still be edited, and a budget's notices of a month are known."""
 
 RESIGN_WITHIN_S = 1.0
 FORGET_EVERY = timedelta(hours=6)
@@ -62,6 +63,7 @@ class Alerts:
             calls=_people(wired.settings.access.operators),
             leader=LeaseLeader(database, wired.clock),
         )
+        self.outbox = StoredOutbox(self._store, list(self._engine.chats))
         self._deliveries = Deliveries(self._deliver)
         self._forgot_at: datetime | None = None
 

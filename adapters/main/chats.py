@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from adapters.charts import ResvgCharts
 from adapters.main.wiring import Wired
 from adapters.storage.sync_memory import LazyMemory
 from adapters.storage.triggers import LazyTriggers
-from bot.app import App
 from bot.card import Card, Chart, plain
-from bot.errors import ChangeoverError, ChatError
 from bot.ports import Chat, MessageRef
 
 if TYPE_CHECKING:
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from adapters.discord.service import DiscordSurface
     from adapters.slack.app import SlackSurface
 
-TELL_AGAIN_S = 2.0
 _log = logging.getLogger("changeover")
 
 
@@ -109,25 +106,6 @@ class Chats:
     async def stop(self) -> None:
         """Drain and close everywhere at once."""
         await asyncio.gather(*(surface.stop() for surface in self.surfaces))
-
-
-async def tell(app: App, channels: Mapping[str, Chat], card: Card) -> None:
-    """Tell every alert channel; what cannot be told there goes to the log."""
-    armed = await app.arm(card)
-    for name, chat in channels.items():
-        try:
-            await _post(chat, armed)
-        except ChangeoverError as error:
-            _log.warning("%s could not be told (%s): %s", name, error.message, words_of(card))
-
-
-async def _post(chat: Chat, card: Card) -> None:
-    """Post, and once more after a fault: here twice is better than never."""
-    try:
-        await chat.post(card)
-    except ChatError:
-        await asyncio.sleep(TELL_AGAIN_S)
-        await chat.post(card)
 
 
 def words_of(card: Card) -> str:

@@ -114,7 +114,7 @@ class Demo:
         self.announce: Callable[[Card], Awaitable[None]] | None = None
         channel = {"console": SpokenChat(self._say, "console")}
         self._alerts = Alerts(wired, channel)
-        self._jobs = Jobs(wired, channel)
+        self._jobs = Jobs(wired, channel, self._alerts.outbox)
 
     @property
     def words(self) -> dict[str, LocalCommand]:
@@ -154,11 +154,10 @@ class Demo:
     async def look(self) -> None:
         """Do what is due, as a running service would, and show what a channel would be told."""
         await self._wired.app.ports.journal.beat("bot", self._clock.now())
-        for card in await self._wired.app.run_due():
-            await self._say(card)
-        await self._alerts.tick()
+        await self._wired.app.run_due(self._alerts.outbox)
         await self._jobs.budget()
         await self._jobs.digest()
+        await self._alerts.tick()
 
     async def _say(self, card: Card) -> None:
         if self.announce is not None:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from adapters.main.chats import tell
 from adapters.main.wiring import Wired
 from adapters.schedule.cron import last_fire
 from bot.access import SERVICE
+from bot.alerts.outbox import Outbox
 from bot.commands.cost_bills import read_bills
 from bot.commands.cost_budget import check_budget
 from bot.commands.cost_posting import DigestChannel, post_due_digests
@@ -22,9 +22,10 @@ _log = logging.getLogger("changeover")
 class Jobs:
     """The scheduled work of one service; each job may be run again at any time."""
 
-    def __init__(self, wired: Wired, channels: Mapping[str, Chat]) -> None:
+    def __init__(self, wired: Wired, channels: Mapping[str, Chat], outbox: Outbox) -> None:
         self._wired = wired
         self._channels = channels
+        self._outbox = outbox
         self._started_at: datetime = wired.clock.now()
 
     async def bills(self) -> None:
@@ -35,8 +36,7 @@ class Jobs:
 
     async def budget(self) -> None:
         """Tell when a budget's share is used up, and switch where that was asked for."""
-        for card in await check_budget(self._wired.app.context(SERVICE)):
-            await tell(self._wired.app, self._channels, card)
+        await check_budget(self._wired.app.context(SERVICE), self._outbox)
 
     async def digest(self) -> None:
         """Post the digest that is due, wherever it does not stand yet."""

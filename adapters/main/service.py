@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from adapters.logs import setup_logging
 from adapters.main.alerts import Alerts
-from adapters.main.chats import Chats, tell
+from adapters.main.chats import Chats
 from adapters.main.ending import Ending, hold_signals
 from adapters.main.heap import settle
 from adapters.main.jobs import Jobs, with_bills
@@ -126,8 +126,8 @@ class Bot:
         self._schedule = Schedule(wired.settings.timezone)
         with_bills(wired)
         self.chats = Chats(wired)
-        self._jobs = Jobs(wired, self.chats.posts)
         self._alerts = Alerts(wired, self.chats.posts)
+        self._jobs = Jobs(wired, self.chats.posts, self._alerts.outbox)
         self._openclaw = OpenClaw(wired)
         self._watching: asyncio.Task[None] | None = None
 
@@ -172,8 +172,7 @@ class Bot:
         await self.chats.stop()
 
     async def _reverts(self) -> None:
-        for card in await self._wired.app.run_due():
-            await tell(self._wired.app, self.chats.posts, card)
+        await self._wired.app.run_due(self._alerts.outbox)
 
     async def _beat(self) -> None:
         try:

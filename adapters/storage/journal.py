@@ -35,8 +35,8 @@ class SqlJournal:
         self._database = database
 
     async def begin(self, change: NewChange) -> int:
-        """Note what is about to be written; invisible until `confirm`."""
-        return await self._database.write(lambda c: _insert(c, change, PENDING))
+        """Note what is about to be written, and when it goes back; invisible until `confirm`."""
+        return await self._database.write(lambda c: _begin(c, change))
 
     async def confirm(self, change_id: int) -> None:
         """Make the note history; a second time changes nothing."""
@@ -46,9 +46,9 @@ class SqlJournal:
         """Forget the note, and the going back that was planned with it."""
         await self._database.write(lambda c: _forget(c, [change_id]))
 
-    async def settle(self, document: str, revision: str) -> None:
+    async def settle(self, document: str, revision: str, *, forget: bool = True) -> None:
         """Confirm the note whose bytes are there and forget the others."""
-        await self._database.write(lambda c: _settle(c, document, revision))
+        await self._database.write(lambda c: _settle(c, document, revision, forget=forget))
 
     async def known(self, document: str) -> KnownState | None:
         """Return the last known state."""
@@ -75,22 +75,31 @@ class SqlJournal:
         )
         return [_change(row) for row in await self._database.read(lambda c: c.execute(query).all())]
 
-    async def add_revert(self, document: str, change_id: int, due_at: datetime) -> Revert:
-        """Remember to go back."""
-        values = {
-            "document": document,
-            "change_id": change_id,
-            "due_at": due_at,
-            "state": RevertState.PENDING.value,
-        }
-        insert = _reverts.insert().values(values).returning(_reverts)
-        return _revert(await self._database.write(lambda c: c.execute(insert).one()))
+    async def changes_since(self, document: str, change_id: int) -> Sequence[Change]:
+        """Return a change and all that came after it, newest first."""
+        query = (
+            select(_changes)
+            .where(
+                _changes.c.document == document,
+                _changes.c.state == DONE,
+                _changes.c.id >= change_id,
+            )
+            .order_by(_changes.c.id.desc())
+        )
+        return [_change(row) for row in await self._database.read(lambda c: c.execute(query).all())]
 
     async def reverts(self, document: str) -> Sequence[Revert]:
-        """Return what is pending, soonest first."""
+        """Return what is pending of changes that happened, soonest first."""
+        noted = select(_changes.c.id).where(
+            _changes.c.document == document, _changes.c.state == PENDING
+        )
         query = (
             select(_reverts)
-            .where(_reverts.c.document == document, _reverts.c.state == RevertState.PENDING.value)
+            .where(
+                _reverts.c.document == document,
+                _reverts.c.state == RevertState.PENDING.value,
+                _reverts.c.change_id.not_in(noted),
+            )
             .order_by(_reverts.c.due_at, _reverts.c.id)
         )
         return [_revert(row) for row in await self._database.read(lambda c: c.execute(query).all())]
@@ -131,6 +140,20 @@ class SqlJournal:
             .values(values)
         )
         return await self._database.write(lambda c: c.execute(change).rowcount == 1)
+
+
+def _begin(connection: Connection, change: NewChange) -> int:
+    change_id = _insert(connection, change, PENDING)
+    if change.back_at is not None:
+        connection.execute(
+            _reverts.insert().values(
+                document=change.document,
+                change_id=change_id,
+                due_at=change.back_at,
+                state=RevertState.PENDING.value,
+            )
+        )
+    return change_id
 
 
 def _insert(connection: Connection, change: NewChange, state: str) -> int:
@@ -201,7 +224,7 @@ def _forget(connection: Connection, change_ids: Sequence[int]) -> None:
         connection.execute(delete(_reverts).where(_reverts.c.change_id.in_(dropped)))
 
 
-def _settle(connection: Connection, document: str, revision: str) -> None:
+def _settle(connection: Connection, document: str, revision: str, *, forget: bool) -> None:
     notes = connection.execute(
         select(_changes.c.id, _changes.c.revision)
         .where(_changes.c.document == document, _changes.c.state == PENDING)
@@ -214,7 +237,8 @@ def _settle(connection: Connection, document: str, revision: str) -> None:
     # A later row has told already how the present bytes came about.
     if written and state and state.revision == revision and state.change_id > written:
         written = None
-    _forget(connection, [note.id for note in notes if note.id != written])
+    if forget:
+        _forget(connection, [note.id for note in notes if note.id != written])
     if written is not None:
         _confirm(connection, written)
 

@@ -107,10 +107,10 @@ class LazyJournal:
         if not self._database.empty:
             await self._open().abandon(change_id)
 
-    async def settle(self, document: str, revision: str) -> None:
+    async def settle(self, document: str, revision: str, *, forget: bool = True) -> None:
         """Confirm the note whose bytes are there and forget the others."""
         if not self._database.empty:
-            await self._open().settle(document, revision)
+            await self._open().settle(document, revision, forget=forget)
 
     async def known(self, document: str) -> KnownState | None:
         """Return the last known state."""
@@ -128,9 +128,9 @@ class LazyJournal:
         seen = self._database.look(lambda quick: quick.changes(document, limit))
         return await self._open().changes(document, limit) if seen is None else seen
 
-    async def add_revert(self, document: str, change_id: int, due_at: datetime) -> Revert:
-        """Remember to go back."""
-        return await self._open().add_revert(document, change_id, due_at)
+    async def changes_since(self, document: str, change_id: int) -> Sequence[Change]:
+        """Return a change and all that came after it, newest first."""
+        return await self._open().changes_since(document, change_id)
 
     async def reverts(self, document: str) -> Sequence[Revert]:
         """Return what is pending, soonest first."""

@@ -42,16 +42,6 @@ class LazyBudgets:
             return None
         return await self._open().set_budget(budget)
 
-    async def told(self, budget_id: int, period_start: datetime) -> frozenset[int]:
-        """Return the percentages that were told in a period."""
-        if self._database.empty:
-            return frozenset()
-        return await self._open().told(budget_id, period_start)
-
-    async def claim(self, budget_id: int, period_start: datetime, percent: int) -> bool:
-        """Take the right to tell a percentage."""
-        return await self._open().claim(budget_id, period_start, percent)
-
     def _open(self) -> SqlBudgets:
         if self._opened is None:
             from adapters.storage.budgets import SqlBudgets

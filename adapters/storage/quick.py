@@ -69,7 +69,10 @@ class QuickReads:
     def reverts(self, document: str) -> Sequence[Revert] | None:
         """Return what is pending, soonest first."""
         rows = self._rows(
-            "SELECT * FROM reverts WHERE document = ? AND state = ? ORDER BY due_at, id",
+            "SELECT * FROM reverts WHERE document = ? AND state = ? AND change_id NOT IN "
+            "(SELECT id FROM changes WHERE document = ? AND state = ?) ORDER BY due_at, id",
+            document,
+            PENDING,
             document,
             PENDING,
         )

@@ -313,15 +313,6 @@ budgets = Table(
 )
 """Every budget there was; at most one is in force."""
 
-budget_notices = Table(
-    "budget_notices",
-    metadata,
-    Column("budget_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("period_start", UtcMicros, primary_key=True, autoincrement=False),
-    Column("percent", Integer, primary_key=True, autoincrement=False),
-)
-"""Which steps of a budget were told in which period."""
-
 digests = Table(
     "digests",
     metadata,

@@ -23,7 +23,14 @@ from bot.messages.alert_notes import (
     trouble_card,
     untested_card,
 )
-from bot.ports import Change, Json
+from bot.messages.cost_budget import (
+    BudgetSpent,
+    BudgetSwitch,
+    budget_notice_card,
+    budget_switch_card,
+)
+from bot.messages.reverts import RevertWords, dropped_card, went_back_card
+from bot.ports import Change, Json, Revert
 from bot.ports.alerts import AlertReason, ChannelTrouble, Notice, NoticeKind
 
 TELL_TROUBLE_AFTER = timedelta(minutes=1)
@@ -96,9 +103,26 @@ def chain_test_notice(
     return Notice(f"test:{now.isoformat()}", NoticeKind.CHAIN_TEST, now, data)
 
 
+def revert_notice(
+    revert: Revert, change: Change, change_id: int | None, why: str, place: str, now: datetime
+) -> Notice:
+    """Make the notice that a timed switch went back, as a change; or `why` it did not."""
+    data = {
+        "change": change.id,
+        "old": change.old,
+        "new": change.new,
+        "actor": change.actor_name,
+        "place": place,
+        "change_id": change_id,
+        "why": why,
+    }
+    return Notice(f"revert:{revert.id}", NoticeKind.REVERT, now, data)
+
+
 def draft_of(notice: Notice) -> Draft:
     """Return what a notice's message shows."""
     data: Any = notice.data
+    mark = notice_marker(notice.key)
     match notice.kind:
         case NoticeKind.OUTSIDE:
             card = outside_note(data["id"], data["what"], data["old"], data["new"], data["place"])
@@ -113,8 +137,32 @@ def draft_of(notice: Notice) -> Draft:
         case NoticeKind.MORNING:
             card = morning_card(data["night"], [_night_row(row) for row in data["rows"]])
             return Draft(card, night_marker(data["night"]))
+        case NoticeKind.REVERT:
+            return Draft(_revert_card(notice.key, data), notice_marker(notice.key))
+        case NoticeKind.BUDGET:
+            return Draft(budget_notice_card(_spent_of(data), mark), mark)
+        case NoticeKind.BUDGET_SWITCH:
+            return Draft(budget_switch_card(_switch_of(data), mark), mark)
         case NoticeKind.CHAIN_TEST:
             return Draft(_test_card(notice.key, data), notice_marker(notice.key))
+
+
+def _revert_card(key: str, data: Any) -> Card:
+    words = RevertWords(
+        data["change"], data["old"], data["new"], data["actor"], data["place"], notice_marker(key)
+    )
+    if data["why"]:
+        return dropped_card(words, data["why"])
+    return went_back_card(words, data["change_id"])
+
+
+def _spent_of(data: Any) -> BudgetSpent:
+    times = {name: _time(data[name]) for name in ("start", "end", "at")}
+    return BudgetSpent(**{**data, **times})
+
+
+def _switch_of(data: Any) -> BudgetSwitch:
+    return BudgetSwitch(**{**data, "back_at": _time(data["back_at"])})
 
 
 def _test_card(key: str, data: Any) -> Card:

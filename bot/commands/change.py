@@ -37,6 +37,7 @@ from bot.messages.model import (
     unchanged_card,
     value,
 )
+from bot.messages.reverts import cannot_revert
 from bot.models import ModelRef, Price
 from bot.ports import Json, RevertState
 from bot.ports.reloads import Confirmation
@@ -82,7 +83,7 @@ async def change(ctx: Context, request: Request) -> Card:
             _ask(ctx, request, present, planned)
         return planned
 
-    wish = Wish(ctx.actor, request.action, request.reason, plan)
+    wish = Wish(ctx.actor, request.action, request.reason, plan, back_at)
     try:
         applied, told = await carry_out_watched(ctx, wish)
     except ConfirmationNeededError:
@@ -212,20 +213,20 @@ def _data(ctx: Context, request: Request, words: ChangeWords, applied: Applied) 
 async def _time(
     ctx: Context, request: Request, applied: Applied, back_at: datetime | None
 ) -> tuple[tuple[datetime, str] | None, tuple[Text, ...]]:
-    """Note when to go back, or, where the value stood so already, put that off or call it off."""
-    if not request.priced or applied.unrecorded:
+    """Say when it goes back; where the value stood so already, put that off or call it off."""
+    if not request.priced:
         return None, ()
-    journal, location = ctx.ports.journal, ctx.ports.store.location
+    if applied.changed and applied.plan.old != applied.plan.new:
+        return (None if back_at is None else (back_at, value(applied.plan.old))), ()
+    unarmed = (cannot_revert(value(applied.plan.new)),) if back_at is not None else ()
+    if applied.changed:
+        return None, unarmed
     try:
-        if applied.change_id is not None and applied.changed:
-            if back_at is None or applied.plan.old == applied.plan.new:
-                return None, ()
-            await journal.add_revert(location, applied.change_id, back_at)
-            return (back_at, value(applied.plan.old)), ()
-        picture = await remember(ctx)
-        return await _retime(ctx, request, applied, picture, back_at)
+        known = await remember(ctx)
+        back, notes = await _retime(ctx, request, applied, known, back_at)
     except StorageError:
-        return None, ()
+        return None, unarmed
+    return back, notes if back or notes else unarmed
 
 
 async def _retime(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from bot.card import Card, Caution, Command, text
+from bot.alerts.outbox import Outbox
+from bot.card import Card, Command, text
 from bot.commands.change import Request, change, judge
 from bot.commands.context import Context
 from bot.commands.cost_data import budget_data, percent_data
-from bot.commands.picture import Picture
+from bot.commands.picture import HISTORY, Picture
 from bot.commands.registry import Args
 from bot.config.commit import Plan, Present, look
 from bot.config.naming import resolve
@@ -21,12 +20,11 @@ from bot.messages.cost_budget import (
     BudgetWords,
     budget_card,
     no_budget_card,
-    notice_card,
-    switch_notes,
     unwatched,
 )
 from bot.models import ModelRef
-from bot.ports import Budget, BudgetPeriod, GroupBy, Spend
+from bot.ports import Budget, BudgetPeriod, Change, GroupBy, Spend
+from bot.ports.alerts import Notice, NoticeKind
 
 _HINT = text(
     "Write it like ",
@@ -61,7 +59,7 @@ async def budget(ctx: Context, args: Args) -> Card:
 async def _show(ctx: Context, present: Budget | None, *, changed: bool) -> Card:
     if present is None:
         return no_budget_card(False, ctx.actor, budget_data(None, None))
-    state, spent = await _state(ctx, present, frozenset())
+    state, spent = await _state(ctx, present)
     alive = await ctx.ports.journal.last_beat("bot")
     words = BudgetWords(state, spent.unpriced, ctx.actor, changed, unwatched(alive, ctx.now))
     return budget_card(words, _data(state))
@@ -73,48 +71,89 @@ async def _lift(ctx: Context) -> Card:
     return no_budget_card(was is not None, ctx.actor, budget_data(None, None))
 
 
-async def check_budget(ctx: Context) -> list[Card]:
-    """Look whether a notice is due, take the right to tell it, switch if that was asked for.
+async def check_budget(ctx: Context, outbox: Outbox) -> None:
+    """Put the notice that is due into the outbox, and switch if that was asked for.
 
-    Call it every minute or so, in as many processes as there are: each notice comes once.
+    Call it every minute or so, in as many processes as there are: each notice comes once. The
+    switch is tried until it is made or the period ends, whatever was told.
 
     Raises:
-        StorageError: the database could not be asked; nothing was claimed.
+        StorageError: the database could not be asked; the next look does what is left.
     """
     present = await ctx.ports.budgets.budget()
     if present is None:
-        return []
-    period = calendar(present.period, ctx.now, ctx.settings.timezone)
-    told = await ctx.ports.budgets.told(present.id, period.start)
-    if BudgetStep.ALL.value in told:
-        return []
-    state, spent = await _state(ctx, present, told)
-    if state.due is BudgetStep.NONE:
-        return []
-    if not await ctx.ports.budgets.claim(present.id, period.start, state.due.value):
-        return []
-    notice = notice_card(state, spent.unpriced, _data(state))
-    if state.due is not BudgetStep.ALL or present.then is None:
-        return [notice]
-    return [await _switch(ctx, state, notice, present.then)]
-
-
-async def _switch(ctx: Context, state: BudgetState, notice: Card, word: str) -> Card:
-    """Switch the primary until the period ends, and tell it on the notice itself."""
-    try:
-        switched = await change(ctx, _request(ctx, word, state.period))
-    except ChangeoverError as error:
-        trouble = Caution(
-            "not_switched", f"The switch to {word} failed: {error.message}", error.step
+        return
+    state, spent = await _state(ctx, present)
+    if state.reached is BudgetStep.NONE:
+        return
+    key = f"budget:{present.id}:{int(state.period.start.timestamp())}"
+    told = max([0, *[step.value for step in BudgetStep if await _told(outbox, key, step)]])
+    if state.reached.value > told:
+        notice = Notice(
+            f"{key}:{state.reached.value}",
+            NoticeKind.BUDGET,
+            ctx.now,
+            _notice_data(ctx, state, spent.unpriced),
         )
-        return replace(notice, warnings=(*notice.warnings, trouble))
-    return replace(
-        notice,
-        body=(*notice.body, *switch_notes(switched, word)),
-        warnings=(*notice.warnings, *switched.warnings),
-        buttons=(*switched.buttons, *notice.buttons),
-        data={**notice.data, "switch": dict(switched.data)},
-    )
+        await outbox.put(notice)
+    if present.then is not None and BudgetStep.ALL in state.passed:
+        await _switch_once(ctx, outbox, state, f"{key}:switch", present.then)
+
+
+async def _told(outbox: Outbox, key: str, step: BudgetStep) -> bool:
+    return await outbox.find(f"{key}:{step.value}") is not None
+
+
+def _notice_data(ctx: Context, state: BudgetState, unpriced: int) -> dict[str, object]:
+    return {
+        "amount_nano": state.budget.amount_nano_usd,
+        "period": str(state.budget.period),
+        "spent_nano": state.spent_nano,
+        "reached": state.reached.value,
+        "start": state.period.start.isoformat(),
+        "end": state.period.end.isoformat(),
+        "at": ctx.now.isoformat(),
+        "unpriced": unpriced,
+        "then": state.budget.then,
+    }
+
+
+async def _switch_once(
+    ctx: Context, outbox: Outbox, state: BudgetState, key: str, word: str
+) -> None:
+    """Switch the primary until the period ends, unless that is done; note what came of it."""
+    kept = await outbox.find(key)
+    if kept is not None and not kept.data["error"]:
+        return
+    data: dict[str, object] = {"word": word, "back_at": state.period.end.isoformat(), "error": ""}
+    data |= await _switched(ctx, state, word)
+    notice = Notice(key, NoticeKind.BUDGET_SWITCH, ctx.now, data)
+    if kept is None:
+        await outbox.put(notice)
+    elif data["error"] != kept.data["error"]:
+        await outbox.amend(notice)
+
+
+async def _switched(ctx: Context, state: BudgetState, word: str) -> dict[str, object]:
+    """Switch, or find the switch of a process that died before it could say so."""
+    made = await _made(ctx, state)
+    if made is None:
+        try:
+            card = await change(ctx, _request(ctx, word, state.period))
+        except ChangeoverError as error:
+            return {"error": error.message, "hint": error.hint}
+        made = await _made(ctx, state)
+        if made is None:
+            names = ("changed", "old", "new", "change_id")
+            return {name: card.data[name] for name in names}
+    return {"old": made.old, "new": made.new, "change_id": made.id}
+
+
+async def _made(ctx: Context, state: BudgetState) -> Change | None:
+    """Return this period's switch, if history has it."""
+    since = max(state.period.start, state.budget.set_at)
+    changes = await ctx.ports.journal.changes(ctx.ports.store.location, HISTORY)
+    return next((one for one in changes if one.action == "budget" and one.at >= since), None)
 
 
 def _request(ctx: Context, word: str, period: Span) -> Request:
@@ -139,14 +178,14 @@ def _request(ctx: Context, word: str, period: Span) -> Request:
     )
 
 
-async def _state(ctx: Context, present: Budget, told: frozenset[int]) -> tuple[BudgetState, Spend]:
+async def _state(ctx: Context, present: Budget) -> tuple[BudgetState, Spend]:
     zone = ctx.settings.timezone
     period = calendar(present.period, ctx.now, zone)
     groups = await ctx.ports.ledger.spend(
         period.start, ctx.now, GroupBy.PROVIDER, zone=zone_name(zone)
     )
     spent = total_of(groups)
-    return decide(present, spent.cost_nano_usd, told, ctx.now, zone), spent
+    return decide(present, spent.cost_nano_usd, ctx.now, zone), spent
 
 
 def _data(state: BudgetState) -> dict[str, object]:

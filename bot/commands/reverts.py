@@ -1,56 +1,72 @@
-"""Timed switches that are due: back they go, if the value is still theirs."""
+"""Timed switches that are due: they are reverted if the value is still theirs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
-from bot.card import Card
+from bot.alerts.notices import revert_notice
+from bot.alerts.outbox import Outbox
 from bot.commands.context import Context
-from bot.commands.picture import HISTORY
 from bot.config.commit import Wish, carry_out
 from bot.config.history import go_back
-from bot.errors import ConfigLockedError, MovedOnError
-from bot.messages.reverts import dropped_card, went_back_card
+from bot.errors import ConfigError, ConfigLockedError, MovedOnError
 from bot.ports import Change, Revert, RevertState
 
 
-async def run_due_reverts(ctx: Context) -> list[Card]:
-    """Carry out every revert that is due and return what to tell the channel.
+async def run_due_reverts(ctx: Context, outbox: Outbox) -> None:
+    """Carry out every revert that is due; what to say of it is kept before it is closed.
+
+    A switch whose process died before it could confirm it is settled first.
 
     Raises:
         ConfigError, StorageError: it could not be tried; it stays pending.
     """
     journal, location = ctx.ports.journal, ctx.ports.store.location
+    await _settle(ctx)
     due = [r for r in await journal.reverts(location) if r.due_at <= ctx.now]
     # The newest first, so that a switch inside a switch unwinds in order.
-    cards = []
     for revert in sorted(due, key=lambda r: r.change_id, reverse=True):
-        changes = await journal.changes(location, HISTORY)
+        changes = await journal.changes_since(location, revert.change_id)
         change = next((c for c in changes if c.id == revert.change_id), None)
         if change is None:
             await journal.close_revert(revert.id, RevertState.DROPPED)
-            continue
-        card = await _one(ctx, revert, change, changes)
-        if card is not None:
-            cards.append(card)
-    return cards
+        else:
+            await _one(ctx, outbox, revert, change, changes)
+
+
+async def _settle(ctx: Context) -> None:
+    journal, store = ctx.ports.journal, ctx.ports.store
+    with suppress(ConfigError):
+        revision = (await store.read()).revision
+        known = await journal.known(store.location)
+        if known is not None and known.revision != revision:
+            await journal.settle(store.location, revision, forget=False)
 
 
 async def _one(
-    ctx: Context, revert: Revert, change: Change, changes: Sequence[Change]
-) -> Card | None:
-    journal = ctx.ports.journal
+    ctx: Context, outbox: Outbox, revert: Revert, change: Change, changes: Sequence[Change]
+) -> None:
+    journal, place = ctx.ports.journal, ctx.ports.store.location
     reason = f"the time of change {change.id} is up"
-    wish = Wish(ctx.actor, "revert", reason, go_back(change, changes))
-    try:
-        applied = await carry_out(ctx.ports.store, journal, wish, ctx.now)
-    except ConfigLockedError:
-        # Somebody is writing, maybe this very revert from another process: look again later.
-        return None
-    except MovedOnError as error:
-        if await journal.close_revert(revert.id, RevertState.DROPPED):
-            return dropped_card(change, error.message)
-        return None
-    if not await journal.close_revert(revert.id, RevertState.DONE) or not applied.changed:
-        return None
-    return went_back_card(change, applied.change_id, ctx.ports.store.location)
+    # A process that died after the switch back has left that, and nothing else, undone.
+    gone_back = next((c for c in changes if c.reverts == change.id and c.action == "revert"), None)
+    change_id = gone_back.id if gone_back else None
+    why = ""
+    if gone_back is None:
+        try:
+            wish = Wish(ctx.actor, "revert", reason, go_back(change, changes))
+            applied = await carry_out(ctx.ports.store, journal, wish, ctx.now)
+            change_id = applied.change_id
+        except ConfigLockedError:
+            # Somebody is writing, maybe this very revert from another process: look again later.
+            return
+        except MovedOnError as error:
+            later = await journal.changes_since(place, change.id)
+            if any(c.reverts == change.id and c.action == "revert" for c in later):
+                # Another process has just reverted it; the next look tells what is left to tell.
+                return
+            why = error.message
+    if change_id is not None or why:
+        await outbox.put(revert_notice(revert, change, change_id, why, place, ctx.now))
+    await journal.close_revert(revert.id, RevertState.DROPPED if why else RevertState.DONE)

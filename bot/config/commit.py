@@ -64,12 +64,13 @@ Planner = Callable[[Present], Plan]
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Who wants what, and why."""
+    """Who wants what, and why; a new headline value goes back at `back_at`."""
 
     actor: Actor
     action: str
     reason: str
     planner: Planner
+    back_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,11 @@ async def notice_outside(
         known = await journal.known(location)
         if known is None or known.revision == present.document.revision:
             return None
+        # Maybe it is no edit from outside: a writer of ours died before it could say so.
+        await journal.settle(location, present.document.revision, forget=False)
+        known = await journal.known(location)
+        if known is None or known.revision == present.document.revision:
+            return None
         change = _outside(location, known, present, now)
         if change.touched and await journal.observe(change, known.revision):
             return change
@@ -174,10 +180,17 @@ async def _attempt(
         diff=diff,
         view=after.view.snapshot(),
         reverts=plan.reverts,
+        back_at=None if same(plan.old, plan.new) else wish.back_at,
     )
     change_id: int | None = None
     if unrecorded is None:
         change_id, unrecorded = await _begin(journal, change)
+    if unrecorded is not None and change.back_at is not None:
+        raise StorageError(
+            "Not switched: the database is down, so the switch could not revert on time. "
+            f"{unrecorded.message}",
+            "Leave out `for` to switch now, and switch back yourself.",
+        ) from unrecorded
     try:
         await session.write(raw, expected_revision=document.revision)
     except ConfigError:

@@ -31,21 +31,27 @@ class BudgetStep(Enum):
     HALF = 50
     MOST = 80
     ALL = 100
+    HALF_AGAIN = 150
+    TWICE = 200
+    THRICE = 300
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
     """A budget at a moment.
 
-    `due` is the step to tell now (NONE: nothing new); `passed` are the steps reached, all of
-    which count as told once the highest is.
+    `passed` are the steps reached, all of which count as told once the highest is.
     """
 
     budget: Budget
     period: Span
     spent_nano: int
-    due: BudgetStep
     passed: tuple[BudgetStep, ...]
+
+    @property
+    def reached(self) -> BudgetStep:
+        """The highest step that is reached."""
+        return self.passed[-1] if self.passed else BudgetStep.NONE
 
     @property
     def percent(self) -> Decimal:
@@ -53,19 +59,14 @@ class BudgetState:
         return Decimal(self.spent_nano) * 100 / self.budget.amount_nano_usd
 
 
-def decide(
-    budget: Budget, spent_nano: int, told: frozenset[int], now: datetime, zone: tzinfo
-) -> BudgetState:
-    """Decide which notice is due: the highest step reached, unless it or a higher one was told."""
+def decide(budget: Budget, spent_nano: int, now: datetime, zone: tzinfo) -> BudgetState:
+    """Return how far a budget is spent."""
     passed = tuple(
         step
         for step in BudgetStep
         if step.value and spent_nano * 100 >= step.value * budget.amount_nano_usd
     )
-    highest = passed[-1] if passed else BudgetStep.NONE
-    new = highest.value > max(told, default=0)
-    due = highest if new else BudgetStep.NONE
-    return BudgetState(budget, calendar(budget.period, now, zone), spent_nano, due, passed)
+    return BudgetState(budget, calendar(budget.period, now, zone), spent_nano, passed)
 
 
 def parse_amount(words: str) -> int:

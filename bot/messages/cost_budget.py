@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from bot.access import Actor
@@ -94,33 +95,124 @@ def no_budget_card(lifted: bool, actor: Actor, data: dict[str, Any]) -> Card:
     )
 
 
-def notice_card(state: BudgetState, unpriced: int, data: dict[str, Any]) -> Card:
+@dataclass(frozen=True, slots=True)
+class BudgetSpent:
+    """What a budget's notice says: how much of `amount_nano` was spent `at` that moment."""
+
+    amount_nano: int
+    period: str
+    spent_nano: int
+    reached: int
+    start: datetime
+    end: datetime
+    at: datetime
+    unpriced: int = 0
+    then: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSwitch:
+    """What became of the switch at 100 %: a change, or the error that keeps it from being made.
+
+    `changed` is False where the primary was the wanted one already.
+    """
+
+    word: str
+    back_at: datetime
+    changed: bool = True
+    old: str | None = None
+    new: str | None = None
+    change_id: int | None = None
+    error: str = ""
+    hint: str = ""
+
+
+def budget_notice_card(words: BudgetSpent, mark: str) -> Card:
     """Return the notice that a step of the budget is reached."""
-    present = state.budget
-    amount = money(usd(present.amount_nano_usd))
-    reached = state.due.value
-    title = (
-        text(Strong("Budget used up"), f": {amount} per {present.period}")
-        if state.due is BudgetStep.ALL
-        else text(Strong(f"Budget {reached}% used"), f": {amount} per {present.period}")
+    amount = money(usd(words.amount_nano))
+    share = Decimal(words.spent_nano) * 100 / words.amount_nano
+    full = BudgetStep.ALL.value
+    head = "Budget used up" if words.reached == full else f"Budget {words.reached}% used"
+    then: Text = ()
+    if words.then and words.reached >= full:
+        then = text("The primary switches to ", Code(words.then), " until then.")
+    spent = money(usd(words.spent_nano))
+    name = _NAMES[BudgetPeriod(words.period)]
+    lines = (
+        text(f"{spent} spent {name} ({percent(share)})."),
+        _runs_out(words),
+        text(f"The {words.period} ends at ", When(words.end, WhenStyle.DATE_TIME), "."),
+        then,
+        text(f"{mark} ", Command("cost budget")),
     )
+    most = BudgetStep.MOST.value
     return Card(
-        title=title,
-        tone=_tone((state.due,)),
-        body=(_spent(state), _ends(state)),
-        warnings=_unpriced(unpriced),
+        title=text(Strong(head), f": {amount} per {words.period}"),
+        tone=Tone.BAD
+        if words.reached >= full
+        else Tone.WARNING
+        if words.reached >= most
+        else Tone.NEUTRAL,
+        body=tuple(line for line in lines if line),
+        warnings=_unpriced(words.unpriced),
         buttons=(Button("Compare", Action("cost compare")), Button("Spend", Action("cost today"))),
         command="cost budget",
-        data=data,
+        data={
+            "amount_usd": usd(words.amount_nano),
+            "period": words.period,
+            "spent_usd": usd(words.spent_nano),
+            "then": words.then,
+            "percent": words.reached,
+            "from": words.start,
+            "to": words.end,
+        },
     )
 
 
-def switch_notes(switched: Card, word: str) -> tuple[Text, ...]:
-    """Repeat what the card of the switch that followed says."""
-    if not switched.data.get("changed"):
-        return (text("The primary is already ", Code(word), ", so nothing was switched."),)
-    parts = [part for part in switched.body if not str(part[0]).startswith(("By ", "Reason: "))]
-    return (switched.title, *parts)
+def _runs_out(words: BudgetSpent) -> Text:
+    """Name the moment at which the budget is used up at the pace so far, if it is in the period."""
+    if words.spent_nano >= words.amount_nano or words.spent_nano <= 0:
+        return ()
+    share = words.amount_nano / words.spent_nano
+    at = words.start + (words.at - words.start) * share
+    if at >= words.end:
+        return ()
+    return text("At this pace it runs out on ", When(at, WhenStyle.DATE_TIME), ".")
+
+
+def budget_switch_card(words: BudgetSwitch, mark: str) -> Card:
+    """Say what became of the switch that a used-up budget asked for."""
+    foot = text(f"{mark} ", Command("cost budget"))
+    if words.error:
+        return Card(
+            title=text(Strong("Budget used up"), f": the switch to {words.word} failed"),
+            tone=Tone.BAD,
+            body=(text(words.error), text("It is retried every minute."), foot),
+            warnings=(Caution("not_switched", words.error, words.hint),),
+            command="cost budget",
+            data={"switch": {"changed": False, "error": words.error}},
+        )
+    data = {"changed": words.changed, "old": words.old, "new": words.new}
+    if not words.changed:
+        return Card(
+            title=text(Strong("Budget used up"), f": the primary is already {words.word}"),
+            body=(text("Nothing was switched."), foot),
+            command="cost budget",
+            data={"switch": data},
+        )
+    undo = Action("model undo", change_id=words.change_id, once=True)
+    return Card(
+        title=text(Strong("Primary"), f": {words.old} → {words.new}"),
+        tone=Tone.CHANGE,
+        body=(
+            text("The budget is used up."),
+            text(f"Reverts to {words.old} at ", When(words.back_at, WhenStyle.DATE_TIME), "."),
+            foot,
+        ),
+        buttons=(Button("Undo", undo),) if words.change_id else (),
+        command="cost budget",
+        data={"switch": data | {"revert_at": words.back_at, "change_id": words.change_id}},
+    )
 
 
 def unwatched(alive_at: datetime | None, now: datetime) -> tuple[Caution, ...]:

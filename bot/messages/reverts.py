@@ -2,34 +2,58 @@
 
 from __future__ import annotations
 
-from bot.card import Action, Button, Card, Code, Strong, Tone, text
+from dataclasses import dataclass
+
+from bot.card import Action, Button, Card, Code, Command, Strong, Text, Tone, text
 from bot.messages.model import value
-from bot.ports import Change
+from bot.ports import Json
 
 
-def went_back_card(change: Change, change_id: int | None, place: str) -> Card:
+@dataclass(frozen=True, slots=True)
+class RevertWords:
+    """What the cards say of a timed switch: its number, values, author, file, and a mark."""
+
+    change_id: int
+    old: Json
+    new: Json
+    actor: str
+    place: str
+    mark: str
+
+
+def cannot_revert(stands: str) -> Text:
+    """Say that `for` had nothing to go back to, or could not be noted."""
+    return text("No revert is scheduled: the primary was ", Code(stands), " already.")
+
+
+def went_back_card(words: RevertWords, change_id: int | None) -> Card:
     """Say that the switch was reverted."""
     undo = Action("model undo", change_id=change_id, once=True)
     return Card(
-        title=text(Strong("Primary"), f": {value(change.new)} → {value(change.old)}"),
+        title=text(Strong("Primary"), f": {value(words.new)} → {value(words.old)}"),
         tone=Tone.CHANGE,
-        body=(text(f"Timed switch by {change.actor_name} ended."),),
+        body=(text(f"Timed switch by {words.actor} ended."), _foot(words.mark)),
         buttons=(Button("Undo", undo),) if change_id else (),
-        footer=text(place),
+        footer=text(words.place),
         command="model revert",
-        data={"changed": True, "old": change.new, "new": change.old, "reverts": change.id},
+        data={"changed": True, "old": words.new, "new": words.old, "reverts": words.change_id},
     )
 
 
-def dropped_card(change: Change, why: str) -> Card:
+def dropped_card(words: RevertWords, why: str) -> Card:
     """Say that the switch is not reverted, since the value was changed meanwhile."""
     return Card(
         title=text(Strong("Timed switch not reverted")),
         tone=Tone.NEUTRAL,
         body=(
             text(why),
-            text(f"{change.actor_name} had switched to ", Code(value(change.new)), "."),
+            text(f"{words.actor} had switched to ", Code(value(words.new)), "."),
+            _foot(words.mark),
         ),
         command="model revert",
-        data={"changed": False, "reverts": change.id},
+        data={"changed": False, "reverts": words.change_id},
     )
+
+
+def _foot(mark: str) -> Text:
+    return text(f"{mark} ", Command("model history"))

@@ -67,14 +67,6 @@ class NoBudgets:
             Command("doctor", program=True),
         )
 
-    async def told(self, budget_id: int, period_start: datetime) -> frozenset[int]:
-        """Nothing was told."""
-        return frozenset()
-
-    async def claim(self, budget_id: int, period_start: datetime, percent: int) -> bool:
-        """Tell nothing."""
-        return False
-
 
 class NoDigestLog:
     """A log that would not remember a digest, so none can be claimed."""

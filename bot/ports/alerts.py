@@ -39,6 +39,9 @@ class NoticeKind(StrEnum):
     TROUBLE = "trouble"
     MORNING = "morning"
     CHAIN_TEST = "chain_test"
+    REVERT = "revert"
+    BUDGET = "budget"
+    BUDGET_SWITCH = "budget_switch"
 
 
 class AlertConflictError(StorageError):

@@ -28,7 +28,7 @@ class Budget:
 
 
 class Budgets(Protocol):
-    """The team's budget and which notices went out. Every method raises StorageError."""
+    """The team's budget. Every method raises StorageError."""
 
     async def budget(self) -> Budget | None:
         """Return the budget in force."""
@@ -36,14 +36,6 @@ class Budgets(Protocol):
 
     async def set_budget(self, budget: Budget | None) -> Budget | None:
         """Put a budget in the place of the present one (None: no budget); return it with its id."""
-        ...
-
-    async def told(self, budget_id: int, period_start: datetime) -> frozenset[int]:
-        """Return the percentages that were told in a period."""
-        ...
-
-    async def claim(self, budget_id: int, period_start: datetime, percent: int) -> bool:
-        """Take the right to tell a percentage; False when another process was first."""
         ...
 
 

@@ -39,7 +39,8 @@ class NewChange:
 
     `old` and `new` are the headline value's JSON: a string or None for a primary, a list for a
     chain. `view` is the model-related part of the document afterwards, kept so that an edit from
-    outside can be told apart later. `reverts` is the id of the change this one takes back.
+    outside can be told apart later. `reverts` is the id of the change this one takes back;
+    `back_at` is when this one itself goes back, noted with it.
     """
 
     document: str
@@ -55,6 +56,7 @@ class NewChange:
     diff: str
     view: Json
     reverts: int | None = None
+    back_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +122,10 @@ class Journal(Protocol):
         """The write did not happen: forget the note."""
         ...
 
-    async def settle(self, document: str, revision: str) -> None:
+    async def settle(self, document: str, revision: str, *, forget: bool = True) -> None:
         """After a crash: confirm a note whose revision is the present one, drop stale ones.
 
-        Call it only while holding the document's lock.
+        Without the document's lock, do not `forget`: somebody may be about to write.
         """
         ...
 
@@ -143,12 +145,12 @@ class Journal(Protocol):
         """Return the newest changes first."""
         ...
 
-    async def add_revert(self, document: str, change_id: int, due_at: datetime) -> Revert:
-        """Remember to go back."""
+    async def changes_since(self, document: str, change_id: int) -> Sequence[Change]:
+        """Return a change and all that came after it, newest first."""
         ...
 
     async def reverts(self, document: str) -> Sequence[Revert]:
-        """Return what is pending, soonest first."""
+        """Return what is pending of changes that happened, soonest first."""
         ...
 
     async def move_revert(self, revert_id: int, due_at: datetime) -> None:

@@ -76,7 +76,6 @@ async def books(
 async def test_empty_books(books: Books) -> None:
     assert await books.budgets.budget() is None
     assert await books.budgets.set_budget(None) is None
-    assert await books.budgets.told(1, NOW) == frozenset()
     assert await books.digests.find("weekly", "slack:C1", "a") is None
     row = DigestRow("weekly", "slack:C1", "a", NOW)
     assert await books.digests.take_over(row, NOW) is False
@@ -102,19 +101,7 @@ async def test_the_newest_budget_is_in_force_until_it_is_lifted(books: Books) ->
     assert await books.budgets.budget() is None
 
 
-async def test_a_notice_is_claimed_once_a_period(books: Books) -> None:
-    assert await books.budgets.claim(1, NOW, 50)
-    assert not await books.budgets.claim(1, NOW, 50)
-    assert await books.budgets.claim(1, NOW, 80)
-    assert await books.budgets.claim(1, NOW + HOUR, 50)
-    assert await books.budgets.claim(2, NOW, 50)
-    assert await books.budgets.told(1, NOW) == {50, 80}
-    assert await books.budgets.told(1, NOW + HOUR) == {50}
-
-
 async def test_of_many_who_claim_one_wins(books: Books) -> None:
-    wins = await asyncio.gather(*(books.budgets.claim(1, NOW, 100) for _ in range(8)))
-    assert sum(wins) == 1
     wins = await asyncio.gather(
         *(books.digests.claim("weekly", "slack:C1", "a", NOW) for _ in range(8))
     )

@@ -327,18 +327,18 @@ async def test_many_writers_at_once_lose_nothing(journals: Callable[[], Journal]
 
 
 async def test_pending_reverts_come_soonest_first(journal: Journal) -> None:
-    change_id = await made(journal, change())
-    late = await journal.add_revert(DOC, change_id, NOW + 2 * HOUR)
-    soon = await journal.add_revert(DOC, change_id, NOW + HOUR)
-    await journal.add_revert("/other", change_id, NOW)
-    assert list(await journal.reverts(DOC)) == [soon, late]
+    change_id = await made(journal, change(back_at=NOW + 2 * HOUR))
+    await made(journal, change("r2", back_at=NOW + HOUR))
+    await made(journal, change("r3", document="/other", back_at=NOW))
+    soon, late = await journal.reverts(DOC)
+    assert soon.due_at == NOW + HOUR
     assert (late.document, late.change_id, late.due_at) == (DOC, change_id, NOW + 2 * HOUR)
     assert late.state is RevertState.PENDING
 
 
 async def test_a_revert_can_be_put_off(journal: Journal) -> None:
-    change_id = await made(journal, change())
-    revert = await journal.add_revert(DOC, change_id, NOW)
+    await made(journal, change(back_at=NOW))
+    [revert] = await journal.reverts(DOC)
     await journal.move_revert(revert.id, NOW + HOUR)
     assert list(await journal.reverts(DOC)) == [replace(revert, due_at=NOW + HOUR)]
 
@@ -348,7 +348,8 @@ async def test_a_revert_is_closed_by_the_first_alone(
     journals: Callable[[], Journal], state: RevertState
 ) -> None:
     journal = journals()
-    revert = await journal.add_revert(DOC, await made(journal, change()), NOW)
+    await made(journal, change(back_at=NOW))
+    [revert] = await journal.reverts(DOC)
     closers = [journals() for _ in range(4)]
     told = await asyncio.gather(*(c.close_revert(revert.id, state) for c in closers))
     assert sorted(told) == [False, False, False, True]
@@ -359,8 +360,7 @@ async def test_a_revert_is_closed_by_the_first_alone(
 
 async def test_a_revert_goes_with_the_note_it_belongs_to(journal: Journal) -> None:
     for drop in ("abandon", "settle"):
-        note = await journal.begin(change())
-        await journal.add_revert(DOC, note, NOW)
+        note = await journal.begin(change(back_at=NOW))
         if drop == "abandon":
             await journal.abandon(note)
         else:
@@ -369,11 +369,27 @@ async def test_a_revert_goes_with_the_note_it_belongs_to(journal: Journal) -> No
 
 
 async def test_a_revert_stays_with_a_change_that_happened(journal: Journal) -> None:
-    note = await journal.begin(change("r1"))
-    revert = await journal.add_revert(DOC, note, NOW)
+    note = await journal.begin(change("r1", back_at=NOW))
+    assert list(await journal.reverts(DOC)) == []
     await journal.settle(DOC, "r1")
     await journal.abandon(note)
-    assert list(await journal.reverts(DOC)) == [revert]
+    assert [revert.change_id for revert in await journal.reverts(DOC)] == [note]
+
+
+async def test_without_the_lock_nothing_is_forgotten(journal: Journal) -> None:
+    note = await journal.begin(change("r1", back_at=NOW))
+    await journal.settle(DOC, "r0", forget=False)
+    await journal.confirm(note)
+    assert [revert.change_id for revert in await journal.reverts(DOC)] == [note]
+
+
+async def test_a_change_and_what_came_after_it(journal: Journal) -> None:
+    first = await made(journal, change("r1"))
+    second = await made(journal, change("r2", "r1"))
+    await journal.begin(change("r3", "r2"))
+    assert [one.id for one in await journal.changes_since(DOC, first)] == [second, first]
+    assert [one.id for one in await journal.changes_since(DOC, second)] == [second]
+    assert list(await journal.changes_since("/other", first)) == []
 
 
 # --- the rest ------------------------------------------------------------------------------------

@@ -44,7 +44,8 @@ async def test_a_notice_reads_as_it_did():
     bench = await full_bench()
     await bench.journal.beat("bot", NOW)
     await bench.say("/cost budget 2 per day then cheap")
-    (card,) = await check_budget(bench.app.context(SERVICE))
+    await check_budget(bench.app.context(SERVICE), bench.outbox)
+    card, _ = bench.outbox.cards()
     assert same(said(card), "notice")
 
 

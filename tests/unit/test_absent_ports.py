@@ -40,8 +40,6 @@ async def test_no_ledger():
 async def test_no_budgets():
     budgets = NoBudgets()
     assert await budgets.budget() is None
-    assert await budgets.told(1, NOW) == frozenset()
-    assert not await budgets.claim(1, NOW, 50)
     with pytest.raises(StorageError):
         await budgets.set_budget(None)
 

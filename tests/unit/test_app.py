@@ -75,12 +75,12 @@ async def test_a_timed_switch_goes_back_when_it_is_due():
     await bench.say("/model local for 2h")
     status = (await bench.say("/model status")).data
     assert status["pending_revert"]["to"] == "anthropic/claude-opus-4-5"
-    assert await bench.app.run_due() == []
+    assert await bench.outbox.run_due(bench.app) == []
     bench.wait(hours=2, seconds=1)
-    (card,) = await bench.app.run_due()
+    (card,) = await bench.outbox.run_due(bench.app)
     assert "ollama/llama3.3 → anthropic/claude-opus-4-5" in plain(card.title)
     assert bench.config == GUIDE
-    assert await bench.app.run_due() == []
+    assert await bench.outbox.run_due(bench.app) == []
     assert (await bench.say("/model history")).data["changes"][0]["surface"] == "service"
 
 
@@ -90,7 +90,7 @@ async def test_a_timed_switch_stays_when_somebody_changed_it_since():
     await bench.say("/model cheap")
     await bench.say("/model local")
     bench.wait(hours=3)
-    (card,) = await bench.app.run_due()
+    (card,) = await bench.outbox.run_due(bench.app)
     assert "not reverted" in plain(card.title)
     assert bench.primary == "ollama/llama3.3"
     assert (await bench.say("/model status")).data["pending_revert"] is None
@@ -101,10 +101,10 @@ async def test_a_switch_inside_a_switch_unwinds_in_order():
     await bench.say("/model cheap for 2h")
     await bench.say("/model local for 1h")
     bench.wait(hours=1, seconds=1)
-    await bench.app.run_due()
+    await bench.outbox.run_due(bench.app)
     assert bench.primary == "deepseek/deepseek-chat"
     bench.wait(hours=1)
-    await bench.app.run_due()
+    await bench.outbox.run_due(bench.app)
     assert bench.primary == "anthropic/claude-opus-4-5"
 
 
@@ -113,7 +113,7 @@ async def test_both_overdue_unwind_at_once():
     await bench.say("/model cheap for 2h")
     await bench.say("/model local for 1h")
     bench.wait(hours=9)
-    assert len(await bench.app.run_due()) == 2
+    assert len(await bench.outbox.run_due(bench.app)) == 2
     assert bench.primary == "anthropic/claude-opus-4-5"
 
 
@@ -126,7 +126,7 @@ async def test_the_same_switch_again_puts_the_return_off_or_calls_it_off():
     forever = await bench.say("/model cheap")
     assert "called off" in words(forever)
     bench.wait(hours=9)
-    assert await bench.app.run_due() == []
+    assert await bench.outbox.run_due(bench.app) == []
     assert bench.primary == "deepseek/deepseek-chat"
 
 
@@ -136,7 +136,7 @@ async def test_a_chain_edit_in_between_does_not_hold_the_return_up():
     await bench.say("/model cheap for 1h")
     await bench.say("/fallback set local")
     bench.wait(hours=2)
-    await bench.app.run_due()
+    await bench.outbox.run_due(bench.app)
     assert bench.primary == "anthropic/claude-opus-4-5"
     assert bench.chain == ["ollama/llama3.3"]
 
@@ -146,7 +146,7 @@ async def test_a_string_model_that_became_an_object_still_goes_back():
     await bench.say("/model cheap for 1h")
     await bench.say("/fallback set local")
     bench.wait(hours=2)
-    (card,) = await bench.app.run_due()
+    (card,) = await bench.outbox.run_due(bench.app)
     assert bench.primary == "anthropic/claude-opus-4-5"
     assert bench.chain == ["ollama/llama3.3"]
     assert "anthropic/claude-opus-4-5" in plain(card.title)
@@ -157,9 +157,9 @@ async def test_a_held_lock_leaves_the_return_for_later():
     await bench.say("/model local for 1h")
     bench.wait(hours=2)
     bench.store.locked = True
-    assert await bench.app.run_due() == []
+    assert await bench.outbox.run_due(bench.app) == []
     bench.store.locked = False
-    assert len(await bench.app.run_due()) == 1
+    assert len(await bench.outbox.run_due(bench.app)) == 1
 
 
 async def test_an_edit_from_outside_goes_into_history_once():

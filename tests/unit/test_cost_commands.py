@@ -14,7 +14,6 @@ from bot.access import SERVICE
 from bot.commands.cost_bills import read_bills
 from bot.commands.cost_budget import check_budget
 from bot.commands.cost_export import MOST_ROWS
-from bot.commands.reverts import run_due_reverts
 from bot.errors import ConfigUnreadableError, ExitCode, StorageError
 from bot.models import Price, Usage
 from bot.ports import Bill, BillAnswer, BillRead, MeterReading
@@ -328,7 +327,8 @@ async def test_what_is_no_budget_is_refused_and_nothing_is_set(line):
 
 
 async def watch(bench):
-    return await check_budget(bench.app.context(SERVICE))
+    await check_budget(bench.app.context(SERVICE), bench.outbox)
+    return bench.outbox.cards()
 
 
 async def test_each_notice_comes_once_a_period():
@@ -341,7 +341,7 @@ async def test_each_notice_comes_once_a_period():
     assert await watch(bench) == []
     await bench.ledger.add([spent(2, HOUR, 4 * DOLLAR)])
     assert "Budget 80% used" in said((await watch(bench))[0])
-    await bench.ledger.add([spent(3, HOUR, 40 * DOLLAR)])
+    await bench.ledger.add([spent(3, HOUR, 2 * DOLLAR)])
     assert "Budget used up" in said((await watch(bench))[0])
     assert await watch(bench) == []
     bench.wait(days=1)
@@ -361,17 +361,18 @@ async def test_a_used_up_budget_switches_until_the_period_ends():
     bench = await bench_of(spent(1, HOUR, 6 * DOLLAR))
     await bench.journal.beat("bot", NOW)
     await bench.say("/cost budget 5 per day then local")
-    (card,) = await watch(bench)
+    notice, card = await watch(bench)
     assert bench.primary == LLAMA
+    assert "The primary switches to local until then." in said(notice)
     words = said(card)
-    assert "best → local" in words
+    assert f"{OPUS} → {LLAMA}" in words
     assert "Reverts to anthropic/claude-opus-4-5 at 2026-03-03 00:00" in words
     assert card.buttons[0].label == "Undo"
     assert card.data["switch"]["changed"] is True
     assert card.data["switch"]["revert_at"] == datetime(2026, 3, 3, tzinfo=UTC)
     assert (await bench.say("/model history")).data["changes"][0]["action"] == "budget"
     bench.wait(hours=16)
-    assert len(await run_due_reverts(bench.app.context(SERVICE))) == 1
+    assert len(await bench.outbox.run_due(bench.app)) == 1
     assert bench.primary == OPUS
 
 
@@ -389,17 +390,65 @@ async def test_a_switch_that_was_undone_stays_undone():
 async def test_a_switch_to_what_stands_already_is_none():
     bench = await bench_of(spent(1, HOUR, 6 * DOLLAR))
     await bench.say("/cost budget 5 per day then best")
-    (card,) = await watch(bench)
+    _, card = await watch(bench)
     assert "is already best" in said(card)
 
 
-async def test_a_switch_that_fails_is_told_with_the_notice():
+async def test_a_switch_that_fails_is_told_once_and_retried_until_it_is_made():
     bench = await bench_of(spent(1, HOUR, 6 * DOLLAR))
     await bench.say("/cost budget 5 per day then local")
     bench.store.locked = True
+    notice, card = await watch(bench)
+    assert "Budget used up" in said(notice)
+    assert "the switch to local failed" in said(card)
+    bench.wait(minutes=1)
+    assert await watch(bench) == []
+    bench.store.locked = False
+    bench.wait(minutes=1)
+    (made,) = await watch(bench)
+    assert f"{OPUS} → {LLAMA}" in said(made)
+    assert bench.primary == LLAMA
+
+
+async def test_a_switch_whose_process_died_before_it_could_say_so_is_not_made_twice():
+    bench = await bench_of(spent(1, HOUR, 6 * DOLLAR))
+    await bench.say("/cost budget 5 per day then local")
+    await watch(bench)
+    # It died after the file, before the outbox had the switch.
+    bench.outbox.kept = {key: n for key, n in bench.outbox.kept.items() if "switch" not in key}
+    await bench.say("/model best")
     (card,) = await watch(bench)
-    assert "The switch to local failed" in said(card)
-    assert "Budget used up" in said(card)
+    assert f"{OPUS} → {LLAMA}" in said(card)
+    assert bench.primary == OPUS
+
+
+async def test_an_outbox_that_is_away_loses_neither_the_notice_nor_the_switch():
+    bench = await bench_of(spent(1, HOUR, 6 * DOLLAR))
+    await bench.say("/cost budget 5 per day then local")
+    bench.outbox.fail = StorageError("The database is away.")
+    with pytest.raises(StorageError):
+        await watch(bench)
+    bench.outbox.fail = None
+    notice, switched = await watch(bench)
+    assert "Budget used up" in said(notice)
+    assert f"{OPUS} → {LLAMA}" in said(switched)
+
+
+async def test_a_budget_that_is_exceeded_is_told_again_and_again():
+    bench = await bench_of(spent(1, HOUR, 6 * DOLLAR))
+    await bench.say("/cost budget 5 per day")
+    told = []
+    for number in range(2, 9):
+        told += [card.data["percent"] for card in await watch(bench)]
+        await bench.ledger.add([spent(number, HOUR, 2 * DOLLAR)])
+    assert told == [100, 150, 200, 300]
+
+
+async def test_a_notice_names_when_the_budget_runs_out_at_this_pace():
+    bench = await bench_of(spent(1, HOUR, 6 * DOLLAR))
+    await bench.say("/cost budget 10 per week")
+    (card,) = await watch(bench)
+    assert "At this pace it runs out on 2026-03-02" in said(card)
 
 
 async def test_unpriced_requests_are_named_beside_a_budget():

@@ -105,7 +105,7 @@ async def test_behind_our_gateway_a_timed_switch_comes_back():
     assert (await bench.say("/model cheap for 1h")).data["revert_at"] is not None
     assert (await bench.say("/model status")).data["pending_revert"] is not None
     bench.wait(hours=2)
-    [told] = await bench.app.run_due()
+    [told] = await bench.outbox.run_due(bench.app)
     assert "anthropic/claude-opus-4-5" in words(told)
     assert bench.primary == "changeover/auto"
     assert bench.chain[0] == "anthropic/claude-opus-4-5"
