@@ -40,7 +40,7 @@ async def _settle(ctx: Context) -> None:
     with suppress(ConfigError):
         revision = (await store.read()).revision
         known = await journal.known(store.location)
-        if known is not None and known.revision != revision:
+        if known is None or known.revision != revision:
             await journal.settle(store.location, revision, forget=False)
 
 

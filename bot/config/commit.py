@@ -133,7 +133,7 @@ async def notice_outside(
     """Put an edit from outside into history, once; return it when this call was the one."""
     try:
         known = await journal.known(location)
-        if known is None or known.revision == present.document.revision:
+        if known is not None and known.revision == present.document.revision:
             return None
         # Maybe it is no edit from outside: a writer of ours died before it could say so.
         await journal.settle(location, present.document.revision, forget=False)

@@ -1,0 +1,186 @@
+"""A process that dies between any two writes of a switch makes nothing permanent and loses no word.
+
+Each test runs once for every write there is: the process dies just before it, or just after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from bot.access import SERVICE
+from bot.card import plain
+from bot.commands.cost_budget import check_budget
+from bot.errors import StorageError
+from tests.bench_costs import bench_of, spent
+from tests.fakes_core import GUIDE, OWNER, Bench
+
+WRITES = {"begin", "confirm", "abandon", "settle", "observe", "close_revert", "move_revert"}
+SAID = {"put", "amend"}
+OPUS = "anthropic/claude-opus-4-5"
+LLAMA = "ollama/llama3.3"
+HOUR = timedelta(hours=1)
+DOLLAR = 1_000_000_000
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+@dataclass
+class Fate:
+    """Counts writes, and kills before or after the one of that number."""
+
+    at: int = 0
+    after: bool = False
+    count: int = 0
+
+    async def befalls(self, write: Callable[[], Awaitable[Any]]) -> Any:
+        self.count += 1
+        strikes = self.count == self.at
+        if strikes and not self.after:
+            raise Killed
+        result = await write()
+        if strikes:
+            raise Killed
+        return result
+
+
+class Mortal:
+    """A port whose writes may be the last ones."""
+
+    def __init__(self, port: Any, fate: Fate, writes: set[str]) -> None:
+        self._port, self._fate, self._writes = port, fate, writes
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._port, name)
+        if name not in self._writes:
+            return method
+        return lambda *args, **more: self._fate.befalls(lambda: method(*args, **more))
+
+    @asynccontextmanager
+    async def exclusive(self) -> AsyncIterator[Any]:
+        async with self._port.exclusive() as session:
+            yield Mortal(session, self._fate, {"write"})
+
+
+async def lives(bench: Bench, fate: Fate, work: Callable[[Any], Awaitable[object]]) -> bool:
+    """Work until the process dies; return whether it came to its end."""
+    ports = bench.app.ports
+    bench.app.ports = replace(
+        ports,
+        journal=Mortal(ports.journal, fate, WRITES),
+        store=Mortal(ports.store, fate, set()),
+    )
+    try:
+        await work(Mortal(bench.outbox, fate, SAID))
+    except Killed:
+        return False
+    finally:
+        bench.app.ports = ports
+    return True
+
+
+async def every_death(run: Callable[[Fate], Awaitable[bool]]) -> int:
+    """Run until there is no write left to die at; return how many deaths there were."""
+    deaths = 0
+    for after in (False, True):
+        at = 1
+        while not await run(Fate(at, after)):
+            at += 1
+        deaths += at - 1
+    return deaths
+
+
+async def test_a_switch_for_a_while_is_never_permanent():
+    async def run(fate: Fate) -> bool:
+        bench = Bench(GUIDE)
+        alive = await lives(bench, fate, lambda _: bench.say("/model local for 2h"))
+        bench.wait(hours=2, seconds=1)
+        await bench.outbox.run_due(bench.app)
+        assert bench.primary == OPUS, fate
+        assert list(await bench.journal.reverts(bench.store.location)) == []
+        return alive
+
+    # The note, the file and the confirmation, before and after each.
+    assert await every_death(run) >= 6
+
+
+async def test_a_read_settles_what_a_dead_writer_left_and_shows_its_return():
+    bench = Bench(GUIDE)
+    # After the file, before its confirmation.
+    fate = Fate(4, after=True)
+    assert not await lives(bench, fate, lambda _: bench.say("/model local for 2h"))
+    card = await bench.say("/model status")
+    assert card.data["pending_revert"]["to"] == OPUS
+    assert card.data["last_change"]["actor"] == OWNER.name
+
+
+async def test_a_switch_back_is_made_and_told_once():
+    async def run(fate: Fate) -> bool:
+        bench = Bench(GUIDE)
+        await bench.say("/model local for 2h")
+        bench.wait(hours=2, seconds=1)
+        alive = await lives(bench, fate, bench.app.run_due)
+        for _ in range(3):
+            await bench.app.run_due(bench.outbox)
+        assert bench.primary == OPUS, fate
+        [card] = bench.outbox.cards()
+        assert card.data["changed"] is True, fate
+        return alive
+
+    assert await every_death(run) >= 10
+
+
+async def test_a_budget_is_told_and_switched_once():
+    async def run(fate: Fate) -> bool:
+        bench = await bench_of(spent(1, HOUR, 6 * DOLLAR))
+        await bench.say("/cost budget 5 per day then local")
+        ctx = bench.app.context(SERVICE)
+        alive = await lives(
+            bench,
+            fate,
+            lambda outbox: check_budget(bench.app.context(SERVICE), outbox),
+        )
+        for _ in range(3):
+            await check_budget(ctx, bench.outbox)
+        assert bench.primary == LLAMA, fate
+        notice, switched = bench.outbox.cards()
+        assert notice.data["percent"] == 100
+        assert switched.data["switch"]["new"] == LLAMA, fate
+        [revert] = await bench.journal.reverts(bench.store.location)
+        assert revert.due_at == switched.data["switch"]["revert_at"]
+        return alive
+
+    assert await every_death(run) >= 10
+
+
+async def test_without_a_database_a_switch_for_a_while_is_refused_and_one_for_good_is_made():
+    bench = Bench(GUIDE)
+    bench.journal.fail = StorageError("The database is away.")
+    card = await bench.say("/model local for 2h")
+    assert card.error is not None
+    assert "could not revert on time" in card.error.message
+    assert bench.primary == OPUS
+    await bench.say("/model local")
+    assert bench.primary == LLAMA
+
+
+async def test_what_cannot_go_back_says_so():
+    bench = Bench(GUIDE)
+    card = await bench.say("/model best for 2h")
+    assert any("No revert is scheduled" in plain(line) for line in card.body)
+
+
+async def test_a_return_is_not_lost_behind_a_thousand_changes():
+    bench = Bench(GUIDE)
+    await bench.say("/model local for 2h")
+    for number in range(600):
+        await bench.say(f"/model preset p{number % 3} a/model-{number}")
+    bench.wait(hours=2, seconds=1)
+    [card] = await bench.outbox.run_due(bench.app)
+    assert card.data["changed"] is True
+    assert bench.primary == OPUS
