@@ -13,7 +13,18 @@ from bot.models import FailureReason
 from bot.outage import Gap
 from bot.ports import ABSENT, FallbackEvent, HopFailure, Json, Touched
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+REVISIONS = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+    "0010",
+)
 """Every schema version there was, oldest first."""
 
 HEAD = REVISIONS[-1]
