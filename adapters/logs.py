@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TextIO
 
-_BLACK = "[hidden]"
 _CHATTY = (
     "httpx",
     "httpcore",
@@ -23,17 +21,16 @@ _CHATTY = (
 )
 
 
-def setup_logging(style: str, level: str, secrets: Iterable[str]) -> None:
+def setup_logging(style: str, level: str, clean: Callable[[str], str]) -> None:
     """Send every log record to stderr, in place of what an earlier call set up.
 
     Args:
         style: `text` or `json`.
         level: a name that `logging` knows.
-        secrets: values that are blacked out wherever they turn up, tracebacks included.
+        clean: takes the secrets out of a line, tracebacks included.
     """
-    black_out = _black_out(secrets)
     handler = _Stderr()
-    handler.setFormatter(_JsonLine(black_out) if style == "json" else _TextLine(black_out))
+    handler.setFormatter(_JsonLine(clean) if style == "json" else _TextLine(clean))
     root = logging.getLogger()
     for old in [h for h in root.handlers if isinstance(h, _Stderr)]:
         root.removeHandler(old)
@@ -43,11 +40,6 @@ def setup_logging(style: str, level: str, secrets: Iterable[str]) -> None:
     quiet = logging.NOTSET if level == "DEBUG" else logging.WARNING
     for name in _CHATTY:
         logging.getLogger(name).setLevel(quiet)
-
-
-def _black_out(secrets: Iterable[str]) -> re.Pattern[str] | None:
-    longest_first = sorted({s for s in secrets if s}, key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
@@ -62,12 +54,9 @@ class _Stderr(logging.StreamHandler[TextIO]):
 
 
 class _Line(logging.Formatter):
-    def __init__(self, black_out: re.Pattern[str] | None) -> None:
+    def __init__(self, clean: Callable[[str], str]) -> None:
         super().__init__()
-        self._black_out = black_out
-
-    def _clean(self, words: str) -> str:
-        return self._black_out.sub(_BLACK, words) if self._black_out else words
+        self._clean = clean
 
     def _trace(self, record: logging.LogRecord) -> str:
         parts = []

@@ -9,6 +9,7 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client import generate_latest as write_out
 
+from bot.blackout import Blackout
 from bot.models import Dialect, FailureReason
 from bot.ports import Attempt, Cooldown
 
@@ -21,7 +22,8 @@ _SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 class Metrics:
     """One process's figures, in a registry of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, blackout: Blackout | None = None) -> None:
+        self._blackout = blackout or Blackout()
         self.registry = CollectorRegistry()
         self._names: set[str] = set()
         self._children: dict[tuple[object, ...], Any] = {}
@@ -155,7 +157,7 @@ class Metrics:
 
     def write(self) -> tuple[bytes, str]:
         """Return the page and its content type."""
-        return write_out(self.registry), CONTENT_TYPE_LATEST
+        return self._blackout.clean_bytes(write_out(self.registry)), CONTENT_TYPE_LATEST
 
     def _child(self, metric: Any, *labels: str) -> Any:
         """Return the figure for these labels; the library takes a lock to find it."""

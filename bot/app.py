@@ -63,14 +63,13 @@ class App:
         try:
             call = parse(line, self.registry)
         except ChangeoverError as error:
-            return error_card(error, line.split(" ")[0])
+            return self._shown(error_card(error, line.split(" ")[0]))
         return await self.call(actor, call, line, action=action)
 
     async def call(
         self, actor: Actor, call: Call, line: str, *, action: Action | None = None
     ) -> Card:
         """Carry out a command whose arguments are known; `line` is the same as typed words."""
-        command = call.command
         told = Action(
             line,
             confirmed=action.confirmed if action else False,
@@ -78,6 +77,10 @@ class App:
             change_id=action.change_id if action else None,
         )
         ctx = self.context(actor, told)
+        return self._shown(await self._carried_out(ctx, call, action))
+
+    async def _carried_out(self, ctx: Context, call: Call, action: Action | None) -> Card:
+        actor, command = ctx.actor, call.command
         try:
             if action is not None:
                 check_click(actor, action, ctx.now)
@@ -125,7 +128,7 @@ class App:
                 _log.warning("the button %s is left out: %s", button.label, error.message)
                 continue
             armed.append(replace(button, id=f"s:{kept}"))
-        return replace(card, buttons=tuple(armed))
+        return self._shown(replace(card, buttons=tuple(armed)))
 
     async def click(self, actor: Actor, button_id: str) -> Card:
         """Do what a button does, as the person who clicked; every right is checked again."""
@@ -198,6 +201,10 @@ class App:
             self.ports.store.location, self.ports.journal, present, self.ports.clock.now()
         )
         return None
+
+    def _shown(self, card: Card) -> Card:
+        """Return the card as it may leave: without any secret that the process knows."""
+        return self.settings.blackout.clean_all(card)
 
     async def turn_away(self, actor: Actor, asked: str) -> Card:
         """Refuse somebody from another team or guild; `asked` is what the audit trail says."""

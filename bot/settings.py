@@ -9,6 +9,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from bot.access import AccessRules
+from bot.blackout import Blackout
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Settings:
     at the moment of use. `prefix` stands before every command (`llm-` gives `/llm-model`).
     `quiet_hours` are from when to when of the clock in `timezone`. `sticky` is how long a
     conversation may stay with a fallback once the primary answers again; None is not at all.
+    `blackout` takes the secrets out of what leaves the process.
     """
 
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -43,3 +45,4 @@ class Settings:
     timeouts: Timeouts = field(default_factory=Timeouts)
     quiet_hours: tuple[time, time] | None = None
     sticky: timedelta | None = timedelta(minutes=10)
+    blackout: Blackout = field(default_factory=Blackout, repr=False, compare=False)

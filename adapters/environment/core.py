@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from datetime import time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
+from adapters.environment.sources import secret_values
 from adapters.environment.values import address, ratio, seconds, value_of, wrong
 from bot.access import AccessRules
+from bot.blackout import Blackout
+from bot.dialects.endpoint import refuse_login
 from bot.durations import parse_duration, shorten
 from bot.errors import SettingsError, UsageError
 from bot.settings import Settings, Timeouts
@@ -27,7 +30,9 @@ def read_settings(env: Mapping[str, str]) -> Settings:
     defaults = Settings()
     times = defaults.timeouts
     for provider in _BASE_URLS:
-        address(env, f"{provider}_BASE_URL", ("http", "https"), "http://127.0.0.1:11434")
+        name = f"{provider}_BASE_URL"
+        base = address(env, name, ("http", "https"), "http://127.0.0.1:11434")
+        refuse_login(name, base or "")
     return Settings(
         env=env,
         access=AccessRules.parse(
@@ -45,6 +50,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         ),
         quiet_hours=read_quiet_hours(env),
         sticky=_sticky(env, defaults.sticky),
+        blackout=Blackout(secret_values(env)),
     )
 
 

@@ -15,7 +15,6 @@ from adapters.environment.chats import (
     read_slack,
 )
 from adapters.environment.core import read_quiet_hours
-from adapters.environment.sources import secret_values
 from adapters.environment.values import address, choice, path, secret, value_of, whole, wrong
 from bot.errors import SettingsError
 from bot.models import Secret
@@ -82,8 +81,7 @@ class ServiceSettings:
 
     `database_url` may hold a password; `prices` is the operator's price list; `keep` is how long
     attempts and events stay, None for ever; `log_format` is
-    `text` or `json`, `log_level` a name that `logging` knows; `secrets` are the values that no
-    log line may show.
+    `text` or `json`, `log_level` a name that `logging` knows.
     """
 
     database_url: str = field(repr=False)
@@ -96,7 +94,6 @@ class ServiceSettings:
     keep: timedelta | None
     log_format: str
     log_level: str
-    secrets: frozenset[str] = field(repr=False)
 
     @property
     def open_to_the_public(self) -> bool:
@@ -124,7 +121,6 @@ def read_service_settings(
         keep=_keep(env),
         log_format=choice(env, "CHANGEOVER_LOG_FORMAT", "text", ("text", "json")),
         log_level=choice(env, "CHANGEOVER_LOG_LEVEL", "info", _LEVELS).upper(),
-        secrets=secret_values(env),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from adapters.environment.values import is_secret, value_of
+from bot.blackout import WORD, logins_in
 from bot.errors import SettingsError
 
 _OURS = re.compile(
@@ -15,8 +16,6 @@ _OURS = re.compile(
     r"|\w+_(API|ADMIN|MANAGEMENT)_KEY|DATABASE_URL"
 )
 _MOST_BYTES = 65_536
-_SHORTEST = 8
-"""Values shorter than this are left readable: `ollama` as a key would black out the word."""
 
 
 def read_environment(
@@ -111,16 +110,17 @@ def secret_values(env: Mapping[str, str]) -> frozenset[str]:
     """Return every value that must never stand in a log line, parts of lists and URLs too."""
     found: set[str] = set()
     for name, value in env.items():
-        if not is_secret(name):
-            continue
-        found.update(_parts(name, value.strip()))
-    return frozenset(value for value in found if len(value) >= _SHORTEST)
+        if "://" in value:
+            found.update(logins_in(value))
+        # Ollama's own takes any word for a key.
+        if is_secret(name) and (name != "OLLAMA_API_KEY" or len(value) >= WORD):
+            found.update(_parts(name, value.strip()))
+    return frozenset(found)
 
 
 def _parts(name: str, value: str) -> list[str]:
     if name == "GATEWAY_TOKENS":
         return [token.partition(":")[2].strip() for token in value.split(",")]
     if name == "DATABASE_URL":
-        login = value.partition("://")[2].rpartition("@")[0]
-        return [login.partition(":")[2]]
+        return []
     return [value]

@@ -30,8 +30,10 @@ async def count_tokens(exchange: Exchange) -> web.Response:
         raise Refusal(f"{candidate.name} did not count the tokens.", 503, "no_count") from error
     if answer.status in (404, 405, 501):
         raise Refusal(f"{candidate.name} counts no tokens.", 404, "not_found")
-    secrets = exchange.secrets(candidate)
-    body = answer.body if answer.status == 200 else redact_body(answer.body, secrets)
+    body = answer.body
+    if answer.status != 200:
+        blackout = exchange.tools.blackout
+        body = blackout.clean_bytes(redact_body(body, exchange.secrets))
     headers = passed_back(answer.headers) | {
         "Content-Type": "application/json",
         "x-request-id": exchange.request_id,

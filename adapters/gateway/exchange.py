@@ -15,9 +15,10 @@ import aiohttp
 from adapters.gateway.body import USUAL, Body, Wording
 from adapters.gateway.live import LiveConfig
 from adapters.gateway.transport import Outgoing, connected
+from bot.blackout import Blackout
 from bot.costs.usage import estimate_cut
 from bot.messages.words import FORMATS
-from bot.models import Dialect, FailureReason, Secret, Usage
+from bot.models import Dialect, FailureReason, Usage
 from bot.ports import Clock
 from bot.routing.chain import Hop
 from bot.routing.cooldown import CONFIRMED
@@ -103,6 +104,7 @@ class Tools:
     cooldowns_changed: Callable[[], None]
     suspected: Callable[[Hop, FailureReason], None]
     conversations: Conversations = field(default_factory=Conversations)
+    blackout: Blackout = field(default_factory=Blackout)
     stopping: bool = False
 
 
@@ -285,13 +287,12 @@ class Exchange:
             line = f"{candidate.name}: {why}" + (f" ({detail})" if detail else "")
             words[candidate.hop.position] = line
         hops = "; ".join(words[position] for position in sorted(words)) or "the chain is empty"
-        keys = [key for c in self.lane.candidates for key in self.secrets(c)]
         blocked, headers = self.walk.blocked(self.now()), self.headers(None)
         if blocked.format:
             name = FORMATS[self.dialect]
             words_ = f"No model of the chain accepts {name}-format requests. {hops}."
             return Refusal(words_, 400, "unsupported_format", headers)
-        message = redact(f"No model of the chain answered. {hops}.", keys)
+        message = redact(f"No model of the chain answered. {hops}.", self.secrets)
         if blocked.owners:
             headers["x-should-retry"] = "false"
         if blocked.wait_s is not None:
@@ -300,10 +301,10 @@ class Exchange:
                 return Refusal(message, 429, "rate_limit_exceeded", headers)
         return Refusal(message, 503, "chain_exhausted", headers)
 
-    def secrets(self, candidate: Candidate) -> list[Secret]:
-        """Return what must not be handed on or stored; a local server's key is any word."""
-        hop = candidate.hop
-        return [hop.key] if hop.key and not hop.private else []
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What must not be handed on or stored."""
+        return self.tools.blackout.known
 
     def now(self) -> datetime:
         """Return the present."""

@@ -301,7 +301,8 @@ class Gateway:
 
     def _refuse(self, dialect: Dialect, refusal: Refusal, request_id: str = "") -> web.Response:
         request_id = request_id or self._new_id()
-        body = fault(dialect, refusal.status, refusal.message, refusal.code, request_id)
+        words = self._parts.tools.blackout.clean(refusal.message)
+        body = fault(dialect, refusal.status, words, refusal.code, request_id)
         # Each dialect's SDK looks for the id under another name.
         ids = {"x-request-id": request_id, "request-id": request_id}
         response = as_json(body, refusal.status, **(ids | refusal.headers))

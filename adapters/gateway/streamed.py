@@ -148,7 +148,8 @@ class _Relay:
             exchange.answered(self._one, status=400, usage=usage, served=self._served)
         else:
             exchange.refused(self._one, verdict, status=400, usage=usage)
-        content = fault(exchange.dialect, 400, verdict.detail, "refused", exchange.request_id)
+        words = exchange.tools.blackout.clean(verdict.detail)
+        content = fault(exchange.dialect, 400, words, "refused", exchange.request_id)
         headers = {"Content-Type": "application/json"} | exchange.headers(self._one)
         return web.Response(status=400, body=content, headers=headers)
 
@@ -309,7 +310,7 @@ class _Relay:
             self._exchange.dialect,
             self._ending,
             self._error,
-            secrets=self._exchange.secrets(self._one.candidate),
+            secrets=self._exchange.secrets,
         )
 
     @property
@@ -319,7 +320,9 @@ class _Relay:
         return Ending.WHOLE if empty else ending
 
     def _fault(self, code: str, words: str) -> bytes:
-        return stream_fault(self._exchange.dialect, words, code, self._exchange.request_id)
+        exchange = self._exchange
+        words = exchange.tools.blackout.clean(words)
+        return stream_fault(exchange.dialect, words, code, exchange.request_id)
 
     def _usage(self) -> Usage:
         """Return the counted tokens; of a stream that never said them all, an estimate."""

@@ -58,7 +58,7 @@ def judge(exchange: Exchange, one: Tried, answer: Whole) -> tuple[Verdict, Json]
         answer.body,
         now=exchange.now(),
         parsed=document,
-        secrets=exchange.secrets(one.candidate),
+        secrets=exchange.secrets,
     )
     if exchange.body.may_be_empty and answer.status == 200 and not verdict.ok:
         empty = answer_state(exchange.dialect, document) is AnswerState.EMPTY
@@ -99,7 +99,11 @@ def handed_on(exchange: Exchange, one: Tried, answer: Whole, *, clean: bool) -> 
     kind = answer.headers.get("Content-Type", "")
     headers = exchange.headers(one) | passed_back(answer.headers)
     headers["Content-Type"] = kind if _can_be_sent(kind) else "application/json"
-    body = answer.body if clean else redact_body(answer.body, exchange.secrets(one.candidate))
+    body = answer.body
+    if not clean:
+        blackout = exchange.tools.blackout
+        body = blackout.clean_bytes(redact_body(body, exchange.secrets))
+        headers = {name: blackout.clean(value) for name, value in headers.items()}
     return web.Response(status=answer.status, body=body, headers=headers)
 
 

@@ -24,7 +24,7 @@ async def examine_all(wired: Wired, actor: Actor) -> Card:
     others = [*_files(wired), *_gateway(wired), *_chat(wired), *await _live(wired)]
     others += [*_schedules(wired), *await _openclaw(wired), *await examine_size(wired)]
     others += await examine_bills(wired.settings.env, wired.app.catalog, wired.clock.now())
-    return await examine(context, others)
+    return wired.settings.blackout.clean_all(await examine(context, others))
 
 
 async def _live(wired: Wired) -> list[Check]:

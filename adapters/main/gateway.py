@@ -27,6 +27,7 @@ from adapters.storage.lazy_ledger import LazyLedger
 from adapters.storage.ledger_queue import LedgerQueue
 from adapters.storage.sync_memory import LazyMemory
 from adapters.storage.url import place_of
+from bot.dialects.endpoint import refuse_login
 from bot.errors import ChangeoverError, ConfigError, SettingsError, StorageError
 from bot.messages.gateway import HOW_TO_CLOSE_IT, OPEN_TO_THE_PUBLIC
 from bot.models import FailureReason, Secret
@@ -75,7 +76,7 @@ class GatewayService:
         self._book = CooldownBook()
         self._news = asyncio.Event()
         self._live = LiveConfig(wired.app.catalog, settings.env, ports.store.location)
-        self.metrics = Metrics()
+        self.metrics = Metrics(settings.blackout)
         self._name = f"gateway {platform.node()} {wired.service.gateway.port}"[:60]
         self._reported, self._reported_at = False, datetime.min.replace(tzinfo=UTC)
         self._queue = LedgerQueue(
@@ -102,6 +103,7 @@ class GatewayService:
             self._news.set,
             self._suspect,
             Conversations(settings.sticky),
+            settings.blackout,
         )
         recorder = Recorder(self._queue, self.metrics, ports.prices)
         self.gateway = Gateway(
@@ -128,6 +130,8 @@ class GatewayService:
         service = self._wired.service.gateway
         service.check()
         self._live.take(await self._wired.app.ports.store.read())
+        for id_, entry in self._live.view.providers.items():
+            refuse_login(f"models.providers.{id_}.baseUrl", str(entry.get("baseUrl") or ""))
         self._session = open_pool()
         await self._warm()
         await self._share_cooldowns()

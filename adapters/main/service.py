@@ -34,7 +34,7 @@ BILLS_EVERY_S = 3600.0
 def run_service(invocation: Invocation) -> int:
     """Run until SIGTERM or SIGINT. Raises ChangeoverError when it refuses to start."""
     wired = wire(environment(invocation), config=invocation.config)
-    setup_logging(wired.service.log_format, wired.service.log_level, wired.service.secrets)
+    setup_logging(wired.service.log_format, wired.service.log_level, wired.settings.blackout.clean)
     hold_signals()
     return run(lambda: _serve(invocation.command, wired), fast=True)
 

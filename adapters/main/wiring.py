@@ -19,6 +19,7 @@ from adapters.environment import (
     read_settings,
 )
 from adapters.gateway.lazy import LazyUpstream
+from adapters.main.learning import LearningStore
 from adapters.openclaw.lazy import LazyReloads
 from adapters.prices import ListedPrices, read_operator_prices
 from adapters.providers.lazy import LazyModelLists
@@ -83,10 +84,11 @@ def wire(
     """
     settings = read_settings(env)
     service = read_service_settings(env)
-    database = LazyDatabase(service.database_url)
+    database = LazyDatabase(service.database_url, settings.blackout.clean)
     upstream = LazyUpstream()
     ticking = clock or SystemClock()
-    store = _store(env, config, cwd or Path.cwd(), database)
+    file = _store(env, config, cwd or Path.cwd(), database)
+    store = LearningStore(file, settings.blackout, env)
     ports = Ports(
         clock=ticking,
         store=store,

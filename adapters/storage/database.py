@@ -30,12 +30,19 @@ class Database:
 
     SQLite takes one writer at a time: within this process they queue here, between processes
     each waits up to `busy_timeout_s` for the file. No call takes longer than `within_s`.
-    `on_newer` is called when a newer release has taken the database over.
+    `on_newer` is called when a newer release has taken the database over. `clean` takes the
+    secrets out of every text that is written.
     """
 
     def __init__(
-        self, url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S, within_s: float = WITHIN_S
+        self,
+        url: str,
+        *,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+        within_s: float = WITHIN_S,
+        clean: Callable[[str], str] | None = None,
     ) -> None:
+        self._clean = clean
         self._url = parse_url(url)
         self._busy_timeout_s = busy_timeout_s
         self._within_s = within_s
@@ -105,6 +112,8 @@ class Database:
         try:
             if self._engine is None:
                 engine = self._open()
+                if self._clean is not None:
+                    _clean_texts(engine, self._clean)
                 try:
                     prepare(engine, self._url, timeout_s=self._busy_timeout_s)
                 except BaseException:
@@ -136,6 +145,23 @@ def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.I
 def upsert_for(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
     """Begin the same where only the database's kind is known."""
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+def _clean_texts(engine: Engine, clean: Callable[[str], str]) -> None:
+    def one(value: Any) -> Any:
+        return clean(value) if isinstance(value, str) else value
+
+    def row(values: Any) -> Any:
+        if isinstance(values, dict):
+            return {name: one(value) for name, value in values.items()}
+        return tuple(map(one, values)) if isinstance(values, tuple) else values
+
+    def before(
+        _c: Any, _cursor: Any, statement: str, values: Any, _context: Any, _many: bool
+    ) -> tuple[str, Any]:
+        return statement, [row(one) for one in values] if isinstance(values, list) else row(values)
+
+    event.listen(engine, "before_cursor_execute", before, retval=True)
 
 
 def _open_sqlite(path: str, busy_timeout_s: float) -> Engine:

@@ -41,8 +41,9 @@ T = TypeVar("T")
 class LazyDatabase:
     """A database that is opened at the first call which needs one. Raises StorageError."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, clean: Callable[[str], str] | None = None) -> None:
         self._path = parse_url(url).path
+        self._clean = clean
         self._url = url
         self._database: Database | None = None
         self._quick: QuickReads | None = None
@@ -70,7 +71,7 @@ class LazyDatabase:
         if self._database is None:
             from adapters.storage.database import Database
 
-            self._database = Database(self._url)
+            self._database = Database(self._url, clean=self._clean)
             self._database.on_newer = self.on_newer
             self._close_quick()
         return self._database

@@ -27,6 +27,7 @@ from adapters.environment import (
 from adapters.environment.chats import SlackMode
 from adapters.environment.service import read_service_settings
 from adapters.logs import setup_logging
+from bot.blackout import Blackout
 from bot.errors import ConfigMissingError, SettingsError
 from bot.models import Secret
 
@@ -106,6 +107,7 @@ def test_what_is_secret():
     env = {
         "OPENAI_API_KEY": "sk-0123456789",
         "OLLAMA_API_KEY": "ollama",
+        "HTTPS_PROXY": "http://me:by-proxy@proxy:3128",
         "GATEWAY_TOKENS": "ana:token-of-ana, batch:token-of-batch",
         "DATABASE_URL": "postgresql://bot:pass:word1@db/x",
         "SLACK_CHANNEL": "#llm-ops-long",
@@ -114,7 +116,13 @@ def test_what_is_secret():
         "sk-0123456789",
         "token-of-ana",
         "token-of-batch",
+        # Also in parts: an address with such a password is easily read wrong.
         "pass:word1",
+        "pass",
+        "word1",
+        "bot:pass:word1",
+        "by-proxy",
+        "me:by-proxy",
     }
 
 
@@ -307,8 +315,6 @@ def test_a_service_with_everything():
     assert service.schedule.chain_test_cron == "0 6 * * *"
     assert service.schedule.quiet_hours == (time(22), time(7, 30))
     assert (service.log_format, service.log_level) == ("json", "DEBUG")
-    assert {"xoxb-1", "hush"}.isdisjoint(service.secrets)
-    assert "discord-1" in service.secrets
     assert "hush" not in repr(service)
     assert "discord-1" not in repr(service)
 
@@ -450,8 +456,8 @@ def fail() -> None:
 
 
 def test_one_line_a_record_without_secrets(log):
-    setup_logging("text", "INFO", ["sk-0123456789", ""])
-    setup_logging("text", "INFO", ["sk-0123456789", "sk-0123456789-long"])
+    setup_logging("text", "INFO", Blackout(["sk-0123456789", ""]).clean)
+    setup_logging("text", "INFO", Blackout(["sk-0123456789", "sk-0123456789-long"]).clean)
     fail()
     logging.getLogger("changeover").info("uses %s", "sk-0123456789-long", stack_info=True)
     logging.getLogger("changeover").debug("not said")
@@ -463,7 +469,7 @@ def test_one_line_a_record_without_secrets(log):
 
 
 def test_json_records(log):
-    setup_logging("json", "DEBUG", ["sk-0123456789"])
+    setup_logging("json", "DEBUG", Blackout(["sk-0123456789"]).clean)
     fail()
     logging.getLogger("httpx").info("said")
     first, second = map(json.loads, log().splitlines())
@@ -476,7 +482,7 @@ def test_json_records(log):
 
 
 def test_the_log_follows_stderr(log, monkeypatch):
-    setup_logging("text", "INFO", [])
+    setup_logging("text", "INFO", str)
     other = io.StringIO()
     monkeypatch.setattr(sys, "stderr", other)
     logging.getLogger("changeover").warning("here")
