@@ -12,13 +12,17 @@ from typing import TextIO
 _CHATTY = (
     "httpx",
     "httpcore",
-    "apscheduler",
     "slack_bolt",
     "slack_sdk",
     "discord",
     "alembic",
-    "watchfiles",
 )
+_NEVER_BELOW = {
+    # Of a log in a watched folder, each line would be told of in a line.
+    "watchfiles": logging.WARNING,
+    # It speaks of functions and instances; a job's failure is told by adapters/schedule.
+    "apscheduler": logging.CRITICAL,
+}
 
 
 def setup_logging(style: str, level: str, clean: Callable[[str], str]) -> None:
@@ -40,6 +44,8 @@ def setup_logging(style: str, level: str, clean: Callable[[str], str]) -> None:
     quiet = logging.NOTSET if level == "DEBUG" else logging.WARNING
     for name in _CHATTY:
         logging.getLogger(name).setLevel(quiet)
+    for name, least in _NEVER_BELOW.items():
+        logging.getLogger(name).setLevel(least)
 
 
 class _Stderr(logging.StreamHandler[TextIO]):

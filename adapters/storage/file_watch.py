@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 
@@ -12,6 +13,8 @@ from bot.ports import Document
 
 _FIRST_LOOK_S = 0.1
 _WITHOUT_KERNEL_S = 0.8
+_SAME_TICK_NS = 2_000_000_000
+Signature = tuple[tuple[int, ...], ...]
 
 
 async def watch_file(
@@ -26,6 +29,7 @@ async def watch_file(
     if seen is None:
         document = await asyncio.to_thread(_try, read)
         seen = document.revision if document else None
+    looked: Signature | None = None
     wake = asyncio.Event()
     folders = _folders(path)
     listener = asyncio.create_task(_listen(folders, wake))
@@ -39,10 +43,14 @@ async def watch_file(
                     await wake.wait()
             wake.clear()
             pause_s = min(pause_s * 3, poll_s)
-            document = await asyncio.to_thread(_try, read)
-            if document is not None and document.revision != seen:
-                seen = document.revision
-                yield document
+            # The folder may be a busy one: our own log may be in it.
+            look = _signature(path)
+            if look is None or look != looked:
+                looked = look
+                document = await asyncio.to_thread(_try, read)
+                if document is not None and document.revision != seen:
+                    seen = document.revision
+                    yield document
             if listener.done() or _folders(path) != folders:
                 if listener.done():
                     # The kernel cannot tell here: looking must be quick enough by itself.
@@ -52,6 +60,24 @@ async def watch_file(
                 listener = asyncio.create_task(_listen(folders, wake))
     finally:
         await _stop(listener)
+
+
+def _signature(path: str) -> Signature | None:
+    """Return what tells one version of the file from another; None where it cannot yet.
+
+    The file behind the link counts as well as the link: Kubernetes swaps a folder (`..data`)
+    above it. A file written a moment ago may change again within the same tick of its clock.
+    """
+    try:
+        link, file = os.lstat(path), os.stat(path)
+    except OSError:
+        return None
+    if abs(time.time_ns() - file.st_mtime_ns) < _SAME_TICK_NS:
+        return None
+    return tuple(
+        (one.st_dev, one.st_ino, one.st_mtime_ns, one.st_ctime_ns, one.st_size)
+        for one in (link, file)
+    )
 
 
 async def _listen(folders: Iterable[str], wake: asyncio.Event) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from bot.blackout import WORD, logins_in
 from bot.config.include import resolve_includes
-from bot.dialects.custom import is_local_url
+from bot.dialects.locality import is_local_url
 from bot.errors import ConfigError
 from bot.ports import Document, Json
 
