@@ -32,7 +32,8 @@ def read_settings(env: Mapping[str, str]) -> Settings:
     for provider in _BASE_URLS:
         name = f"{provider}_BASE_URL"
         base = address(env, name, ("http", "https"), "http://127.0.0.1:11434")
-        refuse_login(name, base or "")
+        if provider != "OLLAMA" and value_of(env, f"{provider}_API_KEY"):
+            refuse_login(name, base or "")
     return Settings(
         env=env,
         access=AccessRules.parse(

@@ -9,7 +9,7 @@ from adapters.gateway.upstream import proxy_for
 from bot.catalog import Catalog
 from bot.config.commit import present_of
 from bot.config.schema import ConfigView
-from bot.dialects.endpoint import auth_headers, endpoint_url
+from bot.dialects.endpoint import auth_headers, endpoint_url, refuse_login
 from bot.models import Dialect
 from bot.ports import Document
 from bot.routing.chain import Surroundings
@@ -90,4 +90,7 @@ class LiveConfig:
         assert hop.ref is not None
         base = self._around.env.get(hop.provider.base_url_env or "") or hop.provider.config_base_url
         url = endpoint_url(hop.provider, dialect, base, hop.ref.name)
-        return Route(url, auth_headers(hop.provider, dialect, hop.key), proxy_for(url))
+        headers = auth_headers(hop.provider, dialect, hop.key)
+        if "authorization" in headers:
+            refuse_login(f"The base URL of {hop.provider.id}", url)
+        return Route(url, headers, proxy_for(url))

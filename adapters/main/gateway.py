@@ -131,7 +131,8 @@ class GatewayService:
         service.check()
         self._live.take(await self._wired.app.ports.store.read())
         for id_, entry in self._live.view.providers.items():
-            refuse_login(f"models.providers.{id_}.baseUrl", str(entry.get("baseUrl") or ""))
+            if entry.get("apiKey"):
+                refuse_login(f"models.providers.{id_}.baseUrl", str(entry.get("baseUrl") or ""))
         self._session = open_pool()
         await self._warm()
         await self._share_cooldowns()

@@ -114,21 +114,20 @@ def _parse_base(provider: Provider, base_override: str | None) -> _Base:
             "which is no http(s) address with a host.",
             "Write it like http://127.0.0.1:8080 or https://host/v1.",
         )
-    refuse_login(_source(provider, base_override), given)
     query = f"?{parts.query}" if parts.query else ""
     return _Base(f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/"), query)
 
 
 def refuse_login(source: str, url: str) -> None:
-    """Refuse an address that holds a user name or password: beside a key it would not be sent.
+    """Refuse an address that holds a user name or password beside a key: one header, two values.
 
     Raises:
         SettingsError: it does; the message names where it stands.
     """
     if "@" in url.partition("://")[2].partition("/")[0]:
         raise SettingsError(
-            f"{source} holds a user name or password, which is not sent.",
-            "Take it out of the address, and set the provider's key instead.",
+            f"{source} holds a user name or password, which cannot be sent beside a key.",
+            "Take it out of the address, or unset the provider's key.",
         )
 
 

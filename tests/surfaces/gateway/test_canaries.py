@@ -142,12 +142,30 @@ async def test_no_canary_leaves(
 async def test_a_login_in_a_base_url_is_refused_by_name(start: Start, where: str) -> None:
     url = "https://me:canary-in-the-url@127.0.0.1:1/v1"
     if where == "env":
-        name, told = "OPENAI_BASE_URL", {"OPENAI_BASE_URL": url}
+        name = "OPENAI_BASE_URL"
+        told = {name: url, "OPENAI_API_KEY": "sk-1"}
         config = config_of(OPUS)
     else:
         name, told = r"models\.providers\.far\.baseUrl", {}
-        config = config_of("far/m", providers={"far": {"baseUrl": url, "models": []}})
+        config = config_of(
+            "far/m", providers={"far": {"baseUrl": url, "apiKey": "k", "models": []}}
+        )
     with pytest.raises(SettingsError, match=name) as refused:
         await start(config, **told)
     assert "canary" not in str(refused.value)
     assert refused.value.exit_code == 4
+
+
+async def test_a_login_in_a_base_url_works_without_a_key(start: Start) -> None:
+    async def script(call: Call) -> None:
+        heard.append(call.header("authorization"))
+        await call.send(http(b'{"error": {"message": "no"}}', "500 Oops", "application/json"))
+
+    heard: list[str | None] = []
+    async with Chaos(script) as chaos:
+        url = chaos.url.replace("://", "://me:my-login@")
+        gate = await start(config_of("near/m", providers={"near": {"baseUrl": url, "models": []}}))
+        answer = await gate.ask()
+    assert heard
+    assert set(heard) == {f"Basic {b64encode(b'me:my-login').decode()}"}
+    assert "my-login" not in answer.text
