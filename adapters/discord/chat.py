@@ -18,6 +18,16 @@ from bot.ports import MessageRef
 T = TypeVar("T")
 SURFACE = "discord"
 _UNKNOWN_CHANNEL, _UNKNOWN_MESSAGE = 10003, 10008
+_TAKES_NONE = {
+    50008: (
+        "The Discord channel takes no plain messages: it is a forum, a category or the like.",
+        "Set DISCORD_CHANNEL_ID to a text channel, then restart.",
+    ),
+    50083: (
+        "The Discord thread is archived.",
+        "Open it again, or set DISCORD_CHANNEL_ID to another channel, then restart.",
+    ),
+}
 _TAKE, _READ = "take the message", "show the channel's history"
 _UNREADABLE = (
     "The bot may not read what stands in the Discord channel.",
@@ -159,6 +169,8 @@ def chat_error(error: BaseException, doing: str = _TAKE) -> ChatError:
                 "The bot may not post in the Discord channel.",
                 "Give its role View Channel, Send Messages, Embed Links and Attach Files there.",
             )
+        case discord.HTTPException() if code in _TAKES_NONE:
+            return ChatError(*_TAKES_NONE[code])
         case discord.HTTPException(status=429):
             return ChatError(f"Discord would not {doing}: it is asked too often.", "Wait a minute.")
         case discord.HTTPException(status=status):

@@ -66,6 +66,9 @@ async def _channel(client: discord.Client, channel_id: int | None, link: str) ->
         ]
     try:
         channel = await patiently(lambda: client.fetch_channel(channel_id))
+        if not isinstance(channel, discord.abc.Messageable):
+            what = f"#{channel} takes no plain messages: it is a forum, a category or the like."
+            return [_bad("discord channel", what, "Set DISCORD_CHANNEL_ID to a text channel.")]
         missing = await _missing(client, channel)
     except TROUBLE as error:
         what = _unseen(f"channel {channel_id}", error)

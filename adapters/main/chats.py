@@ -70,7 +70,9 @@ class Chats:
             from adapters.slack.app import SlackSurface
 
             triggers = LazyTriggers(wired.database, wired.clock)
-            self.slack = SlackSurface(wired.app, service.slack, _draw, triggers)
+            self.slack = SlackSurface(
+                wired.app, service.slack, _draw, triggers, LazyMemory(wired.database)
+            )
             if service.slack.channel:
                 self.channels["slack"] = self.slack.chat
         if service.discord is not None:

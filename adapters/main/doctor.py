@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 
 from adapters.main.doctor_bills import examine_bills
 from adapters.main.doctor_database import examine_size
+from adapters.main.doctor_does import (
+    examine_clock,
+    examine_file,
+    examine_models,
+    examine_port,
+    examine_row,
+)
 from adapters.main.wiring import Wired
 from bot.access import Actor
 from bot.card import Card
@@ -21,8 +27,9 @@ from bot.messages.gateway import HOW_TO_CLOSE_IT, OPEN_TO_THE_PUBLIC
 async def examine_all(wired: Wired, actor: Actor) -> Card:
     """Look at everything and return the card."""
     context = wired.app.context(actor)
-    others = [*_files(wired), *_gateway(wired), *_chat(wired), *await _live(wired)]
+    others = [*_files(wired), *await _gateway(wired), *_chat(wired), *await _live(wired)]
     others += [*_schedules(wired), *await _openclaw(wired), *await examine_size(wired)]
+    others += [*await examine_row(wired), *await examine_models(wired, actor)]
     others += await examine_bills(wired.settings.env, wired.app.catalog, wired.clock.now())
     return wired.settings.blackout.clean_all(await examine(context, others))
 
@@ -38,7 +45,17 @@ async def _live(wired: Wired) -> list[Check]:
         from adapters.discord.doctor import examine_discord
 
         checks += await examine_discord(wired.service.discord)
-    return checks
+    return checks + await examine_clock(_chat_addresses(wired))
+
+
+def _chat_addresses(wired: Wired) -> dict[str, str]:
+    slack, discord = wired.service.slack, wired.service.discord
+    found = {}
+    if slack is not None:
+        found["Slack"] = f"{slack.api_url or 'https://slack.com/api/'}api.test"
+    if discord is not None:
+        found["Discord"] = f"{discord.api_url or 'https://discord.com/api/v10'}/gateway"
+    return found
 
 
 def _schedules(wired: Wired) -> list[Check]:
@@ -103,22 +120,12 @@ def _files(wired: Wired) -> list[Check]:
     if location == "db:":
         return checks
     path = Path(location)
-    if path.exists() and not os.access(path.parent, os.W_OK) and not os.access(path, os.W_OK):
-        checks.append(
-            Check(
-                "writable",
-                False,
-                Level.ERROR,
-                f"{path} cannot be written by this user.",
-                f"Give the user write permission on {path.parent}.",
-            )
-        )
-    elif path.exists():
-        checks.append(Check("writable", True, Level.INFO, f"{path} can be written."))
+    if path.exists():
+        checks.append(examine_file(path.resolve()))
     return checks
 
 
-def _gateway(wired: Wired) -> list[Check]:
+async def _gateway(wired: Wired) -> list[Check]:
     service = wired.service
     gateway = service.gateway
     where = f"{gateway.host}:{gateway.port}"
@@ -128,9 +135,12 @@ def _gateway(wired: Wired) -> list[Check]:
         gateway.check()
     except SettingsError as error:
         return [Check("gateway", False, Level.ERROR, error.said, error.step)]
+    taken = await examine_port(gateway.host, gateway.port)
+    if taken is not None and not taken.ok:
+        return [taken]
     if service.open_to_the_public:
         return [Check("gateway", False, Level.WARNING, OPEN_TO_THE_PUBLIC, HOW_TO_CLOSE_IT)]
-    return [Check("gateway", True, Level.INFO, words)]
+    return [taken or Check("gateway", True, Level.INFO, words)]
 
 
 def _chat(wired: Wired) -> list[Check]:

@@ -19,7 +19,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.signature import SignatureVerifier
 
 from adapters.slack.api import SDK_LOG, Api, SlackTrouble
-from adapters.slack.chat import SlackChat
+from adapters.slack.chat import Memory, SlackChat
 from adapters.slack.inbox import Core, Inbox, said_here
 from adapters.slack.login import Login, channel_check, log_in, scopes_check
 from adapters.slack.manifest import EVENTS_PATH
@@ -78,7 +78,8 @@ class SlackSurface:
     """The Slack surface; `chat` is its port to the team's channel.
 
     `draw` turns a chart into a PNG; without it charts are told in words. `triggers` remembers what
-    was acted on over a restart. `pace_s` is the time between two messages to one channel.
+    was acted on over a restart, `memory` which channel a name meant. `pace_s` is the time
+    between two messages to one channel.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class SlackSurface:
         setup: SlackSetup,
         draw: Draw | None = None,
         triggers: Triggers | None = None,
+        memory: Memory | None = None,
         *,
         pace_s: float = 1.0,
         first_wait_s: float = FIRST_WAIT_S,
@@ -94,7 +96,7 @@ class SlackSurface:
         self.mode = mode_of(setup)
         self.api = Api(setup, pace_s)
         self.outbox = Outbox(self.api, core.arm, draw, partial(said_here, core))
-        self.chat = SlackChat(self.api, self.outbox, setup.channel or "")
+        self.chat = SlackChat(self.api, self.outbox, setup.channel or "", memory)
         people = People(self.api, core.settings.access, self._home)
         self._inbox = Inbox(core, self.api, people, self.outbox, self.chat, triggers or Seen())
         self._first_wait_s = first_wait_s

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
-from adapters.slack.api import Api, SlackTrouble, asking
+from adapters.slack.api import Api, SlackTrouble, asking, log
 from adapters.slack.mrkdwn import read
 from adapters.slack.outbox import Outbox
 from bot.card import Card
-from bot.errors import ChatError
+from bot.errors import ChatError, StorageError
 from bot.ports import MessageRef
 
 SURFACE = "slack"
@@ -28,11 +28,22 @@ class Channel:
     archived: bool
 
 
+class Memory(Protocol):
+    """Remembers text by key over a restart. Raises StorageError."""
+
+    async def get(self, key: str) -> str | None: ...
+
+    async def put(self, key: str, value: str) -> None: ...
+
+
 class SlackChat:
     """Posts to SLACK_CHANNEL, given by id or by name; raises ChatError kinds."""
 
-    def __init__(self, api: Api, outbox: Outbox, channel: str) -> None:
+    def __init__(
+        self, api: Api, outbox: Outbox, channel: str, memory: Memory | None = None
+    ) -> None:
         self._api = api
+        self._memory = memory
         self._outbox = outbox
         self._wanted = channel
         self._id = channel if _is_id(channel) else ""
@@ -107,7 +118,7 @@ class SlackChat:
                 "Set SLACK_CHANNEL to a channel's name or id and restart.",
             )
         if not self._id:
-            self._id = await self._find(self._wanted.removeprefix("#"))
+            self._id = await self._resolve(self._wanted.removeprefix("#"))
         return self._id or f"#{self._wanted.removeprefix('#')}"
 
     async def look(self) -> Channel:
@@ -123,17 +134,41 @@ class SlackChat:
             archived=bool(found.get("is_archived")),
         )
 
+    async def _resolve(self, name: str) -> str:
+        """Return the id that a name had when it was first found: channels are renamed."""
+        key = f"slack.channel.{name}"
+        try:
+            known = await self._memory.get(key) if self._memory else None
+            if known:
+                return known
+            found = await self._find(name)
+            if found and self._memory:
+                await self._memory.put(key, found)
+        except StorageError as error:
+            log.warning("the id of #%s is not remembered: %s", name, error.message)
+            return await self._find(name)
+        return found
+
     async def _find(self, name: str) -> str:
-        """Look a public channel up by name; private ones are known by id only."""
+        """Look a channel up by name; of private ones those that the bot is in."""
+        try:
+            return await self._look_up(name, "public_channel,private_channel")
+        except SlackTrouble as trouble:
+            if trouble.reason != "missing_scope":
+                return ""
+        try:
+            # An app that was installed before private channels were asked for.
+            return await self._look_up(name, "public_channel")
+        except SlackTrouble:
+            return ""
+
+    async def _look_up(self, name: str, types: str) -> str:
         cursor = ""
         while True:
-            try:
-                with asking("list the channels"):
-                    answer = await self._api.web.conversations_list(
-                        types="public_channel", exclude_archived=True, limit=1000, cursor=cursor
-                    )
-            except SlackTrouble:
-                return ""
+            with asking("list the channels"):
+                answer = await self._api.web.conversations_list(
+                    types=types, exclude_archived=True, limit=1000, cursor=cursor
+                )
             for channel in answer["channels"]:
                 if channel.get("name") == name:
                     return str(channel["id"])

@@ -25,6 +25,7 @@ class Login:
     bot_id: str
     enterprise_id: str = ""
     missing: tuple[str, ...] = ()
+    scopes_told: bool = True
 
 
 async def log_in(api: Api) -> Login:
@@ -32,7 +33,7 @@ async def log_in(api: Api) -> Login:
     with asking("log the bot in"):
         answer = await api.web.auth_test()
     granted = answer.headers.get("x-oauth-scopes")
-    scopes = {scope.strip() for scope in granted.split(",")} if granted else set(SCOPES)
+    scopes = {scope.strip() for scope in (granted or "").split(",")}
     return Login(
         team=str(answer.get("team", "")),
         team_id=str(answer.get("team_id", "")),
@@ -40,7 +41,8 @@ async def log_in(api: Api) -> Login:
         bot_user=str(answer.get("user_id", "")),
         bot_id=str(answer.get("bot_id", "")),
         enterprise_id=str(answer.get("enterprise_id") or ""),
-        missing=tuple(scope for scope in SCOPES if scope not in scopes),
+        missing=tuple(scope for scope in SCOPES if scope not in scopes) if granted else (),
+        scopes_told=bool(granted),
     )
 
 
@@ -66,6 +68,9 @@ async def examine_slack(setup: SlackSetup) -> list[Check]:
 
 def scopes_check(login: Login) -> Check:
     """Say which scopes are missing, and what does not work without them."""
+    if not login.scopes_told:
+        what = "Slack does not say which scopes the app has."
+        return Check("slack scopes", False, Level.WARNING, what, "Look under OAuth & Permissions.")
     if not login.missing:
         return Check("slack scopes", True, Level.INFO, f"All {len(SCOPES)} scopes are granted.")
     lacks = "; ".join(f"{scope} ({SCOPES[scope]})" for scope in login.missing)

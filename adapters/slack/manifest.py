@@ -17,6 +17,7 @@ SCOPES = {
     "chat:write.public": "posts in public channels without being invited",
     "files:write": "sends charts and CSV files",
     "channels:read": "finds SLACK_CHANNEL by its name",
+    "groups:read": "does so for private channels that the bot is in",
     "channels:join": "joins SLACK_CHANNEL to put files there",
     "channels:history": "sees after a crash whether a digest was posted",
     "groups:history": "does so in private channels",

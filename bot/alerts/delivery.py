@@ -99,6 +99,10 @@ class Delivery:
                 await self._put_off(post, now)
         if trouble is not None and not said:
             refusal = ChannelTrouble(self.surface, now, trouble.message, kept(trouble.step))
+            known = {one.surface: one.message for one in await self.store.troubles()}
+            if known.get(self.surface) != refusal.message:
+                words = f"{refusal.message} {refusal.hint}".strip()
+                _log.warning("alerts do not reach %s: %s", self.surface.capitalize(), words)
             await self.store.set_trouble(refusal)
             return False
         return said or not any(post.failures for post in behind)

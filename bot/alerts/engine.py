@@ -96,6 +96,7 @@ async def deliver(engine: Engine, surface: str, now: datetime) -> None:
                 others = [other for other in engine.chats if other != surface]
                 await engine.store.amend_notice(over, others)
             await engine.store.clear_trouble(surface)
+            _log.info("alerts reach %s again", surface.capitalize())
 
 
 async def _draft(engine: Engine, post: Post, now: datetime) -> Draft | None:

@@ -29,7 +29,7 @@ BOT_TOKEN = "xoxb-the-bot"
 APP_TOKEN = "xapp-the-app"
 SIGNING_SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 SCOPES = (
-    "commands", "chat:write", "chat:write.public", "files:write", "channels:read",
+    "commands", "chat:write", "chat:write.public", "files:write", "channels:read", "groups:read",
     "channels:join", "channels:history", "groups:history", "users:read", "usergroups:read",
 )  # fmt: skip
 ACK_WITHIN_S = 3.0
@@ -346,9 +346,16 @@ class SlackServer:
         """Two channels a page, so that a cursor has to be followed."""
         if "channels:read" not in self.scopes:
             return "missing_scope channels:read"
-        public = [(i, c) for i, c in self.channels.items() if not (c.private or c.archived)]
+        hidden = "private_channel" in arguments.get("types", "")
+        if hidden and "groups:read" not in self.scopes:
+            return "missing_scope groups:read"
+        seen = [
+            (i, c)
+            for i, c in self.channels.items()
+            if not c.archived and (not c.private or (hidden and c.member))
+        ]
         start = int(arguments.get("cursor") or 0)
-        rows = [{"id": i, "name": c.name, "is_member": c.member} for i, c in public]
+        rows = [{"id": i, "name": c.name, "is_member": c.member} for i, c in seen]
         more = str(start + 1) if start + 1 < len(rows) else ""
         return {"channels": rows[start : start + 1], "response_metadata": {"next_cursor": more}}
 

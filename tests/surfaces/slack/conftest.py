@@ -36,9 +36,11 @@ async def start(slack: SlackServer) -> AsyncIterator[Start]:
     """Start surfaces in Socket Mode; `wait=False` does not wait until they are connected."""
     running: list[SlackSurface] = []
 
-    async def go(core: Any, *, wait: bool = True, draw: Any = None, **told: Any) -> SlackSurface:
+    async def go(
+        core: Any, *, wait: bool = True, draw: Any = None, memory: Any = None, **told: Any
+    ) -> SlackSurface:
         setup = Setup(**{"api_url": slack.api_url, **told})
-        surface = SlackSurface(core, setup, draw, pace_s=PACE_S, first_wait_s=WAIT_S)
+        surface = SlackSurface(core, setup, draw, memory=memory, pace_s=PACE_S, first_wait_s=WAIT_S)
         surface.outbox.picture_waits_s = (0.01, 0.01)
         running.append(surface)
         await surface.start()

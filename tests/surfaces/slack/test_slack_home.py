@@ -14,6 +14,7 @@ from adapters.slack.people import Home, Person, came_from, is_stranger
 from adapters.slack.seen import Seen
 from adapters.storage.lazy import LazyDatabase
 from adapters.storage.triggers import LazyTriggers
+from bot.card import Card, text
 from bot.errors import StorageError
 from tests.fakes_core import Bench
 from tests.fakes_storage import FakeClock
@@ -199,3 +200,39 @@ async def test_refused_requests_stand_in_the_log_once(
     assert len([s for s in said if "clock" in s]) == 1
     assert len(said) == 3
     assert not slack.posted
+
+
+# --- the channel ------------------------------------------------------------------------------
+
+
+class Kept:
+    """A memory that outlives a surface."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+
+    async def get(self, key: str) -> str | None:
+        return self.kept.get(key)
+
+    async def put(self, key: str, value: str) -> None:
+        self.kept[key] = value
+
+
+async def test_a_channel_by_name_is_the_same_after_it_was_renamed(slack: SlackServer, start: Start):
+    memory, card = Kept(), Card(title=text("hello"))
+    for name in ("llm-ops", "llm-ops-old"):
+        slack.channels["C0OPS"].name = name
+        surface = await start(Bench().app, memory=memory)
+        await surface.chat.post(card)
+        await surface.stop()
+    assert [message.channel for message in slack.posted] == ["C0OPS", "C0OPS"]
+
+
+@pytest.mark.parametrize("granted", [True, False])
+async def test_a_private_channel_by_name(slack: SlackServer, start: Start, granted: bool):
+    slack.channels["G0SEC"].member = True
+    if not granted:
+        slack.scopes = tuple(scope for scope in slack.scopes if scope != "groups:read")
+    surface = await start(Bench().app, channel="#secret")
+    assert await surface.chat.channel_id() == ("G0SEC" if granted else "#secret")
+    assert ("groups:read" in surface.health().missing_scopes) is not granted

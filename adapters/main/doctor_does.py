@@ -1,0 +1,146 @@
+"""What the doctor tries out: a row, a file, the port, the clock, the providers' own lists."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import tempfile
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import aiohttp
+
+from adapters.main.wiring import Wired
+from bot.access import Actor
+from bot.commands.doctor import Check, Level
+from bot.commands.picture import take_picture
+from bot.errors import ChangeoverError, StorageError
+from bot.routing.near import nearest
+
+WITHIN_S = 5.0
+MOST_SKEW_S = 60.0
+
+
+class _RollBack(Exception):
+    """Ends a transaction that must leave nothing behind."""
+
+
+async def examine_row(wired: Wired) -> list[Check]:
+    """Write a row and take it back; before the first start there is no database to write to."""
+    if wired.database.empty:
+        return []
+    from sqlalchemy import Connection
+
+    from adapters.storage.schema import memory
+
+    def write(connection: Connection) -> None:
+        connection.execute(memory.insert().values(key=f"doctor {os.getpid()}", value="x"))
+        raise _RollBack
+
+    try:
+        await wired.database.open().write(write)
+    except _RollBack:
+        return [Check("database writes", True, Level.INFO, "A row can be written.")]
+    except StorageError as error:
+        return [Check("database writes", False, Level.ERROR, error.message, error.hint)]
+    raise AssertionError("the row stayed")
+
+
+def examine_file(path: Path) -> Check:
+    """Make and sync a file where the config is; one mounted by itself is written in place."""
+    try:
+        handle, name = tempfile.mkstemp(prefix=".changeover-doctor-", dir=path.parent)
+        try:
+            os.write(handle, b"x")
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+            os.unlink(name)
+    except OSError as error:
+        why = os.strerror(error.errno or 0).lower()
+        if error.errno != errno.ENOSPC and os.access(path, os.W_OK):
+            words = f"{path} can be written in place; its folder takes no new file: {why}."
+            return Check("writable", True, Level.INFO, words)
+        words = f"{path} cannot be written: {why}."
+        hint = f"Give the user write permission on {path.parent}, and room on its disk."
+        return Check("writable", False, Level.ERROR, words, hint)
+    return Check("writable", True, Level.INFO, f"{path} can be written.")
+
+
+async def examine_port(host: str, port: int) -> Check | None:
+    """Bind the gateway's port, or recognise a gateway of ours on it; None where it is free."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as door:
+            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            door.bind(address)
+        return None
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE and await _is_ours(host, port):
+            words = f"A gateway of Changeover is listening on {host}:{port}."
+            return Check("gateway", True, Level.INFO, words)
+        why = (error.strerror or str(error)).lower()
+        words = f"The gateway cannot listen on {host}:{port}: {why}."
+        return Check("gateway", False, Level.ERROR, words, "Set PORT to a free port.")
+
+
+async def _is_ours(host: str, port: int) -> bool:
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    place = f"[{shown}]" if ":" in shown else shown
+    try:
+        async with _session() as session, session.get(f"http://{place}:{port}/") as answer:
+            document = await answer.json()
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+        return False
+    return isinstance(document, dict) and document.get("service") == "changeover"
+
+
+async def examine_clock(urls: dict[str, str]) -> list[Check]:
+    """Compare this machine's clock with the `Date` of the chats; one that says nothing is left."""
+    checks = []
+    for name, url in urls.items():
+        try:
+            async with _session() as session, session.get(url, allow_redirects=False) as answer:
+                theirs = parsedate_to_datetime(answer.headers["Date"])
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, LookupError):
+            continue
+        off_s = (datetime.now(UTC) - theirs).total_seconds()
+        if abs(off_s) <= MOST_SKEW_S:
+            checks.append(Check("clock", True, Level.INFO, f"The clock agrees with {name}'s."))
+            continue
+        words = f"This machine's clock is {off_s:+.0f} s off {name}'s."
+        checks.append(Check("clock", False, Level.ERROR, words, "Set it by NTP: timedatectl"))
+    return checks
+
+
+async def examine_models(wired: Wired, actor: Actor) -> list[Check]:
+    """Look for each model of the chain in its provider's own list."""
+    ctx = wired.app.context(actor)
+    try:
+        hops = (await take_picture(ctx)).hops
+    except ChangeoverError:
+        return []
+    env = wired.settings.env
+
+    async def look(hop_index: int) -> Check | None:
+        hop = hops[hop_index]
+        if hop.provider is None or hop.ref is None or not hop.walked:
+            return None
+        base = env.get(hop.provider.base_url_env or "") or hop.provider.config_base_url or ""
+        ids = await ctx.ports.lists.models(hop.provider, base, hop.key)
+        near = nearest(hop.ref.name, ids)
+        if near is None:
+            return None
+        words = f"{hop.ref} is not listed by {hop.provider.title}; the nearest ID is {near}."
+        command = f"changeover model preset NAME {hop.ref.provider}/{near}"
+        return Check("model", False, Level.WARNING, words, command)
+
+    found = await asyncio.gather(*map(look, range(len(hops))))
+    return [check for check in found if check is not None]
+
+
+def _session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WITHIN_S), trust_env=True)
