@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from aiohttp import web
@@ -12,7 +13,9 @@ from adapters.main.wiring import wire
 from adapters.storage.sync_memory import LazyMemory
 
 
-async def serving(handler: web.Handler) -> tuple[web.AppRunner, int]:
+async def serving(
+    handler: Callable[[web.Request], Awaitable[web.Response]],
+) -> tuple[web.AppRunner, int]:
     app = web.Application()
     app.router.add_get("/{tail:.*}", handler)
     runner = web.AppRunner(app)
