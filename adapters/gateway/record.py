@@ -168,7 +168,8 @@ def _cut(one: Tried) -> tuple[str, FailureReason]:
 def _hops(exchange: Exchange) -> tuple[HopFailure, ...]:
     """Return the hops that did not answer, in the chain's order, with what each said."""
     lane = exchange.lane
-    texts = exchange.body.texts()
+    # Kept: it is looked through once a hop.
+    texts = list(exchange.body.texts())
     said = {one.candidate.name: one.detail for one in exchange.tried}
     asked = {one.candidate.name for one in exchange.tried}
     found = {}
