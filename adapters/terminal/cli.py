@@ -60,7 +60,7 @@ FLAGS = (
     Flag("--config", "PATH", "the config file, or db:"),
     Flag("--env-file", "PATH", "another file than ./.env"),
     Flag("--json", "", "one JSON document on stdout"),
-    Flag("--yes", "", "confirm a switch to a much dearer model"),
+    Flag("--yes", "", "confirm a switch to a model that costs much more"),
     Flag("--help", "", "this page, or a command's"),
     Flag("--version", "", "the version"),
     Flag("--say", "TEXT", "run a line without a terminal; may be repeated", "demo"),

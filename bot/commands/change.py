@@ -128,9 +128,9 @@ def _question(ctx: Context, request: Request, present: Present) -> Card:
     }
     card = confirm_card(words, action, CONFIRM_FOR, ctx.action.words, data)
     error = ConfirmationNeededError(
-        f"{words.new_name or words.new} is much dearer than {words.old_name or value(words.old)}, "
-        "so nothing was changed yet.",
-        f"changeover {ctx.action.words} --yes",
+        f"{words.new_name or words.new} costs much more than {words.old_name or value(words.old)}. "
+        "Nothing has changed yet.",
+        text("Confirm with ", Command(f"{ctx.action.words} --yes", program=True)),
     )
     return replace(card, error=error.info, exit_code=error.exit_code)
 

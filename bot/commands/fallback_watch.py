@@ -85,7 +85,8 @@ async def test(ctx: Context, args: Args) -> Card:
             "The chain is empty: there is nothing to test.", Command("model best")
         )
     say, timeout_s = ctx.ports.progress, ctx.settings.timeouts.probe_s
-    say(asking(sum(hop.skip is None for hop in hops), timeout_s))
+    if asked := sum(hop.skip is None for hop in hops):
+        say(asking(asked, timeout_s))
     started = ctx.ports.clock.now()
     verdicts = await probe(
         [target_of(hop, ctx.settings.env) for hop in hops],

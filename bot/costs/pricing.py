@@ -10,7 +10,7 @@ nano-dollar (a billionth of a dollar); sums of nano-dollars are exact.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
@@ -146,28 +146,33 @@ def price_usage(
         return Cost(_nano(reported), source="reported", estimated=estimated)
     if price is None:
         return Cost(None, estimated=estimated)
-    pieces = [(usage, price)]
+    applied = _applied(usage, price)
+    parts, covered = _parts(usage, applied), _covered(usage, price)
     for aside in usage.asides:
-        other = price if aside.model is None else price_of(aside.model)
-        if other is not None:
-            pieces.append((replace(aside.usage, terms=usage.terms), other))
-    parts: list[CostPart] = []
-    for tokens, unit in pieces:
-        parts += _parts(tokens, _applied(tokens, unit))
+        unit = price if aside.model is None else price_of(aside.model)
+        if unit is None:
+            covered = False
+            continue
+        tokens = replace(aside.usage, terms=usage.terms)
+        parts = (*parts, *_parts(tokens, _applied(tokens, unit)))
+        covered = covered and _covered(tokens, unit)
+    estimated = estimated or usage.doubtful or price.assumed or not covered
+    shown = None if usage.asides else applied
+    return Cost(_nano(_sum_of(parts)), parts, price.source, price.as_of, estimated, shown)
+
+
+def _sum_of(parts: Iterable[CostPart]) -> Decimal:
     with localcontext(prec=_DIGITS):
-        total = sum((part.cost_usd for part in parts), Decimal(0))
-    known = len(pieces) == len(usage.asides) + 1 and not usage.doubtful
-    known = known and not price.assumed
-    estimated = estimated or not (known and all(_covered(*piece) for piece in pieces))
-    applied = None if usage.asides else _applied(usage, price)
-    return Cost(_nano(total), tuple(parts), price.source, price.as_of, estimated, applied)
+        return sum((part.cost_usd for part in parts), Decimal(0))
 
 
 def _applied(usage: Usage, price: Price) -> Price:
     """Return the unit prices of a call of that size under its terms, one term after another."""
+    base = at_size(price, usage.input_tokens)
+    if not usage.terms:
+        return base
     variants = dict(price.variants)
     terms = [variants[term] for term in usage.terms.split() if term in variants]
-    base = at_size(price, usage.input_tokens)
     applied = at_size(terms[0], usage.input_tokens) if terms else base
     for other in terms[1:]:
         applied = _times(applied, at_size(other, usage.input_tokens), base)
@@ -185,8 +190,7 @@ def _times(price: Price, other: Price, base: Price) -> Price:
 
 def price_sum(tokens: Usage, price: Price) -> int:
     """Price the tokens of many calls together in nano-dollars, as if each were below any tier."""
-    with localcontext(prec=_DIGITS):
-        return _nano(sum((part.cost_usd for part in _parts(tokens, price)), Decimal(0)))
+    return _nano(_sum_of(_parts(tokens, price)))
 
 
 def cost_usd(usage: Usage, price: Price | None) -> Decimal | None:
@@ -282,7 +286,7 @@ def _covered(usage: Usage, price: Price) -> bool:
     if price.free:
         return True
     return not (
-        (set(usage.terms.split()) - dict(price.variants).keys())
+        (usage.terms and set(usage.terms.split()) - dict(price.variants).keys())
         or (usage.cached_audio_tokens and price.cached_audio_usd_per_1m is None)
         or (usage.image_output_tokens and price.image_output_usd_per_1m is None)
         or (usage.audio_input_tokens and price.audio_input_usd_per_1m is None)

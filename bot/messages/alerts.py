@@ -395,6 +395,8 @@ def _buttons(words: IncidentWords) -> tuple[Button, ...]:
         if words.switch:
             command = f"{words.switch[1]} reason incident {words.id}"
             buttons.append(Button(f"Switch to {words.switch[0]}", Action(command)))
+        one = "" if words.reason is AlertReason.CHAIN_EXHAUSTED else f" {words.primary}"
+        buttons.append(Button("Retry now", Action(f"fallback retry{one}")))
     buttons.append(Button("Mute 1 h", Action("fallback mute 1h")))
     if words.acknowledged is None:
         buttons.append(Button("Acknowledge", Action(f"fallback ack {words.id}")))

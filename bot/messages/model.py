@@ -260,7 +260,7 @@ def confirm_card(
         body=(
             text(Code(value(words.old)), " → ", Code(value(words.new))),
             _price_line(words.old_price, words.new_price),
-            text(f"Nothing has changed yet. The button expires in {say_duration(expires_after)}."),
+            text(f"Nothing has changed yet. Confirm within {say_duration(expires_after)}."),
         ),
         buttons=(Button("Confirm", action, ButtonStyle.DANGER),),
         visibility=Visibility.PRIVATE,

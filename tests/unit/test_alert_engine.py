@@ -43,7 +43,7 @@ async def test_an_outage_from_its_first_word_to_its_end():
     assert "37 requests since 12:00 UTC were answered by deepseek/deepseek-flash" in message.text
     assert "2nd of 3" in message.text
     assert "meanwhile: images" not in message.text
-    assert "[Test chain] [Switch to cheap] [Mute 1 h] [Acknowledge]" in message.text
+    assert "[Test chain] [Switch to cheap] [Retry now] [Mute 1 h] [Acknowledge]" in message.text
     bench.answers()
     await bench.wait(minutes=6)
     assert bench.slack.titles == ["Recovered: anthropic/claude-opus-4-5 responds again"]
