@@ -42,7 +42,7 @@ class Metrics:
         )
         self._attempts = Counter(
             "changeover_attempts",
-            "Attempts at providers; reason is empty for an answer.",
+            "Attempts at providers; reason is empty on success.",
             ["provider", "model", "reason"],
             registry=self.registry,
         )
@@ -61,7 +61,7 @@ class Metrics:
         )
         self._first_token_seconds = Histogram(
             "changeover_first_token_seconds",
-            "From asking a provider to the first content of its stream.",
+            "From the request to a provider to the first content of its stream.",
             ["provider"],
             buckets=_SECONDS,
             registry=self.registry,
@@ -86,19 +86,19 @@ class Metrics:
         )
         self._fallbacks = Counter(
             "changeover_fallbacks",
-            "Requests that another than the first hop answered, or nobody.",
+            "Requests answered by a fallback, or by no model.",
             ["from_model", "to_model", "reason"],
             registry=self.registry,
         )
         self._cooldown = Gauge(
             "changeover_cooldown_until_seconds",
-            "When a scope may be asked again, as Unix time.",
+            "When a cool-down ends, as Unix time.",
             ["scope", "reason"],
             registry=self.registry,
         )
         self._channel_trouble = Gauge(
             "changeover_channel_trouble",
-            "1 for each chat that takes no alerts at present.",
+            "1 for each chat that alerts cannot reach.",
             ["channel"],
             registry=self.registry,
         )

@@ -97,9 +97,9 @@ class AccessRules:
         admin = permission is Permission.ADMIN and bool(self.admins)
         variable = "CHANGEOVER_ADMINS" if admin else "CHANGEOVER_OPERATORS"
         rules = self.admins if admin else self.operators
-        who = "nobody is allowed yet" if not rules else "you are not on the list"
+        who = f"{variable} is empty" if not rules else f"you are not in {variable}"
         raise PermissionDeniedError(
-            text(command, f" needs the {permission.value} permission, and {who}."),
+            text(command, f" needs the {permission.value} permission, but {who}."),
             f"On the server, add {actor.key} to {variable} and restart Changeover.",
         )
 
@@ -120,7 +120,7 @@ def _rules(variable: str, value: str) -> frozenset[str]:
         kind = next((k for k in _RULE_KINDS if rule.startswith(k)), None)
         if rule != "*" and (kind is None or len(rule) == len(kind)):
             raise SettingsError(
-                f"{variable} has {rule!r}, which is no rule.",
+                f"{variable} has an invalid entry: {rule!r}.",
                 "Use slack:U…, slack-group:S…, discord:ID, discord-role:ID or *.",
             )
     return frozenset(rules)

@@ -125,7 +125,7 @@ class App:
             try:
                 kept = await self.ports.buttons.remember(button.action, self.ports.clock.now())
             except StorageError as error:
-                _log.warning("the button %s is left out: %s", button.label, error.message)
+                _log.warning("button %s left out: %s", button.label, error.message)
                 continue
             armed.append(replace(button, id=f"s:{kept}"))
         return self._shown(replace(card, buttons=tuple(armed)))
@@ -140,9 +140,7 @@ class App:
         try:
             action = await self.ports.buttons.recall(rest) if kind == "s" else None
             if action is None:
-                raise RefusedError(
-                    "That button belongs to a message of long ago.", "Type the command instead."
-                )
+                raise RefusedError("This button has expired.", "Type the command instead.")
             return await self._clicked(actor, rest, action)
         except ChangeoverError as error:
             return error_card(error, "")
@@ -224,7 +222,11 @@ class App:
         try:
             await self.ports.journal.refused(ctx.now, ctx.actor, command, why)
         except StorageError as trouble:
-            _log.warning("a refusal of %s is not in the audit trail: %s", command, trouble.message)
+            _log.warning(
+                "a refusal of %s could not be written to the audit trail: %s",
+                command,
+                trouble.message,
+            )
 
 
 def check_click(actor: Actor, action: Action, now: datetime) -> None:
@@ -234,8 +236,8 @@ def check_click(actor: Actor, action: Action, now: datetime) -> None:
         RefusedError: the click does not count.
     """
     if action.only is not None and action.only != actor.key and not actor.owner:
-        raise RefusedError(
-            "That question was put to somebody else.", "Type the command yourself to be asked."
-        )
+        raise RefusedError("This confirmation is for somebody else.", "Type the command yourself.")
     if action.expires_at is not None and now > action.expires_at:
-        raise RefusedError("That button has expired.", text("Ask again: ", Command(action.words)))
+        raise RefusedError(
+            "This button has expired.", text("Run it again: ", Command(action.words))
+        )

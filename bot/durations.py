@@ -16,7 +16,7 @@ _WORDS = {
 }  # fmt: skip
 _PART = re.compile(r"(\d{1,9})\s*([a-z]+)")
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
-_HINT = "Write it like 30m, 2h, 1d, 1h30m or until 18:00."
+_HINT = "For example: 30m, 2h, 1d, 1h30m or until 18:00"
 LONGEST = timedelta(days=366)
 
 
@@ -44,6 +44,8 @@ def parse_duration(words: str) -> timedelta:
         UsageError: it is not one.
     """
     compact = words.strip().lower()
+    if not compact:
+        raise UsageError("No duration given.", _HINT)
     seconds, end = 0, 0
     for part in _PART.finditer(compact):
         unit = _WORDS.get(part[2], part[2])

@@ -134,7 +134,7 @@ class FakeAlertStore:
             one.id and self._incidents[one.id].revision != one.revision for one in incidents
         )
         if stale or self._taken & set(taken):
-            raise AlertConflictError("Another process has just been at work on the same alerts.")
+            raise AlertConflictError("Another process changed the same alerts meanwhile.")
         self.commits += 1
         self._taken |= set(taken)
         for one in incidents:

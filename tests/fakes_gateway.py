@@ -102,7 +102,7 @@ class Gate:
         return (await self.ask("/metrics", method="GET")).text
 
     async def figure(self, name: str, **labels: str) -> float:
-        """Return one figure of /metrics, 0 when it is not there."""
+        """Return one figure of /metrics, 0 when it does not exist."""
         for line in (await self.metrics()).splitlines():
             if line.startswith(name) and all(f'{k}="{v}"' in line for k, v in labels.items()):
                 return float(line.rpartition(" ")[2])

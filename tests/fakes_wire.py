@@ -184,7 +184,7 @@ class OpenAIWire(Wire):
 
 
 class GeminiWire(Wire):
-    """`:generateContent` only: the OpenAI layer is not there."""
+    """`:generateContent` only: the OpenAI layer does not exist."""
 
     def authorized(self, request: web.Request) -> bool:
         return request.headers.get("x-goog-api-key") == self.key and not request.query

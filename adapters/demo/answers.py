@@ -28,11 +28,11 @@ _PIECES_A_CHUNK = 4
 
 _THOUGHT = "The question is simulated, so the thinking is too: weigh it, check it, answer it."
 _SENTENCES = (
-    "No model was asked and nothing was paid.",
+    "No model was called and nothing was paid.",
     "The token counts are worked out from the length of what was sent.",
     "The same question gets the same answer, so that runs can be compared.",
     "Break this provider and the next one in the chain takes over.",
-    "A real answer would be longer, dearer and more to the point.",
+    "A real answer would be longer, cost more and be more to the point.",
 )
 
 

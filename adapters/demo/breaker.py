@@ -40,7 +40,7 @@ class Breaker:
         except ValueError:
             reasons = ", ".join(FailureReason)
             raise UsageError(
-                f"{reason!r} is no reason to fail.", f"Take one of {reasons}."
+                f"{reason!r} is not a failure reason.", f"Use one of {reasons}."
             ) from None
         self._broken[name] = broken
         return broken
@@ -66,7 +66,7 @@ class Breaker:
         name = provider.strip().lower()
         if name not in self._providers:
             raise UsageError(
-                f"{provider!r} is no simulated provider.",
-                f"Take one of {', '.join(self._providers)}.",
+                f"{provider!r} is not a simulated provider.",
+                f"Use one of {', '.join(self._providers)}.",
             )
         return name

@@ -66,11 +66,11 @@ def sent_card(sent: Sent) -> Card:
     )
     lines = []
     if fell_back:
-        lines.append(text(f"{fell_back} of them by a fallback ({why})."))
+        lines.append(text(f"{fell_back} by a fallback ({why})."))
     if sent.refused:
         lines.append(text(f"{sent.refused} refused: {sent.words}"))
     return Card(
-        title=text(Strong(f"{sent.served.total()} of {sent.count}"), " requests were answered"),
+        title=text(Strong(f"{sent.served.total()} of {sent.count}"), " requests answered"),
         tone=Tone.BAD if sent.refused else Tone.WARNING if fell_back else Tone.GOOD,
         body=tuple(lines),
         table=Table((Column("served by"), Column("requests", right=True)), rows) if rows else None,

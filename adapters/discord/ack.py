@@ -76,7 +76,9 @@ class Acks:
             if not self._on_their_way:
                 self._none.set()
         if trouble:
-            _log.warning("Discord took no acknowledgement, so nothing was done: %s", trouble)
+            _log.warning(
+                "Discord did not accept the acknowledgement, so nothing was done: %s", trouble
+            )
             return False
         interaction.extras["acknowledged"] = True
         return True

@@ -112,15 +112,15 @@ class Answers:
     async def failed(self, interaction: Interaction, error: Exception) -> None:
         """Answer what went wrong before or beside the core; the log has the details."""
         if isinstance(error, _STRANGE):
-            _log.warning("Discord sent a command that is not known here: %s", error)
+            _log.warning("Discord sent an unknown command: %s", error)
             told = UsageError(
-                "This command is not known here any more.",
-                "Discord may still show an older version: reload it (Ctrl+R) and try again.",
+                "This command no longer exists.",
+                "Reload Discord (Ctrl+R) and try again.",
             )
             await self._at_once(interaction, error_card(told, ""))
             return
         cause = getattr(error, "original", error)
-        _log.error("an answer to Discord failed unexpectedly", exc_info=cause)
+        _log.error("a reply to Discord failed unexpectedly", exc_info=cause)
         ran = interaction.command
         await self._at_once(interaction, unexpected_card(ran.qualified_name if ran else ""))
 
@@ -140,7 +140,7 @@ class Answers:
             task.cancel()
         if late:
             await asyncio.wait(late)
-            _log.warning("%d answers to Discord were cut off at the end", len(late))
+            _log.warning("%d replies to Discord were cancelled at shutdown", len(late))
 
     def _stay_open(self) -> None:
         if self._leaving:
@@ -167,7 +167,7 @@ class Answers:
         try:
             await answer()
         except TROUBLE as error:
-            _log.warning("the answer to %s did not get through: %s", card.command, error)
+            _log.warning("the reply to %s was not delivered: %s", card.command, error)
             answered = False
         else:
             answered = True
@@ -176,7 +176,7 @@ class Answers:
             try:
                 await self._chat.post(card)
             except ChangeoverError as error:
-                _log.warning("the channel was not told of %s: %s", card.command, error.message)
+                _log.warning("%s was not announced in the channel: %s", card.command, error.message)
 
     def _changes(self, card: Card) -> bool:
         group, _, name = card.command.partition(" ")
@@ -195,7 +195,7 @@ class Answers:
         try:
             await patiently(interaction.delete_original_response)
         except discord.NotFound:
-            _log.info("somebody was faster in deleting the notice that an answer is coming")
+            _log.info("the placeholder reply was already deleted")
         await patiently(lambda: interaction.followup.send(ephemeral=True, **fresh(message)))
 
     async def _beside(self, interaction: Interaction, card: Card) -> None:
@@ -215,4 +215,4 @@ class Answers:
         try:
             await patiently(lambda: send(ephemeral=True, **fresh(message)))
         except TROUBLE as error:
-            _log.warning("Discord did not take an answer, so nothing was done: %s", error)
+            _log.warning("Discord did not accept a reply, so nothing was done: %s", error)

@@ -20,17 +20,17 @@ SURFACE = "discord"
 _UNKNOWN_CHANNEL, _UNKNOWN_MESSAGE = 10003, 10008
 _TAKES_NONE = {
     50008: (
-        "The Discord channel takes no plain messages: it is a forum, a category or the like.",
+        "The Discord channel does not accept plain messages (a forum or category).",
         "Set DISCORD_CHANNEL_ID to a text channel, then restart.",
     ),
     50083: (
         "The Discord thread is archived.",
-        "Open it again, or set DISCORD_CHANNEL_ID to another channel, then restart.",
+        "Reopen it, or set DISCORD_CHANNEL_ID to another channel, then restart.",
     ),
 }
-_TAKE, _READ = "take the message", "show the channel's history"
+_TAKE, _READ = "accept the message", "show the channel's history"
 _UNREADABLE = (
-    "The bot may not read what stands in the Discord channel.",
+    "The bot may not read the Discord channel.",
     "Give its role View Channel and Read Message History there.",
 )
 
@@ -99,7 +99,7 @@ class DiscordChat:
     def _own_channel(self) -> str:
         if self._channel_id is None:
             raise ChatError(
-                "There is no Discord channel to post to: DISCORD_CHANNEL_ID is not set.",
+                "No Discord channel to post to: DISCORD_CHANNEL_ID is not set.",
                 "Set DISCORD_CHANNEL_ID to the channel's id and restart.",
             )
         return str(self._channel_id)
@@ -108,7 +108,7 @@ class DiscordChat:
         client = self._client()
         if client is None or client.is_closed() or client.application_id is None:
             raise ChatError(
-                "Discord is not connected at the moment.", "The server's log says why it is not."
+                "Discord is not connected at the moment.", "See the server's log for the cause."
             )
         return client.get_partial_messageable(int(channel_id))
 
@@ -153,13 +153,13 @@ def chat_error(error: BaseException, doing: str = _TAKE) -> ChatError:
     match error:
         case discord.NotFound() if code == _UNKNOWN_CHANNEL:
             return ChatError(
-                "The Discord channel is no longer there.",
+                "The Discord channel no longer exists.",
                 "Set DISCORD_CHANNEL_ID to another channel and restart.",
                 gone=True,
             )
         case discord.NotFound():
             return ChatError(
-                "The Discord message is no longer there.",
+                "The Discord message no longer exists.",
                 gone=code == _UNKNOWN_MESSAGE,
             )
         case discord.Forbidden() if doing == _READ:
@@ -172,8 +172,8 @@ def chat_error(error: BaseException, doing: str = _TAKE) -> ChatError:
         case discord.HTTPException() if code in _TAKES_NONE:
             return ChatError(*_TAKES_NONE[code])
         case discord.HTTPException(status=429):
-            return ChatError(f"Discord would not {doing}: it is asked too often.", "Wait a minute.")
+            return ChatError(f"Discord did not {doing}: rate limited.", "Wait a minute.")
         case discord.HTTPException(status=status):
-            return ChatError(f"Discord would not {doing} (HTTP {status}, code {code}).")
+            return ChatError(f"Discord did not {doing} (HTTP {status}, code {code}).")
         case _:
-            return ChatError(f"Discord could not be reached ({type(error).__name__}).")
+            return ChatError(f"Discord is unreachable ({type(error).__name__}).")

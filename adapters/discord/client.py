@@ -147,7 +147,7 @@ async def sync(
     if before != place:
         await _withdraw(tree, before)
     await _remember(memory, key, mark)
-    _log.info("told Discord the commands (%s)", place)
+    _log.info("registered the commands with Discord (%s)", place)
     return True
 
 
@@ -164,7 +164,7 @@ async def _withdraw(tree: Tree, place: str) -> None:
     try:
         await _tell(tree, place)
     except (discord.Forbidden, discord.NotFound):
-        _log.info("the commands of guild %s are out of reach", place)
+        _log.info("cannot access the commands of guild %s", place)
     finally:
         for command in kept:
             tree.add_command(command)
@@ -174,7 +174,7 @@ async def _recall(memory: SyncMemory, key: str) -> str | None:
     try:
         return await memory.get(key)
     except StorageError as error:
-        _log.warning("telling Discord the commands anew: %s", error.message)
+        _log.warning("registering the commands with Discord again: %s", error.message)
         return None
 
 
@@ -182,4 +182,6 @@ async def _remember(memory: SyncMemory, key: str, mark: str) -> None:
     try:
         await memory.put(key, mark)
     except StorageError as error:
-        _log.warning("the next start tells Discord the commands anew: %s", error.message)
+        _log.warning(
+            "the commands will be registered with Discord at the next start: %s", error.message
+        )

@@ -34,17 +34,17 @@ async def examine_discord(setup: DiscordSetup) -> list[Check]:
             _good("discord token", f"Logs in as {client.user}."),
             *await _guild(client, setup, link),
             *await _channel(client, setup.channel_id, link),
-            _good("discord invite", f"Adds the bot with the least it needs: {link}"),
+            _good("discord invite", f"Invite with the minimum permissions: {link}"),
         ]
 
 
 async def _guild(client: discord.Client, setup: DiscordSetup, link: str) -> list[Check]:
     guild_id = setup.guild_id
     if guild_id is None and setup.channel_id is None:
-        what = "The bot has no home yet, so it answers nobody in Discord."
+        what = "No server is set, so the bot answers no commands in Discord."
         return [_bad("discord guild", what, "Set DISCORD_GUILD_ID to your server's id.")]
     if guild_id is None:
-        what = "No DISCORD_GUILD_ID: its home is the server of DISCORD_CHANNEL_ID."
+        what = "DISCORD_GUILD_ID is not set: using the server of DISCORD_CHANNEL_ID."
         return [_good("discord guild", what)]
     try:
         guild = await patiently(lambda: client.fetch_guild(guild_id, with_counts=False))
@@ -61,7 +61,7 @@ async def _channel(client: discord.Client, channel_id: int | None, link: str) ->
                 False,
                 Level.WARNING,
                 "DISCORD_CHANNEL_ID is not set: alerts and digests do not reach Discord.",
-                "Set it to the channel's id.",
+                "Set DISCORD_CHANNEL_ID to the channel's ID.",
             )
         ]
     try:
@@ -74,8 +74,10 @@ async def _channel(client: discord.Client, channel_id: int | None, link: str) ->
         what = _unseen(f"channel {channel_id}", error)
         return [_bad("discord channel", what, f"Check DISCORD_CHANNEL_ID, or add the bot: {link}")]
     if missing:
-        what = f"The bot may not do this in #{channel}: {', '.join(missing)}."
-        return [_bad("discord channel", what, "Allow it in the channel's settings (Permissions).")]
+        what = f"Missing permissions in #{channel}: {', '.join(missing)}."
+        return [
+            _bad("discord channel", what, "Grant them in the channel's settings (Permissions).")
+        ]
     return [_good("discord channel", f"The bot may post in #{channel}.")]
 
 
@@ -95,7 +97,7 @@ async def _missing(client: discord.Client, channel: object) -> list[str]:
 
 def _unseen(what: str, error: BaseException) -> str:
     if isinstance(error, discord.Forbidden | discord.NotFound):
-        return f"The bot does not see the {what}."
+        return f"The bot cannot see the {what}."
     return explain(error, None, None).what
 
 

@@ -62,7 +62,7 @@ class Home:
         home = await self.find(client)
         if home is None:
             raise RefusedError(
-                "This bot has no home yet, so it answers nobody in Discord.",
+                "No server is set yet, so this bot answers no commands in Discord.",
                 "In .env, set DISCORD_GUILD_ID to your Discord server's id, then restart.",
             )
         if interaction.guild_id is None:
@@ -114,7 +114,7 @@ class Home:
         guild = getattr(channel, "guild", None)
         if guild is None:
             raise RefusedError(
-                "DISCORD_CHANNEL_ID is no channel of a Discord server.",
+                "DISCORD_CHANNEL_ID is not a channel of a Discord server.",
                 "Set it to one, or set DISCORD_GUILD_ID, then restart.",
             )
         return int(guild.id)

@@ -49,7 +49,7 @@ class Press:
         try:
             return await self._draw(card.chart)
         except ChangeoverError as error:
-            _log.warning("a chart is told in words: %s", error.message)
+            _log.warning("a chart was replaced by text: %s", error.message)
             return None
 
 

@@ -130,7 +130,7 @@ def _description(card: Card, lead: Text, last: Text, with_chart: bool, most: int
         body.append(text(card.chart.alt))
     end = [last]
     if card.attachment and len(card.attachment.content) > MOST_FILE_BYTES:
-        end.append(text("The file is larger than Discord takes, so it is left out."))
+        end.append(text("The file exceeds Discord's size limit and was left out."))
     sections = (
         _said(body),
         rows_of(card.table) if card.table else Section("rows", ()),

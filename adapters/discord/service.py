@@ -143,7 +143,7 @@ class DiscordSurface:
             trouble = explain(error, self._setup.guild_id, client.application_id)
             self._trouble = str(trouble)
             if trouble.strange:
-                _log.exception("Discord: the connection failed in a way nobody foresaw")
+                _log.exception("Discord: the connection failed unexpectedly")
         finally:
             self._client = None
             self._connected.clear()

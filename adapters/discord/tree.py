@@ -65,7 +65,7 @@ def fill(
             parent = app_commands.Group(name=f"{prefix}{group}", description=_short(listed))
         except ValueError as error:
             raise SettingsError(
-                f"Discord takes no command by the name of /{prefix}{group}.",
+                f"Discord does not allow a command named /{prefix}{group}.",
                 "Set CHANGEOVER_COMMAND_PREFIX to small letters, digits and hyphens, "
                 "32 characters with the command at most.",
             ) from error

@@ -14,7 +14,7 @@ _UNAUTHORIZED, _BAD_TOKEN, _INTENTS = 401, 4004, (4013, 4014)
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What happened, and the next step; `strange` where nobody foresaw it."""
+    """What happened, and the next step; `strange` where it was not expected."""
 
     what: str
     mend: str = ""
@@ -43,19 +43,19 @@ def explain(error: BaseException, guild_id: int | None, application_id: int | No
         outside = isinstance(error, discord.Forbidden | discord.NotFound)
         if outside and guild_id and application_id:
             return Trouble(
-                f"The bot is not in the guild {guild_id} (DISCORD_GUILD_ID).",
+                f"The bot is not in guild {guild_id} (DISCORD_GUILD_ID).",
                 f"Add it: {invite(application_id)}",
             )
         return _refusal(error)
     if isinstance(error, aiohttp.ClientError | OSError):
         return Trouble(
-            f"Discord cannot be reached ({type(error).__name__}).",
-            "Check the network, and DISCORD_API_URL where it is set.",
+            f"Discord is unreachable ({type(error).__name__}).",
+            "Check the network, and DISCORD_API_URL if it is set.",
         )
     if isinstance(error, AttributeError) and error.__context__ is not None:
         # discord.py stumbles over its own missing socket when the first connection fails.
         return explain(error.__context__, guild_id, application_id)
-    return Trouble(f"The connection broke off ({type(error).__name__}).", strange=True)
+    return Trouble(f"The connection was lost ({type(error).__name__}).", strange=True)
 
 
 def _refusal(error: discord.DiscordException) -> Trouble:
@@ -63,15 +63,13 @@ def _refusal(error: discord.DiscordException) -> Trouble:
     status = error.status if isinstance(error, discord.HTTPException) else None
     if isinstance(error, discord.LoginFailure) or code == _BAD_TOKEN or status == _UNAUTHORIZED:
         return Trouble(
-            "Discord does not know the token in DISCORD_BOT_TOKEN.",
+            "Discord rejected the token in DISCORD_BOT_TOKEN.",
             f"Reset it at {DEVELOPERS} (Bot, Reset Token), put it in .env and restart.",
         )
     if isinstance(error, discord.PrivilegedIntentsRequired) or code in _INTENTS:
-        return Trouble(
-            "Discord refuses the intents of this bot.", f"Look at {DEVELOPERS} (Bot, Intents)."
-        )
+        return Trouble("Discord rejected the bot's intents.", f"Check {DEVELOPERS} (Bot, Intents).")
     if isinstance(error, app_commands.CommandSyncFailure):
-        return Trouble("Discord refuses the commands.", " ".join(str(error).split()))
+        return Trouble("Discord rejected the commands.", " ".join(str(error).split()))
     if code is not None:
         return Trouble(f"Discord closed the connection (code {code}).")
-    return Trouble(f"Discord answers HTTP {status}." if status else f"{type(error).__name__}.")
+    return Trouble(f"Discord returned HTTP {status}." if status else f"{type(error).__name__}.")

@@ -62,13 +62,13 @@ def read_slack(env: Mapping[str, str]) -> SlackSettings | None:
         return None
     if app is None and signing is None:
         raise SettingsError(
-            "SLACK_BOT_TOKEN is set, but nothing says how Slack's events get here.",
-            "Set SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET for HTTP.",
+            "SLACK_BOT_TOKEN is set, but neither SLACK_APP_TOKEN nor SLACK_SIGNING_SECRET.",
+            "Set SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET for HTTP mode.",
         )
     api = address(env, "SLACK_API_URL", ("http", "https"), "https://slack.com/api/")
     if api is not None and not api.endswith("/api"):
         raise wrong(
-            "SLACK_API_URL", api, "does not end in /api/", "Write it like https://slack.com/api/."
+            "SLACK_API_URL", api, "must end in /api/", "For example: https://slack.com/api/"
         )
     return SlackSettings(
         bot, app, signing, f"{api}/" if api else None, value_of(env, "SLACK_CHANNEL") or None
@@ -95,6 +95,9 @@ def _snowflake(env: Mapping[str, str], name: str) -> int | None:
         return None
     if not (value.isascii() and value.isdigit() and len(value) <= 20 and int(value) <= _SNOWFLAKE):
         raise wrong(
-            name, value, "is no Discord id", "Copy the id in Discord with developer mode on."
+            name,
+            value,
+            "must be a Discord ID",
+            "Turn on developer mode in Discord and copy the ID.",
         )
     return int(value)

@@ -74,8 +74,8 @@ def _prefix(env: Mapping[str, str]) -> str:
         raise wrong(
             "CHANGEOVER_COMMAND_PREFIX",
             value,
-            "Slack and Discord would not take",
-            "Use up to 20 of a-z, 0-9, - and _, as in llm-.",
+            "must be up to 20 of a-z, 0-9, - and _",
+            "For example: CHANGEOVER_COMMAND_PREFIX=llm-",
         )
     return value
 
@@ -93,7 +93,7 @@ def read_timezone(env: Mapping[str, str]) -> tzinfo:
     if zone is None:
         guess = _near_zone(name)
         raise SettingsError(
-            f"CHANGEOVER_TIMEZONE is {shorten(name)!r}, which is no time zone.",
+            f"CHANGEOVER_TIMEZONE must be a time zone name, not {shorten(name)!r}.",
             f"Did you mean {guess}?" if guess else "Use a name such as Europe/Berlin or UTC.",
         )
     return zone
@@ -148,7 +148,7 @@ def read_quiet_hours(env: Mapping[str, str]) -> tuple[time, time] | None:
         raise wrong(
             "CHANGEOVER_QUIET_HOURS",
             value,
-            "is no span between two times of day",
-            "Write it like CHANGEOVER_QUIET_HOURS=22:00-07:00.",
+            "must be two times of day",
+            "For example: CHANGEOVER_QUIET_HOURS=22:00-07:00",
         )
     return span

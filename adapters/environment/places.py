@@ -56,11 +56,12 @@ def find_config(
         if os.path.lexists(file):
             return file, "the home folder"
     raise ConfigMissingError(
-        f"There is no config file: neither {', '.join(f'./{name}' for name in _HERE)} nor "
-        f"{', '.join(f'~/{name}' for name in _HOME_FOLDERS)} has one.",
+        f"No config file found; looked for {', '.join(f'./{name}' for name in _HERE)} and in "
+        f"{', '.join(f'~/{name}' for name in _HOME_FOLDERS)}.",
         text(
+            "Create one here with ",
             Command("init", program=True),
-            " writes one here; or set CHANGEOVER_CONFIG to where it is.",
+            ", or set CHANGEOVER_CONFIG to its path.",
         ),
     )
 

@@ -46,7 +46,7 @@ class GatewaySettings:
         """
         if self.open and not _is_loopback(self.host):
             raise SettingsError(
-                f"GATEWAY_HOST is {self.host!r}, which others can reach, and there is no token.",
+                f"GATEWAY_HOST={self.host} is reachable from other machines, but no token is set.",
                 "Set GATEWAY_TOKEN or GATEWAY_TOKENS, or GATEWAY_HOST=127.0.0.1.",
             )
 
@@ -131,8 +131,8 @@ def _database_url(env: Mapping[str, str]) -> str:
         raise wrong(
             "DATABASE_URL",
             url,
-            "is no database Changeover can use",
-            "Write sqlite:///changeover.db or postgresql://USER:PASSWORD@HOST/NAME.",
+            "must be a sqlite or postgresql URL",
+            "For example: sqlite:///changeover.db or postgresql://USER:PASSWORD@HOST/NAME",
         )
     return url
 
@@ -140,7 +140,7 @@ def _database_url(env: Mapping[str, str]) -> str:
 def _gateway(env: Mapping[str, str]) -> GatewaySettings:
     host = value_of(env, "GATEWAY_HOST").strip("[]") or "127.0.0.1"
     if not re.fullmatch(r"[\w.:%-]+", host):
-        raise wrong("GATEWAY_HOST", host, "is no host", "Write it like GATEWAY_HOST=127.0.0.1.")
+        raise wrong("GATEWAY_HOST", host, "must be a host", "For example: GATEWAY_HOST=127.0.0.1")
     return GatewaySettings(
         host,
         whole(env, "PORT", 8787, 65535),
@@ -159,8 +159,8 @@ def _callers(env: Mapping[str, str]) -> tuple[tuple[str, Secret], ...]:
             raise wrong(
                 "GATEWAY_TOKENS",
                 "",
-                f"has an entry, number {number}, that is not NAME:TOKEN with a name of its own",
-                "Write it like GATEWAY_TOKENS=ana:token1,batch:token2.",
+                f"has an invalid entry, number {number}: use NAME:TOKEN, names unique",
+                "For example: GATEWAY_TOKENS=ana:token1,batch:token2",
             )
         found[name] = Secret(token)
     return tuple(found.items())
@@ -217,6 +217,9 @@ def _cron(env: Mapping[str, str], name: str, default: str) -> str | None:
         return None
     if len(value.split()) != 5:
         raise wrong(
-            name, value, "is no cron line of five fields", f'Write it like {name}="0 9 * * mon".'
+            name,
+            value,
+            "must be a cron expression of five fields, or off",
+            f'For example: {name}="0 9 * * mon"',
         )
     return " ".join(value.split())

@@ -39,7 +39,7 @@ def read_environment(
         file = folder / env_file.expanduser()
         if not os.path.lexists(file):
             raise SettingsError(
-                f"There is no file {file}.", "Correct --env-file, or leave it out to use .env."
+                f"There is no file {file}.", "Correct --env-file, or omit it to use .env."
             )
         found = _read(file)
     merged = {**found, **{name: value for name, value in environ.items() if value.strip()}}
@@ -94,7 +94,7 @@ def _read(file: Path) -> dict[str, str]:
             raise SettingsError(
                 f"Line {_line(binding.original.string, binding.original.line)} of {file} "
                 "is not of the form NAME=value.",
-                "Put values with spaces or # in quotes, and # before a remark.",
+                "Quote values with spaces or #; start comments with #.",
             )
         if binding.key is not None and (binding.value or "").strip():
             found[binding.key] = binding.value or ""

@@ -28,10 +28,10 @@ def value_of(env: Env, name: str) -> str:
 
 
 def wrong(name: str, value: str, problem: str, hint: str) -> SettingsError:
-    """Make the error of a wrong value; a secret's value is left out."""
+    """Make the error of a wrong value that `must be` another; a secret's value is left out."""
     if is_secret(name):
         return SettingsError(f"{name} {problem}.", hint)
-    return SettingsError(f"{name} is {shorten(value)!r}, which {problem}.", hint)
+    return SettingsError(f"{name} {problem}, not {shorten(value)!r}.", hint)
 
 
 def secret(env: Env, name: str) -> Secret | None:
@@ -53,8 +53,8 @@ def seconds(env: Env, name: str, default: float) -> float:
         raise wrong(
             name,
             value,
-            "is no number of seconds between 0 and 86400",
-            f"Write it like {name}={default:g}, or leave it out for that default.",
+            "must be a number of seconds between 0 and 86400",
+            f"For example: {name}={default:g} (the default)",
         )
     return number
 
@@ -72,8 +72,8 @@ def ratio(env: Env, name: str, default: Decimal) -> Decimal:
         raise wrong(
             name,
             value,
-            "is no number from 1 upwards",
-            f"Write it like {name}={default}, or leave it out for that default.",
+            "must be a number from 1 upwards",
+            f"For example: {name}={default} (the default)",
         )
     return number
 
@@ -87,8 +87,8 @@ def whole(env: Env, name: str, default: int, most: int) -> int:
         raise wrong(
             name,
             value,
-            f"is no whole number up to {most}",
-            f"Write it like {name}={default}, or leave it out for that default.",
+            f"must be a whole number up to {most}",
+            f"For example: {name}={default} (the default)",
         )
     return int(value)
 
@@ -98,7 +98,7 @@ def choice(env: Env, name: str, default: str, words: Sequence[str]) -> str:
     value = value_of(env, name).lower() or default
     if value not in words:
         said = ", ".join(words)
-        raise wrong(name, value, f"is none of {said}", f"Write it like {name}={default}.")
+        raise wrong(name, value, f"must be {said}", f"For example: {name}={default}")
     return value
 
 
@@ -112,7 +112,7 @@ def address(env: Env, name: str, schemes: Sequence[str], example: str) -> str | 
     if scheme.lower() not in schemes or not (colon and host) or any(map(str.isspace, value)):
         said = " or ".join(f"{word}://" for word in schemes)
         raise wrong(
-            name, value, f"is no address that begins with {said}", f"Write it like {example}."
+            name, value, f"must be a URL that begins with {said}", f"For example: {example}"
         )
     return value.rstrip("/")
 
@@ -126,7 +126,7 @@ def path(env: Env, name: str, cwd: Path, home: Path) -> Path | None:
 def expand(value: str, cwd: Path, home: Path) -> Path:
     """Make a path absolute. Raises SettingsError for one that no file can have."""
     if "\0" in value:
-        raise SettingsError(f"{shorten(value)!r} is no path.", "A path holds no NUL character.")
+        raise SettingsError(f"{shorten(value)!r} is not a path.", "Remove the NUL character.")
     if value == "~" or value.startswith("~/"):
         return home / value[2:]
     return cwd / value

@@ -17,11 +17,11 @@ async def count_tokens(exchange: Exchange) -> web.Response:
     """Hand the question to the first who could answer; others count by another tokeniser.
 
     Raises:
-        Refusal: nobody can be asked, or who could answer counts no tokens.
+        Refusal: nobody can be asked, or who could answer cannot count tokens.
     """
     lane = exchange.lane
     if not lane.candidates:
-        raise Refusal("No model that counts tokens can be asked.", 404, "not_found")
+        raise Refusal("No available model can count tokens.", 404, "not_found")
     candidate = lane.candidates[0]
     try:
         outgoing = await exchange.outgoing(candidate, "/count_tokens")
@@ -29,7 +29,7 @@ async def count_tokens(exchange: Exchange) -> web.Response:
     except (Broken, SettingsError) as error:
         raise Refusal(f"{candidate.name} did not count the tokens.", 503, "no_count") from error
     if answer.status in (404, 405, 501):
-        raise Refusal(f"{candidate.name} counts no tokens.", 404, "not_found")
+        raise Refusal(f"{candidate.name} cannot count tokens.", 404, "not_found")
     body = answer.body
     if answer.status != 200:
         blackout = exchange.tools.blackout

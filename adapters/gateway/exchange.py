@@ -290,9 +290,9 @@ class Exchange:
         blocked, headers = self.walk.blocked(self.now()), self.headers(None)
         if blocked.format:
             name = FORMATS[self.dialect]
-            words_ = f"No model of the chain accepts {name}-format requests. {hops}."
+            words_ = f"No model in the chain accepts {name}-format requests. {hops}."
             return Refusal(words_, 400, "unsupported_format", headers)
-        message = redact(f"No model of the chain answered. {hops}.", self.secrets)
+        message = redact(f"No model in the chain answered. {hops}.", self.secrets)
         if blocked.owners:
             headers["x-should-retry"] = "false"
         if blocked.wait_s is not None:

@@ -86,10 +86,10 @@ class _Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer what is no HTTP, or what a mistake of ours has stopped."""
         if status >= 500:
-            _log.error("a request could not be answered", exc_info=exc)
+            _log.error("a request failed unexpectedly", exc_info=exc)
         if request.writer.output_size > 0:
-            raise ConnectionError("the answer has begun already")
-        words = "The gateway made a mistake." if status >= 500 else _unreadable(exc)
+            raise ConnectionError("the response has already started")
+        words = "Internal error in the gateway." if status >= 500 else _unreadable(exc)
         response = as_json(fault(dialect_of(request), status, words, "bad_http", ""), status)
         response.force_close()
         return response
@@ -97,10 +97,10 @@ class _Connection(web.RequestHandler):
 
 def _unreadable(error: BaseException | None) -> str:
     if isinstance(error, http_exceptions.LineTooLong):
-        return "The address or a header is too long."
+        return "The URL or a header is too long."
     if isinstance(error, http_exceptions.ContentEncodingError):
-        return "The body is compressed in a way that is not read here: send it as it is, or gzip."
-    return "This is no HTTP request."
+        return "Unsupported Content-Encoding: send the body uncompressed or as gzip."
+    return "Not an HTTP request."
 
 
 def as_json(document: object, status: int = 200, **headers: str) -> web.Response:

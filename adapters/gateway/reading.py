@@ -41,8 +41,8 @@ class Bodies:
         most = self._limits.bodies_bytes
         if self._held + size > (most * 3 // 4 if large else most):
             words = (
-                f"The requests under way hold {most >> 20} MiB of bodies, which is all that this "
-                "gateway takes at once. Try again in a moment."
+                f"The gateway is busy: running requests hold {most >> 20} MiB of bodies. "
+                "Retry in a moment."
             )
             raise Refusal(words, 503, "busy", {"retry-after": "1"}, closes=True)
         self._held += size
@@ -72,7 +72,7 @@ class Bodies:
             words = f"The body did not arrive within {limits.body_s:g} s."
             raise Refusal(words, 408, "timeout", closes=True) from None
         except web.RequestPayloadError:
-            words = "The body cannot be decoded."
+            words = "The body could not be decompressed."
             raise Refusal(words, 400, "invalid_request", closes=True) from None
 
 

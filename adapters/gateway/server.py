@@ -141,7 +141,9 @@ class Gateway:
         if handler is not None:
             return await handler(request)
         allowed = ", ".join(methods)
-        refusal = Refusal(f"{path} takes {allowed}.", 405, "wrong_method", {"Allow": allowed})
+        refusal = Refusal(
+            f"{path} accepts {allowed} only.", 405, "wrong_method", {"Allow": allowed}
+        )
         return self._refuse(dialect_of(request), refusal)
 
     async def _elsewhere(self, request: web.Request, path: str) -> web.StreamResponse:
@@ -151,7 +153,7 @@ class Gateway:
                 await match.expect_handler(request)
             return await match.handler(request)
         words = (
-            f"There is nothing at {path[:200]}. This gateway answers POST /v1/chat/completions, "
+            f"Not found: {path[:200]}. This gateway serves POST /v1/chat/completions, "
             "POST /v1/messages and GET /v1/models."
         )
         return self._refuse(dialect_of(request), Refusal(words, 404, "unknown_path"))
@@ -181,7 +183,7 @@ class Gateway:
             status = GONE
             if not self._parts.tools.stopping:
                 raise
-            over = Refusal("The gateway is being stopped; ask again.", 503, "stopping")
+            over = Refusal("The gateway is shutting down; retry.", 503, "stopping")
             response = self._refuse(dialect, over, request_id)
         finally:
             self._busy.discard(task)

@@ -33,7 +33,7 @@ _MOST_HELD_BYTES = 1 << 20
 _MOST_SILENCE_BYTES = 1 << 16
 _DONE = b"data: [DONE]\n\n"
 _NO_STREAM = Verdict(
-    Outcome.FAILED, FailureReason.BAD_RESPONSE, detail="a whole answer instead of a stream"
+    Outcome.FAILED, FailureReason.BAD_RESPONSE, detail="a complete response instead of a stream"
 )
 
 
@@ -171,7 +171,7 @@ class _Relay:
                 raise
             response = begun
             with suppress(ConnectionError):
-                words = "The gateway is being stopped in mid-answer; ask again."
+                words = "The gateway is shutting down mid-response; retry."
                 await response.write(self._fault("stopping", words))
         except (ConnectionError, TimeoutError) as error:
             self._note_gone()
@@ -189,7 +189,7 @@ class _Relay:
         exchange.ended_status = CUT
         exchange.failed(one, trouble, status=CUT, usage=usage, served=self._served)
         words = (
-            f"{one.candidate.name} broke off in mid-answer ({trouble.reason}): {trouble.detail}. "
+            f"{one.candidate.name} stopped mid-response ({trouble.reason}): {trouble.detail}. "
             "Nothing of another model follows; ask again."
         )
         return self._fault(str(trouble.reason), words)
@@ -230,7 +230,7 @@ class _Relay:
         except TimeoutError:
             if self._writing:
                 raise
-            broken = Broken(FailureReason.TIMEOUT, self._silent("nothing for", idle_s))
+            broken = Broken(FailureReason.TIMEOUT, self._silent("no data for", idle_s))
         except Broken as error:
             broken = error
         else:
@@ -260,7 +260,7 @@ class _Relay:
 
     def _silent(self, words: str, limit_s: float) -> str:
         if self._parser.thinking:
-            return f"thought for {self._timeouts.thinking_s:g} s without a word"
+            return f"thought for {self._timeouts.thinking_s:g} s without output"
         return f"{words} {limit_s:g} s"
 
     async def _read(self) -> list[StreamEvent] | None:
@@ -285,7 +285,7 @@ class _Relay:
             self._held_bytes += len(event.raw)
             self._heard_s = asyncio.get_running_loop().time()
         if self._held_bytes > _MOST_HELD_BYTES and not self._parser.started:
-            raise Broken(FailureReason.BAD_RESPONSE, "too much before the first content")
+            raise Broken(FailureReason.BAD_RESPONSE, "too much data before the first content")
 
     async def _show(self, response: web.StreamResponse, events: list[StreamEvent]) -> None:
         """Write what a caller sees: no error of the provider, no usage unless asked for."""

@@ -102,7 +102,7 @@ class Incoming:
             async with asyncio.timeout(within_s):
                 return await self.whole()
         except TimeoutError as error:
-            words = f"HTTP {self.status}, and the rest did not arrive in time"
+            words = f"HTTP {self.status}, but the body did not arrive in time"
             raise Broken(FailureReason.TIMEOUT, words) from error
 
     async def settle(self) -> None:
@@ -140,7 +140,7 @@ async def fetch_whole(
             finally:
                 incoming.close()
     except TimeoutError as error:
-        words = f"no whole answer within {timeout_s:g} s"
+        words = f"no complete response within {timeout_s:g} s"
         raise Broken(FailureReason.TIMEOUT, words, billed=connected()) from error
 
 
@@ -150,7 +150,7 @@ async def begin(session: aiohttp.ClientSession, outgoing: Outgoing, within_s: fl
         async with asyncio.timeout(within_s):
             return await _ask(session, outgoing)
     except TimeoutError as error:
-        raise Broken(FailureReason.TIMEOUT, f"no answer began within {within_s:g} s") from error
+        raise Broken(FailureReason.TIMEOUT, f"no response started within {within_s:g} s") from error
 
 
 def connected() -> bool:

@@ -26,12 +26,12 @@ _SPECIAL = (
 )
 # In this order: the first kind that fits.
 _WORDS: tuple[tuple[type[Exception], str], ...] = (
-    (aiohttp.ClientConnectorDNSError, "cannot find the host of {}"),
-    (aiohttp.ClientProxyConnectionError, "the proxy on the way to {} cannot be reached"),
-    (aiohttp.ClientSSLError, "no secure connection to {}: its certificate or TLS is not in order"),
-    (aiohttp.ServerDisconnectedError, "{} hung up without an answer"),
+    (aiohttp.ClientConnectorDNSError, "cannot resolve the host of {}"),
+    (aiohttp.ClientProxyConnectionError, "the proxy to {} is unreachable"),
+    (aiohttp.ClientSSLError, "TLS to {} failed: check its certificate"),
+    (aiohttp.ServerDisconnectedError, "{} closed the connection without a response"),
     (OSError, "the connection to {} was reset"),
-    (ValueError, "the address of {} cannot be used"),
+    (ValueError, "the URL of {} is invalid"),
     (aiohttp.ClientError, "the connection to {} failed"),
 )
 
@@ -111,7 +111,7 @@ async def read_bounded(response: aiohttp.ClientResponse, most_bytes: int) -> byt
         size += len(part)
         if size > most_bytes:
             response.close()
-            raise _Unusable(f"the answer is larger than {most_bytes >> 20} MiB")
+            raise _Unusable(f"the response is larger than {most_bytes >> 20} MiB")
         parts.append(part)
     return b"".join(parts)
 
@@ -135,18 +135,18 @@ def named(
     if isinstance(error, TimeoutError) and timeout_s is None:
         return FailureReason.TIMEOUT, f"the connection to {place} timed out"
     if isinstance(error, TimeoutError):
-        what = "the answer was not complete" if answered else "no answer"
+        what = "the response was incomplete" if answered else "no response"
         return FailureReason.TIMEOUT, f"{what} within {timeout_s:g} s"
     if isinstance(error, _Unusable):
         return FailureReason.BAD_RESPONSE, str(error)
     if isinstance(error, aiohttp.ClientPayloadError):
         if _undecodable(error):
-            return FailureReason.BAD_RESPONSE, "the answer's compression is damaged"
-        return FailureReason.NETWORK, f"{place} broke off in the middle of its answer"
+            return FailureReason.BAD_RESPONSE, "the response's compression is corrupt"
+        return FailureReason.NETWORK, f"{place} closed the connection mid-response"
     if isinstance(error, aiohttp.ClientResponseError):
-        words = f"{place} does not answer in HTTP as expected"
+        words = f"{place} sent a malformed HTTP response"
         if _undecodable(error):
-            words = "the answer's compression is not known here"
+            words = "the response has an unsupported Content-Encoding"
         return FailureReason.BAD_RESPONSE, words
     return FailureReason.NETWORK, _network_words(error, place)
 
@@ -154,7 +154,7 @@ def named(
 def _network_words(error: Exception, place: str) -> str:
     if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, _SPECIAL):
         refused = error.os_error.errno == errno.ECONNREFUSED
-        return f"connection refused at {place}" if refused else f"{place} cannot be reached"
+        return f"connection refused at {place}" if refused else f"{place} is unreachable"
     words = next(words for kind, words in _WORDS if isinstance(error, kind))
     return words.format(place)
 

@@ -39,9 +39,9 @@ class CallbackServer:
         except OSError as error:
             raise SettingsError(
                 f"Cannot listen on {host}:{port} for Slack: {error.strerror}.",
-                "Set PORT to a free one, or stop what listens there.",
+                "Set PORT to a free port, or stop the process that uses it.",
             ) from error
-        _log.info("Slack may call http://%s:%d", host, port)
+        _log.info("listening for Slack on http://%s:%d", host, port)
 
     async def stop(self) -> None:
         """Stop listening."""

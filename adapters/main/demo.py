@@ -28,15 +28,15 @@ from bot.durations import parse_duration
 from bot.errors import UsageError
 from bot.models import FailureReason
 
-INTRO = """Changeover demo. The models are simulated: no provider is asked and nothing costs money.
+INTRO = """Changeover demo. The models are simulated: no provider is called and nothing costs money.
 Try /model status, /model cheap, /fallback test, :break anthropic rate_limit, :send 20, :wait 1m.
 :help lists everything, :quit leaves.
 """
 HELPS = {
-    ":break": "PROVIDER REASON lets a simulated provider fail",
-    ":heal": "PROVIDER lets it answer again",
+    ":break": "PROVIDER REASON makes a simulated provider fail",
+    ":heal": "PROVIDER makes it respond again",
     ":send": "N [MODEL] sends N requests through the gateway",
-    ":wait": "DURATION lets the demo's clock jump ahead",
+    ":wait": "DURATION moves the demo's clock ahead",
 }
 _STEP = timedelta(seconds=20)
 _MOST_STEPS = 60
@@ -131,7 +131,7 @@ class Demo:
         words = rest.split()
         if not words or not words[0].isdigit() or not 0 < int(words[0]) <= MOST_SENT:
             raise UsageError(
-                f":send takes a number up to {MOST_SENT}, and a model if you like.",
+                f":send takes a number up to {MOST_SENT} and an optional model.",
                 text("For example ", Code(":send 20"), " or ", Code(":send 5 cheap")),
             )
         base_url = f"http://127.0.0.1:{self._gateway.port}"
@@ -168,16 +168,16 @@ class Demo:
         provider, reason = self._two(rest)
         self._providers.break_provider(provider, reason)
         return Card(
-            title=text(Strong(provider), f" is broken now: {reason}"),
+            title=text(Strong(provider), f" now fails: {reason}"),
             tone=Tone.WARNING,
-            body=(text(Command("fallback test"), " shows what that means for the chain."),),
+            body=(text("See the effect on the chain: ", Command("fallback test")),),
         )
 
     async def heal(self, rest: str) -> Card:
         """Let a provider answer again."""
         provider = rest.split(" ", maxsplit=1)[0].lower()
         was_broken = self._providers.heal(provider)
-        words = " answers again" if was_broken else " was not broken"
+        words = " responds again" if was_broken else " was not broken"
         return Card(title=text(Strong(provider), words), tone=Tone.GOOD)
 
     def _two(self, rest: str) -> tuple[str, str]:

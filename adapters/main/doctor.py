@@ -112,7 +112,7 @@ def _files(wired: Wired) -> list[Check]:
                 "env_file",
                 False,
                 Level.WARNING,
-                f"{env_file} holds keys and others on this machine can read it.",
+                f"{env_file} holds API keys and is readable by other users.",
                 f"chmod 600 {env_file}",
             )
         )
@@ -156,7 +156,7 @@ def _chat(wired: Wired) -> list[Check]:
                     name,
                     False,
                     Level.WARNING,
-                    "Nobody in chat may change anything yet.",
+                    "Nobody may change anything from chat: CHANGEOVER_OPERATORS is empty.",
                     f"Set CHANGEOVER_OPERATORS in .env, for example {someone}.",
                 )
             )

@@ -88,10 +88,12 @@ class GatewayService:
             flush_s=flush_s,
         )
         self.metrics.gauge(
-            "changeover_ledger_queue", "Rows not yet in the database.", lambda: self._queue.waiting
+            "changeover_ledger_queue",
+            "Rows not yet written to the database.",
+            lambda: self._queue.waiting,
         )
         self.metrics.gauge(
-            "changeover_ledger_dropped", "Rows lost for good.", lambda: self._queue.dropped
+            "changeover_ledger_dropped", "Rows dropped for good.", lambda: self._queue.dropped
         )
         self._memory = LazyMemory(wired.database)
         self._suspects: set[tuple[str, FailureReason]] = set()
@@ -148,7 +150,7 @@ class GatewayService:
         except OSError as error:
             raise SettingsError(
                 f"The gateway cannot listen on {service.host}:{service.port}: {error.strerror}.",
-                "Set PORT to a free one, or stop what listens there.",
+                "Set PORT to a free port, or stop the process that uses it.",
             ) from error
         self._queue.start()
         self._spawn(self._follow())
@@ -205,7 +207,7 @@ class GatewayService:
 
     def _trouble(self) -> str:
         if self.gateway.draining or self._tools.stopping:
-            return "the gateway is being stopped"
+            return "the gateway is shutting down"
         return "" if self._live.revision else "the config could not be read yet"
 
     async def _follow(self) -> None:
@@ -213,13 +215,13 @@ class GatewayService:
             try:
                 changed = self._live.take(document)
             except ConfigError as error:
-                _log.error("%s The last good config stays in force. %s", error.message, error.hint)
+                _log.error("%s Keeping the last valid config. %s", error.message, error.hint)
                 continue
             if changed:
                 self._book.forget_models(self._wired.clock.now())
                 await self._note_revision()
                 self._news.set()
-                _log.info("the config is followed at revision %s", self._live.revision[:12])
+                _log.info("using config revision %s", self._live.revision[:12])
 
     async def _keep_sharing(self) -> None:
         while True:
@@ -334,7 +336,7 @@ class GatewayService:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             words = error.message if isinstance(error, ChangeoverError) else repr(error)
-            _log.error("a part of the gateway ended: %s", words)
+            _log.error("a task of the gateway ended: %s", words)
 
 
 def _tokens(wired: Wired) -> dict[str, Secret]:

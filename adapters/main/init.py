@@ -64,12 +64,14 @@ async def _init(invocation: Invocation) -> Card:
     wrote_env = _write_env(env_path)
     lines.append(_line(env_path, written=wrote_env))
     if wrote_env:
-        lines.append(text("Put a key into it: ", Code("ANTHROPIC_API_KEY=…"), ", one is enough."))
+        lines.append(
+            text("Add an API key to it: ", Code("ANTHROPIC_API_KEY=…"), "; one is enough.")
+        )
     place = _place(invocation)
     missing = await _write_config(invocation, place)
     lines.append(_line(place, written=missing))
     return Card(
-        title=text(Strong("Ready") if missing or wrote_env else "Nothing was missing"),
+        title=text(Strong("Ready") if missing or wrote_env else "Nothing to write"),
         tone=Tone.GOOD,
         body=tuple(lines),
         footer=text(
@@ -94,7 +96,7 @@ def _write_env(path: Path) -> bool:
     except OSError as error:
         raise ConfigWriteError(
             f"{path} cannot be written: {error.strerror}.",
-            "Go to a folder you may write in, or pass --env-file PATH.",
+            "Change to a writable folder, or pass --env-file PATH.",
         ) from error
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         template = _PACKAGED if _PACKAGED.exists() else _IN_THE_CLONE
@@ -153,4 +155,4 @@ def _place(invocation: Invocation) -> Path | str:
 
 
 def _line(path: Path | str, *, written: bool) -> Text:
-    return text(Code(str(path)), " was written." if written else " is there and was left alone.")
+    return text(Code(str(path)), " written." if written else " already exists and was not changed.")

@@ -35,9 +35,9 @@ def _check(url: str | None) -> None:
         good = False
     if not good:
         raise UsageError(
-            f"{url[:100]!r} is no address that Slack could call.",
+            f"{url[:100]!r} is not an https URL that Slack can call.",
             text(
-                "Write it like ",
+                "For example: ",
                 Command("slack-manifest --http https://bot.example.com", program=True),
             ),
         )

@@ -56,7 +56,7 @@ async def cross_check(
             text(
                 "Keep ",
                 Command("run", program=True),
-                " going, and see that openclaw_state is the folder it writes to.",
+                " going, and check that openclaw_state is the folder it writes to.",
             ),
         )
     ]

@@ -105,7 +105,7 @@ def _state(place: Place, release: Release) -> Check:
             "openclaw_state",
             False,
             Level.WARNING,
-            "No state folder is known, so its usage is not counted.",
+            "State folder unknown: its usage is not recorded.",
             "Set OPENCLAW_STATE_DIR, for example ~/.openclaw.",
         )
     if not Path(place.state).is_dir():
@@ -113,7 +113,7 @@ def _state(place: Place, release: Release) -> Check:
             "openclaw_state",
             False,
             Level.WARNING,
-            f"{place.state} ({place.state_why}) is no folder, or this user may not see it.",
+            f"{place.state} ({place.state_why}) is not a folder, or not readable by this user.",
             "Correct OPENCLAW_STATE_DIR, or give this user read permission.",
         )
     words = f"State folder {place.state} ({place.state_why}), release {release}."
@@ -125,19 +125,19 @@ def _logs(place: Place) -> Check:
     if place.logs and not missing:
         words = f"Log {', '.join(map(str, place.logs))} ({place.logs_why})."
         return Check("openclaw_log", True, Level.INFO, words)
-    words = f"{missing[0]} is not there." if missing else "No log was found."
+    words = f"{missing[0]} does not exist." if missing else "No log found."
     return Check(
         "openclaw_log",
         False,
         Level.WARNING,
-        f"{words} 9.x fallbacks and reloads are told by the log alone.",
+        f"{words} Fallbacks and reloads of 9.x appear only in the log.",
         "Set OPENCLAW_LOG to the log file, or to the folder of daily files.",
     )
 
 
 def _service(summary: str | None) -> list[Check]:
     if summary is None:
-        words = "No running service has followed it yet."
+        words = "No service has read it yet."
         return [Check("openclaw_watch", True, Level.INFO, words, Command("run", program=True))]
     try:
         told = json.loads(summary)
@@ -158,7 +158,7 @@ def _service(summary: str | None) -> list[Check]:
             False,
             Level.WARNING,
             f"{path} cannot be read: {why}.",
-            "Give this user read permission; a locked database is tried again by itself.",
+            "Give this user read permission; a locked database is retried.",
         )
         for path, why in list(troubles.items())[:5]
     ]

@@ -89,7 +89,7 @@ class Rpc:
     async def _receive(self) -> dict[str, Json]:
         message = await self._socket.receive()
         if message.type is not aiohttp.WSMsgType.TEXT:
-            raise RpcError("OpenClaw's gateway closed the connection.", "Look at its log.")
+            raise RpcError("OpenClaw's gateway closed the connection.", "Check its log.")
         try:
             frame = json.loads(message.data)
         except ValueError:
@@ -120,7 +120,7 @@ async def connected(
     except (aiohttp.ClientError, OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "no answer"
         raise RpcError(
-            f"OpenClaw's gateway at {url} cannot be reached: {why}.",
+            f"OpenClaw's gateway at {url} is unreachable: {why}.",
             "Check OPENCLAW_GATEWAY_URL, and that OpenClaw is running.",
         ) from None
 

@@ -153,13 +153,13 @@ class OpenClawWatcher:
                 told = ""
             except StorageError as error:
                 if error.message != told:
-                    _log.warning("%s What OpenClaw wrote waits until then.", error.message)
+                    _log.warning("%s Reading from OpenClaw waits until then.", error.message)
                     told = error.message
             except ChangeoverError as error:
                 _log.warning("%s %s", error.message, error.hint)
             except Exception:  # noqa: BLE001
                 # One file that surprises us must not end the watch over all the others.
-                _log.exception("reading what OpenClaw wrote failed; it is tried again")
+                _log.exception("reading OpenClaw's files failed; retrying")
             await asyncio.sleep(_BREATH_S if busy else self._poll_s)
 
     async def _look(self, now: datetime) -> None:

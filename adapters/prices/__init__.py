@@ -148,7 +148,7 @@ def read_operator_prices(path: Path) -> dict[ModelRef, Price]:
 def _operator_price(path: Path, name: str, table: dict[str, Any], as_of: date, hint: str) -> Price:
     unknown = next((key for key in table if key not in _KINDS), None)
     if unknown is not None:
-        raise SettingsError(f"{path}: {name} has {unknown!r}, which is no price.", hint)
+        raise SettingsError(f"{path}: {name} has {unknown!r}, which is not a price.", hint)
     amounts = {key: _amount(path, name, key, value, hint) for key, value in table.items()}
     if not {"input_usd_per_1m", "output_usd_per_1m"} <= set(amounts):
         raise SettingsError(f"{path}: {name} needs both an input and an output price.", hint)
@@ -171,7 +171,7 @@ def _amount(path: Path, name: str, key: str, value: object, hint: str) -> Decima
         except InvalidOperation:
             amount = None
     if amount is None or not amount.is_finite() or not 0 <= amount <= _MOST_USD:
-        raise SettingsError(f"{path}: {key} of {name} is {value!r}, which is no price.", hint)
+        raise SettingsError(f"{path}: {key} of {name} is {value!r}, which is not a price.", hint)
     return amount
 
 

@@ -65,12 +65,12 @@ class BillClient:
                 async for part in response.aiter_bytes():
                     raw += part
                     if len(raw) > MOST_BYTES:
-                        raise BillError("its answer is too long to be a bill.")
+                        raise BillError("its response is too long to be a bill.")
                 status = response.status_code
         except httpx.TimeoutException:
-            raise BillError("it did not answer in time.", "It is asked again.") from None
+            raise BillError("it timed out.", "It will be retried.") from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError):
-            raise BillError("it could not be reached.", "It is asked again.") from None
+            raise BillError("it is unreachable.", "It will be retried.") from None
         if status != 200:
             raise self._refused(status)
         return _json(bytes(raw))
@@ -78,15 +78,15 @@ class BillClient:
     def _refused(self, status: int) -> BillError:
         if status in (401, 403):
             return BillError(
-                f"it refused the key ({status}).",
-                f"Renew {self._key_name} and restart; it has to be a key that may read costs.",
+                f"it rejected the API key ({status}).",
+                f"Renew {self._key_name} and restart; the key must be allowed to read costs.",
                 status,
             )
         if status == 429:
-            return BillError("it was asked too often (429).", "It is asked again.", status)
+            return BillError("rate limited (429).", "It will be retried.", status)
         if status == 404:
             return BillError("it has no such page (404).", "Check the base URL.", status)
-        return BillError(f"it answered {status}.", "It is asked again.", status)
+        return BillError(f"it returned HTTP {status}.", "It will be retried.", status)
 
 
 def bearer(key: str, key_name: str) -> dict[str, str]:
@@ -97,7 +97,7 @@ def bearer(key: str, key_name: str) -> dict[str, str]:
 def checked_key(key: str, key_name: str) -> str:
     """Return a key that a header can carry. Raises BillError."""
     if not _KEY.fullmatch(key.strip()):
-        raise BillError(f"{key_name} has characters that no key has.", "Copy the key again.")
+        raise BillError(f"{key_name} contains invalid characters.", "Copy the key again.")
     return key.strip()
 
 
@@ -112,7 +112,7 @@ def base_of(given: str, usual_path: str, not_part: tuple[str, ...] = ()) -> str:
     except ValueError:
         parts, host = urlsplit(""), None
     if parts.scheme not in ("http", "https") or not host:
-        raise BillError("its base URL is no http(s) address.", "Check the variable in .env.")
+        raise BillError("its base URL is not an http(s) URL.", "Check the variable in .env.")
     path = parts.path.rstrip("/")
     for ending in not_part:
         path = path.removesuffix(ending)
@@ -128,15 +128,15 @@ def money(value: Json) -> Decimal:
         except InvalidOperation:
             amount = None
     if amount is None or not amount.is_finite() or abs(amount) > MOST_USD:
-        raise BillError(f"it gave {shorten(str(value), 30)!r} for an amount.")
+        raise BillError(f"it gave {shorten(str(value), 30)!r} as an amount.")
     return amount
 
 
 def in_usd(currency: Json) -> None:
     """Refuse another currency. Raises BillError."""
     if not isinstance(currency, str) or currency.upper() != "USD":
-        named = shorten(currency, 10) if isinstance(currency, str) else "no named currency"
-        raise BillError(f"it bills in {named}, and only USD is counted.")
+        named = shorten(currency, 10) if isinstance(currency, str) else "an unnamed currency"
+        raise BillError(f"it bills in {named}, but only USD is supported.")
 
 
 def nano(amount_usd: Decimal) -> int:
@@ -148,7 +148,7 @@ def _json(raw: bytes) -> Json:
     try:
         return json.loads(raw.decode("utf-8-sig"), parse_float=Decimal)
     except (ValueError, RecursionError):
-        raise BillError("its answer is not JSON.", "It is asked again.") from None
+        raise BillError("its response is not JSON.", "It will be retried.") from None
 
 
 @cache

@@ -86,9 +86,7 @@ class HttpxBills:
         except BillError as error:
             return BillAnswer(self.provider, trouble=_sentence(error.words), hint=error.hint)
         except TimeoutError:
-            return BillAnswer(
-                self.provider, trouble="It did not answer in time.", hint="It is asked again."
-            )
+            return BillAnswer(self.provider, trouble="It timed out.", hint="It will be retried.")
         if isinstance(told, MeterReading):
             return BillAnswer(self.provider, meter=told)
         # A day that the provider does not tell of is unknown, and today's is not over.
@@ -145,7 +143,7 @@ async def read_openai(account: Account, asked: Asked) -> Days:
             if following is None:
                 return days
             params = params | {"page": following}
-    raise BillError("its bill has no end.")
+    raise BillError("its bill has too many pages.")
 
 
 async def read_anthropic(account: Account, asked: Asked) -> Days:
@@ -175,7 +173,7 @@ async def read_anthropic(account: Account, asked: Asked) -> Days:
             if following is None:
                 return days
             params = params | {"page": following}
-    raise BillError("its bill has no end.")
+    raise BillError("its bill has too many pages.")
 
 
 async def read_openrouter_activity(account: Account, asked: Asked) -> Days | MeterReading:
@@ -253,7 +251,7 @@ def _client(account: Account, base: str, headers: Mapping[str, str]) -> BillClie
 def _page(body: Json, expected: str = "data") -> Mapping[str, Json]:
     page = table(body)
     if not isinstance(page.get(expected), list | dict):
-        raise BillError("its answer is no bill.", "It is asked again.")
+        raise BillError("its response is not a bill.", "It will be retried.")
     return page
 
 
@@ -273,7 +271,7 @@ def _epoch(day: date) -> int:
 
 def _day_of_epoch(value: Json) -> date:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 10**11:
-        raise BillError("it gave a day that is none.")
+        raise BillError("it gave an invalid date.")
     return datetime.fromtimestamp(value, UTC).date()
 
 
@@ -281,7 +279,7 @@ def _day_of_text(value: Json) -> date:
     try:
         return date.fromisoformat(words(value)[:10])
     except ValueError:
-        raise BillError("it gave a day that is none.") from None
+        raise BillError("it gave an invalid date.") from None
 
 
 def _sentence(text: str) -> str:

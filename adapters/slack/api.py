@@ -42,28 +42,28 @@ OPEN_SOCKET = "open a socket"
 
 _SAYS = {
     "invalid_auth": (
-        "the token was refused",
+        "it rejected the token",
         "Check {token}: copy it again, it begins with {kind}.",
     ),
     "not_authed": ("no token was sent", "Set {token}."),
-    "token_revoked": ("the token was revoked", "Install the app again and renew {token}."),
-    "token_expired": ("the token has expired", "Install the app again and renew {token}."),
-    "account_inactive": ("the app was removed from the workspace", "Install the app again."),
+    "token_revoked": ("the token was revoked", "Reinstall the app and replace {token}."),
+    "token_expired": ("the token has expired", "Reinstall the app and replace {token}."),
+    "account_inactive": ("the app was removed from the workspace", "Reinstall the app."),
     "not_allowed_token_type": (
         "the token is of the wrong kind",
         "Check {token}: it begins with {kind}.",
     ),
     "channel_not_found": (
-        "it knows no such channel, or the bot is not in it",
-        "Check SLACK_CHANNEL; a private channel is set by its id and wants /invite @Changeover.",
+        "no such channel, or the bot is not in it",
+        "Check SLACK_CHANNEL. For a private channel use its ID and type /invite @Changeover in it.",
     ),
     "not_in_channel": ("the bot is not in the channel", "Type /invite @Changeover there."),
-    "is_archived": ("the channel is archived", "Set SLACK_CHANNEL to another one."),
+    "is_archived": ("the channel is archived", "Set SLACK_CHANNEL to another channel."),
     "restricted_action": ("the bot may not post there", "Ask a workspace admin to allow it."),
-    "timeout": ("it did not answer in time", "Try again."),
-    "unreachable": ("it cannot be reached", "Check the network and SLACK_API_URL."),
-    "unreadable": ("its answer is no JSON", "Check SLACK_API_URL."),
-    "ratelimited": ("it is asked too often", "Wait a minute."),
+    "timeout": ("it timed out", "Try again."),
+    "unreachable": ("it is unreachable", "Check the network and SLACK_API_URL."),
+    "unreadable": ("its response is not JSON", "Check SLACK_API_URL."),
+    "ratelimited": ("rate limited", "Wait a minute."),
 }
 _WITHOUT_WORDS: dict[object, str] = {200: "unreadable", 429: "ratelimited"}
 """What an answer without Slack's own word for why comes down to."""
@@ -81,13 +81,13 @@ class SlackTrouble(ChatError):
         says, hint = _SAYS.get(reason, (f"it says {reason}", ""))
         if reason == "missing_scope":
             says = f"the app lacks the scope {needed or 'it needs'}"
-            hint = "Add it under OAuth & Permissions and install the app again."
+            hint = "Add it under OAuth & Permissions and reinstall the app."
         app = doing == OPEN_SOCKET
         token, kind = ("SLACK_APP_TOKEN", "xapp-") if app else ("SLACK_BOT_TOKEN", "xoxb-")
         hint = hint.replace("{token}", token).replace("{kind}", kind)
         gone = reason in _GONE
         step = hint or Command("doctor", program=True)
-        super().__init__(f"Slack would not {doing}: {says}.", step, gone=gone)
+        super().__init__(f"Slack did not {doing}: {says}.", step, gone=gone)
         self.reason = reason
 
 
@@ -173,12 +173,12 @@ class Api:
             url, session=self.web.session, logger=SDK_LOG, retry_handlers=self.web.retry_handlers
         )
         hook.proxy = proxy_for(url)
-        with asking("take the answer"):
+        with asking("accept the reply"):
             answer = await hook.send_dict(body)
         if answer.status_code != 200:
             blocks = "invalid_blocks" in (answer.body or "")
             raise SlackTrouble(
-                "take the answer", "invalid_blocks" if blocks else f"HTTP {answer.status_code}"
+                "accept the reply", "invalid_blocks" if blocks else f"HTTP {answer.status_code}"
             )
 
     @asynccontextmanager

@@ -181,10 +181,10 @@ class SlackSurface:
             try:
                 await self._live()
             except Exception:
-                log.exception("Slack: the connection failed in a way nobody foresaw")
+                log.exception("Slack: the connection failed unexpectedly")
             else:
                 return
-            self._told(False, "an unforeseen failure; the log has it")
+            self._told(False, "unexpected error; see the log")
             await asyncio.sleep(wait_s)
 
     async def _live(self) -> None:

@@ -78,7 +78,7 @@ class SlackChat:
         """Return a message of our own since then that has the words in its text, if any."""
         channel = await self.channel_id()
         if not self._own_id:
-            with asking("say who the bot is"):
+            with asking("identify the bot"):
                 self._own_id = str((await self._api.web.auth_test())["user_id"])
         cursor: str | None = ""
         while cursor is not None:
@@ -114,7 +114,7 @@ class SlackChat:
         """Return the channel's id, or `#name` where Slack must find it itself."""
         if not self._wanted:
             raise ChatError(
-                "There is no Slack channel to post to: SLACK_CHANNEL is not set.",
+                "No Slack channel to post to: SLACK_CHANNEL is not set.",
                 "Set SLACK_CHANNEL to a channel's name or id and restart.",
             )
         if not self._id:

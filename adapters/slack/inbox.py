@@ -88,7 +88,7 @@ class Inbox:
         for task in late:
             task.cancel()
         if late:
-            log.warning("%d answers to Slack were cut off at the end", len(late))
+            log.warning("%d replies to Slack were cancelled at shutdown", len(late))
             await asyncio.wait(late)
 
     async def on_command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
@@ -186,7 +186,7 @@ class Inbox:
                 await self._chat.post(card)
         except ChatError as error:
             note = Card(
-                title=text("The change is made, but the channel was not told of it."),
+                title=text("The change was made but not announced in the channel."),
                 tone=Tone.WARNING,
                 body=(text(f"{error.message} {error.hint}"),),
                 visibility=Visibility.PRIVATE,
@@ -218,6 +218,6 @@ class Inbox:
             await asyncio.sleep(HEAD_START_S)
             await work(*about)
         except ChatError as error:
-            log.warning("an answer did not get through: %s %s", error.message, error.hint)
+            log.warning("a reply was not delivered: %s %s", error.message, error.hint)
         except Exception:
-            log.exception("something from Slack could not be carried out")
+            log.exception("an event from Slack failed unexpectedly")

@@ -55,7 +55,7 @@ async def examine_slack(setup: SlackSetup) -> list[Check]:
             login = await log_in(api)
         except SlackTrouble as trouble:
             return [_failed("slack", trouble)]
-        found = f"{login.bot_name or login.bot_user} is logged in to {login.team}."
+        found = f"{login.bot_name or login.bot_user} is connected to {login.team}."
         return [
             Check("slack", True, Level.INFO, found),
             scopes_check(login),
@@ -82,7 +82,7 @@ def scopes_check(login: Login) -> Check:
         text(
             "Paste the output of ",
             Command("slack-manifest", program=True),
-            " into the app's manifest and install it again.",
+            " into the app's manifest and reinstall it.",
         ),
     )
 
@@ -92,7 +92,7 @@ async def channel_check(chat: SlackChat, login: Login) -> Check:
     name = "slack channel"
     if not chat.configured:
         return Check(
-            name, False, Level.WARNING, "SLACK_CHANNEL is not set: no alerts, no digests.",
+            name, False, Level.WARNING, "SLACK_CHANNEL is not set: no alerts and digests in Slack.",
             "Set SLACK_CHANNEL to a channel's name or id.",
         )  # fmt: skip
     try:
@@ -112,13 +112,15 @@ async def channel_check(chat: SlackChat, login: Login) -> Check:
             f"Type /invite @{login.bot_name or 'Changeover'} in {shown}.",
         )  # fmt: skip
     return Check(
-        name, True, Level.INFO, f"{shown} is public: the bot may post there without being in it."
+        name, True, Level.INFO, f"{shown} is public: the bot may post there without joining."
     )
 
 
 async def _receiving(api: Api) -> Check:
     if mode_of(api.setup) is Mode.HTTP:
-        return Check("slack events", True, Level.INFO, "Slack calls /slack/events on PORT.")
+        return Check(
+            "slack events", True, Level.INFO, "HTTP mode: Slack calls /slack/events on PORT."
+        )
     app_token = api.setup.app_token
     assert app_token is not None
     try:
@@ -126,7 +128,7 @@ async def _receiving(api: Api) -> Check:
             await api.web.apps_connections_open(app_token=app_token.reveal())
     except SlackTrouble as trouble:
         return _failed("slack events", trouble)
-    return Check("slack events", True, Level.INFO, "Socket Mode is open to the app token.")
+    return Check("slack events", True, Level.INFO, "Socket Mode works with the app token.")
 
 
 def _failed(name: str, error: ChatError) -> Check:

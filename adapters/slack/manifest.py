@@ -17,12 +17,12 @@ SCOPES = {
     "chat:write.public": "posts in public channels without being invited",
     "files:write": "sends charts and CSV files",
     "channels:read": "finds SLACK_CHANNEL by its name",
-    "groups:read": "does so for private channels that the bot is in",
-    "channels:join": "joins SLACK_CHANNEL to put files there",
-    "channels:history": "sees after a crash whether a digest was posted",
-    "groups:history": "does so in private channels",
+    "groups:read": "same for private channels that the bot is in",
+    "channels:join": "joins SLACK_CHANNEL to upload files",
+    "channels:history": "checks after a crash whether a digest was posted",
+    "groups:history": "same in private channels",
     "users:read": "shows people by name",
-    "usergroups:read": "knows who is in a slack-group:S… of CHANGEOVER_OPERATORS",
+    "usergroups:read": "reads the members of slack-group:S… in CHANGEOVER_OPERATORS",
 }
 """Each bot scope with what it is for."""
 
@@ -33,7 +33,7 @@ def manifest(registry: Registry, prefix: str = "", http_url: str | None = None) 
     document: dict[str, Any] = {
         "display_information": {
             "name": "Changeover",
-            "description": "Switch models, watch fallbacks and costs.",
+            "description": "Switch models, monitor fallbacks and costs.",
             "background_color": "#1f2937",
         },
         "features": {

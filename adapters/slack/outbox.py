@@ -98,7 +98,7 @@ class Outbox:
         try:
             await self._api.respond(place.response_url, {"delete_original": True})
         except SlackTrouble as trouble:
-            log.info("a question stays on the screen: %s", trouble.message)
+            log.info("a confirmation could not be removed: %s", trouble.message)
 
     async def _armed(self, card: Card) -> Card:
         return await self._arm(card) if any(not b.id for b in card.buttons) else card
@@ -180,11 +180,11 @@ class Outbox:
         assert self._draw is not None
         try:
             png = await self._draw(chart)
-            with asking("take the picture"):
+            with asking("accept the image"):
                 answer = await self._api.web.files_upload_v2(file=png, filename="chart.png")
             return str(answer["files"][0]["id"])
         except (ChangeoverError, LookupError) as trouble:
-            log.warning("a chart is shown in words: %s", trouble)
+            log.warning("a chart was replaced by text: %s", trouble)
             return None
 
     async def _attach(self, card: Card, channel: str, thread: str, user: str = "") -> None:
@@ -205,7 +205,7 @@ class Outbox:
     async def _upload(self, card: Card, channel: str, thread: str, *, join: bool = False) -> str:
         file = card.attachment
         assert file is not None
-        with asking("take the file"):
+        with asking("accept the file"):
             if join:
                 await self._api.web.conversations_join(channel=channel)
             await self._api.web.files_upload_v2(

@@ -118,10 +118,10 @@ class People:
             if known and known[0] > self._now_s():
                 return known[1]
             try:
-                with asking("say who that is"):
+                with asking("identify the user"):
                     answer = await self._api.quick.users_info(user=user)
             except SlackTrouble as trouble:
-                log.info("%s is called by the name that came along: %s", user, trouble.message)
+                log.info("%s is shown by the name in the request: %s", user, trouble.message)
                 return known[1] if known else None
             person = _person(answer.get("user") or {})
             if len(self._known) >= MOST_NAMES:

@@ -122,7 +122,7 @@ class _Room:
             return []
         said = text(f"Left out for length: {', '.join(self._missing)}.")
         if command:
-            said += text(" All of it in a terminal: ", Code(f"changeover {command}"))
+            said += text(" In full, in a terminal: ", Code(f"changeover {command}"))
         return [_context(write(said))]
 
 

@@ -88,14 +88,14 @@ class SocketLine:
             asked = await self._read(socket)
         finally:
             if not asked:
-                self._told(False, "the socket has ended")
+                self._told(False, "the socket closed")
                 await socket.close()
         if asked:
             # Slack may send a little more down the old socket before it knows of the new one.
             task = asyncio.create_task(self._leave(socket))
             self._leaving.add(task)
             task.add_done_callback(self._leaving.discard)
-        log.info("the socket to Slack has ended; connecting again")
+        log.info("the socket to Slack closed; reconnecting")
         return loop.time() - started_at
 
     async def _leave(self, socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -132,7 +132,7 @@ class SocketLine:
             if not isinstance(envelope, dict):
                 continue
             if envelope.get("type") == "disconnect":
-                log.info("Slack asks for a new socket: %s", envelope.get("reason"))
+                log.info("Slack requests a new socket: %s", envelope.get("reason"))
                 return True
             if envelope.get("envelope_id"):
                 # Not awaited: reading goes on while one is on its way through bolt.
@@ -160,4 +160,4 @@ class SocketLine:
                 return
             except ConnectionError:
                 await asyncio.sleep(0.25)
-        log.warning("an envelope could not be acknowledged: the socket is gone")
+        log.warning("an event could not be acknowledged: the socket closed")

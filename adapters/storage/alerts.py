@@ -194,7 +194,7 @@ def _save(connection: Connection, record: IncidentRecord) -> None:
 
 
 def _conflict() -> AlertConflictError:
-    return AlertConflictError("Another process has just been at work on the same alerts.")
+    return AlertConflictError("Another process changed the same alerts meanwhile.")
 
 
 def _record(row: Row[Any]) -> IncidentRecord:

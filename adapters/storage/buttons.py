@@ -63,7 +63,7 @@ def _claim(connection: Connection, button_id: str, name: str, at: datetime) -> C
     query = select(_buttons).where(_buttons.c.id == button_id)
     row = connection.execute(query).one_or_none()
     if row is None:
-        raise StorageError("Nobody knows that button any more.", "Type the command instead.")
+        raise StorageError("This button has expired.", "Type the command instead.")
     return Claim(row.claimed_by, row.claimed_at)
 
 

@@ -92,7 +92,7 @@ class DatabaseConfigStore:
         if len(raw) > MOST_BYTES:
             raise ConfigWriteError(
                 f"The new config would be larger than {MOST_BYTES >> 20} MiB.",
-                "Take out of it what is no config.",
+                "Remove what is not config.",
             )
         now = datetime.now(UTC)
         put = self._database.write(lambda c: _put(c, raw, expected_revision, now))

@@ -90,7 +90,7 @@ class FileConfigStore:
             refusal = explain(error, target)
             raise ConfigUnreadableError(
                 f"{target} cannot be read: {refusal.why}.",
-                f"Look at who may read it: ls -l {quoted(target)}",
+                f"Check its permissions: ls -l {quoted(target)}",
             ) from error
         except ValueError as error:
             raise ConfigUnreadableError(
@@ -109,13 +109,13 @@ class FileConfigStore:
     def _missing(self, target: str) -> ConfigMissingError:
         if os.path.islink(self._path):
             return ConfigMissingError(
-                f"{self._path} is a link to {target}, and there is no such file.",
-                "Put that file back, or point the link at the right one.",
+                f"{self._path} links to {target}, which does not exist.",
+                "Restore that file, or fix the link.",
             )
         return ConfigMissingError(
-            f"There is no config file {target}.",
+            f"Config file {target} does not exist.",
             text(
-                "Type ",
+                "Run ",
                 Command("init", program=True),
                 ", or set CHANGEOVER_CONFIG to the config file.",
             ),
@@ -124,7 +124,7 @@ class FileConfigStore:
     async def _write(self, target: str, raw: bytes, expected_revision: str) -> Document:
         if self._target() != target:
             raise ConfigConflictError(
-                f"{self._path} points to another file than before; nothing was written.",
+                f"{self._path} now links to another file; nothing was written.",
                 "Run the command again.",
             )
         write = asyncio.to_thread(replace_file, self._fs, target, raw, expected_revision)

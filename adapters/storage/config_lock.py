@@ -53,8 +53,7 @@ async def _advisory_lock(url: DatabaseUrl, timeout_s: float) -> AsyncIterator[No
             await connection.execute(_TAKE, (_WHAT,))
         except psycopg.errors.LockNotAvailable:
             raise ConfigLockedError(
-                f"The config in {url.label} is being changed by another process; "
-                f"waited {timeout_s:g} s.",
+                f"The config in {url.label} is locked by another process; waited {timeout_s:g} s.",
                 "Run the command again in a moment.",
             ) from None
         except psycopg.Error as error:

@@ -12,10 +12,8 @@ LOCATION = "db:"
 def missing() -> ConfigMissingError:
     """Say that there is no document yet."""
     return ConfigMissingError(
-        "There is no config in the database yet.",
-        text(
-            "Type ", Command("init", program=True), ", or set CHANGEOVER_CONFIG to a config file."
-        ),
+        "No config in the database yet.",
+        text("Run ", Command("init", program=True), ", or set CHANGEOVER_CONFIG to a config file."),
     )
 
 
@@ -30,6 +28,6 @@ def moved_on() -> ConfigConflictError:
 def already() -> ConfigWriteError:
     """Say that a first document is not the first."""
     return ConfigWriteError(
-        "There is a config in the database already; nothing was written.",
-        text("Look at it: ", Command("model status")),
+        "The database already has a config; nothing was written.",
+        Command("model status"),
     )

@@ -58,11 +58,11 @@ class _Following:
             document = await self._read(seen)
         except StorageError as error:
             if not self._lost:
-                _log.warning("the config cannot be followed for now: %s", error.message)
+                _log.warning("cannot watch the config for now: %s", error.message)
             self._lost = True
             return None
         if self._lost:
-            _log.info("the config is followed again")
+            _log.info("watching the config again")
         self._lost = False
         return document
 

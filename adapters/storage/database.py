@@ -131,8 +131,8 @@ class Database:
             return _open_postgresql(make_url(self._url.text))
         except (ArgumentError, ValueError):
             raise StorageError(
-                "DATABASE_URL cannot be read.",
-                "Write it postgresql://USER:PASSWORD@HOST:PORT/NAME; "
+                "DATABASE_URL cannot be parsed.",
+                "Use postgresql://USER:PASSWORD@HOST:PORT/NAME; "
                 "in the password, write @ as %40, / as %2F, : as %3A.",
             ) from None
 

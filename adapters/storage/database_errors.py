@@ -10,25 +10,28 @@ from adapters.storage.url import DatabaseUrl
 from bot.errors import NewerDatabaseError, StorageError
 from bot.spans import Command, Phrase, text
 
-_AGAIN = text("Run the command again; if it stays so: ", Command("doctor", program=True))
+_AGAIN = text("Run the command again; if it still fails: ", Command("doctor", program=True))
 _SQLITE: dict[str, tuple[str, Phrase]] = {
-    "SQLITE_NOTADB": ("is no database", "Set DATABASE_URL to another file."),
-    "SQLITE_CORRUPT": ("is damaged", "Put a backup of it back, or move it away to start afresh."),
-    "SQLITE_FULL": ("could not be written: the disk is full", "Make room on the disk."),
+    "SQLITE_NOTADB": ("is not a database", "Set DATABASE_URL to another file."),
+    "SQLITE_CORRUPT": (
+        "is corrupt",
+        "Restore a backup, or move it away to start with an empty one.",
+    ),
+    "SQLITE_FULL": ("could not be written: the disk is full", "Free some disk space."),
     "SQLITE_READONLY": (
         "could not be written: it is read-only",
         "Give this user write permission.",
     ),
-    "SQLITE_PERM": ("could not be used: this user is not allowed to", "Look at who owns it."),
-    "SQLITE_AUTH": ("could not be used: this user is not allowed to", "Look at who owns it."),
+    "SQLITE_PERM": ("could not be used: permission denied", "Check its owner and permissions."),
+    "SQLITE_AUTH": ("could not be used: permission denied", "Check its owner and permissions."),
     "SQLITE_BUSY": ("stayed locked by another process", _AGAIN),
     "SQLITE_LOCKED": ("stayed locked by another process", _AGAIN),
-    "SQLITE_IOERR": ("could not be used: the disk reported an error", "Look at the disk."),
-    "SQLITE_TOOBIG": ("could not take a value that large", _AGAIN),
+    "SQLITE_IOERR": ("could not be used: the disk reported an error", "Check the disk."),
+    "SQLITE_TOOBIG": ("could not store a value that large", _AGAIN),
 }
 _POSTGRESQL: dict[str, tuple[str, Phrase]] = {
-    "53100": ("has no room left on its disk", "Make room on the database server's disk."),
-    "25006": ("is read-only", "Set DATABASE_URL to a server that takes writes."),
+    "53100": ("has no room left on its disk", "Free some space on the database server's disk."),
+    "25006": ("is read-only", "Set DATABASE_URL to a writable server."),
     "42501": ("does not let this user do that", "Grant the user its own schema in that database."),
     "40001": ("was too busy", _AGAIN),
     "40P01": ("was too busy", _AGAIN),
@@ -52,8 +55,8 @@ def cannot_make(error: OSError, path: str) -> StorageError:
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         return StorageError(
-            f"The database {path} cannot be made: there is no folder {folder}.",
-            "Make that folder, or set DATABASE_URL to another file.",
+            f"The database {path} cannot be created: there is no folder {folder}.",
+            "Create that folder, or set DATABASE_URL to another file.",
         )
     why = os.strerror(error.errno).lower() if error.errno else "unknown error"
     return StorageError(
@@ -65,7 +68,7 @@ def cannot_make(error: OSError, path: str) -> StorageError:
 def newer(url: DatabaseUrl) -> NewerDatabaseError:
     """Say that a later release has been at work on this database."""
     return NewerDatabaseError(
-        f"{_upper(url.label)} was made by a newer release of Changeover.",
+        f"{_upper(url.label)} was created by a newer release of Changeover.",
         "Update Changeover, or set DATABASE_URL to another database.",
     )
 
@@ -116,7 +119,7 @@ def _postgresql(original: BaseException | None, url: DatabaseUrl) -> StorageErro
     why = _first_line(original, url)
     if type(original).__name__ in ("OperationalError", "ConnectionTimeout"):
         return StorageError(
-            f"{_upper(url.label)} cannot be reached{why}.",
+            f"{_upper(url.label)} is unreachable{why}.",
             "Check DATABASE_URL and that the server is running.",
         )
     return StorageError(f"{_upper(url.label)} could not be used{why}.", _AGAIN)

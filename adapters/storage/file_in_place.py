@@ -47,8 +47,8 @@ def overwrite(fs: FileSystem, target: str, temp: str, raw: bytes, before: bytes)
         except OSError as error:
             backup = backup_path(target, 1)
             raise ConfigWriteError(
-                f"{target} is half written and could not be put back. Its bytes are in {backup}.",
-                f"Type: cp {quoted(backup)} {quoted(target)}",
+                f"{target} is half written and could not be restored. The original is in {backup}.",
+                f"Run: cp {quoted(backup)} {quoted(target)}",
             ) from error
         raise
     _forget(fs, redo)

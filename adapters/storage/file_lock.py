@@ -72,7 +72,7 @@ def _try_lock(fs: FileSystem, target: str) -> int | None:
         raise ConfigMissingError(
             f"There is no folder {os.path.dirname(target)}.",
             text(
-                "Type ",
+                "Run ",
                 Command("init", program=True),
                 ", or set CHANGEOVER_CONFIG to the config file.",
             ),
@@ -147,8 +147,8 @@ def _locked(target: str, timeout_s: float) -> ConfigLockedError:
         who, hint = "another process", "Run the command again in a moment."
     else:
         who = f"process {pid} since {since}"
-        hint = f"Run the command again; if it stays so, look at that process (ps -p {pid})."
-    return ConfigLockedError(f"{target} is being changed by {who}; waited {timeout_s:g} s.", hint)
+        hint = f"Run the command again; if it still fails, check that process (ps -p {pid})."
+    return ConfigLockedError(f"{target} is locked by {who}; waited {timeout_s:g} s.", hint)
 
 
 def _no_lock(error: OSError, path: str) -> ConfigWriteError:

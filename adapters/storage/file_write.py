@@ -88,12 +88,12 @@ def create_file(fs: FileSystem, target: str, raw: bytes) -> None:
             _create_directly(fs, target, raw)
     except FileExistsError as error:
         raise ConfigWriteError(
-            f"{target} is there already; nothing was written.", Command("model status")
+            f"{target} already exists; nothing was written.", Command("model status")
         ) from error
     except FileNotFoundError as error:
         folder = os.path.dirname(target)
         raise ConfigWriteError(
-            f"There is no folder {folder}.", f"Type: mkdir -p {quoted(folder)}"
+            f"There is no folder {folder}.", f"Run: mkdir -p {quoted(folder)}"
         ) from error
     except OSError as error:
         raise refused(error, target) from error
@@ -111,7 +111,7 @@ def refused(error: OSError, target: str) -> ConfigWriteError:
         hint = f"Give this user write permission for the folder {folder} and for {target}."
         why = Refusal(why.why, hint)
     return ConfigWriteError(
-        f"{target} could not be written: {why.why}. The file is as it was.", why.hint
+        f"{target} could not be written: {why.why}. The file was not changed.", why.hint
     )
 
 
@@ -124,7 +124,7 @@ def _present(target: str) -> bytes | None:
 
 def _changed(target: str) -> ConfigConflictError:
     return ConfigConflictError(
-        f"{target} was changed by somebody else in the meantime; nothing was written.",
+        f"{target} was changed by another program meanwhile; nothing was written.",
         "Run the command again.",
     )
 

@@ -14,14 +14,14 @@ _WHY = {
     errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "it would be larger than the file size limit of this process",
     errno.EROFS: "the file system is read-only",
-    errno.EACCES: "this user is not allowed to",
-    errno.EPERM: "this user is not allowed to",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
     errno.EIO: "the disk reported an input/output error",
-    errno.ELOOP: "its symbolic links lead in a circle",
+    errno.ELOOP: "its symbolic links form a loop",
     errno.ENAMETOOLONG: "the name is too long",
     errno.EMFILE: "this process has too many files open",
     errno.ENFILE: "the machine has too many files open",
-    errno.ENOLCK: "this file system has no locks",
+    errno.ENOLCK: "this file system does not support locks",
 }
 
 
@@ -82,18 +82,16 @@ def explain(error: OSError, path: str) -> Refusal:
     number = error.errno or 0
     why = _WHY.get(number) or (os.strerror(number).lower() if number else "of an unknown error")
     if number in (errno.ENOSPC, errno.EDQUOT):
-        hint: Phrase = (
-            f"Make room on the disk (df -h {quoted(folder)}), then run the command again."
-        )
+        hint: Phrase = f"Free some disk space (df -h {quoted(folder)}), then run the command again."
     elif number == errno.EFBIG:
         hint = "Raise the limit (ulimit -f unlimited), then run the command again."
     elif number in (errno.EACCES, errno.EPERM):
         owners = f"ls -ld {quoted(folder)} {quoted(path)}"
-        hint = f"Look at who owns it ({owners}) and give this user write permission."
+        hint = f"Check its owner ({owners}) and give this user write permission."
     elif number == errno.EROFS:
         hint = f"Mount {folder} writable, then run the command again."
     else:
-        hint = text("Run the command again; if it stays so: ", Command("doctor", program=True))
+        hint = text("Run the command again; if it still fails: ", Command("doctor", program=True))
     return Refusal(why, hint)
 
 

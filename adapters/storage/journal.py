@@ -186,9 +186,7 @@ def _insert(connection: Connection, change: NewChange, state: str) -> int:
 def _confirm(connection: Connection, change_id: int) -> None:
     row = connection.execute(select(_changes).where(_changes.c.id == change_id)).one_or_none()
     if row is None:
-        raise StorageError(
-            f"The journal has no note {change_id} to confirm.", Command("model history")
-        )
+        raise StorageError(f"History has no pending change {change_id}.", Command("model history"))
     finish = (
         update(_changes)
         .where(_changes.c.id == change_id, _changes.c.state == PENDING)

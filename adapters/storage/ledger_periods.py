@@ -120,6 +120,6 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         raise StorageError(
-            f"There is no time zone {name!r}.",
+            f"Unknown time zone {name!r}.",
             "Set CHANGEOVER_TIMEZONE to a name such as Europe/Berlin.",
         ) from None

@@ -100,7 +100,9 @@ class LedgerQueue:
                 await asyncio.wait({self._task})
         lost = [lane.close() for lane in (self._attempts, self._events)]
         if any(lost):
-            _log.error("the database is away: %d attempts, %d fallback events are lost", *lost)
+            _log.error(
+                "the database is unavailable: %d attempts, %d fallback events are lost", *lost
+            )
             return
         with suppress(StorageError, TimeoutError):
             async with asyncio.timeout(_MARK_WITHIN_S):
@@ -154,7 +156,7 @@ class LedgerQueue:
         if not self._away:
             self._away = True
             _log.error(
-                "attempts and fallback events wait in memory until the database is back: %s %s",
+                "attempts and fallback events stay in memory until the database is back: %s %s",
                 error.message,
                 error.hint,
             )
@@ -163,7 +165,7 @@ class LedgerQueue:
         dropped = [lane.take_told() for lane in (self._attempts, self._events)]
         if self._away:
             self._away = False
-            _log.warning("the database is back, and what waited in memory is written")
+            _log.warning("the database is back, buffered rows were written")
         if any(dropped):
             _log.error("meanwhile %d attempts and %d fallback events were dropped", *dropped)
 
@@ -189,7 +191,7 @@ class _Lane(Generic[T]):
         self.dropped += 1
         self._untold += 1
         if self._untold == 1:
-            _log.error("%d %s wait already: more are dropped", len(self.items), self._name)
+            _log.error("buffer full at %d %s: dropping the rest", len(self.items), self._name)
 
     def take_told(self) -> int:
         """Return how many were dropped since the last time."""

@@ -248,5 +248,7 @@ def within(number: int, most: int) -> int:
     """Return the number, or the nearest that can be true; a log line says which was not kept."""
     if 0 <= number <= most:
         return number
-    _log.warning("the ledger was given %s, which cannot be; it keeps what is next to it", number)
+    _log.warning(
+        "the ledger was given an impossible value, %s; storing the nearest valid value", number
+    )
     return min(max(number, 0), most)

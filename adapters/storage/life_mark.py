@@ -66,7 +66,7 @@ class LifeMark:
         if alive is not None and (stopped is None or stopped < alive):
             _log.warning(
                 "the last run of %s ended without a clean stop, after %s: "
-                "up to a second of what it booked at its end may be missing",
+                "up to a second of its last records may be missing",
                 self._service,
                 alive.isoformat(timespec="seconds"),
             )

@@ -61,13 +61,13 @@ def parse_url(url: str) -> DatabaseUrl:
     """
     scheme, found, rest = url.strip().partition("://")
     if not found:
-        raise StorageError("DATABASE_URL is not an address.", _HINT)
+        raise StorageError("DATABASE_URL is not a URL.", _HINT)
     if scheme in _POSTGRESQL:
         return DatabaseUrl(text=f"postgresql+psycopg://{rest}")
     if scheme != "sqlite":
         # Only what is surely a kind and no part of a password is said back.
-        kind = f" of the kind {scheme}" if scheme.isalpha() and len(scheme) < 20 else ""
-        raise StorageError(f"DATABASE_URL is an address{kind} that is not supported.", _HINT)
+        kind = f" of type {scheme}" if scheme.isalpha() and len(scheme) < 20 else ""
+        raise StorageError(f"DATABASE_URL is a URL{kind} that is not supported.", _HINT)
     path = rest.partition("?")[0]
     if not path.startswith("/") or path in ("/", "/:memory:"):
         raise StorageError("DATABASE_URL names no SQLite file.", _HINT)

@@ -39,31 +39,31 @@ class Flag:
 
 
 VERBS = (
-    Verb("run", "", "gateway and bot in one process: all that is configured"),
+    Verb("run", "", "gateway and bot in one process: everything configured"),
     Verb("bot", "", "all but the gateway: chat, alerts, timed switches, digests"),
-    Verb("gateway", "", "the gateway alone"),
+    Verb("gateway", "", "only the gateway"),
     Verb("console", "", "an interactive terminal, or lines from a pipe"),
-    Verb("demo", "[--say TEXT]…", "a console on simulated providers; needs no key"),
-    Verb("model", "WORDS…", "a /model command, such as model cheap for 2h", True),
-    Verb("fallback", "WORDS…", "a /fallback command, such as fallback test", True),
-    Verb("cost", "WORDS…", "a /cost command, such as cost week by model", True),
+    Verb("demo", "[--say TEXT]…", "a console with simulated providers; needs no API key"),
+    Verb("model", "WORDS…", "a /model command, for example: model cheap for 2h", True),
+    Verb("fallback", "WORDS…", "a /fallback command, for example: fallback test", True),
+    Verb("cost", "WORDS…", "a /cost command, for example: cost week by model", True),
     Verb("doctor", "", "check config, keys, storage, chat and gateway"),
-    Verb("db", "backup PATH", "copy the whole database while it is in use", words=("backup",)),
-    Verb("init", "[--openclaw]", "write .env and moltbot.json where they are missing"),
-    Verb("slack-manifest", "[--http URL]", "the manifest to make the Slack app from"),
-    Verb("completion", "bash|zsh|fish", "what a shell completes", words=("bash", "zsh", "fish")),
-    Verb("version", "", "the version"),
+    Verb("db", "backup PATH", "copy the database while it is in use", words=("backup",)),
+    Verb("init", "[--openclaw]", "create .env and moltbot.json where missing"),
+    Verb("slack-manifest", "[--http URL]", "print the manifest for the Slack app"),
+    Verb("completion", "bash|zsh|fish", "print a completion script", words=("bash", "zsh", "fish")),
+    Verb("version", "", "print the version"),
     Verb("help", "[COMMAND]", "this page"),
 )
 
 FLAGS = (
     Flag("--config", "PATH", "the config file, or db:"),
-    Flag("--env-file", "PATH", "another file than ./.env"),
+    Flag("--env-file", "PATH", "use another file than ./.env"),
     Flag("--json", "", "one JSON document on stdout"),
     Flag("--yes", "", "confirm a switch to a model that costs much more"),
     Flag("--help", "", "this page, or a command's"),
-    Flag("--version", "", "the version"),
-    Flag("--say", "TEXT", "run a line without a terminal; may be repeated", "demo"),
+    Flag("--version", "", "print the version"),
+    Flag("--say", "TEXT", "run a line without a terminal; repeatable", "demo"),
     Flag("--openclaw", "", "write the config for a running OpenClaw", "init"),
     Flag("--http", "URL", "for HTTP mode, Slack calling URL", "slack-manifest"),
 )
@@ -71,7 +71,7 @@ FLAGS = (
 _VERBS = {verb.name: verb for verb in VERBS}
 _FLAGS = {flag.name: flag for flag in FLAGS}
 _AT_THE_END = ("--json", "--yes")
-_EXITS = "Exit codes: 0 done, 1 bad answer, 2 wrong usage, 3 refused, 4 configuration unusable."
+_EXITS = "Exit codes: 0 done, 1 bad result, 2 wrong usage, 3 refused, 4 unusable configuration."
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +158,12 @@ def _step(rest: list[str], found: _Found, *, chat: bool) -> None:
         return
     if flag.takes and not equals:
         if not rest or rest[0] in _FLAGS:
-            raise UsageError(f"{name} needs a value.", f"Write {name} {flag.takes}.")
+            raise UsageError(f"{name} needs a value.", f"Use {name} {flag.takes}.")
         value = rest.pop(0)
     elif equals and not flag.takes:
-        raise UsageError(f"{name} takes no value.", f"Write {name} alone.")
+        raise UsageError(f"{name} takes no value.", f"Use {name} alone.")
     if flag.takes and not value:
-        raise UsageError(f"{name} has an empty value.", f"Write {name} {flag.takes}.")
+        raise UsageError(f"{name} has an empty value.", f"Use {name} {flag.takes}.")
     found.flags.setdefault(name, []).append(value)
 
 
@@ -182,13 +182,14 @@ def _invocation(command: str, found: _Found) -> Invocation:
         verb = _FLAGS[name].verb
         if verb and verb != command:
             raise UsageError(
-                text(f"{name} belongs to ", _typed(verb), "."),
+                text(f"{name} works only with ", _typed(verb), "."),
                 text("Usage: ", _typed(f"{verb} {name} {_FLAGS[name].takes}".rstrip(), form=True)),
             )
     command, words = _asked(command, tuple(found.words), found)
     if words and command != "help" and not _takes(_VERBS[command], words):
         raise UsageError(
-            text(_typed(command), f" takes no {shorten(words[0])!r}."), _typed(f"{command} --help")
+            text(_typed(command), f" does not take {shorten(words[0])!r}."),
+            _typed(f"{command} --help"),
         )
     return Invocation(
         command=command,
@@ -263,7 +264,7 @@ def _typed(words: str, *, form: bool = False) -> Command:
 
 
 def _all_commands() -> Phrase:
-    return text(_typed("--help"), " lists them.")
+    return text("All commands: ", _typed("--help"))
 
 
 def _unknown_flag(name: str) -> UsageError:

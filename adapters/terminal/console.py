@@ -27,7 +27,7 @@ from adapters.terminal.render import Look, as_json_line, as_text, shown, write
 from bot.access import Actor
 from bot.card import Action, Card
 
-_STOPPED = "Stopped. /model status shows what stands.\n"
+_STOPPED = "Stopped. Check the result with /model status.\n"
 
 
 class Console:

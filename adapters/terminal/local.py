@@ -60,17 +60,17 @@ class LocalWords:
     def _unknown(self, name: str) -> UsageError:
         guess = near(f":{name}", self.names)
         return UsageError(
-            f":{shorten(name)} is not a word of this console.",
-            f"Did you mean {guess}?" if guess else ":help lists them.",
+            f":{shorten(name)} is not a console command.",
+            f"Did you mean {guess}?" if guess else ":help",
         )
 
     def _help(self, groups: list[str]) -> Card:
         lines: list[Text] = [
             *(text(Code(f"/{group} help"), f" every form of /{group}") for group in groups),
             *(text(Code(f":{name}"), self._said(name)) for name in self._extra),
-            text(Code(":quit"), " leave; Ctrl-D does it, too"),
+            text(Code(":quit"), " leave; Ctrl-D works too"),
         ]
-        return Card(text("Type a command; the slash may stay out"), body=tuple(lines))
+        return Card(text("Type a command; the leading slash is optional"), body=tuple(lines))
 
     def _said(self, name: str) -> str:
         words = self._helps.get(name, "")

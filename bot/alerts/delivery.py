@@ -95,7 +95,9 @@ class Delivery:
                 raise
             except Exception:  # noqa: BLE001
                 # One message that cannot be made must not keep the others back.
-                _log.exception("the message %s to %s failed unexpectedly", post.key, post.surface)
+                _log.exception(
+                    "sending message %s to %s failed unexpectedly", post.key, post.surface
+                )
                 await self._put_off(post, now)
         if trouble is not None and not said:
             refusal = ChannelTrouble(self.surface, now, trouble.message, kept(trouble.step))

@@ -58,7 +58,7 @@ async def lead(engine: Engine, now: datetime) -> bool:
     try:
         await judge(engine, now)
     except AlertConflictError as error:
-        _log.info("alerts: %s The next look settles it.", error.message)
+        _log.info("alerts: %s Retrying at the next run.", error.message)
         return False
     return True
 

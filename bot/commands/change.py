@@ -95,8 +95,8 @@ def _ask(ctx: Context, request: Request, present: Present, planned: Plan) -> Non
     expected = ctx.action.expected_primary
     if expected is not None and expected != (planned.old or ""):
         raise MovedOnError(
-            f"The primary is {value(planned.old)} by now, so the question is out of date.",
-            text(Command("model status"), " shows what stands; ask again."),
+            f"The primary changed to {value(planned.old)} meanwhile; nothing was changed.",
+            text("Check ", Command("model status"), ", then run the command again."),
         )
     old, new = _prices(ctx, present.view, planned.old, planned.new)
     if ctx.action.confirmed or planned.old == planned.new:
@@ -241,7 +241,7 @@ async def _retime(
         await journal.move_revert(revert.id, back_at)
         return (back_at, value(mine.old)), ()
     await journal.close_revert(revert.id, RevertState.DROPPED)
-    return None, (text("It stays: going back to ", Code(value(mine.old)), " is called off."),)
+    return None, (text("The timed revert to ", Code(value(mine.old)), " is cancelled."),)
 
 
 def _name(ctx: Context, json_value: Json, view: ConfigView) -> str | None:

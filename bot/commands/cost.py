@@ -43,7 +43,7 @@ async def show_today(ctx: Context, args: Args) -> Card:
     """Tell what was spent since midnight."""
     zone = ctx.settings.timezone
     span = today(ctx.now, zone)
-    before = "Yesterday until this time"
+    before = "Yesterday by this time"
     return await _show(ctx, args, Stretch(span, earlier(span, zone), "today", before, "cost today"))
 
 

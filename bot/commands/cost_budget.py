@@ -26,12 +26,7 @@ from bot.models import ModelRef
 from bot.ports import Budget, BudgetPeriod, Change, GroupBy, Spend
 from bot.ports.alerts import Notice, NoticeKind
 
-_HINT = text(
-    "Write it like ",
-    Command("cost budget 50 per day then cheap"),
-    ", or ",
-    Command("cost budget off"),
-)
+_HINT = text("For example: ", Command("cost budget 50 per day then cheap"))
 
 
 async def budget(ctx: Context, args: Args) -> Card:
@@ -46,7 +41,7 @@ async def budget(ctx: Context, args: Args) -> Card:
     nano = parse_amount(amount)
     period = args.text("period")
     if period is None:
-        raise UsageError("A budget is for a day, a week or a month.", _HINT)
+        raise UsageError("A budget needs a period: per day, per week or per month.", _HINT)
     then = args.text("then")
     if then is not None:
         # Refused now rather than on the day it is needed.
@@ -170,7 +165,7 @@ def _request(ctx: Context, word: str, period: Span) -> Request:
         what="Primary",
         action="budget",
         planner=plan,
-        reason="the budget is used up",
+        reason="budget used up",
         priced=True,
         back_at=period.end,
         asks=False,

@@ -153,7 +153,7 @@ class _Parts:
         try:
             return await ask()
         except ChangeoverError as error:
-            self._missing[name] = f"Without {name}: {error.message}"
+            self._missing[name] = f"Missing: {name}. {error.message}"
             return nothing
 
 

@@ -22,7 +22,7 @@ from bot.routing.chain import provider_of
 
 PAGE = 1000
 _FIRST_YEAR = 2000
-_HINT = text("Write it like ", Command("cost reprice --from 2026-03-01", program=True))
+_HINT = text("For example: ", Command("cost reprice --from 2026-03-01", program=True))
 
 
 @dataclass(slots=True)
@@ -100,11 +100,11 @@ def _priced(ctx: Context, config: ConfigView, attempt: Attempt) -> Amendment | N
 
 def _day(words: str | None) -> date:
     if words is None:
-        raise UsageError("From which day on is to be priced anew?", _HINT)
+        raise UsageError("cost reprice needs --from, the first day to reprice.", _HINT)
     try:
         day = datetime.strptime(words, "%Y-%m-%d").replace(tzinfo=UTC).date()
     except ValueError:
-        raise UsageError(f"{shorten(words)!r} is not a day.", _HINT) from None
+        raise UsageError(f"{shorten(words)!r} is not a date.", _HINT) from None
     if day.year < _FIRST_YEAR:
-        raise UsageError(f"No ledger goes back to {day.isoformat()}.", _HINT)
+        raise UsageError(f"{day.isoformat()} is before any ledger.", _HINT)
     return day

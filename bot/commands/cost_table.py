@@ -9,7 +9,7 @@ from bot.models import BudgetPeriod, GroupBy
 _BY = Param(
     "by",
     Kind.CHOICE,
-    "What to split the spend by",
+    "The grouping: model, provider, day or key",
     keyword=True,
     choices=tuple(by.value for by in GroupBy),
 )
@@ -47,10 +47,10 @@ COST = (
     Command(
         "cost",
         "since",
-        "Show what the last hours or days cost; since may be left out",
+        "Show what the last hours or days cost; since is optional",
         Permission.READ,
         late("cost", "show_since"),
-        (Param("duration", Kind.DEADLINE, "How far back: 2h, 3d, 2w", required=True), _BY),
+        (Param("duration", Kind.DEADLINE, "A duration: 2h, 3d, 2w", required=True), _BY),
         bare=True,
         examples=("/cost 12h by model",),
     ),
@@ -65,15 +65,15 @@ COST = (
     Command(
         "cost",
         "compare",
-        "Price the same traffic on other models",
+        "Show what the same traffic would cost on other models",
         Permission.READ,
         late("cost_compare", "compare"),
         (
-            Param("models", Kind.MODELS, "Presets or models, all presets unless told"),
+            Param("models", Kind.MODELS, "Presets or models (default: all presets)"),
             Param(
                 "duration",
                 Kind.DEADLINE,
-                "How far back, 7 days unless told",
+                "A duration (default: 7 days)",
                 keyword=True,
                 words=("since",),
             ),
@@ -83,15 +83,15 @@ COST = (
     Command(
         "cost",
         "budget",
-        "Show, set or lift (off) the budget: warn at 50, 80, 100%, and switch",
+        "Show, set or remove (off) the budget: notices at 50, 80 and 100%, optional switch",
         Permission.ADMIN,
         late("cost_budget", "budget"),
         (
-            Param("amount", Kind.AMOUNT, "USD for each period, or off"),
+            Param("amount", Kind.AMOUNT, "An amount in USD per period, or off"),
             Param(
                 "period",
                 Kind.CHOICE,
-                "How long it has to last",
+                "The period of the budget",
                 keyword=True,
                 choices=tuple(period.value for period in BudgetPeriod),
                 words=("per",),
@@ -99,7 +99,7 @@ COST = (
             Param(
                 "then",
                 Kind.MODEL,
-                "What to switch to at 100% until the period ends",
+                "Model to switch to at 100% until the period ends",
                 keyword=True,
             ),
         ),
@@ -112,13 +112,13 @@ COST = (
         "Get the ledger's rows as a CSV file",
         Permission.READ,
         late("cost_export", "export"),
-        (Param("duration", Kind.DEADLINE, "How far back, 30 days unless told"),),
+        (Param("duration", Kind.DEADLINE, "A duration (default: 30 days)"),),
         examples=("/cost export 7d",),
     ),
     Command(
         "cost",
         "reprice",
-        "Price the ledger's rows anew, keeping the old figures",
+        "Reprice the ledger's rows, keeping the old figures",
         Permission.ADMIN,
         late("cost_reprice", "reprice"),
         (Param("from", Kind.DATE, "The first day", keyword=True, words=("--from",)),),

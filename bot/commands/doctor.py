@@ -76,7 +76,7 @@ async def _config(ctx: Context) -> list[Check]:
     except ChangeoverError as error:
         return [_failed("config", error)]
     checks = [
-        Check("config", True, Level.INFO, f"{location} reads well."),
+        Check("config", True, Level.INFO, f"{location} is valid."),
         _release(picture, location),
         *_database(picture),
     ]
@@ -86,7 +86,7 @@ async def _config(ctx: Context) -> list[Check]:
     checks += [_of_caution(c, fatal) for c in warnings if c.code != "database"]
     if not any(c.code in ("no_key", "not_allowed", "no_primary") for c in warnings):
         count = len(picture.hops)
-        checks.append(Check("chain", True, Level.INFO, f"All {count} hops would be asked."))
+        checks.append(Check("chain", True, Level.INFO, f"All {count} hops are available."))
     return checks
 
 
@@ -108,24 +108,24 @@ def _quiet_hours(ctx: Context) -> list[Check]:
     if hours is None:
         return []
     span = f"{hours[0]:%H:%M} to {hours[1]:%H:%M} {ctx.settings.timezone}"
-    return [Check("quiet hours", True, Level.INFO, f"From {span} only what is urgent is told.")]
+    return [Check("quiet hours", True, Level.INFO, f"{span}: urgent alerts only.")]
 
 
 def _release(picture: Picture, location: str) -> Check:
     rule = allow_rule(picture.view, location)
     version = picture.view.version
-    touched = f"{version} wrote the config last" if version else "The config names no release"
+    touched = f"Config last written by {version}, which" if version else "Unknown release, which"
     words = {
-        AllowRule.SKIPS: "skips fallbacks that are missing from agents.defaults.models",
-        AllowRule.EXEMPT: "asks every fallback, allowed or not",
-        AllowRule.UNKNOWN: "may skip fallbacks missing from agents.defaults.models",
+        AllowRule.SKIPS: "skips fallbacks not in agents.defaults.models",
+        AllowRule.EXEMPT: "uses every fallback, allowed or not",
+        AllowRule.UNKNOWN: "may skip fallbacks not in agents.defaults.models",
     }
     missing = [h for h in picture.hops if h.ref and not in_models(picture.view, h.ref)]
     return Check(
         "release",
         True,
         Level.INFO,
-        f"{touched}: it {words[rule]}; {len(missing)} of this chain are missing.",
+        f"{touched} {words[rule]}; not in it: {len(missing)} of {len(picture.hops)} hops.",
     )
 
 
@@ -134,8 +134,8 @@ def _database(picture: Picture) -> list[Check]:
     if trouble is not None:
         return [_failed("database", trouble)]
     seen = picture.known.service_seen_at
-    alive = "a service was seen on it" if seen else "no service has used it yet"
-    return [Check("database", True, Level.INFO, f"The database answers; {alive}.")]
+    alive = "used by a service" if seen else "not used by a service yet"
+    return [Check("database", True, Level.INFO, f"Reachable; {alive}.")]
 
 
 def _failed(name: str, error: ChangeoverError) -> Check:

@@ -45,8 +45,8 @@ async def add(ctx: Context, args: Args) -> Card:
             word = str(ref)
         if at is not None and at > len(chain) + 1:
             raise UsageError(
-                f"The chain has {len(chain)} fallbacks, so {at} is past its end.",
-                f"Use at 1 to at {len(chain) + 1}, or leave it out to append.",
+                f"The chain has {len(chain)} fallbacks, so {at} is out of range.",
+                f"Use at 1 to at {len(chain) + 1}, or omit it to append.",
             )
         chain.insert(len(chain) if at is None else at - 1, word)
         return chain

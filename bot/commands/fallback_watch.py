@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.alerts.mute import QuietHours
-from bot.card import Card, Caution, Command, text
+from bot.card import Card, Caution, Command
 from bot.commands.context import Context
 from bot.commands.data import chain_data, event_data, incident_data, sentence, warnings_data
 from bot.commands.fallback_retry import prove, still_cooling
@@ -81,9 +81,7 @@ async def test(ctx: Context, args: Args) -> Card:
     picture = await take_picture(ctx)
     hops = _asked(ctx, picture, args.words("models"))
     if not hops:
-        raise NothingToDoError(
-            "The chain is empty: there is nothing to test.", Command("model best")
-        )
+        raise NothingToDoError("The chain is empty; nothing to test.", Command("model best"))
     say, timeout_s = ctx.ports.progress, ctx.settings.timeouts.probe_s
     if asked := sum(hop.skip is None for hop in hops):
         say(asking(asked, timeout_s))
@@ -113,7 +111,7 @@ async def test(ctx: Context, args: Args) -> Card:
 
 
 async def events(ctx: Context, args: Args) -> Card:
-    """Show what fell back, when, why and to whom."""
+    """Show what fell back, when, why and to which model."""
     span = parse_duration(args.need("duration")) if args.text("duration") else DEFAULT_EVENTS
     found = await ctx.ports.log.events(ctx.now - span, MOST_EVENTS + 1)
     rows, more = found[:MOST_EVENTS], len(found) > MOST_EVENTS
@@ -122,7 +120,7 @@ async def events(ctx: Context, args: Args) -> Card:
 
 
 async def mute(ctx: Context, args: Args) -> Card:
-    """Send no alerts till then."""
+    """Send no alerts until then."""
     until = parse_deadline(args.need("duration"), ctx.now, ctx.settings.timezone)
     await ctx.ports.log.mute(until)
     return muted_card(until, ctx.actor, {"muted_until": until}, _quiet_until(ctx, until))
@@ -151,18 +149,18 @@ async def _remember(ctx: Context, words: TestWords) -> None:
     kept = ChainTest(
         ctx.now, words.chain_ok, answered, len(words.rows), words.would_serve, ctx.actor.name
     )
-    # The verdict is worth telling while the database is away.
+    # The verdict is worth showing while the database is away.
     with suppress(StorageError):
         await ctx.ports.chain_tests.record(kept)
 
 
 async def acknowledge(ctx: Context, args: Args) -> Card:
-    """Note who looks after an incident, so that it is not said again."""
+    """Record who acknowledged an incident, so that reminders stop."""
     incident = args.count("id") or 0
     if not await ctx.ports.alerts.acknowledge(incident, ctx.actor, ctx.now):
         raise NothingToDoError(
-            f"Incident {incident} is over, or somebody looks after it already.",
-            text(Command("fallback status"), " shows what is open, and who looks after it."),
+            f"Incident {incident} is closed or already acknowledged.",
+            Command("fallback status"),
         )
     data = {"incident": incident, "acknowledged_by": ctx.actor.name}
     return acknowledged_card(incident, ctx.actor, data)

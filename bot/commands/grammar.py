@@ -42,8 +42,8 @@ def parse(line: str, registry: Registry) -> Call:
     """
     if len(line) > LONGEST_LINE:
         raise UsageError(
-            f"The line has {len(line)} characters; {LONGEST_LINE} are the most.",
-            text("Shorten it; ", Typed("model help"), " shows every form."),
+            f"The line has {len(line)} characters; the limit is {LONGEST_LINE}.",
+            text("Shorten it. All forms: ", Typed("model help")),
         )
     words = _CONTROL.sub(" ", line).translate(_QUOTES).split()
     group = words[0].removeprefix("/").lower() if words else ""
@@ -111,7 +111,7 @@ def _arguments(command: Command, words: list[str]) -> Args:
         else:
             raise _unexpected(words[0], command)
         if param.name in values:
-            raise UsageError(f"{param.name} stands there twice.", _usage(command))
+            raise UsageError(f"{param.name} was given twice.", _usage(command))
         values[param.name], words = _take(param, words, command, frozenset(keyworded))
     return _complete(command, values)
 
@@ -132,7 +132,7 @@ def _take(
     """Read one argument off the front of the words and return it with the rest."""
     if not words:
         raise UsageError(
-            f"{param.name} needs a value: {param.help[0].lower()}{param.help[1:]}.",
+            f"{param.name} needs {param.help[0].lower()}{param.help[1:]}.",
             _usage(command),
         )
     match param.kind:
@@ -171,7 +171,7 @@ def _deadline(words: list[str], stops: frozenset[str]) -> tuple[str, list[str]]:
 def _count(param: Param, word: str, command: Command) -> int:
     if not (word.isascii() and word.isdigit() and int(word[:9]) > 0 and len(word) < 9):
         raise UsageError(
-            f"{param.name} takes a whole number from 1, not {shorten(word)!r}.",
+            f"Expected a whole number from 1, not {shorten(word)!r}.",
             _usage(command),
         )
     return int(word)
@@ -183,7 +183,7 @@ def _choice(param: Param, word: str, command: Command) -> str:
         return lowered
     guess = near(lowered, param.choices)
     raise UsageError(
-        f"{shorten(word)!r} is none of {', '.join(param.choices)}.",
+        f"{shorten(word)!r} is not one of {', '.join(param.choices)}.",
         f"Did you mean {guess}?" if guess else _usage(command),
     )
 
@@ -192,7 +192,7 @@ def _no_group(group: str, registry: Registry) -> UsageError:
     guess = near(group, registry.groups)
     if not group:
         return UsageError(
-            "There is no command in that line.",
+            "No command given.",
             text("Try ", Typed("model status"), " or ", Typed("model help")),
         )
     helps = joined([Typed(f"{known} help") for known in registry.groups], " or ")
@@ -209,13 +209,14 @@ def _no_command(group: str, word: str, registry: Registry) -> UsageError:
         if guess
         else text(Typed(f"{group} help"), " shows every form.")
     )
-    return UsageError(text(Typed(group), f" has no command {shorten(word)!r}."), hint)
+    return UsageError(text("Unknown command ", Typed(f"{group} {shorten(word)}"), "."), hint)
 
 
 def _unexpected(word: str, command: Command) -> UsageError:
-    return UsageError(
-        text(f"{shorten(word)!r} is more than ", command.typed, " takes."), _usage(command)
-    )
+    said = text(f"Unexpected {shorten(word)!r} in ", command.typed, ".")
+    if not command.params:
+        said = text(command.typed, " takes no arguments.")
+    return UsageError(said, _usage(command))
 
 
 def _usage(command: Command) -> Text:

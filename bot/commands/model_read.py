@@ -80,7 +80,7 @@ async def list_models(ctx: Context, args: Args) -> Card:
         if wanted not in providers:
             guess = near(wanted, providers)
             raise UsageError(
-                f"There is no provider {wanted!r}.",
+                f"Unknown provider {wanted!r}.",
                 f"Did you mean {guess}?" if guess else f"Providers: {', '.join(providers)}.",
             )
     rows = [_row(ctx, picture, ref) for ref in _configured(ctx, picture.view)]
@@ -103,7 +103,7 @@ async def take_back(ctx: Context, args: Args) -> Card:
     try:
         changes = await ctx.ports.journal.changes(ctx.ports.store.location, HISTORY)
     except StorageError as error:
-        raise StorageError(f"History cannot be read: {error.message}", error.step) from error
+        raise StorageError(f"No history: {error.message}", error.step) from error
     chosen = to_undo(changes, ctx.action.change_id)
     priced = isinstance(chosen.new, str) or isinstance(chosen.old, str)
     headline = "Primary" if priced and chosen.action != "preset" else "Undone"

@@ -106,7 +106,7 @@ async def strategy(ctx: Context, args: Args) -> Card:
 
     def notes(present: Present) -> tuple[Text, ...]:
         _, *chain = models(present.view)
-        words = " → ".join(str(named.ref) for named in chain) or "none, nothing else is asked"
+        words = " → ".join(str(named.ref) for named in chain) or "none"
         return (text("Fallbacks: ", Code(words)), *_successor_notes(models(present.view), ctx))
 
     return await change(
@@ -141,7 +141,7 @@ async def preset(ctx: Context, args: Args) -> Card:
         ref = resolve(word, present.view, ctx.catalog).ref
         had = present.view.aliases.get(str(ref))
         if had and had.lower() != name:
-            return (text(f"A model has one name in this file, so it is no longer called {had}."),)
+            return (text(f"A model has one preset in this file, so {had} was replaced."),)
         return ()
 
     def warn(picture: Picture) -> list[Caution]:
@@ -167,9 +167,9 @@ async def _remove(ctx: Context, name: str, args: Args) -> Card:
         if not edits:
             shipped = ctx.catalog.presets.get(name)
             raise NothingToDoError(
-                f"{name} comes with Changeover and is not in the file."
+                f"{name} is built in, not in the file."
                 if shipped
-                else f"No model is called {name}.",
+                else f"There is no preset {name}.",
                 text(Command(f"model preset {name} MODEL", form=True), " points it elsewhere."),
             )
         return Plan(edits, str(before), None)
@@ -178,7 +178,9 @@ async def _remove(ctx: Context, name: str, args: Args) -> Card:
         shipped = ctx.catalog.presets.get(name)
         if shipped is None:
             return ()
-        return (text(f"{name} means ", Code(str(ctx.catalog.current(shipped.model))), " again."),)
+        return (
+            text(f"{name} points to ", Code(str(ctx.catalog.current(shipped.model))), " again."),
+        )
 
     return await change(
         ctx,
@@ -202,7 +204,7 @@ def resolve_all(words: tuple[str, ...], view: ConfigView, ctx: Context) -> list[
     refs = [resolve(word, view, ctx.catalog).ref for word in words]
     twice = next((ref for ref in refs if refs.count(ref) > 1), None)
     if twice is not None:
-        raise UsageError(f"{twice} stands there twice.", "Name every model once.")
+        raise UsageError(f"{twice} is listed twice.", "List every model once.")
     return refs
 
 

@@ -35,20 +35,20 @@ async def carry_out_watched(ctx: Context, wish: Wish) -> tuple[Applied, Confirma
 
 
 async def _take_back(ctx: Context, applied: Applied, told: Confirmation) -> None:
-    ports, reason = ctx.ports, told.detail or "it gave no reason"
-    refused = f"OpenClaw refused the changed config: {reason.rstrip('.')}."
+    ports, reason = ctx.ports, told.detail or "no reason given"
+    refused = f"OpenClaw rejected the changed config: {reason.rstrip('.')}."
     try:
         changes = await ports.journal.changes(ports.store.location, HISTORY)
         made = next(change for change in changes if change.id == applied.change_id)
-        wish = Wish(SERVICE, "undo", "OpenClaw refused it", undo(made))
+        wish = Wish(SERVICE, "undo", "rejected by OpenClaw", undo(made))
         await carry_out(ports.store, ports.journal, wish, ctx.now)
     except (ChangeoverError, StopIteration) as error:
-        why = error.message if isinstance(error, ChangeoverError) else "history does not have it."
+        why = error.message if isinstance(error, ChangeoverError) else "it is not in history."
         raise ConfigRefusedError(
-            f"{refused} It could not be taken back: {why}",
+            f"{refused} It could not be reverted: {why}",
             text(Command("model undo"), ", then ", Command("model history")),
         ) from error
     raise ConfigRefusedError(
-        f"{refused} The change was taken back.",
+        f"{refused} The change was reverted.",
         text(Command("doctor", program=True), "; if it was invalid before, fix the file first."),
     )

@@ -48,7 +48,7 @@ async def _one(
     ctx: Context, outbox: Outbox, revert: Revert, change: Change, changes: Sequence[Change]
 ) -> None:
     journal, place = ctx.ports.journal, ctx.ports.store.location
-    reason = f"the time of change {change.id} is up"
+    reason = f"timed switch (change {change.id}) ended"
     # A process that died after the switch back has left that, and nothing else, undone.
     gone_back = next((c for c in changes if c.reverts == change.id and c.action == "revert"), None)
     change_id = gone_back.id if gone_back else None

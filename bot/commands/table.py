@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 READ, CHANGE = Permission.READ, Permission.CHANGE
 
-_REASON = Param("reason", Kind.TEXT, "Why, for the channel and history", keyword=True)
-_AGENT = Param("agent", Kind.NAME, "The agent whose own model it is", keyword=True)
+_REASON = Param("reason", Kind.TEXT, "A reason for the channel and history", keyword=True)
+_AGENT = Param("agent", Kind.NAME, "The agent to switch (default: the default model)", keyword=True)
 _FOR = Param(
     "for",
     Kind.DEADLINE,
-    "How long, then it goes back: 30m, 2h, 1d or until 18:00",
+    "A duration: 30m, 2h, 1d or until 18:00; reverts afterwards",
     keyword=True,
     also=("until",),
 )
@@ -51,7 +51,7 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
         Command(
             "model",
             "status",
-            "Show primary, chain, prices, last change and what is wrong",
+            "Show primary, chain, prices, last change and problems",
             READ,
             late("model_read", "status"),
             (_AGENT,),
@@ -72,7 +72,7 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
         Command(
             "model",
             "fallback",
-            "Put the preset fallback chain in place",
+            "Set the preset fallback chain",
             CHANGE,
             late("model_switch", "fallback"),
             (_REASON,),
@@ -104,12 +104,12 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
         Command(
             "model",
             "preset",
-            "Name a model, or take a name away with remove",
+            "Set a preset for a model, or remove it",
             CHANGE,
             late("model_switch", "preset"),
             (
-                Param("name", Kind.NAME, "The name", required=True),
-                Param("model", Kind.MODEL, "The model it names, or remove", required=True),
+                Param("name", Kind.NAME, "The preset name", required=True),
+                Param("model", Kind.MODEL, "The model, or remove", required=True),
                 _REASON,
             ),
             Danger.CHANGES,
@@ -121,7 +121,7 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
         Command(
             "model",
             "undo",
-            "Take the last change back",
+            "Undo the last change",
             CHANGE,
             late("model_read", "take_back"),
             (_REASON,),
@@ -134,7 +134,7 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
             "Show who changed what, when and why",
             READ,
             late("model_read", "history"),
-            (Param("amount", Kind.COUNT, "How many changes"),),
+            (Param("amount", Kind.COUNT, "The number of changes"),),
             examples=("/model history 20",),
         ),
         _help("model"),
@@ -161,7 +161,7 @@ def _help(group: str) -> Command:
     return Command(
         group,
         "help",
-        f"Show every form of /{group}",
+        f"Show all forms of /{group}",
         READ,
         handler,
         (Param("name", Kind.NAME, "Only this command's form"),),
@@ -174,7 +174,7 @@ _FALLBACK = (
     Command(
         "fallback",
         "status",
-        "Show the chain as it is really walked, cool-downs, incidents and the mute",
+        "Show the effective chain, cool-downs, incidents and mute",
         READ,
         late("fallback_watch", "status"),
         default=True,
@@ -183,10 +183,10 @@ _FALLBACK = (
     Command(
         "fallback",
         "test",
-        "Ask every hop for real, all at once, with one token each",
+        "Send one real, one-token request to every hop, in parallel",
         CHANGE,
         late("fallback_watch", "test"),
-        (Param("models", Kind.MODELS, "Models to ask instead of the chain"),),
+        (Param("models", Kind.MODELS, "Models to test instead of the chain"),),
         Danger.COSTS,
         examples=("/fallback test", "/fallback test cheap local"),
     ),
@@ -218,7 +218,7 @@ _FALLBACK = (
         late("fallback_edit", "add"),
         (
             _model_param("The model to add"),
-            Param("at", Kind.COUNT, "Its place among the fallbacks, from 1", keyword=True),
+            Param("at", Kind.COUNT, "Position among the fallbacks, from 1", keyword=True),
             _REASON,
         ),
         Danger.CHANGES,
@@ -227,17 +227,17 @@ _FALLBACK = (
     Command(
         "fallback",
         "remove",
-        "Take a fallback out of the chain",
+        "Remove a fallback from the chain",
         CHANGE,
         late("fallback_edit", "remove"),
-        (_model_param("The fallback to take out"), _REASON),
+        (_model_param("The fallback to remove"), _REASON),
         Danger.CHANGES,
         examples=("/fallback remove ollama/llama3.3",),
     ),
     Command(
         "fallback",
         "off",
-        "Empty the chain",
+        "Remove all fallbacks",
         CHANGE,
         late("fallback_edit", "off"),
         (_REASON,),
@@ -247,26 +247,26 @@ _FALLBACK = (
     Command(
         "fallback",
         "events",
-        "Show what fell back, when, why and to whom",
+        "Show fallback events: when, why and to which model",
         READ,
         late("fallback_watch", "events"),
-        (Param("duration", Kind.DEADLINE, "How far back, 24 hours unless told"),),
+        (Param("duration", Kind.DEADLINE, "A duration (default: 24 hours)"),),
         examples=("/fallback events 2h",),
     ),
     Command(
         "fallback",
         "mute",
-        "Send no alerts for a while",
+        "Mute alerts",
         CHANGE,
         late("fallback_watch", "mute"),
-        (Param("duration", Kind.DEADLINE, "How long: 30m, 2h or until 18:00", required=True),),
+        (Param("duration", Kind.DEADLINE, "A duration: 30m, 2h or until 18:00", required=True),),
         Danger.CHANGES,
         examples=("/fallback mute 1h",),
     ),
     Command(
         "fallback",
         "unmute",
-        "Send alerts again",
+        "Unmute alerts",
         CHANGE,
         late("fallback_watch", "unmute"),
         danger=Danger.CHANGES,

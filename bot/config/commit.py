@@ -219,8 +219,8 @@ def _check_included(document: Document, edits: Sequence[Edit]) -> None:
     for edit in edits:
         if isinstance(edit, SetValue) and not same(get(resolved, edit.path), edit.value):
             raise ConfigUneditableError(
-                f"{dotted(edit.path)} is put together from this file and an $include, so the "
-                "edit would not give what you want.",
+                f"{dotted(edit.path)} combines this file and an $include, so the "
+                "edit would not have the intended result.",
                 f"Edit the included file: {', '.join(document.included)}.",
             )
 

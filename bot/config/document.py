@@ -16,7 +16,7 @@ MAX_DEPTH = 200
 
 _INCLUDE = "$include"
 _NEAR = re.compile(r"near (\d+)")
-_AGAIN = "Mend that line, or put a backup of the file back, and try again."
+_AGAIN = "Fix that line or restore a backup of the file, then try again."
 
 
 def load(raw: bytes, name: str = "The config") -> Json:
@@ -39,8 +39,8 @@ def load(raw: bytes, name: str = "The config") -> Json:
         ) from None
     if not isinstance(parsed, dict):
         raise ConfigShapeError(
-            f"{name} is {kind(parsed)}, but it has to be an object.",
-            "Put the settings between { and }, or put a backup of the file back.",
+            f"{name} is {kind(parsed)}, but must be an object.",
+            "Put the settings between { and }, or restore a backup of the file.",
         )
     return parsed
 
@@ -53,13 +53,13 @@ def decode(raw: bytes, name: str = "The config") -> str:
     """
     if not raw.strip():
         raise ConfigSyntaxError(
-            f"{name} is empty.", "Write {} into it, or put a backup of the file back."
+            f"{name} is empty.", "Write {} into it, or restore a backup of the file."
         )
     if (nul := raw.find(b"\0")) >= 0:
         line = raw.count(b"\n", 0, nul) + 1
         raise ConfigSyntaxError(
-            f"{name} holds a NUL byte in line {line}: it is no text, or not UTF-8.",
-            "Save it as UTF-8, or put a backup of the file back.",
+            f"{name} has a NUL byte in line {line}: it is not UTF-8 text.",
+            "Save it as UTF-8, or restore a backup of the file.",
         )
     try:
         return raw.decode("utf-8")
@@ -69,7 +69,7 @@ def decode(raw: bytes, name: str = "The config") -> str:
         raise ConfigSyntaxError(
             f"{name} is not UTF-8 text: byte 0x{raw[error.start]:02x}"
             f" at line {line}, column {column}.",
-            "Save it as UTF-8, or put a backup of the file back.",
+            "Save it as UTF-8, or restore a backup of the file.",
         ) from None
 
 
@@ -84,24 +84,24 @@ def _where(text: str, error: Exception) -> str:
 def _why(error: Exception) -> str:
     said = str(error.args[0]) if error.args else ""
     if "No JSON data" in said:
-        return "there is nothing in it but comments or blanks"
+        return "it has only comments and whitespace"
     for sign, words in (
-        ("Unclosed b'string'", "a string is not closed"),
-        ("Unclosed b'comment'", "a comment is not closed"),
-        ("NumericLiteral", "that is not a number that can be read"),
-        ("Extra data", "something follows the closing bracket"),
-        ("comma' or", "a comma or a closing bracket is missing before it"),
-        ("Stray", "there is one comma too many"),
-        ("colon", "a colon is missing"),
-        ("IdentifierStart", "a key belongs there"),
-        ("JSON5Value", "a value belongs there"),
-        ("escape", "that escape is unknown"),
-        ("hexadecimal", "that escape is not whole"),
-        ("Unclosed", "a bracket is not closed"),
+        ("Unclosed b'string'", "unclosed string"),
+        ("Unclosed b'comment'", "unclosed comment"),
+        ("NumericLiteral", "invalid number"),
+        ("Extra data", "unexpected text after the closing bracket"),
+        ("comma' or", "missing comma or closing bracket"),
+        ("Stray", "unexpected comma"),
+        ("colon", "missing colon"),
+        ("IdentifierStart", "expected a key"),
+        ("JSON5Value", "expected a value"),
+        ("escape", "unknown escape sequence"),
+        ("hexadecimal", "incomplete escape sequence"),
+        ("Unclosed", "unclosed bracket"),
     ):
         if sign in said:
             return words
-    return "the text cannot be read"
+    return "unreadable text"
 
 
 def include_names(value: Json) -> tuple[str, ...]:

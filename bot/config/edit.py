@@ -118,6 +118,6 @@ def _prove(edited: bytes, wanted: Json) -> None:
 
 def _unproved() -> ConfigUneditableError:
     return ConfigUneditableError(
-        "The edit could not be proved to change this and nothing else, so the file is as it was.",
+        "The edit could not be proved to change only this value; the file was not changed.",
         "Make the change in the file by hand.",
     )

@@ -14,7 +14,7 @@ from bot.config.edit import Edit, Remove, SetValue, get, restore
 from bot.config.values import dotted, same
 from bot.errors import MovedOnError, NothingToDoError
 from bot.ports import ABSENT, Absent, Change, Json, Path, Touched
-from bot.spans import Command, text
+from bot.spans import Command
 
 # Where our own gateway stands first in the file, what it asks first is the list's first.
 _BEHIND: Path = ("fallbacks", 0)
@@ -85,16 +85,13 @@ def to_undo(changes: Sequence[Change], change_id: int | None) -> Change:
     if change_id is not None:
         ours = [change for change in ours if change.id == change_id]
     if not ours:
-        raise NothingToDoError(
-            "There is no change of this config to undo.",
-            text(Command("model history"), " shows what happened."),
-        )
+        raise NothingToDoError("No change of this config to undo.", Command("model history"))
     chosen = ours[0]
     taken_back = next((c for c in changes if c.reverts == chosen.id), None)
     if taken_back is not None and change_id is not None:
         raise MovedOnError(
-            f"That change was taken back already by {taken_back.actor_name}.",
-            text(Command("model status"), " shows what stands now."),
+            f"{taken_back.actor_name} already undid that change.",
+            Command("model status"),
         )
     return chosen
 
@@ -106,8 +103,8 @@ def undo(change: Change) -> Planner:
         moved = [t for t in change.touched if not _stands(present, t)]
         if moved:
             raise MovedOnError(
-                f"{dotted(moved[0].path)} has been changed since, so undo would undo that too.",
-                text(Command("model history"), " shows by whom."),
+                f"{dotted(moved[0].path)} was changed since; undo would revert that too.",
+                Command("model history"),
             )
         edits = _take_back(present, change.touched)
         return Plan(edits, change.new, change.old, reverts=change.id)
@@ -127,9 +124,7 @@ def go_back(change: Change, changes: Sequence[Change]) -> Planner:
         choice = get(present.parsed, model) if model else ABSENT
         now = next((c.primary for c in present.view.choices if c.path == model), None)
         if model is None or standing is None or standing.id != change.id or now != change.new:
-            raise MovedOnError(
-                "The primary was changed since.", text(Command("model history"), " shows by whom.")
-            )
+            raise MovedOnError("The primary was changed since.", Command("model history"))
         back = [t for t in change.touched if _stands(present, t)]
         edits = _take_back(present, back)
         if isinstance(choice, dict) and model in {t.path for t in change.touched} - {

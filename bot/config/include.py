@@ -33,8 +33,8 @@ def resolve_includes(document: Document) -> Json:
 def _resolve(value: Json, document: Document, depth: int) -> Json:
     if depth > _DEEPEST:
         raise ConfigUnreadableError(
-            "The config's $include files include each other without end.",
-            "Break the circle in the config files.",
+            "The config's $include files include each other in a loop.",
+            "Remove one of the $include lines that form the loop.",
         )
     if isinstance(value, list):
         return [_resolve(item, document, depth) for item in value]
@@ -55,7 +55,7 @@ def _load(document: Document, name: str) -> Json:
     if raw is None:
         raise ConfigUnreadableError(
             f"The config includes {name}, which cannot be read.",
-            f"Put {name} back or take the $include out of the config.",
+            f"Restore {name} or remove the $include from the config.",
         )
     return load(raw, name)
 

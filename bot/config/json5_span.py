@@ -201,6 +201,6 @@ def gap_start(container: Container, index: int) -> int:
 def _lost(text: str, at: int) -> ConfigUneditableError:
     line, column = position(text, at)
     return ConfigUneditableError(
-        f"The config cannot be followed at line {line}, column {column}, so it is not edited.",
-        f"Write line {line} in a plainer way and try again.",
+        f"The config cannot be edited safely at line {line}, column {column}; nothing was changed.",
+        f"Simplify line {line} and try again.",
     )

@@ -72,9 +72,9 @@ def _index_of(text: str, container: Container, path: Path, depth: int) -> int | 
     if len(found) > 1:
         lines = [str(line_of(text, container.items[index].start)) for index in found[:5]]
         raise ConfigUneditableError(
-            f"{dotted(path[: depth + 1])} stands {len(found)} times in the config"
-            f" (lines {', '.join(lines)}), so it is not clear which one counts.",
-            "Leave one of them in the file and try again.",
+            f"{dotted(path[: depth + 1])} appears {len(found)} times in the config"
+            f" (lines {', '.join(lines)}), so it is unclear which applies.",
+            "Keep one of them in the file and try again.",
         )
     return found[0] if found else None
 
@@ -99,8 +99,8 @@ def refuse_included(root: Json, path: Path) -> None:
         return
     named = " or ".join(shorten(name) for name in files) or "another file"
     raise ConfigUneditableError(
-        f"{dotted(path)} is not in this file; {dotted(including)} takes settings from {named}"
-        " by $include, and it may stand there.",
+        f"{dotted(path)} is not in this file; {dotted(including)} includes settings"
+        f" from {named}, which may hold it.",
         f"Edit {named} by hand, or write {dotted(path)} into this file first.",
     )
 

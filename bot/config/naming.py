@@ -140,7 +140,7 @@ def check_preset_name(name: str, taken: Iterable[str]) -> str:
     word = name.strip().lower()
     if not _PRESET_NAME.fullmatch(word):
         raise UsageError(
-            f"{shorten(name)!r} cannot name a preset.",
+            f"{shorten(name)!r} is not a valid preset name.",
             text(
                 "Use up to 32 of a-z, 0-9, dot, dash and underscore: ",
                 Command("model preset nightly cheap"),
@@ -148,7 +148,7 @@ def check_preset_name(name: str, taken: Iterable[str]) -> str:
         )
     if word in taken:
         raise UsageError(
-            text(f"{word} is a word of the command ", Command("model"), " already."),
+            text(f"{word} is reserved: ", Command("model"), " uses that word."),
             text("Choose another name: ", Command(f"model preset my-{word} {word}")),
         )
     return word
@@ -189,14 +189,14 @@ def _unknown(word: str, view: ConfigView, catalog: Catalog) -> UnknownModelError
     guess = tails.get(word.lower()) or near(word, pool)
     parsed = ModelRef.parse(word)
     hint = f"Did you mean {guess}? " if guess else ""
-    listed = text(hint, Command("model list"), " shows what there is.")
+    listed = text(hint, "Use an alias, a preset or provider/model: ", Command("model list"))
     if parsed is not None:
         providers = sorted({*catalog.providers, *view.providers})
         return UnknownModelError(
-            f"There is no provider {shorten(parsed.provider)!r}.",
-            f"{hint}Providers are {', '.join(providers)}.",
+            f"Unknown provider {shorten(parsed.provider)!r}.",
+            f"{hint}Known providers: {', '.join(providers)}.",
         )
     return UnknownModelError(
-        f"{shorten(word)!r} is no alias, preset or provider/model.",
+        f"Unknown model {shorten(word)!r}.",
         listed,
     )

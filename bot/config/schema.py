@@ -229,10 +229,10 @@ def _shape_error(error: ValidationError) -> ConfigShapeError:
     steps = [str(step) for step in first["loc"] if step not in ("str", "_Model")]
     place = ".".join(steps) or "the file"
     kind = type(first.get("input")).__name__
-    found = {"dict": "an object", "list": "a list", "str": "a text", "bool": "true or false"}
+    found = {"dict": "an object", "list": "a list", "str": "a string", "bool": "true or false"}
     what = found.get(kind, "nothing" if kind == "NoneType" else "a number")
     return ConfigShapeError(
-        f"{place} holds {what}, which does not belong there.",
+        f"{place} must not be {what}.",
         text(
             "Fix it in the file, then run ",
             Command("doctor", program=True),

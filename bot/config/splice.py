@@ -78,7 +78,7 @@ def plan_splice(text: str, root: Json, edit: Edit) -> Splice:
 def _remove(text: str, place: Place, edit: Remove) -> Splice:
     if not edit.path:
         raise ConfigUneditableError(
-            "The whole config cannot be taken away.", "Name the part that should go."
+            "The whole config cannot be removed.", "Name the part to remove."
         )
     if not edit.own:
         refuse_lost_variables(text, place.start, edit.path, place.value)

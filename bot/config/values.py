@@ -137,12 +137,12 @@ def shape_error(path: Path, at: int, value: Json | Absent, line: int = 0) -> Con
     step = path[at]
     if isinstance(step, int) and isinstance(value, list):
         return ConfigShapeError(
-            f"{dotted(path[:at])}{where} has {len(value)} entries; there is no number {step}.",
-            "Look at the file and ask for an entry that is there.",
+            f"{dotted(path[:at])}{where} has {len(value)} entries; entry {step} does not exist.",
+            "Use an entry that exists in the file.",
         )
     wanted = "an object" if isinstance(step, str) else "a list"
     return ConfigShapeError(
-        f"{dotted(path[:at])}{where} is {kind(value)}, but {dotted(path)} needs {wanted} there.",
+        f"{dotted(path[:at])}{where} is {kind(value)}, but {dotted(path)} needs {wanted}.",
         f"Write {'{}' if isinstance(step, str) else '[]'} in its place and try again.",
     )
 

@@ -16,9 +16,7 @@ from bot.ports import Budget
 from bot.spans import Command, text
 
 MOST_USD = Decimal(1_000_000_000)
-_HINT = text(
-    "Write it like ", Command("cost budget 50 per day"), ", or ", Command("cost budget off")
-)
+_HINT = text("For example: ", Command("cost budget 50 per day"))
 _AMOUNT = re.compile(r"(?:usd|us\$|\$)?\s*([+-]?[\d.,_']+)\s*(?:usd|\$)?", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"\d+,\d{1,2}")
 _THOUSANDS = re.compile(r"\d{1,3}(?:[,_']\d{3})+(?:\.\d+)?")
@@ -90,10 +88,10 @@ def parse_amount(words: str) -> int:
     except InvalidOperation:
         raise UsageError(f"{shorten(words)!r} is not an amount of USD.", _HINT) from None
     if amount <= 0:
-        raise UsageError("A budget has to be more than $0.", _HINT)
+        raise UsageError("A budget must be more than $0.", _HINT)
     if amount > MOST_USD:
-        raise UsageError(f"{shorten(words)!r} is more than any budget can be.", _HINT)
+        raise UsageError(f"{shorten(words)!r} is too large.", _HINT)
     nano = int(amount * NANO)
     if not nano:
-        raise UsageError("A budget has to be more than $0.", _HINT)
+        raise UsageError("A budget must be more than $0.", _HINT)
     return nano

@@ -170,7 +170,7 @@ def _key(chart: SpendChart) -> list[str]:
             f'<rect x="{_KEY_X}" y="{y}" width="24" height="24" rx="3" fill="{fill}"/>',
             _text(_KEY_X + 12, y + 17, _letter(number), 13, ink=ink, anchor="middle", weight=600),
             _text(_KEY_X + 36, y + 11, _fitted(series.name), 14),
-            _text(_KEY_X + 36, y + 29, f"{_exact(series.total)} · {share} %", 14, weight=600),
+            _text(_KEY_X + 36, y + 29, f"{_exact(series.total)} · {share}%", 14, weight=600),
         ]
     return parts
 

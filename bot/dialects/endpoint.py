@@ -85,7 +85,7 @@ def auth_headers(provider: Provider, dialect: Dialect, key: Secret | None) -> di
     if not _KEY.fullmatch(value):
         source = provider.key_env or f"models.providers.{provider.id}.apiKey"
         raise SettingsError(
-            f"{source} has characters that no key has.", "Copy the key again, without quotes."
+            f"{source} contains invalid characters.", "Copy the key again, without quotes."
         )
     if scheme is AuthScheme.BEARER:
         headers["authorization"] = f"Bearer {value}"
@@ -111,8 +111,8 @@ def _parse_base(provider: Provider, base_override: str | None) -> _Base:
     ):
         raise SettingsError(
             f"{_source(provider, base_override)} is {_shown(given)}, "
-            "which is no http(s) address with a host.",
-            "Write it like http://127.0.0.1:8080 or https://host/v1.",
+            "which is not an http(s) URL with a host.",
+            "For example: http://127.0.0.1:8080 or https://host/v1",
         )
     query = f"?{parts.query}" if parts.query else ""
     return _Base(f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/"), query)

@@ -134,23 +134,23 @@ def staying_lines(staying: Mapping[str, int]) -> list[Text]:
 def test_card(words: TestWords, data: dict[str, Any]) -> Card:
     """Show each hop's verdict and the chain's."""
     good = sum(row.verdict.verdict == "ok" for row in words.rows)
-    what = "models" if words.named else "hops"
+    of = f"of {counted(len(words.rows), 'model' if words.named else 'hop')} answered"
     if words.chain_ok:
         title = text(
             Strong("Chain OK" if not words.named else "All answered"),
-            f": {good} of {len(words.rows)} {what} answered",
+            f": {good} {of}",
         )
         tone = Tone.GOOD
     elif words.would_serve:
         title = text(
             Strong("Chain degraded" if not words.named else "Some failed"),
-            f": {good} of {len(words.rows)} {what} answered",
+            f": {good} {of}",
         )
         tone = Tone.WARNING
     else:
         title = text(
             Strong("Chain down" if not words.named else "All failed"),
-            f": none of {len(words.rows)} {what} answered",
+            f": none {of}",
         )
         tone = Tone.BAD
     serves = words.would_serve

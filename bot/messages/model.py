@@ -241,9 +241,10 @@ def unchanged_card(words: ChangeWords, data: dict[str, Any]) -> Card:
 
 def _price_line(old: Price | None, new: Price | None) -> Text:
     difference = change_in_price(old, new)
-    tail = f" ({difference})" if difference else ""
     if old is None and new is None:
         return text("Price: unknown before and after.")
+    free = (old and old.free) or (new and new.free)
+    tail = f" ({difference})" if difference and not free else ""
     return text(f"Price: {per_million(old)} → {per_million(new)}{tail}.")
 
 

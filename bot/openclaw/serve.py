@@ -92,18 +92,22 @@ def provider_entry(door: Door) -> dict[str, Any]:
 
 
 def serve_card(view: ConfigView, door: Door, diff: str, *, place: str, made: bool) -> Card:
-    """Show the edit, or say that it was made, with what it needs and how it is taken back."""
+    """Show the edit, or say that it was made, with what it needs and how to undo it."""
     changes = bool(diff)
-    title = "OpenClaw asks our gateway now" if made else "This would point OpenClaw at our gateway"
+    title = (
+        "OpenClaw now uses the Changeover gateway"
+        if made
+        else "Preview: OpenClaw would use the Changeover gateway"
+    )
     if not changes:
-        title = "OpenClaw asks our gateway already"
+        title = "OpenClaw already uses the Changeover gateway"
     warnings = []
     if door.token and changes:
         warnings.append(
             Caution(
                 "token_in_openclaw",
-                "OpenClaw has to know GATEWAY_TOKEN too: without it the whole config is invalid.",
-                "Put GATEWAY_TOKEN into OpenClaw's environment (its .env) before.",
+                "OpenClaw needs GATEWAY_TOKEN too: without it its config is invalid.",
+                "Set GATEWAY_TOKEN in OpenClaw's environment (its .env) first.",
             )
         )
     own = [id_ for id_, choice in view.agents.items() if choice.primary]
@@ -111,7 +115,7 @@ def serve_card(view: ConfigView, door: Door, diff: str, *, place: str, made: boo
         warnings.append(
             Caution(
                 "agent_models",
-                f"With models of their own, these agents go on asking providers: {', '.join(own)}.",
+                f"Agents with their own model still bypass the gateway: {', '.join(own)}.",
                 Command(f"model use {SERVED} agent {own[0]}"),
             )
         )
@@ -145,4 +149,4 @@ def _next(place: str, *, made: bool, changes: bool) -> tuple[Any, ...]:
     if not changes:
         return text(place)
     undo, make = Command("model undo"), Command("init --openclaw --yes", program=True)
-    return text(place, " · ", "take it back: " if made else "make it so: ", undo if made else make)
+    return text(place, " · ", "undo: " if made else "apply: ", undo if made else make)

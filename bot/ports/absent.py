@@ -63,7 +63,7 @@ class NoBudgets:
     async def set_budget(self, budget: Budget | None) -> Budget | None:
         """Refuse, since nothing would watch it."""
         raise StorageError(
-            "A budget needs the database, and this process has none.",
+            "A budget needs a database; this process has none.",
             Command("doctor", program=True),
         )
 

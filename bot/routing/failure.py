@@ -97,9 +97,9 @@ def classify(
     meant = page_meaning(status) if page else meaning_of(asked, status, error, text)
     if answer_state(dialect, parsed) is AnswerState.GOOD:
         # Answers are never stored, whatever the status they come with.
-        text = "with an answer"
+        text = "with a response body"
     said = error.message or (page_title(text) or "a web page" if page else text)
-    detail = f"HTTP {status}: {said}" if said.strip() else f"HTTP {status}, without a word"
+    detail = f"HTTP {status}: {said}" if said.strip() else f"HTTP {status}, no message"
     if meant.reason is None:
         return _not_failed(meant, _clean(detail, secrets))
     retry_same = header(headers, "x-should-retry").lower() != "false"
@@ -124,14 +124,14 @@ def classify_stream(
         return OK
     said = "the stream ended without any content"
     if ending is Ending.CUT:
-        said = "the stream broke off before its end"
+        said = "the stream was cut off"
     if event is not None and event.detail:
         said = event.detail
     return _failed(FailureReason.BAD_RESPONSE, said, secrets)
 
 
 def route_missing(status: int, headers: Mapping[str, str], body: bytes, model: str) -> bool:
-    """Decide whether the address is not there at all, as opposed to the model."""
+    """Return whether the address itself is missing, as opposed to the model."""
     if status in (405, 501):
         return True
     if status != 404:
@@ -162,11 +162,11 @@ def _answered(
         try:
             parsed = load_json(body)
         except ValueError:
-            said = "a 200 with a body that is not JSON"
+            said = "HTTP 200 with a non-JSON body"
             if not body.strip():
-                said = "a 200 with an empty body"
+                said = "HTTP 200 with an empty body"
             elif is_page(header(headers, "content-type"), body):
-                said = "a 200 with a web page instead of JSON"
+                said = "HTTP 200 with a web page instead of JSON"
             return _failed(FailureReason.BAD_RESPONSE, said, secrets)
     if isinstance(parsed, list) and parsed:
         parsed = parsed[0]
@@ -178,9 +178,9 @@ def _answered(
         case AnswerState.ERROR:
             return _error_inside(provider_id, parsed, secrets)
         case AnswerState.EMPTY:
-            return _failed(FailureReason.BAD_RESPONSE, "an answer without any content", secrets)
+            return _failed(FailureReason.BAD_RESPONSE, "an empty answer", secrets)
         case _:
-            said = "a 200 whose JSON is no chat answer"
+            said = "HTTP 200 with JSON that is not a chat response"
             return _failed(FailureReason.BAD_RESPONSE, said, secrets)
 
 
@@ -191,7 +191,7 @@ def _error_inside(provider_id: str, body: Json, secrets: Iterable[Secret | str])
         choices = (table(choice) for choice in rows(table(body).get("choices")))
         error = next((read_error(c) for c in choices if c.get("error")), error)
     number = error.number or next((_NUMBERS[n] for n in error.names if n in _NUMBERS), None)
-    said = f"an error inside a 200: {error.message or words(body) or 'without a word'}"
+    said = f"HTTP 200 with an error: {error.message or words(body) or 'no message'}"
     lack = names_lack(error)
     if lack is not None:
         return _not_failed(Meant(unfit=True, lack=lack), _clean(said, secrets))

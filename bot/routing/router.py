@@ -19,7 +19,7 @@ from bot.routing.signals import Lack
 AUTO = frozenset({"", "auto", "changeover", "changeover/auto"})
 """Model names that mean the current primary."""
 
-OTHER_FORMAT = "speaks another dialect"
+OTHER_FORMAT = "does not accept this request format"
 
 
 class Fate(StrEnum):
@@ -76,7 +76,7 @@ def lane_of(
     hops = hops[:1] if alone else hops
     speaking = [hop for hop in hops if _speaks(hop, dialect)]
     skipped = [
-        (hop, OTHER_FORMAT if hop.provider.endpoints else "its api is not known here")
+        (hop, OTHER_FORMAT if hop.provider.endpoints else "unsupported API")
         for hop in hops
         if hop.provider and hop not in speaking
     ]

@@ -113,7 +113,10 @@ async def test_another_process_takes_over_in_time_and_doubles_nothing(
         await until(lambda: [len(said) for said in channels()] == [2, 2], TAKEN_OVER_WITHIN_S)
         assert {leader()} == set(running)
         for said in channels():
-            assert ["refuses the key" in said[0], "is out of credit" in said[1]] == [True, True]
+            assert ["rejected the API key" in said[0], "is out of credit" in said[1]] == [
+                True,
+                True,
+            ]
     finally:
         await database.close()
         for process in running.values():

@@ -219,7 +219,7 @@ async def test_yuan_are_not_counted(server: Server) -> None:
     server.serve("/user/balance", {"balance_infos": [{"currency": "CNY", "total_balance": "1"}]})
     answer = await read("deepseek", server)
     assert answer.meter is None
-    assert answer.trouble == "It bills in CNY, and only USD is counted."
+    assert answer.trouble == "It bills in CNY, but only USD is supported."
 
 
 # --- trouble --------------------------------------------------------------------------------------
@@ -235,7 +235,12 @@ PATHS = {
 @pytest.mark.parametrize("provider", PATHS)
 @pytest.mark.parametrize(
     ("status", "said"),
-    [(401, "refused the key"), (403, "refused the key"), (429, "too often"), (500, "answered 500")],
+    [
+        (401, "rejected the API key"),
+        (403, "rejected the API key"),
+        (429, "ate limited"),
+        (500, "returned HTTP 500"),
+    ],
 )
 async def test_a_refusal_is_told_in_words(
     server: Server, provider: str, status: int, said: str
@@ -272,23 +277,23 @@ async def test_rubbish_is_no_bill(server: Server, provider: str, body: str) -> N
     ("provider", "body", "said"),
     [
         ("openai", {"data": [bucket(27, 1, currency="eur")]}, "bills in eur"),
-        ("openai", {"data": [bucket(27, "abc")]}, "'abc' for an amount"),
-        ("openai", {"data": [bucket(27, 1e30)]}, "for an amount"),
-        ("openai", {"data": [bucket(27, True)]}, "for an amount"),
-        ("openai", {"data": [{"start_time": -5, "results": [{}]}]}, "a day that is none"),
-        ("openai", {"data": [{"start_time": "x"}]}, "a day that is none"),
-        ("openai", {"data": [bucket(27, 1)], "has_more": True, "next_page": "p"}, "no end"),
-        ("anthropic", {"data": [], "has_more": True, "next_page": "p"}, "no end"),
+        ("openai", {"data": [bucket(27, "abc")]}, "'abc' as an amount"),
+        ("openai", {"data": [bucket(27, 1e30)]}, "as an amount"),
+        ("openai", {"data": [bucket(27, True)]}, "as an amount"),
+        ("openai", {"data": [{"start_time": -5, "results": [{}]}]}, "an invalid date"),
+        ("openai", {"data": [{"start_time": "x"}]}, "an invalid date"),
+        ("openai", {"data": [bucket(27, 1)], "has_more": True, "next_page": "p"}, "too many pages"),
+        ("anthropic", {"data": [], "has_more": True, "next_page": "p"}, "too many pages"),
         ("openai", {"data": [bucket(27, 1)], "has_more": True}, "only a part"),
         ("anthropic", {"data": [], "has_more": True, "next_page": None}, "only a part"),
-        ("anthropic", {"data": [{"starting_at": "soon"}]}, "a day that is none"),
+        ("anthropic", {"data": [{"starting_at": "soon"}]}, "an invalid date"),
         (
             "anthropic",
             {"data": [{"starting_at": "2026-02-27", "results": [{"currency": "EUR"}]}]},
             "bills in EUR",
         ),
         ("openrouter", {"data": [{"date": "2026-02-27"}]}, "None"),
-        ("deepseek", {"balance_infos": []}, "no named currency"),
+        ("deepseek", {"balance_infos": []}, "an unnamed currency"),
         ("deepseek", {"balance_infos": [{"currency": "USD", "total_balance": "NaN"}]}, "amount"),
     ],
 )
@@ -307,12 +312,12 @@ async def test_a_page_that_fails_later_counts_nothing(server: Server) -> None:
         web.Response(status=500) if "page" in request.query else web.json_response(first)
     )
     answer = await read("openai", server)
-    assert (answer.bills, answer.trouble) == ((), "It answered 500.")
+    assert (answer.bills, answer.trouble) == ((), "It returned HTTP 500.")
 
 
 async def test_a_server_that_is_not_there(server: Server) -> None:
     server.url = "http://127.0.0.1:9"
-    assert (await read("openai", server)).trouble == "It could not be reached."
+    assert (await read("openai", server)).trouble == "It is unreachable."
 
 
 async def test_a_server_that_does_not_answer(server: Server) -> None:
@@ -331,7 +336,7 @@ async def test_a_server_that_does_not_answer(server: Server) -> None:
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     account = Account("openai", url, Secret("k"), "OPENAI_ADMIN_KEY")
     slow = HttpxBills(account, read_openai, metered=False, timeout_s=0.05)
-    assert (await slow.read(START, END, NOW)).trouble == "It did not answer in time."
+    assert (await slow.read(START, END, NOW)).trouble == "It timed out."
     hang.set()
     await runner.cleanup()
 
@@ -344,12 +349,12 @@ async def test_an_answer_without_end_is_cut_off(server: Server) -> None:
 @pytest.mark.parametrize("base", ["nonsense", "ftp://x", "http://", "http://[::1"])
 async def test_a_base_that_is_no_address(server: Server, base: str) -> None:
     server.url = base
-    assert "no http(s) address" in (await read("openai", server)).trouble
+    assert "not an http(s) URL" in (await read("openai", server)).trouble
 
 
 async def test_a_key_that_no_header_can_carry(server: Server) -> None:
     answer = await read("openai", server, key="k-secret with spaces")
-    assert "OPENAI_ADMIN_KEY has characters that no key has." in answer.trouble
+    assert "OPENAI_ADMIN_KEY contains invalid characters." in answer.trouble
 
 
 def test_no_key_no_source() -> None:
@@ -374,7 +379,7 @@ async def test_the_doctor_tries_the_keys_that_are_for_bills(server: Server) -> N
     good, bad = await examine_bills(env, shipped(), NOW)
     assert (good.name, good.ok) == ("bill_openai", True)
     assert (bad.name, bad.ok, bad.level) == ("bill_anthropic", False, Level.WARNING)
-    assert "refused the key (401)" in bad.detail
+    assert "rejected the API key (401)" in bad.detail
     assert "ANTHROPIC_ADMIN_KEY" in bad.resolution
     assert len(server.asked) == 2
     assert await examine_bills({"OPENAI_API_KEY": "k"}, shipped(), NOW) == []

@@ -98,7 +98,7 @@ class Fake:
         """It is never too fast for memory."""
 
     def break_off(self) -> None:
-        self.chat.fail_post = ChatError("It cannot be reached.", "Check the network.")
+        self.chat.fail_post = ChatError("It is unreachable.", "Check the network.")
 
     def lose_the_answer(self) -> None:
         """Memory always answers."""

@@ -143,7 +143,7 @@ async def test_the_newest_chain_test_is_the_last(books: Books) -> None:
 
 
 async def test_a_providers_last_read_counts(books: Books) -> None:
-    await books.bills.note(BillRead("openai", NOW, "It answered 500.", "It is asked again."))
+    await books.bills.note(BillRead("openai", NOW, "It returned HTTP 500.", "It will be retried."))
     await books.bills.note(BillRead("anthropic", NOW))
     await books.bills.note(BillRead("openai", NOW + HOUR))
     assert list(await books.bills.reads()) == [

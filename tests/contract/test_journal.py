@@ -396,7 +396,7 @@ async def test_a_change_and_what_came_after_it(journal: Journal) -> None:
 
 
 async def test_refusals_are_taken(journal: Journal) -> None:
-    await journal.refused(NOW, ANA, "/model best \x00", "not on the list \ud83d")
+    await journal.refused(NOW, ANA, "/model best \x00", "you are not in \ud83d")
     assert list(await journal.changes(DOC, 9)) == []
 
 

@@ -23,7 +23,7 @@ from tests.fakes_files import REPO
 from tests.fakes_ledger import NOON, FakeLedger, attempt
 from tests.fakes_storage import FakeClock, FakeFallbackLog, FakeJournal
 
-AWAY = StorageError("The database is not there.", "Look for it.")
+AWAY = StorageError("The database does not exist.", "Look for it.")
 
 
 def event(number: int) -> FallbackEvent:
@@ -161,7 +161,7 @@ async def test_a_database_that_is_away_for_a_while(
     for number in range(2, 700):
         queue.put(attempt(number))
         queue.put_event(event(number))
-    await until(lambda: said(caplog, "wait in memory") > 0)
+    await until(lambda: said(caplog, "stay in memory") > 0)
     await asyncio.sleep(0.1)
     assert queue.waiting == 698 * 2
     ground.fail(None)
@@ -169,8 +169,8 @@ async def test_a_database_that_is_away_for_a_while(
     assert len(ground.ledger.kept) == 699
     assert len(await ground.log.events(NOON, 9999)) == 698
     await until(lambda: said(caplog, "is back, and") == 1)
-    assert said(caplog, "wait in memory") == 1
-    assert said(caplog, "The database is not there. Look for it.") == 1
+    assert said(caplog, "stay in memory") == 1
+    assert said(caplog, "The database does not exist. Look for it.") == 1
     assert said(caplog, "dropped") == 0
 
 
@@ -203,7 +203,7 @@ async def test_beyond_the_limit_the_newest_are_dropped_and_told(
     for number in range(15):
         queue.put(attempt(number))
     assert (queue.waiting, queue.dropped) == (10, 5)
-    assert said(caplog, "10 attempts wait already: more are dropped") == 1
+    assert said(caplog, "buffer full at 10 attempts: dropping the rest") == 1
     ground.fail(None)
     await until(lambda: queue.waiting == 0)
     assert [key for key, _ in ground.ledger.kept] == [f"req-{n}" for n in range(10)]

@@ -356,7 +356,7 @@ async def test_rubbish_in_a_database_is_counted(desk: Desk) -> None:
     watcher = desk.watcher()
     await desk.follow(watcher)
     assert watcher.health().lines_skipped == 3
-    desk.database("empty").write_bytes(b"this is no database at all" * 100)
+    desk.database("empty").write_bytes(b"this is not a database at all" * 100)
     await desk.follow(watcher)
     assert "not a database" in "".join(watcher.health().troubles.values())
 

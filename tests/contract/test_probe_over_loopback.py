@@ -140,7 +140,7 @@ async def test_dead_and_slow_hops_do_not_hold_up_the_others(
         found = await ask(upstream, *hops, timeout_s=0.5)
     assert begun.is_set()
     assert [hop.verdict for hop in found] == ["timeout", "network", "ok", "network"]
-    assert found[0].detail == "no answer within 0.5 s"
+    assert found[0].detail == "no response within 0.5 s"
     assert "connection refused" in found[1].detail
     assert all(hop.latency_ms is not None and hop.latency_ms >= 0 for hop in found)
 

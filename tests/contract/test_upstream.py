@@ -117,7 +117,7 @@ async def test_compression(upstream: Upstream) -> None:
     async with served(app(packed=packed, damaged=damaged)) as base:
         assert (await post(upstream, base, "/packed")).body == b"hello"
         answer = await post(upstream, base, "/damaged")
-    assert (answer.failure, answer.detail) == (BAD, "the answer's compression is damaged")
+    assert (answer.failure, answer.detail) == (BAD, "the response's compression is corrupt")
 
 
 async def test_an_answer_without_end_is_given_up(upstream: Upstream) -> None:
@@ -133,7 +133,7 @@ async def test_an_answer_without_end_is_given_up(upstream: Upstream) -> None:
     async with served(app(exact=exact, endless=endless)) as base:
         assert len((await post(upstream, base, "/exact")).body) == MOST_ANSWER_BYTES
         answer = await post(upstream, base, "/endless")
-    assert (answer.failure, answer.detail) == (BAD, "the answer is larger than 1 MiB")
+    assert (answer.failure, answer.detail) == (BAD, "the response is larger than 1 MiB")
 
 
 async def test_a_small_body_that_unpacks_to_a_huge_one(upstream: Upstream) -> None:
@@ -160,11 +160,11 @@ async def test_timeouts_say_which(upstream: Upstream) -> None:
 
     async with served(app(silent=silent, halting=halting)) as base:
         answer = await post(upstream, base, "/silent", timeout_s=0.2)
-        assert (answer.failure, answer.detail) == (TIMEOUT, "no answer within 0.2 s")
+        assert (answer.failure, answer.detail) == (TIMEOUT, "no response within 0.2 s")
         answer = await post(upstream, base, "/halting", timeout_s=0.2)
         assert (answer.failure, answer.detail) == (
             TIMEOUT,
-            "the answer was not complete within 0.2 s",
+            "the response was incomplete within 0.2 s",
         )
 
 
@@ -196,7 +196,10 @@ async def test_refused(upstream: Upstream) -> None:
 
 async def test_no_such_host(upstream: Upstream) -> None:
     answer = await post(upstream, "http://nowhere.invalid:1")
-    assert (answer.failure, answer.detail) == (NETWORK, "cannot find the host of nowhere.invalid:1")
+    assert (answer.failure, answer.detail) == (
+        NETWORK,
+        "cannot resolve the host of nowhere.invalid:1",
+    )
 
 
 async def test_no_tls_where_tls_is_asked(upstream: Upstream) -> None:
@@ -243,12 +246,12 @@ async def _bad_chunks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 @pytest.mark.parametrize(
     ("talk", "reasons", "words"),
     [
-        (_hang_up, {NETWORK}, "hung up without an answer"),
+        (_hang_up, {NETWORK}, "closed the connection without a response"),
         (_reset, {NETWORK}, "was reset|hung up"),
-        (_half, {NETWORK}, "broke off in the middle of its answer"),
-        (_half_chunked, {NETWORK}, "broke off in the middle of its answer"),
+        (_half, {NETWORK}, "closed the connection mid-response"),
+        (_half_chunked, {NETWORK}, "closed the connection mid-response"),
         (_reset_in_the_middle, {NETWORK}, ""),
-        (_no_http, {BAD}, "does not answer in HTTP"),
+        (_no_http, {BAD}, "malformed HTTP response"),
         (_bad_chunks, {BAD, NETWORK}, ""),
     ],
 )
@@ -272,7 +275,7 @@ async def test_one_byte_at_a_time_is_bounded_by_the_whole_timeout(upstream: Upst
         answer = await post(upstream, base, timeout_s=0.3)
     assert (answer.failure, answer.detail) == (
         TIMEOUT,
-        "the answer was not complete within 0.3 s",
+        "the response was incomplete within 0.3 s",
     )
 
 
@@ -333,7 +336,7 @@ async def test_a_proxy_of_the_environment_is_used_but_never_for_this_machine(
         assert "refused" in (await post(upstream, f"http://127.0.0.1:{port}")).detail
         monkeypatch.setenv("http_proxy", f"127.0.0.1:{port}")
         answer = await post(upstream, "http://far.invalid:8080")
-        assert "the proxy on the way to far.invalid:8080" in answer.detail
+        assert "the proxy to far.invalid:8080" in answer.detail
     await upstream.aclose()
 
 

@@ -145,7 +145,7 @@ async def test_nobody_there_and_rubbish_are_said(gateway: Gateway) -> None:
     with pytest.raises(RpcError, match="closed the connection"):
         async with connected(gateway.url, TOKEN):
             raise AssertionError("connected to rubbish")
-    with pytest.raises(RpcError, match="cannot be reached"):
+    with pytest.raises(RpcError, match="is unreachable"):
         async with connected("ws://127.0.0.1:1/", TOKEN):
             raise AssertionError("connected to nobody")
 

@@ -39,7 +39,7 @@ async def test_who_acknowledges_is_told_alone_and_stands_in_status():
     assert status.data["incidents"][0]["acknowledged_by"] == "Ana"
     again = await bench.app.handle(OWNER, "fallback ack 1")
     assert again.error is not None
-    assert "somebody looks after it already" in again.error.message
+    assert "already acknowledged" in again.error.message
 
 
 async def test_acknowledging_needs_the_right_to_change_and_an_open_incident():
@@ -73,7 +73,7 @@ async def test_quiet_hours_are_named_where_somebody_might_wonder():
     assert "Quiet hours until 07:00" in words(again)
     doctor = await examine(bench.app.context(ANA), [])
     checks = {check["name"]: check["detail"] for check in doctor.data["checks"]}
-    assert checks["quiet hours"] == "From 22:00 to 07:00 UTC only what is urgent is told."
+    assert checks["quiet hours"] == "22:00 to 07:00 UTC: urgent alerts only."
 
 
 async def test_ack_stands_in_the_help_as_every_command_does():

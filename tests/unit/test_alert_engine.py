@@ -585,7 +585,7 @@ async def test_a_conflict_with_another_process_is_settled_by_the_next_look(caplo
     bench.store.fail = AlertConflictError("Another process was at work.")
     with caplog.at_level("INFO"):
         await bench.tick()
-    assert "The next look settles it." in caplog.text
+    assert "Retrying at the next run." in caplog.text
     bench.store.fail = None
     await bench.tick()
     assert len(bench.slack.main) == 1

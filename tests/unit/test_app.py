@@ -124,7 +124,7 @@ async def test_the_same_switch_again_puts_the_return_off_or_calls_it_off():
     assert later.data["changed"] is False
     assert later.data["revert_at"] == bench.clock.now() + timedelta(hours=4)
     forever = await bench.say("/model cheap")
-    assert "called off" in words(forever)
+    assert "is cancelled" in words(forever)
     bench.wait(hours=9)
     assert await bench.outbox.run_due(bench.app) == []
     assert bench.primary == "deepseek/deepseek-chat"

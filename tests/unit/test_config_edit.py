@@ -362,9 +362,9 @@ def test_a_member_goes_with_its_comma_and_its_line(before: str, after: str) -> N
 @pytest.mark.parametrize(
     ("before", "change", "said"),
     [
-        ("{\nm: {p: 1}, m: {p: 2}}", put("m", "p", to=3), "m stands 2 times"),
+        ("{\nm: {p: 1}, m: {p: 2}}", put("m", "p", to=3), "m appears 2 times"),
         ("{m: {p: 1,\n'p': 2}}", put("m", "p", to=3), "2 times in the config (lines 1, 2)"),
-        ("{m: {p: 1, '\\u0070': 2}}", Remove(("m", "p")), "m.p stands 2 times"),
+        ("{m: {p: 1, '\\u0070': 2}}", Remove(("m", "p")), "m.p appears 2 times"),
         ('{m: "${BIG_MODEL}"}', put("m", to="x"), "environment variable BIG_MODEL."),
         ('{\nm: "openai/${V}"}', put("m", to="x"), "m (line 2) is set by"),
         ('{m: "${V}"}', put("m", "primary", to="x"), "m (line 1) is set by"),
@@ -372,11 +372,11 @@ def test_a_member_goes_with_its_comma_and_its_line(before: str, after: str) -> N
         ('{m: ["a", "${V}"]}', put("m", to=["a"]), "m (line 1) holds a value set by"),
         ('{m: {p: "${V}"}}', put("m", to="x"), "m (line 1) holds a value set by"),
         ('{m: {p: "${V}"}}', put("m", to={"q": 1}), "m.p (line 1) is set by"),
-        ("{$include: './a.json5'}", put("m", to=1), "the root takes settings from ./a.json5"),
-        ("{m: {$include: ['a', 'b']}}", put("m", "p", "q", to=1), "m takes settings from a or b"),
-        ("{m: {$include: 7}}", put("m", "p", to=1), "m takes settings from another file"),
+        ("{$include: './a.json5'}", put("m", to=1), "the root includes settings from ./a.json5"),
+        ("{m: {$include: ['a', 'b']}}", put("m", "p", "q", to=1), "settings from a or b"),
+        ("{m: {$include: 7}}", put("m", "p", to=1), "m includes settings from another file"),
         ("{$include: 'a', m: {}}", Remove(("m", "p")), "m.p is not in this file"),
-        ("{m: 1}", Remove(()), "The whole config cannot be taken away."),
+        ("{m: 1}", Remove(()), "The whole config cannot be removed."),
         ("{m: 1}", put("m", to="\ud800"), "could not be proved"),
         ("{m: 1}", put("m", to=object()), "could not be proved"),
     ],
@@ -391,14 +391,14 @@ def test_what_is_not_safe_is_refused_with_the_place(before: str, change: Edit, s
 @pytest.mark.parametrize(
     ("before", "change", "said"),
     [
-        ("{m: [1]}", put("m", "p", to=1), "m (line 1) is a list, but m.p needs an object there."),
+        ("{m: [1]}", put("m", "p", to=1), "m (line 1) is a list, but m.p needs an object."),
         ("{\nm: 1}", put("m", "p", "q", to=1), "m (line 2) is a number"),
         ("{m: null}", put("m", "p", to=1), "m (line 1) is null"),
         ("{m: 'x'}", put("m", "p", to=1), "m (line 1) is a string"),
         ("{m: true}", put("m", "p", to=1), "m (line 1) is true or false"),
-        ("{m: {}}", put("m", 0, to=1), "m (line 1) is an object, but m[0] needs a list there."),
-        ("{m: [1]}", put("m", 3, to=1), "m (line 1) has 1 entries; there is no number 3."),
-        ("{m: [1]}", put("m", -1, to=1), "there is no number -1"),
+        ("{m: {}}", put("m", 0, to=1), "m (line 1) is an object, but m[0] needs a list."),
+        ("{m: [1]}", put("m", 3, to=1), "m (line 1) has 1 entries; entry 3 does not exist."),
+        ("{m: [1]}", put("m", -1, to=1), "entry -1 does not exist"),
         ("{}", put("m", 1, "x", to=1), "m has 0 entries"),
     ],
 )
@@ -445,27 +445,27 @@ def test_a_path_with_odd_keys_is_named_readably() -> None:
     [
         (b"", "The config is empty."),
         (b" \n", "The config is empty."),
-        (b"\xef\xbb\xbf", "nothing in it but comments or blanks"),
-        (b"// x\n", "nothing in it but comments or blanks"),
+        (b"\xef\xbb\xbf", "only comments and whitespace"),
+        (b"// x\n", "only comments and whitespace"),
         (b"{\n\0}", "NUL byte in line 2"),
         ("{}".encode("utf-16"), "NUL byte in line 1"),
         (b'{\n "a": "\xff"}', "not UTF-8 text: byte 0xff at line 2, column 8"),
         (
             b"{a: 1\n b: 2}",
-            "at line 2, column 2: a comma or a closing bracket is missing before it",
+            "at line 2, column 2: missing comma or closing bracket",
         ),
-        (b"{a: 1,,}", "column 7: there is one comma too many"),
-        (b"{a 1}", "a colon is missing"),
-        (b"{a: }", "a value belongs there"),
-        (b"{,}", "a key belongs there"),
-        (b'{a: "x\n}', "line 1, column 5: a string is not closed"),
-        (b"{a: 1 /* x }", "a comment is not closed"),
+        (b"{a: 1,,}", "column 7: unexpected comma"),
+        (b"{a 1}", "missing colon"),
+        (b"{a: }", "expected a value"),
+        (b"{,}", "expected a key"),
+        (b'{a: "x\n}', "line 1, column 5: unclosed string"),
+        (b"{a: 1 /* x }", "unclosed comment"),
         (b"{a: 1", "is not valid JSON5"),
-        (b"{a: 1} b", "something follows the closing bracket"),
-        (b"{a: 1e999}", "not a number that can be read"),
+        (b"{a: 1} b", "unexpected text after the closing bracket"),
+        (b"{a: 1e999}", "invalid number"),
         (b"{a: '\\ud800'}", "is not valid JSON5"),
-        (b"{a: '\\8'}", "that escape is unknown"),
-        (b"{a: '\\xZZ'}", "that escape is not whole"),
+        (b"{a: '\\8'}", "unknown escape sequence"),
+        (b"{a: '\\xZZ'}", "incomplete escape sequence"),
         (b"{a: " + b"[" * 100_000, "nested more than 200 levels"),
     ],
 )
@@ -478,7 +478,7 @@ def test_what_is_no_config_is_named_with_its_place(raw: bytes, said: str) -> Non
 
 @pytest.mark.parametrize("raw", [b"[1]", b"null", b"'x'", b"3"])
 def test_the_root_has_to_be_an_object(raw: bytes) -> None:
-    with pytest.raises(ConfigShapeError, match="has to be an object"):
+    with pytest.raises(ConfigShapeError, match="must be an object"):
         load(raw)
 
 

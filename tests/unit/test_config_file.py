@@ -234,7 +234,7 @@ async def test_a_new_config_is_private(tmp_path: Path, links: bool) -> None:
 @pytest.mark.parametrize("links", [True, False])
 async def test_a_new_config_goes_over_nothing(path: Path, links: bool) -> None:
     fs = Failing("", 0, links=links)
-    with pytest.raises(ConfigWriteError, match="there already"):
+    with pytest.raises(ConfigWriteError, match="already exists"):
         await FileConfigStore(path, fs=fs).create(NEW)
     assert path.read_bytes() == OLD
     assert os.listdir(path.parent) == [path.name]
@@ -244,7 +244,7 @@ async def test_a_new_config_goes_over_nothing(path: Path, links: bool) -> None:
     ("fs", "words"),
     [
         (Failing("write", errno.ENOSPC), "disk is full"),
-        (Failing("open", errno.EACCES), "not allowed"),
+        (Failing("open", errno.EACCES), "permission denied"),
     ],
 )
 async def test_a_new_config_is_whole_or_not_there(tmp_path: Path, fs: Failing, words: str) -> None:
@@ -256,4 +256,4 @@ async def test_a_new_config_is_whole_or_not_there(tmp_path: Path, fs: Failing, w
 async def test_a_new_config_needs_its_folder(tmp_path: Path) -> None:
     with pytest.raises(ConfigWriteError) as caught:
         await FileConfigStore(tmp_path / "a b" / "moltbot.json").create(NEW)
-    assert caught.value.hint == f"Type: mkdir -p '{tmp_path / 'a b'}'"
+    assert caught.value.hint == f"Run: mkdir -p '{tmp_path / 'a b'}'"

@@ -88,7 +88,7 @@ async def test_another_programs_stale_lock_is_passed_by_and_left_alone(path: Pat
 
 
 async def test_a_config_without_its_folder_cannot_be_locked(tmp_path: Path) -> None:
-    with pytest.raises(ConfigMissingError, match="no config file"):
+    with pytest.raises(ConfigMissingError, match="does not exist"):
         await edit(FileConfigStore(tmp_path / "gone" / "moltbot.json"))
 
 

@@ -50,7 +50,7 @@ def refusals() -> list[Any]:
         pytest.param(Failing("write", errno.EDQUOT, temp, after=2), "quota", id="quota"),
         pytest.param(Failing("fsync", errno.EIO, temp), "input/output", id="broken disk"),
         pytest.param(Failing("open", errno.EROFS, ".tmp"), "read-only", id="read-only"),
-        pytest.param(Failing("open", errno.EACCES, ".tmp"), "not allowed", id="no temp file"),
+        pytest.param(Failing("open", errno.EACCES, ".tmp"), "permission denied", id="no temp file"),
         pytest.param(Failing("open", errno.EACCES, SUFFIX), "lock file", id="no lock"),
         pytest.param(Failing("open", errno.EROFS, SUFFIX), "lock file", id="no lock, read-only"),
         pytest.param(Failing("replace", errno.ENOSPC, name), "disk is full", id="rename"),
@@ -187,7 +187,7 @@ async def test_real_permissions_bind(folder_mode: int, file_mode: int, words: st
 async def test_every_refusal_has_a_next_step(path: Path, number: int) -> None:
     with pytest.raises(ChangeoverError) as caught:
         await edit(FileConfigStore(path, fs=Failing("fsync", number, ".tmp")))
-    assert caught.value.message.endswith("The file is as it was.")
+    assert caught.value.message.endswith("The file was not changed.")
     assert caught.value.hint
 
 
@@ -239,7 +239,7 @@ async def test_an_overwrite_that_fails_half_way_is_taken_back(path: Path, call: 
                 self.broken = True
                 raise OSError(errno.ENOSPC, "full")
 
-    with pytest.raises(ConfigWriteError, match="as it was"):
+    with pytest.raises(ConfigWriteError, match="was not changed"):
         await edit(FileConfigStore(path, fs=Breaking(str(path))))
     assert path.read_bytes() == OLD
     assert backups(path) == [OLD]
@@ -260,7 +260,7 @@ async def test_an_overwrite_that_cannot_be_taken_back_names_the_backup(path: Pat
     with pytest.raises(ConfigWriteError) as caught:
         await edit(FileConfigStore(path, fs=Dying(str(path))))
     assert backup_path(str(path), 1) in caught.value.message
-    assert caught.value.hint.startswith("Type: cp '")
+    assert caught.value.hint.startswith("Run: cp '")
     assert backups(path) == [OLD]
 
 

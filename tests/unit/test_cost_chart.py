@@ -46,7 +46,7 @@ def test_the_drawing_names_models_days_and_totals():
     chart = charted(WEEK, {"a/b": [DOLLAR] * 7, "c/d": [DOLLAR // 2] * 7})
     words = texts(draw(chart))
     assert "a/b" in words
-    assert "$7.00 · 67 %" in words
+    assert "$7.00 · 67%" in words
     assert words.count("$1.50") == 7
     assert words.count("A") == words.count("B") == 8
     assert {"Mon", "Sun", "$0", "$2"} <= set(words)

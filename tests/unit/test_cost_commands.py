@@ -185,8 +185,8 @@ async def test_a_database_that_is_away_says_so():
     [
         ("/cost tody", "Did you mean /cost today?"),
         ("/cost by colour", "Usage: /cost week"),
-        ("/cost 3x", "Write it like 30m"),
-        ("/cost since 400d", "Write it like 30m"),
+        ("/cost 3x", "For example: 30m"),
+        ("/cost since 400d", "For example: 30m"),
         ("/cost since", "Usage: /cost since DURATION"),
         ("/cost week 3", "Usage: /cost week"),
         ("/cost compare nobody", "/model list"),

@@ -48,11 +48,11 @@ def test_a_line_is_read(line, name, values):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("/cost budget 5 per day per week", "stands there twice"),
-        ("/cost budget 5 day", "more than /cost budget takes"),
-        ("/cost x", "has no command"),
-        ("/cost by", "by needs a value"),
-        ("/cost -3d", "has no command"),
+        ("/cost budget 5 per day per week", "given twice"),
+        ("/cost budget 5 day", "Unexpected 'day'"),
+        ("/cost x", "Unknown command"),
+        ("/cost by", "by needs the grouping"),
+        ("/cost -3d", "Unknown command"),
     ],
 )
 def test_a_line_that_is_none_is_refused(line, said):

@@ -346,9 +346,9 @@ def test_the_prices_file_may_price_a_cache_for_an_hour(tmp_path):
     ("words", "said"),
     [
         ('["a/b"]\ninput_usd_per_1m = 1', "needs both"),
-        ('["a/b"]\ninput_usd_per_1m = -1\noutput_usd_per_1m = 1', "no price"),
-        ('["a/b"]\ninput_usd_per_1m = 1e30\noutput_usd_per_1m = 1', "no price"),
-        ('["a/b"]\ninput_usd_per_1m = true\noutput_usd_per_1m = 1', "no price"),
+        ('["a/b"]\ninput_usd_per_1m = -1\noutput_usd_per_1m = 1', "not a price"),
+        ('["a/b"]\ninput_usd_per_1m = 1e30\noutput_usd_per_1m = 1', "not a price"),
+        ('["a/b"]\ninput_usd_per_1m = true\noutput_usd_per_1m = 1', "not a price"),
         ('["a/b"]\nprice = 1', "'price'"),
         ("[nobody]\nx = 1", "not a provider/model table"),
         ("[", "not TOML"),

@@ -76,7 +76,7 @@ def test_breaking_what_is_not_there_says_what_is(provider: str, reason: str) -> 
     breaker = Breaker(["ollama"])
     with pytest.raises(UsageError) as caught:
         breaker.break_provider(provider, reason)
-    assert "Take one of" in caught.value.hint
+    assert "Use one of" in caught.value.hint
     assert not breaker.broken
     with pytest.raises(UsageError):
         breaker.heal("acme")

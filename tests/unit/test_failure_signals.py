@@ -286,7 +286,7 @@ def test_an_answer_is_not_quoted_though_its_status_is_an_errors():
     verdict = classify(GPT, Dialect.OPENAI, 500, {}, b"not read", parsed=chat("The answer"))
     assert (verdict.reason, verdict.detail) == (
         FailureReason.SERVER_ERROR,
-        "HTTP 500: with an answer",
+        "HTTP 500: with a response body",
     )
 
 
@@ -337,7 +337,7 @@ def test_a_server_that_says_not_to_retry_is_believed():
     [
         (502, HTML.encode(), "HTTP 502: Bad gateway"),
         (502, b"<html><p>no", "HTTP 502: a web page"),
-        (500, b"", "HTTP 500, without a word"),
+        (500, b"", "HTTP 500, no message"),
         (500, b"two\nlines\x07", "HTTP 500: two lines�"),
         (
             401,
@@ -400,7 +400,7 @@ def test_streams(pieces, dialect, expected):
 
 
 def test_streams_say_what_was_wrong():
-    assert ended(DELTA).detail == "the stream broke off before its end"
+    assert ended(DELTA).detail == "the stream was cut off"
     assert ended(b"data: [DONE]\n\n").detail == "the stream ended without any content"
     assert ended(b"data: {\n\n").detail == "an event of the stream is not JSON"
     assert "upstream gone" in ended(b"event: error\ndata: upstream gone\n\n").detail

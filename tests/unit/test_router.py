@@ -90,8 +90,8 @@ def test_only_who_speaks_the_dialect_is_asked():
     assert (anthropic.first, anthropic.barred) == (GPT, R.MODEL_NOT_FOUND)
     assert lane(config=mixed).barred is None
     assert [(str(hop.ref), why) for hop, why in anthropic.skipped] == [
-        (GPT, "speaks another dialect"),
-        ("gemini/gemini-2.5-flash", "speaks another dialect"),
+        (GPT, "does not accept this request format"),
+        ("gemini/gemini-2.5-flash", "does not accept this request format"),
     ]
 
 
@@ -104,9 +104,7 @@ def test_an_api_that_nobody_here_speaks():
         }
     )
     behind = lane(config=config)
-    assert [(str(hop.ref), why) for hop, why in behind.skipped] == [
-        ("aws/x", "its api is not known here")
-    ]
+    assert [(str(hop.ref), why) for hop, why in behind.skipped] == [("aws/x", "unsupported API")]
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,7 @@ async def test_a_change_that_is_refused_is_taken_back():
     card = await bench.say("/model cheap")
     assert card.exit_code is ExitCode.CONFIG_UNUSABLE
     assert card.error is not None
-    assert "models: unknown key. The change was taken back." in card.error.message
+    assert "models: unknown key. The change was reverted." in card.error.message
     assert bench.store.raw == before
     history = (await bench.say("/model history")).data["changes"]
     assert [row["action"] for row in history] == ["undo", "use"]
@@ -206,7 +206,7 @@ async def test_a_refused_change_that_cannot_be_taken_back_says_so():
     card = await bench.say("/model cheap")
     assert card.error is not None
     assert card.error.code == ConfigRefusedError.code
-    assert "could not be taken back" in card.error.message
+    assert "could not be reverted" in card.error.message
 
 
 async def test_nobody_is_asked_about_a_change_that_changes_nothing():

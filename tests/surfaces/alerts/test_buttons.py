@@ -39,7 +39,7 @@ async def test_each_button_asks_for_the_right_and_does_what_it_says(
             ("Acknowledge", "Yours: incident 1\nAna looks after it", False),
         ):
             answer, private = await press(world, surface, label, operator=False)
-            assert "needs the change permission, and you are not on the list." in answer
+            assert "needs the change permission, but you are not in CHANGEOVER_OPERATORS." in answer
             assert private
             answer, private = await press(world, surface, label, operator=True)
             assert answer.startswith(words)

@@ -7,7 +7,7 @@ from tests.surfaces.alerts.world import World
 
 REFUSED = (
     "Scheduled chain test: degraded, 3 of 4 hops answered\n"
-    "anthropic/claude-opus-4-5: key refused, {before}. "
+    "anthropic/claude-opus-4-5: API key rejected, {before}. "
     "Renew ANTHROPIC_API_KEY at https://platform.claude.com/settings/keys and restart.\n"
     "A request now would be served by openrouter/anthropic/claude-sonnet-4.5."
 )

@@ -55,12 +55,12 @@ async def test_a_channel_archived_in_mid_incident_and_back_again(world: World) -
     await world.wait(minutes=4)
     assert world.texts("discord")[1] == (
         "Alerts do not reach Slack\n"
-        "Since 12:00: Slack would not post the message: the channel is archived.\n"
-        "Set SLACK_CHANNEL to another one.\n"
-        "Until that is mended, alerts are told here alone.\n"
+        "Since 12:00: Slack did not post the message: the channel is archived.\n"
+        "Set SLACK_CHANNEL to another channel.\n"
+        "Until this is fixed, alerts are posted only here.\n"
         f"{world.texts('discord')[1].splitlines()[-1]}"
     )
-    assert await deaf(world) == ["Slack would not post the message: the channel is archived."]
+    assert await deaf(world) == ["Slack did not post the message: the channel is archived."]
     world.slack.channels[OPS].archived = False
     await world.answers()
     await world.wait(minutes=6)
@@ -84,7 +84,7 @@ async def test_a_channel_without_rights_and_then_deleted(world: World) -> None:
     world.discord.wrong.clear()
     kept = world.discord.channels.pop(CHANNEL)
     await world.wait(minutes=2)
-    assert await deaf(world) == ["The Discord channel is no longer there."]
+    assert await deaf(world) == ["The Discord channel no longer exists."]
     world.discord.denied, world.discord.channels[CHANNEL] = 0, kept
     await world.answers()
     await world.wait(minutes=6)

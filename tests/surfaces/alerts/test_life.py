@@ -7,8 +7,8 @@ from tests.surfaces.alerts.world import FLASH, World, discord_text, slack_text
 
 FIRST_WORD = """\
 Fallback: anthropic/claude-opus-4-5 is rate limited
-3 requests since 12:00 were answered by openrouter/anthropic/claude-sonnet-4.5, 2nd of 4.
-Unit price: 40% less.
+3 requests since 12:00 were answered by openrouter/anthropic/claude-sonnet-4.5 (2nd of 4).
+Unit price: 40% cheaper.
 If it lasts: /model use openrouter/anthropic/claude-sonnet-4.5
 Incident 1 · /fallback status
 [Test chain] [Switch to claude-sonnet-4.5] [Mute 1 h] [Acknowledge]"""
@@ -64,7 +64,7 @@ async def test_a_dead_chain_is_said_at_once_and_hides_its_parts(world: World) ->
     assert world.said() == [
         "All models down: no fallback for anthropic/claude-opus-4-5 responded\n"
         "1 request since 12:00 was refused. anthropic/claude-opus-4-5 is rate limited.\n"
-        "/fallback test says of each hop what mends it.\n"
+        "Run /fallback test for a fix per hop.\n"
         "<@U1>\n"
         "Incident 2 · /fallback status\n"
         "[Test chain] [Mute 1 h] [Acknowledge]"
@@ -87,9 +87,9 @@ async def test_a_refused_key_and_an_empty_account_call_the_operators_once(world:
     await world.tick()
     refused, empty = world.said()
     assert refused == (
-        "Fallback: anthropic/claude-opus-4-5 refuses the key\n"
-        "1 request since 12:00 was answered by openrouter/anthropic/claude-sonnet-4.5, 2nd of 4.\n"
-        "Unit price: 40% less.\n"
+        "Fallback: anthropic/claude-opus-4-5 rejected the API key\n"
+        "1 request since 12:00 was answered by openrouter/anthropic/claude-sonnet-4.5 (2nd of 4).\n"
+        "Unit price: 40% cheaper.\n"
         "Renew ANTHROPIC_API_KEY at Anthropic's keys and restart.\n"
         "<@U1>\n"
         "Incident 1 · /fallback status\n"
@@ -98,7 +98,7 @@ async def test_a_refused_key_and_an_empty_account_call_the_operators_once(world:
     assert "is out of credit\n" in empty
     assert "Add credit at Anthropic's billing.\n" in empty
     opus = "Fallback: anthropic/claude-opus-4-5"
-    whys = ("refuses the key", "is out of credit")
+    whys = ("rejected the API key", "is out of credit")
     for message, why in zip(world.discord.main, whys, strict=True):
         # Discord pings for what stands in the text, and for nobody that is not allowed.
         assert message.content == f"<@11> {opus} {why}"
@@ -129,8 +129,8 @@ async def test_a_config_that_breaks_under_an_outage_and_is_mended(world: World) 
     await world.wait(seconds=20)
     assert world.said()[1:] == [
         "The config is invalid\n"
-        "Since 12:00: The config is not valid JSON5 at line 3, column 12: a key belongs there.\n"
-        "Mend that line, or put a backup of the file back, and try again.\n"
+        "Since 12:00: The config is not valid JSON5 at line 3, column 12: expected a key.\n"
+        "Fix that line or restore a backup of the file, then try again.\n"
         "<@U1>\n"
         "Incident 2 · /fallback status\n"
         "[Mute 1 h] [Acknowledge]"
@@ -141,12 +141,12 @@ async def test_a_config_that_breaks_under_an_outage_and_is_mended(world: World) 
     await world.wait(minutes=6)
     assert world.titles("slack") == [
         "Closed: anthropic/claude-opus-4-5 is no longer the primary",
-        "Recovered: the config can be used again",
+        "Recovered: the config is valid again",
         "Config changed outside Changeover",
     ]
     over, mended, changed = world.said()
     assert "\n4 requests rerouted, none refused.\n" in over
-    assert "\nIt could not be used for 20 s, at 12:00.\n" in mended
+    assert "\nInvalid for 20 s, at 12:00.\n" in mended
     assert "\nprimary: anthropic/claude-opus-4-5 → deepseek/deepseek-flash\n" in changed
     assert "<@" not in changed
 
@@ -160,14 +160,15 @@ async def test_it_is_said_again_after_four_hours_and_calls_again(world: World) -
     await world.wait(minutes=3)
     older, newer = world.said()
     assert older == (
-        "Still open: anthropic/claude-opus-4-5 refuses the key\n"
-        "A newer message further down says how it stands.\n"
+        "Still open: anthropic/claude-opus-4-5 rejected the API key\n"
+        "See the newer message below.\n"
         "Incident 1 · /fallback status"
     )
     assert newer.startswith(
-        "Reminder: anthropic/claude-opus-4-5 refuses the key\n"
-        "10 requests since 12:00 were answered by openrouter/anthropic/claude-sonnet-4.5, 2nd of 4."
+        "Reminder: anthropic/claude-opus-4-5 rejected the API key\n"
+        "10 requests since 12:00 were answered by "
+        "openrouter/anthropic/claude-sonnet-4.5 (2nd of 4)."
     )
-    again = "<@11> Still: anthropic/claude-opus-4-5 refuses the key"
+    again = "<@11> Reminder: anthropic/claude-opus-4-5 rejected the API key"
     assert [m.content for m in world.discord.main] == ["", again]
     assert len(world.slack.threads) == 1

@@ -22,7 +22,7 @@ async def test_ups_and_downs_become_one_message(world: World) -> None:
         await world.answers(3)
         await world.wait(minutes=6, step_s=120)
         world.clock.advance(timedelta(seconds=1))
-    unstable = "Unstable: anthropic/claude-opus-4-5 is rate limited for the 3rd time within an hour"
+    unstable = "Unstable: anthropic/claude-opus-4-5 is rate limited, 3rd time within an hour"
     assert world.titles("slack") == [OVER, OVER, unstable]
     assert "\n8 requests since 12:13 " in world.said()[2]
     assert "over after 1 h without a failure.\n" in world.said()[2]
@@ -49,7 +49,7 @@ async def test_a_quiet_night_in_which_the_clocks_change_is_one_message_in_the_mo
     assert "Quiet hours until 05:00 UTC: urgent alerts only." in words
     await world.fails(1, reason=FailureReason.AUTH)
     await world.tick()
-    assert world.titles("slack") == ["Fallback: anthropic/claude-opus-4-5 refuses the key"]
+    assert world.titles("slack") == ["Fallback: anthropic/claude-opus-4-5 rejected the API key"]
     world.clock.advance(timedelta(seconds=1))
     await world.answers()
     # From three in the morning local time on, an hour after clocks went forward.

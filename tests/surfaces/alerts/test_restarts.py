@@ -1,4 +1,4 @@
-"""Processes that vanish at awkward moments: nothing is lost, nothing stands there twice."""
+"""Processes that vanish at awkward moments: nothing is lost, nothing was given twice."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ async def test_the_second_click_is_told_who_was_first(server: DiscordServer):
         second = await server.click(changed.answer, "Undo", by=ANA)
         assert "cheap → best" in first.answer.words
         assert second.answer.private
-        assert "Bo clicked that button already." in second.answer.words
+        assert "Bo already clicked this button." in second.answer.words
         assert len(await bench.journal.changes(bench.store.location, 9)) == 2
 
 
@@ -78,7 +78,7 @@ async def test_a_button_nobody_knows_any_more_is_explained(server: DiscordServer
         status = await server.command("model status")
         clicked = await server.click(status.answer, "", custom_id=custom_id)
         assert clicked.answer.private
-        assert "long ago" in clicked.answer.words
+        assert "has expired" in clicked.answer.words
 
 
 async def test_a_dear_change_asks_first_and_the_question_goes_when_it_is_settled(
@@ -104,7 +104,7 @@ async def test_somebody_else_cannot_confirm(server: DiscordServer):
         asked = await server.command("model best", by=ANA)
         clicked = await server.click(asked.answer, "Confirm", by=BO)
         assert clicked.answer.private
-        assert "put to somebody else" in clicked.answer.words
+        assert "for somebody else" in clicked.answer.words
         assert bench.journal.refusals[-1].actor_key == f"discord:{BO.id}"
         assert not asked.answer.deleted
         assert bench.primary == "ollama/llama3.3"
@@ -129,7 +129,7 @@ async def test_a_config_that_moved_on_is_not_changed(server: DiscordServer):
         bench.store.edit_outside(raw.replace(b'"primary": "ollama/', b'"primary": "groq/'))
         clicked = await server.click(asked.answer, "Confirm")
         assert clicked.answer.private
-        assert "out of date" in clicked.answer.words
+        assert "meanwhile" in clicked.answer.words
         assert bench.primary == "groq/llama3.3"
 
 
@@ -140,7 +140,7 @@ async def test_one_who_is_no_operator_any_more_cannot_confirm(server: DiscordSer
         let(bench, f"discord:{BO.id}")
         clicked = await server.click(asked.answer, "Confirm")
         assert clicked.answer.private
-        assert "not on the list" in clicked.answer.words
+        assert "you are not in" in clicked.answer.words
         assert bench.journal.refusals[-1].actor_key == f"discord:{ANA.id}"
         assert bench.primary == "ollama/llama3.3"
 
@@ -181,7 +181,7 @@ async def test_trouble_with_a_click_is_answered_and_logged(server: DiscordServer
         bench.app.click = broken  # type: ignore[method-assign]
         clicked = await server.click(status.answer, "cheap")
         assert clicked.answer.private
-        assert "Something went wrong" in clicked.answer.words
+        assert "Internal error" in clicked.answer.words
         assert "bent spring" in caplog.text
 
 

@@ -122,7 +122,7 @@ async def test_a_channel_that_is_gone_is_told_as_gone(server: DiscordServer):
     async with running(server, Bench()) as surface:
         posted = await surface.chat.post(ALERT)
         del server.channels[CHANNEL]
-        with pytest.raises(ChatError, match="channel is no longer there") as error:
+        with pytest.raises(ChatError, match="channel no longer exists") as error:
             await surface.chat.post(ALERT)
         assert error.value.gone
         with pytest.raises(ChatError) as error:
@@ -134,7 +134,7 @@ async def test_a_message_that_is_gone_is_told_as_gone(server: DiscordServer):
     async with running(server, Bench()) as surface:
         posted = await surface.chat.post(ALERT)
         server.seen()[0].deleted = True
-        with pytest.raises(ChatError, match="message is no longer there") as error:
+        with pytest.raises(ChatError, match="message no longer exists") as error:
             await surface.chat.update(posted, RECOVERED)
         assert error.value.gone
         answer = await surface.chat.reply(posted, RECOVERED)
@@ -150,7 +150,7 @@ async def test_missing_rights_are_named(server: DiscordServer):
         assert not error.value.gone
 
 
-@pytest.mark.parametrize(("status", "said"), [(400, "HTTP 400"), (404, "no longer there")])
+@pytest.mark.parametrize(("status", "said"), [(400, "HTTP 400"), (404, "no longer exists")])
 async def test_other_refusals_are_told(server: DiscordServer, status, said):
     async with running(server, Bench()) as surface:
         server.fail("POST", "/messages", status, {"message": "no", "code": 1})
@@ -163,7 +163,7 @@ async def test_a_429_of_an_hour_is_not_waited_for(server: DiscordServer):
     async with running(server, Bench()) as surface:
         body = {"message": "slow down", "retry_after": 3600, "global": False}
         server.fail("POST", "/messages", 429, body, headers={"Retry-After": "3600"})
-        with pytest.raises(ChatError, match="asked too often"):
+        with pytest.raises(ChatError, match="rate limited"):
             await surface.chat.post(ALERT)
 
 
@@ -219,4 +219,4 @@ async def test_a_history_that_is_kept_from_the_bot_is_no_empty_one(server: Disco
 
 
 def test_the_network_is_named_where_it_fails():
-    assert "could not be reached (TimeoutError)" in chat_error(TimeoutError()).message
+    assert "is unreachable (TimeoutError)" in chat_error(TimeoutError()).message

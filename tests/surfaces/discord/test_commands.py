@@ -31,17 +31,17 @@ EVERY_SUBCOMMAND = [
     ("model best", {"reason": "release"}, "already"),
     ("model fast", {}, "→ fast"),
     ("model cheap", {"for": "2h", "reason": "batch import"}, "batch import"),
-    ("model think", {"for": "until 18:00"}, "Goes back"),
+    ("model think", {"for": "until 18:00"}, "Reverts"),
     ("model local", {}, "→ local"),
     ("model use", {"model": "deepseek/deepseek-reasoner", "for": "30m"}, "deepseek-reasoner"),
     ("model fallback", {"reason": "as in the guide"}, "Chain"),
     ("model strategy", {"name": "local-first"}, "ollama/llama3.3"),
     ("model list", {"name": "deepseek"}, "of deepseek"),
     ("model preset", {"name": "nightly", "model": "ollama/llama3.3"}, "nightly"),
-    ("model history", {"amount": 3}, "No change yet"),
+    ("model history", {"amount": 3}, "No changes yet"),
     ("model undo", {}, "undo"),
     ("model help", {}, "/model use"),
-    ("fallback status", {}, "would be asked"),
+    ("fallback status", {}, "available"),
     ("fallback test", {"models": "cheap local"}, "models answered"),
     ("fallback set", {"models": "cheap local", "reason": "short"}, "ollama/llama3.3"),
     ("fallback add", {"model": "groq/llama-3.3-70b-versatile", "at": 1}, "groq/"),
@@ -52,10 +52,10 @@ EVERY_SUBCOMMAND = [
     ("fallback unmute", {}, "not muted"),
     ("fallback ack", {"id": 7}, "Incident 7"),
     ("fallback help", {}, "/fallback test"),
-    ("cost today", {"by": "key"}, "Nothing is counted"),
-    ("cost week", {"by": "day"}, "Nothing is counted"),
-    ("cost month", {}, "Nothing is counted"),
-    ("cost since", {"duration": "3d", "by": "model"}, "Nothing is counted"),
+    ("cost today", {"by": "key"}, "No usage recorded"),
+    ("cost week", {"by": "day"}, "No usage recorded"),
+    ("cost month", {}, "No usage recorded"),
+    ("cost since", {"duration": "3d", "by": "model"}, "No usage recorded"),
     ("cost digest", {}, ""),
     ("cost compare", {"models": "cheap fast", "duration": "7d"}, ""),
     ("cost budget", {"amount": "50", "period": "day", "then": "cheap"}, ""),
@@ -278,7 +278,7 @@ async def test_a_command_of_an_older_version_is_explained(server: DiscordServer)
             }
         )
         assert asked.answer.private
-        assert "not known here any more" in asked.answer.words
+        assert "no longer exists" in asked.answer.words
 
 
 async def test_an_option_of_another_type_is_explained(server: DiscordServer):
@@ -333,7 +333,7 @@ async def test_trouble_inside_is_told_without_its_inside(server: DiscordServer, 
     async with running(server, bench):
         asked = await server.command("model status")
         assert asked.answer.private
-        assert "Something went wrong" in asked.answer.words
+        assert "Internal error" in asked.answer.words
         assert "secret detail" not in asked.answer.words
         assert "secret detail" in caplog.text
 
@@ -349,8 +349,8 @@ async def test_a_card_that_cannot_be_drawn_is_still_answered(server: DiscordServ
     bench.app.arm = broken  # type: ignore[method-assign]
     async with running(server, bench):
         asked = await server.command("model status")
-        assert "Something went wrong" in asked.answer.words
-        assert "It happened in `/model status`" in asked.answer.words
+        assert "Internal error" in asked.answer.words
+        assert "Command: `/model status`" in asked.answer.words
         assert "no ink" in caplog.text
 
 
@@ -359,7 +359,7 @@ async def test_a_command_of_an_older_version_that_comes_late_is_only_logged(serv
         data = {"id": "1", "name": "gone", "type": 1, "options": []}
         server.fail("POST", "/callback", 404, {"message": "Unknown interaction", "code": 10062})
         await server.send(data)
-        await server.until(lambda: "did not take an answer" in caplog.text)
+        await server.until(lambda: "did not accept a reply" in caplog.text)
         assert (await server.command("model status")).answer.words
 
 

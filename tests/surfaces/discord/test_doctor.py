@@ -58,7 +58,7 @@ async def test_no_channel_is_a_warning(server: DiscordServer):
 async def test_a_channel_that_is_not_there(server: DiscordServer):
     check = (await look(server, channel_id=12345))["discord channel"]
     assert not check.ok
-    assert "does not see the channel 12345" in check.detail
+    assert "cannot see the channel 12345" in check.detail
 
 
 @pytest.mark.parametrize(
@@ -83,5 +83,5 @@ async def test_an_address_nobody_answers_at(server: DiscordServer):
     setup = Setup(Secret(TOKEN), api_url=f"http://127.0.0.1:{port}/api/v10")
     with pointed_at(None, None):
         [check] = await examine_discord(setup)
-    assert "cannot be reached" in check.detail
+    assert "is unreachable" in check.detail
     await server.start()

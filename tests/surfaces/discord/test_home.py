@@ -84,5 +84,5 @@ async def test_while_discord_does_not_say_nothing_is_told(server: DiscordServer)
 async def test_a_bot_without_a_home_answers_nobody(server: DiscordServer):
     async with running(server, Bench(), guild_id=None, channel_id=None):
         asked = await server.command("model status")
-        assert "has no home yet" in asked.answer.words
+        assert "No server is set yet" in asked.answer.words
         assert "opus" not in asked.answer.words

@@ -279,7 +279,7 @@ def test_a_file_that_is_too_large_is_left_out_and_said():
     big = Attachment("cost.csv", "text/csv", b"x" * (MOST_FILE_BYTES + 1))
     message = render(Card(text("t"), attachment=big))
     assert message.uploads == ()
-    assert "larger than Discord takes" in message.embeds[0]["description"]
+    assert "exceeds Discord's size limit" in message.embeds[0]["description"]
 
 
 def test_a_wide_table_is_a_paragraph_a_row_and_a_narrow_one_columns():

@@ -310,7 +310,7 @@ async def test_bodies_that_are_no_request(gate: Gate, path: str, body: bytes, wo
     [
         ("chaep", "Did you mean cheap?"),
         ("claude-opus-4-5", f"Did you mean {OPUS}?"),
-        ("antropic/claude-opus-4-5", "There is no provider 'antropic'"),
+        ("antropic/claude-opus-4-5", "Unknown provider 'antropic'"),
         ("x" * 100_000, "no alias, preset or provider/model"),
         ("../../etc", "There is no provider"),
         ("openai/gpt\x00\x7f", "no alias, preset or provider/model"),

@@ -297,7 +297,7 @@ async def test_while_the_database_is_away_it_answers_and_remembers(
         answers = [await gate.ask() for _ in range(3)]
         assert [a.headers["x-changeover-attempts"] for a in answers] == ["2", "1", "1"]
         assert await gate.figure("changeover_ledger_queue") == 7
-        assert "wait in memory" in caplog.text
+        assert "stay in memory" in caplog.text
         folder.mkdir()
         for _ in range(300):
             if "database is back" in caplog.text:

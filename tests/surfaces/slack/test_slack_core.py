@@ -55,7 +55,7 @@ async def test_a_change_is_told_in_the_channel_with_an_undo_that_works_once(
     told = await slack.message()
     assert told.channel == "C0DEV"
     assert bench.primary != OPUS
-    for words in ("*Primary*: best → cheap", "By Ana.", "batch @Cy", "% less"):
+    for words in ("*Primary*: best → cheap", "By Ana.", "batch @Cy", "% cheaper"):
         assert words in told.words
     await slack.click(told, "Undo", user="U2")
     undone = await slack.message(2)
@@ -63,7 +63,7 @@ async def test_a_change_is_told_in_the_channel_with_an_undo_that_works_once(
     assert bench.primary == OPUS
     await slack.click(told, "Undo", user="U1")
     late = await alone(slack)
-    assert "Bo clicked that button already." in late.text
+    assert "Bo already clicked this button." in late.text
     assert bench.primary == OPUS
     assert len([m for m in slack.posted if m.to is None]) == 2
 
@@ -77,7 +77,7 @@ async def test_two_clicks_at_once_count_as_one(slack: SlackServer, enter: Enter)
     await slack.click(told, "Undo", user="U2")
     undone = await slack.message(2)
     by, other = ("Ana", "U2") if "By Ana." in undone.text else ("Bo", "U1")
-    assert f"{by} clicked that button already." in (await alone(slack, user=other)).text
+    assert f"{by} already clicked this button." in (await alone(slack, user=other)).text
     assert bench.primary == OPUS
     assert len(bench.store.writes) == 2
 
@@ -127,7 +127,7 @@ async def test_a_question_is_out_of_date_when_the_config_has_changed(
     config["agents"]["defaults"]["model"]["primary"] = "ollama/llama3.3"
     bench.store.edit_outside(json.dumps(config).encode())
     await slack.click(question, "Confirm")
-    assert "out of date" in (await alone(slack, 2)).text
+    assert "meanwhile" in (await alone(slack, 2)).text
     assert bench.primary == "ollama/llama3.3"
 
 
@@ -168,7 +168,7 @@ async def test_a_button_of_an_old_deploy_changes_nothing(slack: SlackServer, ent
     for value in ("s:nobody-knows", "", "rubbish", "w:model nonsense", "x" * 2000):
         await slack.click(message, "Test chain", value=value)
     await alone(slack, 5)
-    assert "long ago" in (await alone(slack, 1)).text
+    assert "has expired" in (await alone(slack, 1)).text
     assert bench.store.writes == []
     assert len([m for m in slack.posted if m.to is None]) == 1
 

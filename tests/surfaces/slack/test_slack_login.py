@@ -32,7 +32,7 @@ async def test_a_wrong_token_is_one_line_a_try_and_never_the_token(
     surface = await start(FakeCore(), wait=False, **told)
     await slack.until(lambda: len(slack.called(method)) >= 2)
     await slack.until(lambda: surface.health().state is State.RETRYING)
-    assert "token was refused" in surface.health().trouble
+    assert "rejected the token" in surface.health().trouble
     line = next(r.getMessage() for r in caplog.records if r.levelno == logging.WARNING)
     assert "\n" not in line
     wrong = "SLACK_APP_TOKEN" if method == "apps.connections.open" else "SLACK_BOT_TOKEN"
@@ -142,7 +142,7 @@ async def test_the_doctor_finds_all_in_place(slack: SlackServer) -> None:
     slack.channels["C0OPS"].member = True
     checks = await checks_of(slack)
     assert all(ok for ok, _, _ in checks.values())
-    assert "changeover is logged in to Team" in checks["slack"][1]
+    assert "changeover is connected to Team" in checks["slack"][1]
     assert "member of #llm-ops" in checks["slack channel"][1]
     assert f"All {len(SCOPES)} scopes" in checks["slack scopes"][1]
 
@@ -163,7 +163,7 @@ async def test_the_doctor_stops_at_a_wrong_bot_token(slack: SlackServer) -> None
 @pytest.mark.parametrize(
     ("told", "name", "says"),
     [
-        ({"app_token": Secret("xapp-no")}, "slack events", "token was refused"),
+        ({"app_token": Secret("xapp-no")}, "slack events", "rejected the token"),
         ({"channel": ""}, "slack channel", "SLACK_CHANNEL is not set"),
         ({"channel": "#nowhere"}, "slack channel", "no such channel"),
         ({"channel": "C0OLD"}, "slack channel", "archived"),

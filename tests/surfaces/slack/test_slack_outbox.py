@@ -113,7 +113,7 @@ async def test_a_post_is_not_sent_again_after_an_answer_that_leaves_it_open(
 
 
 @pytest.mark.parametrize(
-    ("status", "said"), [(200, "its answer is no JSON"), (429, "it is asked too often")]
+    ("status", "said"), [(200, "its response is not JSON"), (429, "rate limited")]
 )
 async def test_a_page_instead_of_an_answer_is_told_in_words(
     slack: SlackServer, start: Start, status, said

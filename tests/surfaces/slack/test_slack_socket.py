@@ -204,7 +204,7 @@ async def test_whoever_changes_in_private_hears_when_the_channel_was_not_told(
     await start(core, channel="C0GONE")
     await slack.command("/model", "cheap", channel="DU1")
     note = await slack.message(to="U1")
-    assert "the channel was not told" in note.text
+    assert "not announced in the channel" in note.text
     assert "SLACK_CHANNEL" in note.text
 
 
@@ -381,7 +381,7 @@ async def test_what_never_ends_is_cut_off(slack: SlackServer, start: Start, capl
     await slack.command("/model", "status")
     await slack.until(lambda: core.handled)
     await surface.stop(drain_s=0.01)
-    assert "1 answers to Slack were cut off" in caplog.text
+    assert "1 replies to Slack were cancelled" in caplog.text
 
 
 async def test_a_restarted_surface_takes_over(slack: SlackServer, start: Start) -> None:
@@ -411,7 +411,7 @@ async def test_a_bug_in_the_core_is_logged_and_nothing_else_breaks(
     await slack.until(lambda: core.clicked)
     await slack.command("/model", "status")
     await slack.message(2)
-    assert "could not be carried out" in caplog.text
+    assert "failed unexpectedly" in caplog.text
 
 
 async def test_an_envelope_is_acknowledged_on_a_later_socket_if_need_be(
