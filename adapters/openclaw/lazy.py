@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bot.ports import ConfigStore
-from bot.ports.reloads import Pinned, Reload
+from bot.ports.reloads import Neighbour, Pinned, Reload
 
 if TYPE_CHECKING:
     from adapters.openclaw.reload import OpenClawReloads, Reachable
@@ -27,6 +27,10 @@ class LazyReloads:
     async def pinned(self) -> Sequence[Pinned]:
         """Return the sessions that do not follow the config."""
         return await self._real().pinned()
+
+    async def neighbour(self) -> Neighbour:
+        """Return what is known of the program itself."""
+        return await self._real().neighbour()
 
     def _real(self) -> OpenClawReloads:
         if self._made is None:

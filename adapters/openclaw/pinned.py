@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -33,6 +33,19 @@ def pinned_in(state: Path) -> list[Pinned]:
         if models:
             found.append(Pinned(folder.name, len(models), tuple(sorted(set(models)))))
     return found
+
+
+def signed_in(state: Path) -> frozenset[str]:
+    """Return the providers of all agents' auth profiles; their keys are not looked at."""
+    found: set[str] = set()
+    for folder in _folders(state):
+        with suppress(OSError, ValueError):
+            read = json.loads((folder / "agent" / "auth-profiles.json").read_bytes())
+            profiles = read.get("profiles") if isinstance(read, dict) else None
+            for profile in profiles.values() if isinstance(profiles, dict) else ():
+                provider = profile.get("provider") if isinstance(profile, dict) else None
+                found.update({provider.lower()} if isinstance(provider, str) else ())
+    return frozenset(found)
 
 
 def _folders(state: Path) -> Iterable[Path]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from adapters.openclaw.find import Attachable, gather
-from adapters.openclaw.pinned import pinned_in
+from adapters.openclaw.pinned import pinned_in, signed_in
 from adapters.openclaw.tail import LogTail
 from bot.config.include import resolve_includes
 from bot.errors import ChangeoverError
@@ -23,7 +23,7 @@ from bot.models import Secret
 from bot.openclaw.log_lines import Reload, ReloadNote, read_line
 from bot.openclaw.place import Place, decide
 from bot.ports import ConfigStore
-from bot.ports.reloads import Confirmation, Pinned, Taken
+from bot.ports.reloads import Confirmation, Neighbour, Pinned, Taken
 
 _log = logging.getLogger("openclaw")
 _POLL_S = 0.1
@@ -124,6 +124,13 @@ class OpenClawReloads:
         """Return the sessions that do not follow the config."""
         state = (await self._place()).state
         return await asyncio.to_thread(pinned_in, Path(state)) if state else ()
+
+    async def neighbour(self) -> Neighbour:
+        """Return whether one is attached, and to which providers it has signed in by itself."""
+        place = await self._place()
+        state = Path(place.state) if place.state else None
+        profiles = await asyncio.to_thread(signed_in, state) if state else frozenset()
+        return Neighbour(place.attached, profiles)
 
     async def _watch(self, lines: Lines) -> ReloadWatch:
         file = None if self._store.location == "db:" else Path(self._store.location)

@@ -53,7 +53,8 @@ class ChainResult:
         """Read the answer to `/fallback test`."""
         if card.error is not None:
             return cls((), None, trouble=(card.error.message, kept(card.error.step)))
-        hops: Sequence[Mapping[str, Any]] = card.data["hops"]
+        listed: Sequence[Mapping[str, Any]] = card.data["hops"]
+        hops = [hop for hop in listed if hop["verdict"] != "not_tested"]
         return cls(
             tuple((str(hop["model"]), str(hop["verdict"])) for hop in hops),
             card.data["would_serve"],

@@ -23,7 +23,8 @@ from bot.config.commit import Applied, Plan, Planner, Present, Wish
 from bot.config.history import owner
 from bot.config.naming import alias_of, near, written
 from bot.config.plan import choice_for
-from bot.config.schema import ConfigView
+from bot.config.schema import ConfigView, view_of
+from bot.config.served import is_listed, is_mapped
 from bot.costs.pricing import needs_confirmation, price_ratio
 from bot.durations import parse_deadline
 from bot.errors import ConfirmationNeededError, MovedOnError, StorageError
@@ -41,7 +42,7 @@ from bot.messages.reverts import cannot_revert
 from bot.models import ModelRef, Price
 from bot.ports import Json, RevertState
 from bot.ports.reloads import Confirmation
-from bot.routing.chain import allow_rule, lone_hop
+from bot.routing.chain import SkipReason, allow_rule, lone_hop
 
 CONFIRM_FOR = timedelta(minutes=5)
 
@@ -274,7 +275,9 @@ def judge(ctx: Context, picture: Picture, refs: list[ModelRef]) -> list[Caution]
             if c.code not in ("not_allowed", "retired", "misspelt")
         ]
         found += cautions.retired_target(ref, hop)
-        if hop.facts and not hop.facts.gone:
+        known = is_mapped(ref, view_of(picture.present.document)) or is_listed(ref)
+        known = known or hop.unasked is SkipReason.OPENCLAW_ONLY
+        if hop.facts and not hop.facts.gone and not known:
             found += _unheard(ctx, ref, view)
     found += cautions.unaccepted_formats(picture.hops)
     return [*found, *cautions.local_only_in_name(picture.hops)]

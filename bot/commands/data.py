@@ -47,6 +47,8 @@ def hop_data(hop: Hop, price: Price | None) -> dict[str, Any]:
         "allowed": hop.allowed,
         "walked": hop.walked,
         "skip_reason": hop.skip,
+        "walker": hop.walker,
+        "not_asked_by_gateway": hop.unasked,
         "cooldown_until": hop.cooldown.until if hop.cooldown else None,
         "cooldown_reason": hop.cooldown.reason if hop.cooldown else None,
         "context_window": facts.context_window if facts else None,

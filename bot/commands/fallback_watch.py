@@ -21,7 +21,7 @@ from bot.costs.pricing import cost_usd
 from bot.durations import parse_deadline, parse_duration
 from bot.errors import NothingToDoError, StorageError
 from bot.messages import cautions
-from bot.messages.chain import skip_words
+from bot.messages.chain import skip_words, unasked_words
 from bot.messages.fallback import (
     TestRow,
     TestWords,
@@ -83,7 +83,7 @@ async def test(ctx: Context, args: Args) -> Card:
     if not hops:
         raise NothingToDoError("The chain is empty; nothing to test.", Command("model best"))
     say, timeout_s = ctx.ports.progress, ctx.settings.timeouts.probe_s
-    if asked := sum(hop.skip is None for hop in hops):
+    if asked := sum(hop.unasked is None and hop.skip is None for hop in hops):
         say(asking(asked, timeout_s))
     started = ctx.ports.clock.now()
     verdicts = await probe(
@@ -191,7 +191,7 @@ def _row(ctx: Context, picture: Picture, hop: Hop, verdict: HopVerdict) -> TestR
         hop=hop,
         verdict=verdict,
         cost_usd=cost,
-        detail=skip_words(hop, picture.hops) if hop.skip else verdict.detail,
+        detail=verdict.detail or skip_words(hop, picture.hops) or unasked_words(hop),
         hint=hint_for(hop, verdict, picture.hops, picture.view),
     )
 

@@ -11,10 +11,11 @@ from bot.commands.data import chain_data, change_data, incident_data, price_data
 from bot.commands.picture import HISTORY, Picture, price_of, surroundings, take_picture
 from bot.commands.registry import Args
 from bot.config.history import to_undo, undo
-from bot.config.naming import chain_words, near, written
+from bot.config.naming import chain_words, known_provider, near, written
 from bot.config.schema import ConfigView
 from bot.errors import StorageError, UsageError
 from bot.messages import cautions
+from bot.messages.chain import unasked_words
 from bot.messages.model import ModelRow, StatusWords, history_card, list_card, status_card, value
 from bot.models import ModelRef
 from bot.routing.chain import allow_rule, lone_hop, providers_of
@@ -77,7 +78,7 @@ async def list_models(ctx: Context, args: Args) -> Card:
     if wanted is not None:
         found = ctx.catalog.provider(wanted.lower())
         wanted = found.id if found else wanted.lower()
-        if wanted not in providers:
+        if wanted not in providers and not known_provider(wanted, picture.view, ctx.catalog):
             guess = near(wanted, providers)
             raise UsageError(
                 f"Unknown provider {wanted!r}.",
@@ -155,6 +156,7 @@ def _row(ctx: Context, picture: Picture, ref: ModelRef) -> ModelRow:
         key_name=hop.key_name,
         allowed=allowed,
         in_use="" if place is None else "primary" if place == 0 else f"fallback {place}",
+        gateway_lacks=unasked_words(hop),
     )
 
 

@@ -15,6 +15,7 @@ from bot.costs.pricing import unit_price
 from bot.errors import StorageError
 from bot.models import ModelRef, Price
 from bot.ports import Change, Cooldown, IncidentRow, Revert
+from bot.ports.reloads import NO_NEIGHBOUR, Neighbour
 from bot.routing.chain import Hop, Surroundings, chain_of, provider_of
 
 HISTORY = 500
@@ -34,6 +35,7 @@ class Known:
     staying: Mapping[str, int] = field(default_factory=dict)
     service_seen_at: datetime | None = None
     trouble: StorageError | None = None
+    neighbour: Neighbour = NO_NEIGHBOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,13 @@ def picture_of(ctx: Context, present: Present, known: Known, agent: str | None =
 
 def surroundings(ctx: Context, known: Known) -> Surroundings:
     """Return what a chain is judged by."""
-    return Surroundings(ctx.catalog, ctx.settings.env, ctx.ports.store.location, known.cooldowns)
+    return Surroundings(
+        ctx.catalog,
+        ctx.settings.env,
+        ctx.ports.store.location,
+        known.cooldowns,
+        neighbour=known.neighbour,
+    )
 
 
 def price_of(ctx: Context, ref: ModelRef, view: ConfigView) -> Price | None:
@@ -107,6 +115,7 @@ def price_of(ctx: Context, ref: ModelRef, view: ConfigView) -> Price | None:
 async def remember(ctx: Context) -> Known:
     """Ask the database; its being away must not hide the config."""
     ports, location = ctx.ports, ctx.ports.store.location
+    neighbour = await ports.reloads.neighbour()
     try:
         return Known(
             changes=await ports.journal.changes(location, HISTORY),
@@ -116,6 +125,7 @@ async def remember(ctx: Context) -> Known:
             muted_until=await ports.log.muted_until(),
             staying=await ports.log.staying(ctx.now - REPORTED),
             service_seen_at=await ports.journal.last_beat("bot"),
+            neighbour=neighbour,
         )
     except StorageError as error:
-        return Known(trouble=error)
+        return Known(trouble=error, neighbour=neighbour)

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from bot.catalog import Catalog
 from bot.config.schema import ConfigView
+from bot.config.served import has_provider
 from bot.durations import shorten
 from bot.errors import UnknownModelError, UsageError
 from bot.models import ModelRef
@@ -127,8 +128,10 @@ def variable_in(value: str | None) -> str | None:
 
 
 def known_provider(id_: str, view: ConfigView, catalog: Catalog) -> bool:
-    """Decide whether the catalog or the file has a provider of that id."""
-    return catalog.provider(id_) is not None or id_ in {p.lower() for p in view.providers}
+    """Return whether the catalog, the file or an OpenClaw release has a provider of that id."""
+    mapped = {key.partition("/")[0].lower() for key in view.aliases}
+    named = {*mapped, *view.profiles, *(id_.lower() for id_ in view.providers)}
+    return catalog.provider(id_) is not None or id_ in named or has_provider(id_)
 
 
 def check_preset_name(name: str, taken: Iterable[str]) -> str:
@@ -174,8 +177,9 @@ def chain_words(view: ConfigView) -> list[str]:
 
 
 def near(word: str, candidates: Iterable[str]) -> str | None:
-    """Return the candidate spelt most like the word, if any is close."""
+    """Return the candidate spelt most like the word, if any is close; never the word itself."""
     pool = {candidate.lower(): candidate for candidate in candidates}
+    pool.pop(word.lower(), None)
     swapped = next((c for c in pool if sorted(c) == sorted(word.lower())), None)
     if swapped is not None:
         return pool[swapped]
@@ -185,7 +189,7 @@ def near(word: str, candidates: Iterable[str]) -> str | None:
 
 def _unknown(word: str, view: ConfigView, catalog: Catalog) -> UnknownModelError:
     pool = names(view, catalog)
-    tails = {name.rpartition("/")[2]: name for name in reversed(pool) if "/" in name}
+    tails = {name.rpartition("/")[2].lower(): name for name in reversed(pool) if "/" in name}
     guess = tails.get(word.lower()) or near(word, pool)
     parsed = ModelRef.parse(word)
     hint = f"Did you mean {guess}? " if guess else ""

@@ -82,7 +82,7 @@ class ConfigView:
     """The model-related part of the config.
 
     `aliases` maps a model (as its key is written) to its alias or None, in the file's order.
-    `allow` is `modelPolicy.allow`.
+    `allow` is `modelPolicy.allow`. `profiles` are the providers that OpenClaw is signed in to.
     """
 
     default: ModelChoice
@@ -91,6 +91,7 @@ class ConfigView:
     agents: Mapping[str, ModelChoice] = field(default_factory=dict)
     providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     version: str | None = None
+    profiles: frozenset[str] = frozenset()
 
     def choice(self, agent: str | None) -> ModelChoice | None:
         """Return the defaults' model, or an agent's own; None for an unknown agent."""
@@ -154,6 +155,14 @@ class _Providers(_Lenient):
     providers: dict[str, dict[str, Any]] | None = None
 
 
+class _Profile(_Lenient):
+    provider: StrictStr | None = None
+
+
+class _Auth(_Lenient):
+    profiles: dict[str, _Profile] | None = None
+
+
 class _Meta(_Lenient):
     version: StrictStr | None = Field(default=None, alias="lastTouchedVersion")
 
@@ -162,6 +171,7 @@ class _Root(_Lenient):
     agents: _Agents | None = None
     models: _Providers | None = None
     meta: _Meta | None = None
+    auth: _Auth | None = None
 
 
 def view_of(document: Document) -> ConfigView:
@@ -192,7 +202,13 @@ def view(parsed: Json) -> ConfigView:
         agents=_agents(agents),
         providers=(root.models.providers if root.models else None) or {},
         version=root.meta.version if root.meta else None,
+        profiles=_profiles(root.auth),
     )
+
+
+def _profiles(auth: _Auth | None) -> frozenset[str]:
+    named = (auth.profiles if auth else None) or {}
+    return frozenset((p.provider or id_.partition(":")[0]).lower() for id_, p in named.items())
 
 
 def _ours(primary: str | None, aliases: Mapping[str, str | None]) -> bool:

@@ -56,6 +56,21 @@ def of_hop(hop: Hop, hops: Sequence[Hop], rule: AllowRule) -> list[Caution]:
                     _instead(hop, None, hops),
                 )
             )
+        case SkipReason.OPENCLAW_ONLY:
+            found.append(
+                Caution(
+                    "openclaw_only",
+                    f"Only OpenClaw can call {name}. Changeover's gateway asks the next model.",
+                )
+            )
+        case SkipReason.NOT_SERVED:
+            found.append(
+                Caution(
+                    "not_served",
+                    f"{name} is skipped: this OpenClaw release has no such model.",
+                    Command(f"fallback add {name}" if hop.position else f"model use {name}"),
+                )
+            )
         case SkipReason.UNSUPPORTED:
             found.append(
                 Caution(
@@ -74,6 +89,15 @@ def of_hop(hop: Hop, hops: Sequence[Hop], rule: AllowRule) -> list[Caution]:
             )
         case SkipReason.NOT_A_MODEL:
             found.append(_not_a_model(hop, hops))
+        case None if hop.unasked is SkipReason.NO_KEY and not hop.signed_in:
+            found.append(
+                Caution(
+                    "key_not_seen",
+                    f"{name} cannot be tested from here: no API key ({hop.key_name}). "
+                    "OpenClaw may have its own.",
+                    f"To test it, set {hop.key_name} in .env and restart.",
+                )
+            )
         case SkipReason.REPEATED | None:
             pass
     if not hop.allowed and hop.skip is None and hop.position and rule is AllowRule.UNKNOWN:

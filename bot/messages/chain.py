@@ -27,7 +27,9 @@ _SKIPS = {
     SkipReason.UNSUPPORTED: "unsupported API",
     SkipReason.NOT_A_MODEL: "not a model",
     SkipReason.OURSELVES: "Changeover's own gateway",
+    SkipReason.NOT_SERVED: "this OpenClaw release has no such model",
 }
+_OPENCLAW_ONLY = "OpenClaw only"
 
 
 def skip_words(hop: Hop, hops: Sequence[Hop]) -> str:
@@ -40,12 +42,31 @@ def skip_words(hop: Hop, hops: Sequence[Hop]) -> str:
         case SkipReason.REPEATED:
             first = next((other for other in hops if other.ref == hop.ref), hop)
             return f"duplicate of hop {first.position + 1}"
+        case SkipReason.OPENCLAW_ONLY:
+            return _OPENCLAW_ONLY
         case reason:
             return _SKIPS[reason]
 
 
+def unasked_words(hop: Hop) -> str:
+    """Say why only OpenClaw can ask a hop; empty when our gateway can as well."""
+    match hop.unasked:
+        case None:
+            return ""
+        case SkipReason.NO_KEY if hop.signed_in:
+            return "OpenClaw's own sign-in"
+        case SkipReason.NO_KEY:
+            return f"no API key here ({hop.key_name})"
+        case SkipReason.OURSELVES:
+            return _SKIPS[SkipReason.OURSELVES]
+        case _:
+            return _OPENCLAW_ONLY
+
+
 def state(hop: Hop, hops: Sequence[Hop], now: datetime) -> Text:
     """Say in a few words whether a hop would be asked."""
+    if hop.skip is SkipReason.OPENCLAW_ONLY:
+        return text(f"{_OPENCLAW_ONLY}: Changeover's gateway cannot call it")
     if hop.skip is not None:
         return text(f"skipped: {skip_words(hop, hops)}")
     cooling = hop.cooldown
@@ -58,6 +79,10 @@ def state(hop: Hop, hops: Sequence[Hop], now: datetime) -> Text:
     if hop.facts and hop.facts.misspelt:
         return text("not listed by its provider")
     ready = "ready, local" if hop.private else "ready"
+    if hop.unasked is SkipReason.NO_KEY and not hop.signed_in:
+        ready = unasked_words(hop)
+    elif hop.unasked:
+        ready = f"{ready}, {unasked_words(hop)}"
     if hop.facts and hop.facts.retires_on:
         return text(f"{ready}, retires {hop.facts.retires_on}")
     return text(ready)

@@ -70,8 +70,14 @@ class TestWords:
 
     @property
     def chain_ok(self) -> bool:
-        """True when every hop answered."""
-        return all(row.verdict.verdict == "ok" for row in self.rows)
+        """True when every hop answered that can be asked from here."""
+        asked = self.asked
+        return bool(asked) and all(row.verdict.verdict == "ok" for row in asked)
+
+    @property
+    def asked(self) -> list[TestRow]:
+        """The hops that count: not those which OpenClaw alone can ask."""
+        return [row for row in self.rows if row.verdict.verdict != "not_tested"]
 
     @property
     def would_serve(self) -> str | None:
@@ -133,8 +139,9 @@ def staying_lines(staying: Mapping[str, int]) -> list[Text]:
 
 def test_card(words: TestWords, data: dict[str, Any]) -> Card:
     """Show each hop's verdict and the chain's."""
-    good = sum(row.verdict.verdict == "ok" for row in words.rows)
-    of = f"of {counted(len(words.rows), 'model' if words.named else 'hop')} answered"
+    asked = words.asked
+    good = sum(row.verdict.verdict == "ok" for row in asked)
+    of = f"of {counted(len(asked), 'model' if words.named else 'hop')} answered"
     if words.chain_ok:
         title = text(
             Strong("Chain OK" if not words.named else "All answered"),
@@ -147,6 +154,9 @@ def test_card(words: TestWords, data: dict[str, Any]) -> Card:
             f": {good} {of}",
         )
         tone = Tone.WARNING
+    elif not asked:
+        title = text(Strong("Not tested"), ": only OpenClaw can ask these models")
+        tone = Tone.NEUTRAL
     else:
         title = text(
             Strong("Chain down" if not words.named else "All failed"),
@@ -158,11 +168,13 @@ def test_card(words: TestWords, data: dict[str, Any]) -> Card:
         (text("A request now would be served by ", Code(serves), "."),)
         if serves
         else (text("A request now would be refused."),)
+        if asked
+        else ()
     )
     repairs = tuple(
         Caution("repair", f"{row.model}: {(row.detail or 'no answer').rstrip('.')}.", row.hint)
         for row in words.rows
-        if row.verdict.verdict != "ok" and row.hint
+        if row.verdict.verdict not in ("ok", "not_tested") and row.hint
     )
     return Card(
         title=title,
@@ -194,7 +206,7 @@ def _unrepaired(warnings: tuple[Caution, ...], repairs: tuple[Caution, ...]) -> 
 
 def _cells(row: TestRow) -> tuple[Text, ...]:
     verdict = row.verdict
-    shown = "ok" if verdict.verdict == "ok" else str(verdict.verdict)
+    shown = str(verdict.verdict).replace("_", " ")
     if isinstance(verdict.verdict, FailureReason):
         shown = f"failed: {REASONS[verdict.verdict]}"
     served = verdict.served_model
@@ -221,9 +233,9 @@ def hint_for(hop: Hop, verdict: HopVerdict, hops: Sequence[Hop], view: ConfigVie
         return _repair(verdict.verdict, hop, verdict.near, hops, view)
     if hop.skip is SkipReason.NO_KEY:
         return f"Set {hop.key_name} in .env and restart."
-    if hop.skip is SkipReason.NOT_ALLOWED:
+    if hop.skip in (SkipReason.NOT_ALLOWED, SkipReason.NOT_SERVED):
         return Command(f"fallback add {hop.ref or hop.written}")
-    return _out(hop) if hop.skip else ""
+    return _out(hop) if hop.skip not in (None, SkipReason.OPENCLAW_ONLY) else ""
 
 
 def _repair(

@@ -283,13 +283,14 @@ class ModelRow:
     key_name: str | None
     allowed: bool
     in_use: str
+    gateway_lacks: str = ""
 
 
 def list_card(rows: Sequence[ModelRow], provider: str | None, data: dict[str, Any]) -> Card:
     """Show every configured model with names, price, window, key and permission."""
 
     def missing(row: ModelRow) -> str:
-        key = "" if row.key_present else f"no {row.key_name}"
+        key = row.gateway_lacks
         return ", ".join(filter(None, (key, "" if row.allowed else "not allowed"))) or "-"
 
     return Card(

@@ -34,6 +34,20 @@ class Pinned:
     models: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """The Moltbot or OpenClaw that runs on the config, as far as it can be seen from here.
+
+    `profiles` are the providers to which it has signed in by itself.
+    """
+
+    attached: bool = False
+    profiles: frozenset[str] = frozenset()
+
+
+NO_NEIGHBOUR = Neighbour()
+
+
 class Reload(Protocol):
     """One change being watched, from before it is written."""
 
@@ -53,6 +67,10 @@ class Reloads(Protocol):
         """Return who will not follow a change of the config."""
         ...
 
+    async def neighbour(self) -> Neighbour:
+        """Return what is known of the program itself."""
+        ...
+
 
 class NoReloads:
     """Nobody but us reads the config."""
@@ -64,3 +82,7 @@ class NoReloads:
     async def pinned(self) -> Sequence[Pinned]:
         """Nobody pinned a session."""
         return ()
+
+    async def neighbour(self) -> Neighbour:
+        """There is no such program."""
+        return NO_NEIGHBOUR

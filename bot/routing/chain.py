@@ -11,12 +11,14 @@ from pathlib import PurePath
 from bot.catalog import Catalog
 from bot.config.naming import alias_of, variable_in, written
 from bot.config.plan import in_models, in_policy
-from bot.config.release import in_old_folder, is_new
+from bot.config.release import in_old_folder, in_state_folder, is_new
 from bot.config.schema import OWN_PROVIDER, ConfigView, ModelChoice
+from bot.config.served import Serving, generation_of, has_provider, is_mapped, serving
 from bot.dialects.custom import custom_provider
 from bot.dialects.locality import is_private, located
 from bot.models import ModelFacts, ModelRef, Provider, Secret
 from bot.ports import Cooldown
+from bot.ports.reloads import NO_NEIGHBOUR, Neighbour
 from bot.routing.cooldown import Scope, covering
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -30,6 +32,13 @@ class AllowRule(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Walker(StrEnum):
+    """Who goes down the chain when a model fails."""
+
+    GATEWAY = "gateway"
+    OPENCLAW = "openclaw"
+
+
 class SkipReason(StrEnum):
     """Why a hop is passed over."""
 
@@ -37,6 +46,8 @@ class SkipReason(StrEnum):
     NOT_ALLOWED = "not_allowed"
     UNKNOWN_PROVIDER = "unknown_provider"
     UNSUPPORTED = "unsupported"
+    OPENCLAW_ONLY = "openclaw_only"
+    NOT_SERVED = "not_served"
     NOT_A_MODEL = "not_a_model"
     REPEATED = "repeated"
     OURSELVES = "ourselves"
@@ -47,7 +58,8 @@ class Hop:
     """One candidate of the chain; position 0 is the primary.
 
     `written` is what the file says, `ref` the model it means. `key_name` is the variable (or
-    config path) that holds the key. `skip` None means the hop is walked.
+    config path) that holds the key. `skip` None means that `walker` asks it; `unasked` is why our
+    own gateway could not, whoever walks.
     """
 
     position: int
@@ -61,6 +73,9 @@ class Hop:
     skip: SkipReason | None
     cooldown: Cooldown | None
     facts: ModelFacts | None
+    walker: Walker = Walker.GATEWAY
+    unasked: SkipReason | None = None
+    signed_in: bool = False
 
     @property
     def key_present(self) -> bool:
@@ -92,6 +107,18 @@ class Surroundings:
     location: str = ""
     cooldowns: Sequence[Cooldown] = ()
     gateway: bool = False
+    neighbour: Neighbour = NO_NEIGHBOUR
+
+    def has_openclaw(self, view: ConfigView) -> bool:
+        """Return whether anything shows that a Moltbot or OpenClaw runs on the config."""
+        named = view.version is not None or in_state_folder(PurePath(self.location))
+        return named or self.neighbour.attached
+
+    def walker(self, view: ConfigView, choice: ModelChoice) -> Walker:
+        """Return who walks a chain: our gateway where it stands first or nothing else runs."""
+        if self.gateway or choice.front is not None or not self.has_openclaw(view):
+            return Walker.GATEWAY
+        return Walker.OPENCLAW
 
 
 def chain_of(view: ConfigView, choice: ModelChoice, around: Surroundings) -> tuple[Hop, ...]:
@@ -100,12 +127,13 @@ def chain_of(view: ConfigView, choice: ModelChoice, around: Surroundings) -> tup
     primary = choice.primary or default.primary
     fallbacks = choice.fallbacks if choice.fallbacks is not None else default.fallbacks
     rule = allow_rule(view, around.location)
+    walker = around.walker(view, choice)
     hops: list[Hop] = []
     seen: set[ModelRef] = set()
     for position, word in enumerate([primary, *(fallbacks or ())]):
         if word is None:
             continue
-        hop = _hop(position, word, view, around, rule, seen)
+        hop = _hop(position, word, view, around, rule, walker, seen)
         hops.append(hop)
         if hop.ref is not None:
             seen.add(hop.ref)
@@ -114,7 +142,8 @@ def chain_of(view: ConfigView, choice: ModelChoice, around: Surroundings) -> tup
 
 def lone_hop(position: int, ref: ModelRef, view: ConfigView, around: Surroundings) -> Hop:
     """Lay out one model that need not stand in the chain, as the gateway would ask it."""
-    return _hop(position, str(ref), view, around, AllowRule.EXEMPT, set())
+    walker = around.walker(view, view.default)
+    return _hop(position, str(ref), view, around, AllowRule.EXEMPT, walker, set())
 
 
 def allow_rule(view: ConfigView, location: str) -> AllowRule:
@@ -200,6 +229,7 @@ def _hop(
     view: ConfigView,
     around: Surroundings,
     rule: AllowRule,
+    walker: Walker,
     seen: set[ModelRef],
 ) -> Hop:
     ref = None if variable_in(word) else written(word, view)
@@ -212,9 +242,17 @@ def _hop(
         if rule is not AllowRule.EXEMPT
         else (position > 0 or in_policy(view, ref))
     )
-    skip = _skip(ref, provider, key, key_name, seen)
-    if skip is None and position > 0 and not allowed and rule is AllowRule.SKIPS:
-        skip = None if around.gateway else SkipReason.NOT_ALLOWED
+    signed_in = ref is not None and ref.provider in {*view.profiles, *around.neighbour.profiles}
+    unasked = _unasked(ref, provider, key, key_name)
+    if unasked is SkipReason.UNKNOWN_PROVIDER and ref:
+        listed = signed_in or is_mapped(ref, view) or has_provider(ref.provider)
+        unasked = SkipReason.OPENCLAW_ONLY if listed else unasked
+    skip = _by_openclaw(ref, view, unasked) if walker is Walker.OPENCLAW else unasked
+    if ref in seen:
+        skip = SkipReason.REPEATED
+    barred = position > 0 and not allowed and rule is AllowRule.SKIPS and not around.gateway
+    if barred and skip in (None, SkipReason.NOT_SERVED):
+        skip = SkipReason.NOT_ALLOWED
     return Hop(
         position=position,
         written=word,
@@ -229,6 +267,9 @@ def _hop(
         if ref and provider
         else None,
         facts=_facts(ref, provider, view, around.catalog) if ref else None,
+        walker=walker,
+        unasked=unasked,
+        signed_in=signed_in,
     )
 
 
@@ -237,17 +278,12 @@ def _from_variable(word: str, view: ConfigView, env: Mapping[str, str]) -> Model
     return written(env.get(variable[1]), view) if variable else None
 
 
-def _skip(
-    ref: ModelRef | None,
-    provider: Provider | None,
-    key: Secret | None,
-    key_name: str | None,
-    seen: set[ModelRef],
+def _unasked(
+    ref: ModelRef | None, provider: Provider | None, key: Secret | None, key_name: str | None
 ) -> SkipReason | None:
+    """Return why our gateway cannot ask a model."""
     if ref is None:
         return SkipReason.NOT_A_MODEL
-    if ref in seen:
-        return SkipReason.REPEATED
     if ref.provider == OWN_PROVIDER:
         return SkipReason.OURSELVES
     if provider is None:
@@ -257,6 +293,16 @@ def _skip(
     if key is None and key_name is not None:
         return SkipReason.NO_KEY
     return None
+
+
+def _by_openclaw(
+    ref: ModelRef | None, view: ConfigView, unasked: SkipReason | None
+) -> SkipReason | None:
+    """Return why OpenClaw cannot ask a model: it has no such model, or nobody has."""
+    if ref is None or unasked is SkipReason.UNKNOWN_PROVIDER:
+        return unasked
+    unserved = serving(ref, view, generation_of(view.version)) is Serving.UNSERVED
+    return SkipReason.NOT_SERVED if unserved else None
 
 
 def _preset(ref: ModelRef, view: ConfigView, catalog: Catalog) -> str | None:

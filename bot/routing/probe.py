@@ -15,7 +15,7 @@ from bot.dialects.wire import load_json
 from bot.errors import SettingsError
 from bot.models import Dialect, FailureReason, ModelRef, Provider, Secret, Usage
 from bot.ports import HttpAnswer, HttpRequest, Json, ModelLists, Upstream
-from bot.routing.chain import Hop
+from bot.routing.chain import Hop, SkipReason
 from bot.routing.failure import OK, Outcome, Verdict, classify, route_missing
 from bot.routing.near import nearest
 from bot.routing.redact import redact
@@ -29,7 +29,10 @@ _RAN_OUT = b"max_tokens or model output limit was reached"
 
 @dataclass(frozen=True, slots=True)
 class ProbeTarget:
-    """One hop to ask, or (with `skip`, the reason) to leave alone."""
+    """One hop to ask, or (with `skip`, the reason) to leave alone.
+
+    `theirs` says that OpenClaw asks it all the same.
+    """
 
     position: int
     ref: ModelRef
@@ -37,6 +40,7 @@ class ProbeTarget:
     base_override: str | None = None
     key: Secret | None = None
     skip: str | None = None
+    theirs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class HopVerdict:
 
     position: int
     ref: ModelRef
-    verdict: FailureReason | Literal["ok", "skipped"]
+    verdict: FailureReason | Literal["ok", "skipped", "not_tested"]
     reason: str | None = None
     status: int | None = None
     latency_ms: float | None = None
@@ -81,7 +85,8 @@ def target_of(hop: Hop, env: Mapping[str, str]) -> ProbeTarget:
         provider=provider,
         base_override=base,
         key=hop.key,
-        skip=str(hop.skip) if hop.skip else None,
+        skip=str(hop.skip or hop.unasked) if hop.skip or hop.unasked else None,
+        theirs=hop.unasked is not None and hop.skip in (None, SkipReason.OPENCLAW_ONLY),
     )
 
 
@@ -131,6 +136,8 @@ async def _probe_one(
     target: ProbeTarget, upstream: Upstream, lists: ModelLists | None, timeout_s: float
 ) -> HopVerdict:
     provider, skip = target.provider, target.skip
+    if target.theirs:
+        return HopVerdict(target.position, target.ref, "not_tested", skip)
     if skip is not None or provider is None:
         return HopVerdict(target.position, target.ref, "skipped", skip or "unknown_provider")
     if not provider.endpoints:

@@ -18,7 +18,7 @@ from bot.commands.serve import serve
 from bot.config.schema import view
 from bot.errors import ConfigRefusedError, ExitCode, StorageError
 from bot.openclaw.serve import Door, is_served
-from bot.ports.reloads import Confirmation, Pinned, Taken
+from bot.ports.reloads import Confirmation, Neighbour, Pinned, Taken
 from bot.routing.chain import SkipReason
 from tests.fakes_core import GUIDE, OWNER, Bench
 from tests.fakes_openclaw import Named
@@ -45,6 +45,9 @@ class FakeOwner:
 
     async def pinned(self) -> Sequence[Pinned]:
         return self._pinned
+
+    async def neighbour(self) -> Neighbour:
+        return Neighbour(attached=True)
 
 
 async def served(bench: Bench, *, yes: bool = True, door: Door = DOOR) -> Card:
@@ -254,3 +257,4 @@ async def test_a_config_that_nobody_runs_on_is_not_waited_for(tmp_path: Path):
     reloads = LazyReloads(Named(), store)
     assert await reloads.begin() is None
     assert await reloads.pinned() == ()
+    assert await reloads.neighbour() == Neighbour()
