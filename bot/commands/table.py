@@ -275,7 +275,7 @@ _FALLBACK = (
     Command(
         "fallback",
         "ack",
-        "Acknowledge an open incident: no reminders, no mentions",
+        "Acknowledge an open incident: no mentions for 4 h",
         CHANGE,
         late("fallback_watch", "acknowledge"),
         (Param("id", Kind.COUNT, "The incident's number", required=True),),

@@ -36,7 +36,7 @@ async def test_each_button_asks_for_the_right_and_does_what_it_says(
             ("Test chain", "Chain OK: 4 of 4 hops answered", True),
             ("Mute 1 h", "Muted until 13:0", True),
             ("Switch to claude-sonnet-4.5", "Primary: best → openrouter/anthropic/claude", True),
-            ("Acknowledge", "Yours: incident 1\nAna looks after it", False),
+            ("Acknowledge", "Incident 1 acknowledged by Ana\n", False),
         ):
             answer, private = await press(world, surface, label, operator=False)
             assert "needs the change permission, but you are not in CHANGEOVER_OPERATORS." in answer
@@ -46,9 +46,9 @@ async def test_each_button_asks_for_the_right_and_does_what_it_says(
             assert private is not seen_by_all
             await world.wait(seconds=6, step_s=6)
     shown = world.texts(surface)[0]
-    assert "\\Acknowledged by nAna at 12:00.\n" in shown
+    assert "\nAcknowledged by Ana at 12:00.\n" in shown
     assert "\nanthropic/claude-opus-4-5 is no longer the primary.\n" in shown
-    assert shown.endswith("[Test chain] [Mute 1 h]")
+    assert shown.endswith("[Test chain] [Retry now] [Mute 1 h]")
     await world.wait(minutes=5)
     assert world.texts(surface)[0].startswith(
         "Closed: anthropic/claude-opus-4-5 is no longer the primary\n"

@@ -111,7 +111,7 @@ async def test_after_a_month_only_the_incidents_row_is_left(world: World) -> Non
     await world.wait(minutes=1)
     await world.answers()
     await world.wait(minutes=6)
-    world.clock.advance(timedelta(days=29))
+    world.clock.advance(timedelta(days=39))
     await world.tick()
     store = world.alerts._store
     [kept] = await store.incidents(NOON)
