@@ -14,6 +14,7 @@ from bot.catalog import Catalog, shipped
 from bot.commands.complete import complete
 from bot.commands.context import Context, Ports
 from bot.commands.grammar import Call, parse
+from bot.commands.reload import take_back_unknown
 from bot.commands.reverts import run_due_reverts
 from bot.commands.table import registry
 from bot.config.commit import begin_history, look, notice_outside, present_of
@@ -177,6 +178,10 @@ class App:
     async def run_due(self, outbox: Outbox) -> None:
         """Carry out what is due: timed switches that go back; the outbox tells of them."""
         await run_due_reverts(self.context(SERVICE), outbox)
+
+    async def unknown_model(self, model: str, outbox: Outbox) -> None:
+        """Revert the change that named a model which OpenClaw does not know."""
+        await take_back_unknown(self.context(SERVICE), model, outbox)
 
     async def begin(self) -> None:
         """Note how the config stands, so that the first edit from outside is told apart.

@@ -8,6 +8,7 @@ from adapters.main.wiring import Wired
 from adapters.openclaw.pricing import OpenClawPricer
 from adapters.openclaw.watcher import OpenClawWatcher, Sinks
 from adapters.storage.sync_memory import LazyMemory
+from bot.alerts.outbox import Outbox
 from bot.config.schema import ConfigView, view, view_of
 from bot.errors import ChangeoverError
 from bot.ports import Document
@@ -18,7 +19,8 @@ _log = logging.getLogger("openclaw")
 class OpenClaw:
     """A watcher with its sinks, priced by the config as it stands."""
 
-    def __init__(self, wired: Wired) -> None:
+    def __init__(self, wired: Wired, outbox: Outbox) -> None:
+        self._app, self._outbox = wired.app, outbox
         ports = wired.app.ports
         self._view = view({})
         self._watcher = OpenClawWatcher(
@@ -29,6 +31,7 @@ class OpenClaw:
                 ports.log.add_events,
                 LazyMemory(wired.database),
                 OpenClawPricer(ports.prices, wired.app.catalog, self._current, wired.settings.env),
+                self._unknown,
             ),
             wired.clock,
         )
@@ -47,6 +50,12 @@ class OpenClaw:
             self._view = view_of(document)
         except ChangeoverError as error:
             _log.warning("%s %s", error.message, error.hint)
+
+    async def _unknown(self, model: str) -> None:
+        try:
+            await self._app.unknown_model(model, self._outbox)
+        except ChangeoverError as error:
+            _log.warning("OpenClaw does not know %s: %s %s", model, error.message, error.hint)
 
     def _current(self) -> ConfigView:
         return self._view

@@ -128,7 +128,7 @@ class Bot:
         self.chats = Chats(wired)
         self._alerts = Alerts(wired, self.chats.posts)
         self._jobs = Jobs(wired, self.chats.posts, self._alerts.outbox)
-        self._openclaw = OpenClaw(wired)
+        self._openclaw = OpenClaw(wired, self._alerts.outbox)
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from adapters.openclaw.tail import LogTail
 from bot.config.include import resolve_includes
 from bot.errors import ChangeoverError
 from bot.models import Secret
-from bot.openclaw.log_lines import Reload, ReloadNote, read_line
+from bot.openclaw.log_lines import Reload, ReloadNote, UnknownModel, read_line
 from bot.openclaw.place import Place, decide
 from bot.ports import ConfigStore
 from bot.ports.reloads import Confirmation, Neighbour, Pinned, Taken
@@ -164,7 +164,7 @@ class ReloadWatch:
         if not await self._lines.mark():
             self._timeout_s = 0.0
 
-    async def confirm(self) -> Confirmation:
+    async def confirm(self, models: Collection[str] = ()) -> Confirmation:
         """Wait for the log to tell; NOT_SEEN when it does not in time."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout_s
@@ -173,7 +173,7 @@ class ReloadWatch:
             more = False
             with contextlib.suppress(ChangeoverError):
                 lines, more = await self._lines.read()
-                verdict = verdict_of(lines)
+                verdict = verdict_of(lines, models)
                 if verdict is not None:
                     return verdict
             if loop.time() >= deadline:
@@ -190,8 +190,8 @@ class ReloadWatch:
                 os.utime(self._file)
 
 
-def verdict_of(lines: Sequence[bytes]) -> Confirmation | None:
-    """Return what the last line about the config says."""
+def verdict_of(lines: Sequence[bytes], models: Collection[str] = ()) -> Confirmation | None:
+    """Return what the last line about the config, or about one of its new models, says."""
     verdicts = {
         Reload.APPLIED: Taken.IN_FORCE,
         Reload.REJECTED: Taken.REJECTED,
@@ -201,4 +201,6 @@ def verdict_of(lines: Sequence[bytes]) -> Confirmation | None:
         note = read_line(raw)
         if isinstance(note, ReloadNote):
             return Confirmation(verdicts[note.reload], note.detail)
+        if isinstance(note, UnknownModel) and note.model in models:
+            return Confirmation(Taken.UNKNOWN_MODEL, note.model)
     return None

@@ -28,7 +28,14 @@ from bot.config.include import resolve_includes
 from bot.config.schema import OWN_PROVIDER
 from bot.errors import ChangeoverError, StorageError
 from bot.openclaw.decisions import HISTORY, Runs
-from bot.openclaw.log_lines import Broken, Decision, ReloadNote, Told, read_line
+from bot.openclaw.log_lines import (
+    Broken,
+    Decision,
+    ReloadNote,
+    Told,
+    UnknownModel,
+    read_line,
+)
 from bot.openclaw.place import Place, decide
 from bot.ports import Attempt, Clock, ConfigStore, FallbackEvent, Json
 
@@ -42,6 +49,11 @@ _BREATH_S = 0.01
 Attempts = Callable[[Sequence[Attempt]], Awaitable[None]]
 Events = Callable[[Sequence[FallbackEvent]], Awaitable[None]]
 Pricer = Callable[[Attempt], Attempt]
+Unknown = Callable[[str], Awaitable[None]]
+
+
+async def _ignore(model: str) -> None:
+    """Do nothing about a model that OpenClaw does not know."""
 
 
 class Memory(Protocol):
@@ -61,13 +73,15 @@ class Sinks:
     """Where what was read goes.
 
     `attempts` and `events` are `Ledger.add` and `FallbackLog.add_events`: both may be given
-    again what they have. `price` puts a cost on an attempt, in a thread.
+    again what they have. `price` puts a cost on an attempt, in a thread. `unknown` is told of a
+    model that the config names and OpenClaw has just said it does not know.
     """
 
     attempts: Attempts
     events: Events
     memory: Memory
     price: Pricer = lambda attempt: attempt
+    unknown: Unknown = _ignore
 
 
 class OpenClawWatcher:
@@ -232,9 +246,12 @@ class OpenClawWatcher:
         if log is None:
             return False
         part = await asyncio.to_thread(log.read)
-        events, skipped = self._understand(part, now)
+        unknown: list[str] = []
+        events, skipped = self._understand(part, now, unknown)
         if events:
             await self._sinks.events(self._dated(events))
+        for model in dict.fromkeys(unknown):
+            await self._sinks.unknown(model)
         if log.accept(part):
             await self._memory.put(self._key("log"), log.state())
         health = self._health
@@ -253,7 +270,9 @@ class OpenClawWatcher:
         oldest = self._came_at - RECENT
         return [replace(one, source=HISTORY) if one.at < oldest else one for one in events]
 
-    def _understand(self, part: Slice, now: datetime) -> tuple[list[FallbackEvent], int]:
+    def _understand(
+        self, part: Slice, now: datetime, unknown: list[str]
+    ) -> tuple[list[FallbackEvent], int]:
         events, skipped, oldest = [], 0, now - BACKLOG
         for raw in part.lines:
             line = read_line(raw)
@@ -263,6 +282,8 @@ class OpenClawWatcher:
                     events.append(event)
             elif isinstance(line, ReloadNote):
                 self._health = replace(self._health, last_reload=line)
+            elif isinstance(line, UnknownModel):
+                unknown += [line.model] if (line.at or now) >= now - RECENT else []
             elif isinstance(line, Broken):
                 skipped += 1
         return events, skipped

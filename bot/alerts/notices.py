@@ -119,6 +119,23 @@ def revert_notice(
     return Notice(f"revert:{revert.id}", NoticeKind.REVERT, now, data)
 
 
+def unknown_model_notice(
+    change: Change, change_id: int | None, model: str, place: str, now: datetime
+) -> Notice:
+    """Make the notice that a change was reverted since OpenClaw does not know its model."""
+    data = {
+        "change": change.id,
+        "old": change.old,
+        "new": change.new,
+        "actor": change.actor_name,
+        "place": place,
+        "change_id": change_id,
+        "why": "",
+        "unknown": model,
+    }
+    return Notice(f"unknown:{change.id}", NoticeKind.REVERT, now, data)
+
+
 def draft_of(notice: Notice) -> Draft:
     """Return what a notice's message shows."""
     data: Any = notice.data
@@ -153,7 +170,7 @@ def _revert_card(key: str, data: Any) -> Card:
     )
     if data["why"]:
         return dropped_card(words, data["why"])
-    return went_back_card(words, data["change_id"])
+    return went_back_card(words, data["change_id"], data.get("unknown", ""))
 
 
 def _spent_of(data: Any) -> BudgetSpent:

@@ -33,6 +33,7 @@ from bot.messages.model import (
     ChangeWords,
     change_card,
     confirm_card,
+    entries_added,
     in_force,
     names_of,
     unchanged_card,
@@ -161,11 +162,16 @@ async def _tell(
         words,
         change_id=applied.change_id,
         back=back,
-        notes=(*request.notes(before), *dropped, *in_force(told)),
+        notes=(*request.notes(before), *_entries(applied), *dropped, *in_force(told)),
         warnings=tuple(warnings),
     )
     data = _data(ctx, request, words, applied) | {"reload": told.taken if told else None}
     return change_card(words, data) if applied.changed else unchanged_card(words, data)
+
+
+def _entries(applied: Applied) -> tuple[Text, ...]:
+    added = applied.after.providers.keys() - applied.before.providers.keys()
+    return entries_added(sorted(added), applied.after.version)
 
 
 def _words(
@@ -275,10 +281,11 @@ def judge(ctx: Context, picture: Picture, refs: list[ModelRef]) -> list[Caution]
             if c.code not in ("not_allowed", "retired", "misspelt")
         ]
         found += cautions.retired_target(ref, hop)
-        known = is_mapped(ref, view_of(picture.present.document)) or is_listed(ref)
+        before = view_of(picture.present.document)
+        known = is_mapped(ref, before) or is_listed(ref)
         known = known or hop.unasked is SkipReason.OPENCLAW_ONLY
         if hop.facts and not hop.facts.gone and not known:
-            found += _unheard(ctx, ref, view)
+            found += _unheard(ctx, ref, before)
     found += cautions.unaccepted_formats(picture.hops)
     return [*found, *cautions.local_only_in_name(picture.hops)]
 

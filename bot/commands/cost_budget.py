@@ -157,9 +157,8 @@ def _request(ctx: Context, word: str, period: Span) -> Request:
 
     def plan(present: Present) -> Plan:
         choice = choice_for(present.view, None)
-        return Plan(
-            plan_primary(present.view, ref(present), None), choice.primary, str(ref(present))
-        )
+        new = ref(present)
+        return Plan(plan_primary(present.view, new), choice.primary, str(new), wants=(new,))
 
     return Request(
         what="Primary",

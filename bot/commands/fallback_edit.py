@@ -96,7 +96,8 @@ async def _edit(ctx: Context, args: Args, action: str, words: Words) -> Card:
         view = present.view
         chain = words(view)
         old = list(view.default.fallbacks or ())
-        return Plan(plan_chain(view, chain, new_refs(view)), old, chain)
+        new = new_refs(view)
+        return Plan(plan_chain(view, chain, new), old, chain, wants=tuple(new))
 
     return await change(
         ctx,

@@ -39,7 +39,7 @@ async def switch(ctx: Context, word: str, args: Args) -> Card:
         named = resolve(word, present.view, ctx.catalog)
         choice = choice_for(present.view, agent)
         edits = plan_primary(present.view, named.ref, agent)
-        return Plan(edits, choice.primary, str(named.ref))
+        return Plan(edits, choice.primary, str(named.ref), wants=(named.ref,))
 
     def notes(present: Present) -> tuple[Text, ...]:
         return _successor_notes([resolve(word, present.view, ctx.catalog)], ctx)
@@ -73,7 +73,7 @@ async def fallback(ctx: Context, args: Args) -> Card:
         refs = [named.ref for named in chain(present.view)]
         old = list(present.view.default.fallbacks or ())
         words = [str(ref) for ref in refs]
-        return Plan(plan_chain(present.view, words, refs), old, words)
+        return Plan(plan_chain(present.view, words, refs), old, words, wants=tuple(refs))
 
     return await change(
         ctx,
@@ -102,7 +102,8 @@ async def strategy(ctx: Context, args: Args) -> Card:
             if not is_private(primary, provider):
                 raise RefusedError(*not_private(primary, chosen.primary))
         edits = plan_strategy(present.view, primary, chain)
-        return Plan(edits, present.view.default.primary, str(primary))
+        wants = (primary, *chain)
+        return Plan(edits, present.view.default.primary, str(primary), wants=wants)
 
     def notes(present: Present) -> tuple[Text, ...]:
         _, *chain = models(present.view)
@@ -135,7 +136,8 @@ async def preset(ctx: Context, args: Args) -> Card:
         named = resolve(word, present.view, ctx.catalog)
         before = alias_target(name, present.view)
         edits = plan_alias(present.view, name, named.ref)
-        return Plan(edits, str(before) if before else None, str(named.ref))
+        old = str(before) if before else None
+        return Plan(edits, old, str(named.ref), wants=(named.ref,))
 
     def notes(present: Present) -> tuple[Text, ...]:
         ref = resolve(word, present.view, ctx.catalog).ref

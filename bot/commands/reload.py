@@ -6,14 +6,26 @@ while its config is invalid, and a later one goes on with the old without a word
 
 from __future__ import annotations
 
-from bot.access import SERVICE
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.access import SERVICE, Surface
+from bot.alerts.notices import unknown_model_notice
+from bot.alerts.outbox import Outbox
 from bot.commands.context import Context
 from bot.commands.picture import HISTORY
-from bot.config.commit import Applied, Wish, carry_out
+from bot.config.commit import Applied, Plan, Planner, Present, Wish, carry_out
+from bot.config.entries import EntryFacts, with_entries
 from bot.config.history import undo
-from bot.errors import ChangeoverError, ConfigRefusedError
+from bot.errors import ChangeoverError, ConfigRefusedError, MovedOnError, RefusedError
+from bot.ports import Change
 from bot.ports.reloads import Confirmation, Taken
+from bot.routing.chain import SkipReason, Surroundings, lone_hop
 from bot.spans import Command, text
+
+UNKNOWN_WITHIN = timedelta(hours=1)
+"""A model that is found unknown so long after the switch to it is taken for a change's fault."""
 
 
 async def carry_out_watched(ctx: Context, wish: Wish) -> tuple[Applied, Confirmation | None]:
@@ -25,18 +37,78 @@ async def carry_out_watched(ctx: Context, wish: Wish) -> tuple[Applied, Confirma
     """
     ports = ctx.ports
     reload = await ports.reloads.begin()
+    wish = replace(wish, planner=await _callable(ctx, wish.planner))
     applied = await carry_out(ports.store, ports.journal, wish, ctx.now)
     if reload is None or not applied.changed:
         return applied, None
-    confirmation = await reload.confirm()
-    if confirmation.taken is Taken.REJECTED:
+    confirmation = await reload.confirm([str(ref) for ref in applied.plan.wants])
+    if confirmation.taken in (Taken.REJECTED, Taken.UNKNOWN_MODEL):
         await _take_back(ctx, applied, confirmation)
     return applied, confirmation
+
+
+async def take_back_unknown(ctx: Context, model: str, outbox: Outbox) -> None:
+    """Revert the change that named a model which OpenClaw has just said it does not know.
+
+    Only one of our own, made lately, whose values still stand.
+
+    Raises:
+        ConfigError, StorageError: it could not be tried.
+    """
+    ports, place = ctx.ports, ctx.ports.store.location
+    changes = await ports.journal.changes(place, HISTORY)
+    made = next((one for one in changes if _names(one, model)), None)
+    if made is None or made.at < ctx.now - UNKNOWN_WITHIN or made.surface == Surface.OUTSIDE:
+        return
+    if made.reverts is not None or any(one.reverts == made.id for one in changes):
+        return
+    with suppress(MovedOnError):
+        wish = Wish(SERVICE, "undo", f"OpenClaw answered Unknown model: {model}", undo(made))
+        applied = await carry_out(ports.store, ports.journal, wish, ctx.now)
+        await outbox.put(unknown_model_notice(made, applied.change_id, model, place, ctx.now))
+
+
+def _names(change: Change, model: str) -> bool:
+    """Return whether a change put a model where none or another one stood."""
+    return any(model in str(one.after) and model not in str(one.before) for one in change.touched)
+
+
+async def _callable(ctx: Context, planner: Planner) -> Planner:
+    """Return a planner that also adds what OpenClaw's release needs to call the new models."""
+    neighbour = await ctx.ports.reloads.neighbour()
+    location, env = ctx.ports.store.location, ctx.settings.env
+    around = Surroundings(ctx.catalog, env, location, neighbour=neighbour)
+
+    def plan(present: Present) -> Plan:
+        planned = planner(present)
+        if planned.reverts is not None or not around.has_openclaw(present.view):
+            return planned
+        signed_in = present.view.profiles | neighbour.profiles
+        planned = with_entries(planned, present, EntryFacts(ctx.catalog, env, signed_in))
+        if present.view.default.front is not None:
+            _refuse_uncallable(planned, present, around)
+        return planned
+
+    return plan
+
+
+def _refuse_uncallable(planned: Plan, present: Present, around: Surroundings) -> None:
+    """Refuse a primary that our gateway, which answers for OpenClaw, cannot call."""
+    for ref in planned.wants[:1]:
+        hop = lone_hop(0, ref, present.view, around)
+        if str(ref) == planned.new and hop.unasked is SkipReason.OPENCLAW_ONLY:
+            raise RefusedError(
+                f"Only OpenClaw can call {ref}, and here Changeover's gateway answers for it. "
+                "Nothing changed.",
+                text("Choose another: ", Command("model list")),
+            )
 
 
 async def _take_back(ctx: Context, applied: Applied, told: Confirmation) -> None:
     ports, reason = ctx.ports, told.detail or "no reason given"
     refused = f"OpenClaw rejected the changed config: {reason.rstrip('.')}."
+    if told.taken is Taken.UNKNOWN_MODEL:
+        refused = f"OpenClaw answers Unknown model: {reason}."
     try:
         changes = await ports.journal.changes(ports.store.location, HISTORY)
         made = next(change for change in changes if change.id == applied.change_id)

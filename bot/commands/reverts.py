@@ -8,9 +8,10 @@ from contextlib import suppress
 from bot.alerts.notices import revert_notice
 from bot.alerts.outbox import Outbox
 from bot.commands.context import Context
-from bot.config.commit import Wish, carry_out
+from bot.commands.reload import carry_out_watched
+from bot.config.commit import Wish
 from bot.config.history import go_back
-from bot.errors import ConfigError, ConfigLockedError, MovedOnError
+from bot.errors import ConfigError, ConfigLockedError, ConfigRefusedError, MovedOnError
 from bot.ports import Change, Revert, RevertState
 
 
@@ -56,12 +57,12 @@ async def _one(
     if gone_back is None:
         try:
             wish = Wish(ctx.actor, "revert", reason, go_back(change, changes))
-            applied = await carry_out(ctx.ports.store, journal, wish, ctx.now)
+            applied, _ = await carry_out_watched(ctx, wish)
             change_id = applied.change_id
         except ConfigLockedError:
             # Somebody is writing, maybe this very revert from another process: look again later.
             return
-        except MovedOnError as error:
+        except (ConfigRefusedError, MovedOnError) as error:
             later = await journal.changes_since(place, change.id)
             if any(c.reverts == change.id and c.action == "revert" for c in later):
                 # Another process has just reverted it; the next look tells what is left to tell.

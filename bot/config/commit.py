@@ -22,6 +22,7 @@ from bot.errors import (
     ConfigUneditableError,
     StorageError,
 )
+from bot.models import ModelRef
 from bot.ports import (
     ABSENT,
     ConfigSession,
@@ -41,12 +42,16 @@ OUTSIDE = Actor(Surface.OUTSIDE, "outside", "outside")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to edit, and the headline value before and after."""
+    """What to edit, and the headline value before and after.
+
+    `wants` are the models that it must be possible to call then, whether or not they are new.
+    """
 
     edits: Sequence[Edit]
     old: Json
     new: Json
     reverts: int | None = None
+    wants: tuple[ModelRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -31,14 +31,15 @@ class Serving(StrEnum):
 class Generation:
     """Releases since a month, as `release` was looked through.
 
-    `providers` maps an id to the models that are served, None for whatever the provider has. A
-    `closed` one has no plugins that might serve more.
+    `providers` maps an id to the models that are served, None for whatever the provider has. What
+    it `depends` on its own environment for may have more; a `closed` one has no plugins.
     """
 
     since: tuple[int, ...]
     release: str
     providers: Mapping[str, frozenset[str] | None]
     closed: bool = False
+    depends: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ def served_table() -> ServedTable:
                 for id_, models in row["providers"].items()
             },
             row["closed"],
+            frozenset(row["depends"]),
         )
         for row in data["generations"]
     ]
@@ -71,10 +73,17 @@ def served_table() -> ServedTable:
 
 
 def generation_of(version: str | None) -> Generation | None:
-    """Return the generation of a release; None for one that is not known."""
+    """Return the generation of a release; None for one that is not known.
+
+    What was looked through is a release of it: another may list other models.
+    """
     numbers = numbers_of(version)
-    found = [one for one in served_table().generations if one.since <= numbers]
-    return found[-1] if numbers and found else None
+    found = [one for one in _generations() if one.since <= numbers]
+    if not (version and found):
+        return None
+    last = found[-1]
+    same = last.closed or version.removeprefix("v") == last.release
+    return last if same else replace(last, depends=frozenset(last.providers))
 
 
 def serving(ref: ModelRef, view: ConfigView, generation: Generation | None) -> Serving:
@@ -82,15 +91,21 @@ def serving(ref: ModelRef, view: ConfigView, generation: Generation | None) -> S
     if ref.provider in {id_.lower() for id_ in view.providers}:
         return Serving.SERVED
     if generation is None:
-        return Serving.UNKNOWN
+        # Whatever release it is: all have the provider, and one at least lists the model.
+        lists = [one.providers.get(ref.provider, frozenset()) for one in _generations()]
+        common = all(ref.provider in one.providers for one in _generations())
+        known = common and any(models is None or ref.name in models for models in lists)
+        return Serving.SERVED if known else Serving.UNKNOWN
     models = generation.providers.get(ref.provider, frozenset())
     if models is None or ref.name in models:
         return Serving.SERVED
-    if generation.closed:
-        # It has no plugins; yet a provider that nobody here has heard of may be anything.
-        return Serving.UNSERVED if _is_ours(ref.provider) or models else Serving.UNKNOWN
-    foreign = str(ref) in view.aliases or ref.provider in view.profiles
-    absent = ref.provider not in generation.providers and _is_ours(ref.provider) and not foreign
+    if ref.provider in generation.depends:
+        return Serving.UNKNOWN
+    if ref.provider in generation.providers or (generation.closed and _is_ours(ref.provider)):
+        return Serving.UNSERVED
+    if str(ref) in view.aliases or ref.provider in view.profiles:
+        return Serving.UNKNOWN
+    absent = has_provider(ref.provider) if generation.closed else _is_ours(ref.provider)
     return Serving.UNSERVED if absent else Serving.UNKNOWN
 
 

@@ -226,6 +226,15 @@ def in_force(reload: Confirmation | None) -> tuple[Text, ...]:
     return (text("Applied: OpenClaw confirmed the change."),)
 
 
+def entries_added(providers: Sequence[str], version: str | None) -> tuple[Text, ...]:
+    """Say which providers the change put into the file, and why."""
+    release = f"OpenClaw {version}" if version else "OpenClaw"
+    return tuple(
+        text("Added ", Code(f"models.providers.{id_}"), f": {release} needs it to call the model.")
+        for id_ in providers
+    )
+
+
 def unchanged_card(words: ChangeWords, data: dict[str, Any]) -> Card:
     """Say that the value was already so."""
     shown = words.new_name or value(words.new)

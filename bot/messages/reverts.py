@@ -26,13 +26,21 @@ def cannot_revert(stands: str) -> Text:
     return text("No revert is scheduled: the primary was ", Code(stands), " already.")
 
 
-def went_back_card(words: RevertWords, change_id: int | None) -> Card:
-    """Say that the switch was reverted."""
+def went_back_card(words: RevertWords, change_id: int | None, unknown: str = "") -> Card:
+    """Say that the switch was reverted: its time is up, or OpenClaw does not know the model."""
+    ended = text(f"Timed switch by {words.actor} ended.")
+    if unknown:
+        ended = text(
+            f"Change by {words.actor} reverted: OpenClaw answers Unknown model: {unknown}."
+        )
     undo = Action("model undo", change_id=change_id, once=True)
     return Card(
-        title=text(Strong("Primary"), f": {value(words.new)} → {value(words.old)}"),
+        title=text(
+            Strong("Reverted" if unknown else "Primary"),
+            f": {value(words.new)} → {value(words.old)}",
+        ),
         tone=Tone.CHANGE,
-        body=(text(f"Timed switch by {words.actor} ended."), _foot(words.mark)),
+        body=(ended, _foot(words.mark)),
         buttons=(Button("Undo", undo),) if change_id else (),
         footer=text(words.place),
         command="model revert",

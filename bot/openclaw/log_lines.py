@@ -19,7 +19,7 @@ from typing import Any
 from bot.models import ModelRef
 from bot.openclaw.reasons import clean_detail
 
-NEEDLES = (b"allback", b"reload")
+NEEDLES = (b"allback", b"reload", b"nknown model")
 """A line without any of these is not worth reading."""
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -37,6 +37,7 @@ _RELOAD = re.compile(
     r"|reload disabled))[ :]*(?P<rest>.*)",
     re.DOTALL,
 )
+_UNKNOWN_MODEL = re.compile(r"lane task error: .{0,200}?Unknown model: ([^\s\"\\]+)")
 _EVENT = "model_fallback_decision"
 
 
@@ -102,13 +103,21 @@ class ReloadNote:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class UnknownModel:
+    """A turn failed because this release cannot call the model that the config names."""
+
+    at: datetime | None
+    model: str
+
+
 class Broken(StrEnum):
     """A line that should tell something and cannot be read."""
 
     BROKEN = "broken"
 
 
-Line = Decision | Told | ReloadNote | Broken | None
+Line = Decision | Told | ReloadNote | UnknownModel | Broken | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +197,8 @@ def _worded(record: _Record, mark: str) -> Line:
         kind = Reload.APPLIED if found["applied"] else Reload.REJECTED
         kind = Reload.RESTART if found["restart"] else kind
         return ReloadNote(record.at, kind, clean_detail(found["rest"]))
+    if heading == "diagnostic" and (found := _UNKNOWN_MODEL.match(message)) is not None:
+        return UnknownModel(record.at, found[1].rstrip("."))
     if heading in ("gateway", "") and (found := _GUIDE.match(message)) is not None:
         return Told(record.at, found[1], _model_or_none(found[2]), found[3], mark)
     if heading in ("decision", "model-fallback", "") and (found := _DECISION.match(message)):

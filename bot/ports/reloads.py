@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -15,6 +15,7 @@ class Taken(StrEnum):
     NOT_SEEN = "not_seen"
     REJECTED = "rejected"
     NEEDS_RESTART = "needs_restart"
+    UNKNOWN_MODEL = "unknown_model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,8 @@ NO_NEIGHBOUR = Neighbour()
 class Reload(Protocol):
     """One change being watched, from before it is written."""
 
-    async def confirm(self) -> Confirmation:
-        """Wait a few seconds for the owner to tell what it made of the change."""
+    async def confirm(self, models: Collection[str] = ()) -> Confirmation:
+        """Wait a few seconds for the owner to tell what it made of a change to these models."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ class FakeOwner:
     async def begin(self) -> FakeOwner:
         return self
 
-    async def confirm(self) -> Confirmation:
+    async def confirm(self, models: Collection[str] = ()) -> Confirmation:
         self.asked += 1
         return Confirmation(self.verdicts.pop(0), self.detail)
 

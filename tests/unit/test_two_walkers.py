@@ -60,7 +60,7 @@ async def test_a_hop_that_only_openclaw_can_ask_is_ready_beside_it():
 
 
 async def test_the_test_leaves_such_a_hop_out_of_its_verdict():
-    bench = Bench(config("anthropic/claude-opus-4-5", COPILOT, version="2026.5.28"))
+    bench = Bench(config("anthropic/claude-opus-4-8", COPILOT, version="2026.5.28"))
     card = await bench.say("/fallback test")
     assert [hop["verdict"] for hop in card.data["hops"]] == ["ok", "not_tested"]
     assert card.data["chain_ok"] is True
