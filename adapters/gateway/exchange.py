@@ -250,7 +250,8 @@ class Exchange:
         if served is None:
             stays.failed(key)
         else:
-            stays.served(key, served, self.lane, self.tools.live.revision, self.now())
+            revision, now = self.tools.live.revision, self.now()
+            stays.served(key, served, self.lane, revision, now, asked_at=self.at)
 
     def meant_for(self, one: Tried) -> bool:
         """Decide whether a candidate is the one the caller asked for, and no fallback."""

@@ -102,6 +102,7 @@ class Recorder:
             asked=any(one.candidate.name == first for one in tried),
             hops=hops,
             alone=exchange.lane.alone,
+            unfit=walk.unfit,
         )
         self.queue.put_event(event)
 

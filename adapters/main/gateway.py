@@ -311,7 +311,10 @@ class GatewayService:
         log, now = self._wired.app.ports.log, self._wired.clock.now()
         with contextlib.suppress(StorageError):
             # Heard first: what proof has ended meanwhile is not told any more.
+            retried_at = self._book.retried_at
             self._book.merge(await log.cooldowns(now - KEPT), now)
+            if self._book.retried_at != retried_at:
+                self._tools.conversations.end(now)
             news = self._book.untold()
             # All at once: a failover must not wait behind a transaction for each.
             await log.set_cooldown(*news)

@@ -39,6 +39,7 @@ STAYING = "staying."
 
 MUTE_SCOPE = "all"
 
+_MARKS = ("cut", "alone", "unfit")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -87,7 +88,7 @@ def event_key(event: FallbackEvent) -> str:
 
 def context_out(event: FallbackEvent) -> Json:
     """Write what few events have: the hops that did not answer, and what kind of request it was."""
-    marks = {name: True for name in ("cut", "alone") if getattr(event, name)}
+    marks = {name: True for name in _MARKS if getattr(event, name)}
     hops = [[hop.model, hop.reason, hop.asked, hop.detail] for hop in event.hops]
     return {**marks, **({"hops": hops} if hops else {})} or None
 
@@ -99,7 +100,7 @@ def context_in(context: Json) -> dict[str, Any]:
         HopFailure(model, FailureReason(reason) if reason else None, asked, detail)
         for model, reason, asked, detail in context.get("hops", ())
     )
-    return {"hops": hops, "cut": "cut" in context, "alone": "alone" in context}
+    return {"hops": hops, **{name: name in context for name in _MARKS}}
 
 
 def gaps_out(gaps: Sequence[Gap]) -> Json:

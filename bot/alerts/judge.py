@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -24,6 +25,7 @@ from bot.alerts.record import incident_of, record_of
 from bot.alerts.signals import OWNERS
 from bot.alerts.steps import SPEAKING, carry_out, wants
 from bot.errors import ConfigError
+from bot.ports import Cooldown
 from bot.ports.alerts import AlertReason, AlertStore, IncidentRecord, Want
 from bot.spans import kept
 
@@ -233,7 +235,19 @@ async def _with_answers(engine: Engine, incident: Incident, now: datetime) -> In
         engine.settings.recover_answers,
         by_any=incident.reason is AlertReason.CHAIN_EXHAUSTED,
     )
+    if of_key and found.count < engine.settings.recover_answers:
+        rows = await engine.outlooks.log.cooldowns(incident.bad_at)
+        proved_at = _proved_at(incident.group, rows, now)
+        if proved_at is not None:
+            return answered(incident, engine.settings.recover_answers, proved_at)
     return answered(incident, found.count, found.first_at)
+
+
+def _proved_at(group: str, rows: Sequence[Cooldown], now: datetime) -> datetime | None:
+    """Return when a probe or a trial last found a provider's key in order."""
+    key = f"{group.removesuffix('/')}#"
+    proofs = (row for row in rows if row.scope.startswith(key) and not row.failures)
+    return max((row.until for row in proofs if not row.named and row.until <= now), default=None)
 
 
 async def _tell_of_trouble(engine: Engine, now: datetime) -> None:

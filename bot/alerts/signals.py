@@ -43,11 +43,14 @@ def provider_of(model: str) -> str:
 
 
 def signals_of(event: FallbackEvent) -> list[Signal]:
-    """Return what an event says: of the chain or its first hop, and of each key refused."""
-    dead = event.to_model is None and not event.cut and not event.alone
+    """Return what an event says: of the chain or its first hop, and of each key refused.
+
+    A request that went past a first hop in order says nothing of either.
+    """
+    dead = event.to_model is None and not event.cut and not event.alone and not event.unfit
     found = [Signal(event, AlertReason.CHAIN_EXHAUSTED)] if dead else []
     reason = AlertReason(event.reason)
-    if not dead and (event.cut or not event.hops or reason not in OWNERS):
+    if not dead and not event.unfit and (event.cut or not event.hops or reason not in OWNERS):
         found.append(Signal(event, reason))
     for hop in () if event.cut else event.hops:
         counts = hop.asked or hop.model == event.from_model

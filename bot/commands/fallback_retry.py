@@ -14,7 +14,7 @@ from bot.errors import StorageError
 from bot.messages.fallback import retried_card
 from bot.ports import Cooldown
 from bot.routing.chain import Hop, lone_hop, scope_of
-from bot.routing.cooldown import covering, ended, proof
+from bot.routing.cooldown import RETRY, covering, ended, proof
 
 
 async def retry(ctx: Context, args: Args) -> Card:
@@ -29,8 +29,8 @@ async def retry(ctx: Context, args: Args) -> Card:
     scopes = [scope for hop in hops if (scope := scope_of(hop))]
     names = dict.fromkeys(name for scope in scopes for name in scope.names)
     if not word:
-        names |= dict.fromkeys(row.scope for row in known)
-    await log.set_cooldown(*(ended(name, ctx.now) for name in names))
+        names |= dict.fromkeys(row.scope for row in known if row.scope != RETRY)
+    await log.set_cooldown(*(ended(name, ctx.now, by_hand=True) for name in (*names, RETRY)))
     over = [row for row in known if row.scope in names and row.holds(ctx.now)]
     data = {
         "ended": [

@@ -20,7 +20,8 @@ class Cooldown:
 
     `scope` is `provider#digest-of-key` or `provider/model#digest-of-key`; `failures` counts in a
     row. With 0 failures it is the opposite: proof, at `until`, that the scope is in order.
-    `named` is True when the provider itself said until when.
+    `named` is True when the provider itself said until when, and of a proof when it is a person's
+    word alone.
     """
 
     scope: str
@@ -58,7 +59,8 @@ class FallbackEvent:
     `detail` is what the first failing provider said, with secrets removed and cut short. `asked`
     is False when the first hop was only passed over, as one that is cooling down. `hops` are all
     that did not answer, in the chain's order. `cut` marks an answer that `from_model` broke off
-    after its first content; `alone` a request whose caller wanted no fallback.
+    after its first content; `alone` a request whose caller wanted no fallback; `unfit` one that
+    `from_model` could not take, or was not asked for, though nothing is wrong with it.
     """
 
     at: datetime
@@ -72,6 +74,7 @@ class FallbackEvent:
     hops: tuple[HopFailure, ...] = ()
     cut: bool = False
     alone: bool = False
+    unfit: bool = False
 
 
 @dataclass(frozen=True, slots=True)

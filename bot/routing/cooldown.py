@@ -23,6 +23,8 @@ MISSING = timedelta(days=1)
 LONGEST = timedelta(days=7)
 UNCONFIRMED = timedelta(minutes=1)
 PASSING_LIMIT = 2
+RETRY = "retry"
+"""The scope of no hop: its proof tells every gateway when `/fallback retry` was last asked for."""
 KEPT = timedelta(days=1)
 """How long one that is over stands for the trial that is still to come."""
 
@@ -100,9 +102,9 @@ def proof(scope: Scope, now: datetime) -> list[Cooldown]:
     return [ended(name, now) for name in scope.names]
 
 
-def ended(name: str, now: datetime) -> Cooldown:
+def ended(name: str, now: datetime, *, by_hand: bool = False) -> Cooldown:
     """Return the row that ends whatever of a scope began before `now`."""
-    return Cooldown(name, FailureReason.SERVER_ERROR, now, 0, now)
+    return Cooldown(name, FailureReason.SERVER_ERROR, now, 0, now, by_hand)
 
 
 def covering(scope: Scope, rows: Sequence[Cooldown]) -> Cooldown | None:
@@ -130,6 +132,11 @@ class CooldownBook:
     def rows(self) -> list[Cooldown]:
         """Return every cool-down, those that are over included."""
         return list(self._rows.values())
+
+    @property
+    def retried_at(self) -> datetime | None:
+        """When somebody last wanted hops tried again, as far as is known here."""
+        return self._proofs.get(RETRY)
 
     def gate(self, scope: Scope, now: datetime) -> Gate:
         """Return whether a hop may be asked; a trial must be settled by what becomes of it."""

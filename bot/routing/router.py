@@ -252,6 +252,12 @@ class Walk:
         first = next((why for c, _, why in self.fates if c.name == self.lane.first), None)
         return self.lane.barred or first or (self.fates[0][2] if self.fates else None)
 
+    @property
+    def unfit(self) -> bool:
+        """True when nothing is wrong with the first hop: this request went past it."""
+        fate = next((fate for c, fate, _ in self.ends() if c.name == self.lane.first), None)
+        return self.lane.barred is None and fate in (None, Fate.REFUSED)
+
     def ends(self) -> list[tuple[Candidate, Fate, FailureReason]]:
         """Return what became of each candidate in the end, in the order of the lane."""
         last = {candidate.name: (candidate, fate, why) for candidate, fate, why in self.fates}

@@ -90,6 +90,7 @@ class Conversations:
     most: int = MOST_CONVERSATIONS
     _stays: OrderedDict[bytes, _Stay] = field(default_factory=OrderedDict)
     _open_since: dict[str, datetime] = field(default_factory=dict)
+    _ended_at: datetime | None = None
 
     def __bool__(self) -> bool:
         """Return whether any stays, so that most requests need no digest."""
@@ -117,10 +118,21 @@ class Conversations:
         return replace(lane, candidates=(kept, *others))
 
     def served(
-        self, key: bytes, candidate: Candidate, lane: Lane, revision: str, now: datetime
+        self,
+        key: bytes,
+        candidate: Candidate,
+        lane: Lane,
+        revision: str,
+        now: datetime,
+        *,
+        asked_at: datetime | None = None,
     ) -> None:
-        """Note who served a turn: a fallback keeps the conversation, the first hop ends that."""
-        if self.longest is None or lane.barred or candidate.name == lane.first:
+        """Note who served a turn: a fallback keeps the conversation, the first hop ends that.
+
+        One that was under way when all stays ended begins none.
+        """
+        late = self._ended_at is not None and (asked_at or now) <= self._ended_at
+        if self.longest is None or lane.barred or late or candidate.name == lane.first:
             self._stays.pop(key, None)
             return
         provider = candidate.hop.provider
@@ -137,9 +149,10 @@ class Conversations:
         """Note that nobody served a turn."""
         self._stays.pop(key, None)
 
-    def end(self) -> None:
+    def end(self, now: datetime) -> None:
         """End every stay: somebody wants the first hops tried again."""
         self._stays.clear()
+        self._ended_at = now
 
     def counts(self, now: datetime) -> Counter[str]:
         """Return how many conversations stay with each model."""

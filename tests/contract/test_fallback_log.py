@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -174,8 +174,9 @@ async def test_an_event_keeps_what_was_said_and_whether_the_first_was_asked(
     ground: Ground,
 ) -> None:
     said = FallbackEvent(NOW, "r", "a/one", None, LIMIT, "gateway", "HTTP 429: ü", asked=False)
-    await ground.log.add_events([said])
-    assert list(await ground.log.events(NOW, 9)) == [said]
+    marks = [replace(said, request_id=n, **{n: True}) for n in ("cut", "alone", "unfit")]
+    await ground.log.add_events([said, *marks])
+    assert list(await ground.log.events(NOW, 9))[::-1] == [said, *marks]
 
 
 async def test_an_event_that_is_told_twice_is_kept_once(ground: Ground) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from bot.alerts.incident import State
 from bot.alerts.record import incident_of
 from bot.card import Person
-from bot.models import FailureReason
+from bot.models import FailureReason, ModelRef, Secret
 from bot.outage import MOST_GAPS, Gap, down_time, with_gap
-from bot.ports import FallbackEvent, HopFailure, IncidentRow
+from bot.ports import Cooldown, FallbackEvent, HopFailure, IncidentRow
+from bot.routing.cooldown import Scope, ended, proof
 from tests.fakes_alerts import BY_ANA, FLASH, LLAMA, NOON, OPUS, AlertBench, event
 
 SECOND = timedelta(seconds=1)
@@ -340,3 +342,68 @@ async def test_what_is_kept_of_an_incident_is_read_back():
     assert kept.pinged
     assert [hop.reason for hop in kept.hops] == ["auth", "server_error", "server_error"]
     assert kept.models == (OPUS,)
+
+
+# --- what is no fault of the first hop ------------------------------------------------------------
+
+
+async def test_a_request_that_did_not_suit_the_primary_is_nothing_against_it():
+    bench = AlertBench(calls=[OPERATOR])
+    for number in range(9):
+        too_long = event(number, reason=FailureReason.BAD_RESPONSE)
+        await happens(bench, replace(too_long, unfit=True))
+        nobody = event(number + 100, to=None, reason=FailureReason.BAD_RESPONSE)
+        await happens(bench, replace(nobody, unfit=True))
+        await bench.wait(seconds=5)
+    assert await incidents(bench) == []
+    # Down the chain a rejected key is one all the same.
+    hops = (HopFailure(OPUS, FailureReason.BAD_RESPONSE), HopFailure(FLASH, REFUSED))
+    await happens(bench, replace(event(500), unfit=True, hops=hops))
+    await bench.wait(seconds=40)
+    assert bench.slack.titles == ["Fallback: deepseek/deepseek-flash rejected the API key"]
+
+
+# --- what proves a key ----------------------------------------------------------------------------
+
+
+async def _key_incident(*rows: Cooldown) -> tuple[AlertBench, Any]:
+    bench = AlertBench()
+    await bench.fails(3, reason=REFUSED)
+    await bench.wait(minutes=1)
+    await bench.log.set_cooldown(*(replace(row, until=bench.now, since=bench.now) for row in rows))
+    await bench.wait(minutes=6)
+    [message] = bench.slack.main
+    return bench, message
+
+
+async def test_a_probe_that_the_key_passed_ends_its_incident():
+    scope = Scope.of("anthropic", Secret("sk-1"), ModelRef("anthropic", "claude-opus-4-5"))
+    _, message = await _key_incident(*proof(scope, NOON))
+    assert message.title == "Recovered: anthropic/claude-opus-4-5 responds again"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ended("anthropic#1", NOON, by_hand=True),
+        ended("anthropic/claude-opus-4-5#1", NOON),
+        ended("anthropic2#1", NOON),
+        Cooldown("anthropic#1", REFUSED, NOON),
+    ],
+    ids=["a person's word", "a model's end", "another key", "a cool-down"],
+)
+async def test_what_proves_nothing_of_a_key(row: Cooldown):
+    _, message = await _key_incident(row)
+    assert message.title == "Fallback: anthropic/claude-opus-4-5 rejected the API key"
+
+
+async def test_a_key_that_is_refused_after_its_proof_is_not_over():
+    bench = AlertBench()
+    await bench.fails(3, reason=REFUSED)
+    await bench.wait(minutes=1)
+    await bench.log.set_cooldown(ended("anthropic#1", bench.now))
+    await bench.wait(minutes=1)
+    await bench.fails(reason=REFUSED)
+    await bench.wait(minutes=9)
+    [message] = bench.slack.main
+    assert message.title == "Fallback: anthropic/claude-opus-4-5 rejected the API key"

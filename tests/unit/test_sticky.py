@@ -83,12 +83,18 @@ def test_what_ends_it_at_once(lane: Lane):
     stays.failed(KEY)
     assert not _kept(stays, lane, NOW)
     _served(stays, lane, 1)
-    stays.end()
+    stays.end(NOW)
     assert not _kept(stays, lane, NOW)
     _served(stays, lane, 1)
+    assert not stays, "it was under way then"
+    later = NOW + timedelta(seconds=1)
+    stays.served(KEY, lane.candidates[1], lane, "r1", later, asked_at=NOW)
+    assert not stays
+    _served(stays, lane, 1, later)
+    assert _kept(stays, lane, later)
     _served(stays, lane, 0)
     assert not stays
-    _served(stays, lane, 1)
+    _served(stays, lane, 1, later)
     # A clock that was put back.
     assert not _kept(stays, lane, NOW - MINUTE)
 

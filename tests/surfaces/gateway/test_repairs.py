@@ -161,6 +161,27 @@ async def test_retry_ends_what_only_time_would_end(gate: Gate, providers: Simula
     await served_by(gate, OPUS)
 
 
+async def test_retry_ends_the_stays_of_every_gateway_and_a_recovery_ends_none(
+    start: Start, providers: SimulatedProviders
+):
+    gates = [await start(), await start()]
+    mine, control = {"x-session-id": "mine"}, {"x-session-id": "control"}
+    providers.break_provider("anthropic", "rate_limit", retry_after_s=1)
+    for gate in gates:
+        for headers in (mine, control):
+            assert (await gate.ask(headers=headers)).headers["x-changeover-model"] == ROUTER
+    providers.heal("anthropic")
+    for gate in gates:
+        await served_by(gate, OPUS)
+        event, *_ = await gate.events()
+        assert not event.unfit
+        assert (await gate.ask(headers=control)).headers["x-changeover-sticky"] == "cache"
+    await gates[0].wired.app.handle(OWNER, "fallback retry")
+    for gate in gates:
+        await served_by(gate, OPUS, headers=mine)
+        assert (await gate.ask(headers=control)).headers["x-changeover-model"] == OPUS
+
+
 async def _some(gate: Gate) -> bool:
     return bool(await rows(gate))
 
@@ -288,6 +309,7 @@ async def test_what_one_hop_lacks_another_has(put: Put, document: Any, stream: b
         assert answer.headers["x-changeover-model"] == FLASH
     assert len(chaos.calls) == 2
     assert await rows(gate) == []
+    assert [event.unfit for event in await gate.events()] == [True, True]
 
 
 async def test_what_no_other_hop_has_comes_back_as_the_callers(put: Put):
@@ -296,6 +318,7 @@ async def test_what_no_other_hop_has_comes_back_as_the_callers(put: Put):
     assert (answer.status, answer.json) == (400, TOO_LONG)
     assert answer.headers["x-changeover-attempts"] == "1"
     assert len(chaos.calls) == 1
+    assert await gate.events() == []
 
 
 # --- names and formats ---------------------------------------------------------------------------
