@@ -87,6 +87,7 @@ class Answer:
     request_id: str = ""
     tokens: int = 0
     cost_nano_usd: int | None = None
+    cached_tokens: int = 0
 
 
 class FakeAlertStore:
@@ -219,6 +220,14 @@ class FakeAlertStore:
                     unpriced=so_far.unpriced + (a.cost_nano_usd is None and a.tokens > 0),
                 )
         return list(sums.values())
+
+    async def usage_of(self, model: str, start: datetime, end: datetime) -> Usage:
+        self._check()
+        mine = [a for a in self.answers if a.model == model and start <= a.at < end]
+        return Usage(
+            input_tokens=sum(a.tokens for a in mine),
+            cached_input_tokens=sum(a.cached_tokens for a in mine),
+        )
 
     async def behind(self, surface: str) -> Sequence[Post]:
         self._check()

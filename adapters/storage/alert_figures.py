@@ -86,6 +86,17 @@ def rerouted(
     return [_row(row) for row in connection.execute(query) if "/" in row.model]
 
 
+def usage_of(connection: Connection, model: str, start: datetime, end: datetime) -> Usage:
+    """Add up what a model's own answers used in [start, end)."""
+    query = select(*(_sum(_attempts.c[name]).label(name) for name in _TOKENS)).where(
+        _attempts.c.at >= micros_of(start),
+        _attempts.c.at < micros_of(end),
+        _attempts.c.model == model,
+        _attempts.c.answered,
+    )
+    return _usage(connection.execute(query).one())
+
+
 def _rerouted(model: str, start: datetime, end: datetime) -> Select[Any]:
     # A request may have several events; its answer counts once. As a correlated EXISTS this took
     # SQLite a scan for each of them.
@@ -131,5 +142,11 @@ def _sum(column: Any) -> Any:
 
 def _row(row: Row[Any]) -> Rerouted:
     provider, _, name = row.model.partition("/")
-    usage = Usage(**{token: getattr(row, token) for token in _TOKENS})
-    return Rerouted(ModelRef(provider, name), row.requests, usage, row.cost_nano_usd, row.unpriced)
+    model = ModelRef(provider, name)
+    return Rerouted(model, row.requests, _usage(row), row.cost_nano_usd, row.unpriced)
+
+
+def _usage(row: Row[Any]) -> Usage:
+    # SQL adds nothing up to NULL.
+    tokens: dict[str, Any] = {token: getattr(row, token) or 0 for token in _TOKENS}
+    return Usage(**tokens)

@@ -16,6 +16,7 @@ from adapters.storage.codec import gaps_in, gaps_out
 from adapters.storage.database import Database, upsert
 from adapters.storage.fallback_log import event_of
 from bot.access import Actor
+from bot.models import Usage
 from bot.ports.alerts import (
     AlertConflictError,
     ChannelTrouble,
@@ -105,6 +106,10 @@ class SqlAlertStore(SqlPosts):
     async def rerouted(self, model: str, start: datetime, end: datetime) -> Sequence[Rerouted]:
         """Add up by model what answered when a model failed."""
         return await self._database.read(lambda c: alert_figures.rerouted(c, model, start, end))
+
+    async def usage_of(self, model: str, start: datetime, end: datetime) -> Usage:
+        """Add up what a model's own answers used."""
+        return await self._database.read(lambda c: alert_figures.usage_of(c, model, start, end))
 
     async def set_trouble(self, trouble: ChannelTrouble) -> None:
         """Remember that a surface takes no alerts; the first `since` stays."""

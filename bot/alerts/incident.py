@@ -84,8 +84,9 @@ class Incident:
     `opens` are the openings within the hour that made it unstable, else 0. `night` names the
     quiet hours in which its first word fell. `replaced` is True while another model stands in its
     place as the primary. `costs_nano_usd` is what rerouting cost more (or less) until
-    `costs_until`; None once that cannot be known. `says` is why a config cannot be used, and the
-    step that mends it.
+    `costs_until`; None once that cannot be known. `lost_cache_nano_usd` estimates what it
+    cost that the fallbacks had no cache of what the primary had. `says` is why a config cannot be
+    used, and the step that fixes it.
     """
 
     primary: str
@@ -129,6 +130,7 @@ class Incident:
     end: End | None = None
     costs_nano_usd: int | None = 0
     costs_until: datetime | None = None
+    lost_cache_nano_usd: int = 0
     says: tuple[str, str] = ("", "")
 
     @property

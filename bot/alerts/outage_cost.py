@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from bot.alerts.incident import Incident, State
 from bot.alerts.outlook import Outlooks
-from bot.costs.pricing import price_sum, usd
+from bot.costs.pricing import lost_cache_usd, price_sum, usd
 from bot.messages.alerts import Saving
 from bot.models import ModelRef
-from bot.ports.alerts import AlertReason, AlertStore
+from bot.ports.alerts import AlertReason, AlertStore, Rerouted
 
 SETTLED_AFTER = timedelta(seconds=30)
 """The ledger is written behind the requests; rows this old are all there."""
@@ -39,7 +40,7 @@ async def with_costs(
         return incident
     until = incident.last_event_at + _INSTANT
     until = until if over else min(until, now - SETTLED_AFTER)
-    more, found = 0, False
+    more, lost, found = 0, 0, False
     while start < until:
         end = min(until, start + MOST_AT_ONCE)
         for model in incident.models or (incident.primary,):
@@ -52,10 +53,41 @@ async def with_costs(
                 return replace(incident, costs_nano_usd=None)
             found = True
             more += sum(row.cost_nano_usd - price_sum(row.usage, price) for row in rows)
+            lost += await _lost_cache(model, incident.opened_at, rows, store, outlooks, now)
         start = end
     if not found:
         return incident
-    return replace(incident, costs_nano_usd=incident.costs_nano_usd + more, costs_until=start)
+    return replace(
+        incident,
+        costs_nano_usd=incident.costs_nano_usd + more,
+        lost_cache_nano_usd=incident.lost_cache_nano_usd + lost,
+        costs_until=start,
+    )
+
+
+async def _lost_cache(
+    model: str,
+    opened_at: datetime,
+    rows: Sequence[Rerouted],
+    store: AlertStore,
+    outlooks: Outlooks,
+    now: datetime,
+) -> int:
+    """Estimate what it cost that fallbacks read anew what the primary had in its cache.
+
+    As much of the input would have come from there as in the hour before.
+    """
+    before = await store.usage_of(model, opened_at - MOST_AT_ONCE, opened_at)
+    if not before.cached_input_tokens:
+        return 0
+    lost = 0
+    for row in rows:
+        usual = row.usage.input_tokens * before.cached_input_tokens // before.input_tokens
+        price = await outlooks.price_of(row.model, now)
+        if price is not None and usual > row.usage.cached_input_tokens:
+            missed = lost_cache_usd(usual - row.usage.cached_input_tokens, price)
+            lost += int(missed * 1_000_000_000)
+    return lost
 
 
 def saving_of(incident: Incident) -> Saving | None:

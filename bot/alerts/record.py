@@ -33,6 +33,7 @@ _PLAIN = (
     "was_primary",
     "replaced",
     "costs_nano_usd",
+    "lost_cache_nano_usd",
     "pinged",
 )
 

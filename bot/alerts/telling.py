@@ -11,6 +11,7 @@ from bot.alerts.outage_cost import saving_of
 from bot.alerts.outlook import Outlook
 from bot.alerts.policy import AlertSettings
 from bot.card import Card, Person
+from bot.costs.pricing import usd
 from bot.messages.alert_notes import FirstEvent, details_card
 from bot.messages.alerts import (
     DownHopWords,
@@ -111,6 +112,7 @@ def words_of(
         calm=settings.unstable_within if incident.unstable else settings.recover_after,
         acknowledged=(who, since) if who and since else None,
         saving=saving_of(incident),
+        lost_cache_usd=usd(incident.lost_cache_nano_usd),
         place=outlook.place,
         lost=outlook.lost,
         again_at=outlook.again_at,

@@ -42,6 +42,7 @@ FAILS: Mapping[str, str] = {
 }
 
 MOST_NAMED = 8
+_LEAST_TOLD_USD = Decimal("0.01")
 _LONG = timedelta(hours=12)
 _SUFFIXES = {1: "st", 2: "nd", 3: "rd"}
 
@@ -94,6 +95,7 @@ class IncidentWords:
     calm: timedelta = timedelta(minutes=5)
     acknowledged: tuple[str, datetime] | None = None
     saving: Saving | None = None
+    lost_cache_usd: Decimal = Decimal(0)
     place: tuple[int, int] | None = None
     lost: Sequence[str] = ()
     again_at: datetime | None = None
@@ -142,6 +144,7 @@ def incident_card(words: IncidentWords) -> Card:
         _models_line(words),
         *_hop_lines(words),
         _money_line(words),
+        _cache_line(words),
         _loss_line(words),
         _again_line(words),
         words.step,
@@ -189,6 +192,7 @@ def over_card(words: IncidentWords) -> Card:
         _models_line(words),
         _served_line(words),
         _money_line(words, over=True),
+        _cache_line(words),
         _acknowledged_line(words),
         _foot(words.id),
     ]
@@ -344,6 +348,11 @@ def _money_line(words: IncidentWords, *, over: bool = False) -> Text:
     return text(f"{so_far} so far{pace}.")
 
 
+def _cache_line(words: IncidentWords) -> Text:
+    lost = words.lost_cache_usd
+    return text(f"Lost prompt cache: about {money(lost)}.") if lost >= _LEAST_TOLD_USD else ()
+
+
 def _difference(amount_usd: Decimal) -> str:
     return f"{money(abs(amount_usd))} {'less' if amount_usd < 0 else 'more'}"
 
@@ -437,6 +446,7 @@ def _data(words: IncidentWords, state: str) -> dict[str, Any]:
         "served_by": [{"model": model, "requests": count} for model, count in words.served],
         "saving_usd": -saving.so_far_usd if saving else None,
         "saving_usd_per_hour": -saving.hourly_usd if saving and saving.hourly_usd else None,
+        "lost_cache_usd": words.lost_cache_usd if saving else None,
         "opens": words.opens or None,
         "acknowledged_by": words.acknowledged[0] if words.acknowledged else None,
     }

@@ -212,6 +212,10 @@ class AlertStore(AlertDesk, Protocol):
         """Add up by model what answered when a model failed in [start, end)."""
         ...
 
+    async def usage_of(self, model: str, start: datetime, end: datetime) -> Usage:
+        """Add up what a model's own answers used in [start, end)."""
+        ...
+
     async def behind(self, surface: str) -> Sequence[Post]:
         """Return the messages that do not show what is wanted, the oldest wish first."""
         ...

@@ -90,6 +90,7 @@ async def ground(
                         fallback=bool(one.request_id),
                     ),
                     request_id=one.request_id or f"plain-{n}-{one.at}",
+                    usage=Usage(one.tokens, cached_input_tokens=one.cached_tokens),
                 )
                 for n, one in enumerate(answers)
             ]
@@ -326,6 +327,20 @@ async def test_what_answered_in_a_models_place_is_added_up(ground: Ground) -> No
     assert flash.usage == Usage(input_tokens=300)
     assert (llama.requests, llama.cost_nano_usd, llama.unpriced) == (1, 0, 0)
     assert list(await ground.store.rerouted(OPUS, NOON + 2 * HOUR, NOON + 3 * HOUR)) == []
+
+
+async def test_what_a_models_own_answers_used_is_added_up(ground: Ground) -> None:
+    assert await ground.store.usage_of(OPUS, NOON, NOON + HOUR) == Usage()
+    await ground.answer(
+        [
+            Answer(NOON, OPUS, "req-1", 100, 10, 80),
+            Answer(NOON + MINUTE, OPUS, "req-2", 200, 10, 20),
+            Answer(NOON + MINUTE, FLASH, "req-3", 400, 10, 40),
+            Answer(NOON + HOUR, OPUS, "req-4", 800, 10, 80),
+        ]
+    )
+    found = await ground.store.usage_of(OPUS, NOON, NOON + HOUR)
+    assert found == Usage(input_tokens=300, cached_input_tokens=100)
 
 
 # --- messages -------------------------------------------------------------------------------------

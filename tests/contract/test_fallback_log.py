@@ -174,7 +174,11 @@ async def test_an_event_keeps_what_was_said_and_whether_the_first_was_asked(
     ground: Ground,
 ) -> None:
     said = FallbackEvent(NOW, "r", "a/one", None, LIMIT, "gateway", "HTTP 429: ü", asked=False)
-    marks = [replace(said, request_id=n, **{n: True}) for n in ("cut", "alone", "unfit")]
+    marks = [
+        replace(said, request_id="cut", cut=True),
+        replace(said, request_id="alone", alone=True),
+        replace(said, request_id="unfit", unfit=True),
+    ]
     await ground.log.add_events([said, *marks])
     assert list(await ground.log.events(NOW, 9))[::-1] == [said, *marks]
 

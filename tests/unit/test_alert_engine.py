@@ -16,7 +16,7 @@ from bot.errors import ChatError, ConfigSyntaxError, StorageError
 from bot.models import FailureReason
 from bot.ports import NewChange, Touched
 from bot.ports.alerts import AlertConflictError
-from tests.fakes_alerts import BY_BO, CONFIG, FLASH, LLAMA, NOON, OPUS, AlertBench, event
+from tests.fakes_alerts import BY_BO, CONFIG, FLASH, LLAMA, NOON, OPUS, AlertBench, Answer, event
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -155,6 +155,23 @@ async def test_what_rerouting_costs_is_told_as_it_goes_on_and_at_the_end():
     await bench.wait(minutes=6)
     assert bench.slack.main[0].card.data["saving_usd"] == 200 * Decimal("0.00486")
     assert "$0.97 less than usual." in bench.slack.main[0].text
+
+
+@pytest.mark.parametrize(("cached_tokens", "told"), [(900_000, True), (100_000, False), (0, False)])
+async def test_a_lost_cache_is_told_from_a_cent_on(cached_tokens: int, told: bool):
+    bench = AlertBench()
+    before = NOON - timedelta(minutes=5)
+    bench.store.answers.append(Answer(before, OPUS, "", 1_000_000, 1, cached_tokens))
+    for _ in range(5):
+        await bench.fails(20)
+        await bench.wait(minutes=1)
+    [message] = bench.slack.main
+    # At most 100,000 tokens that deepseek-flash has read anew.
+    assert ("Lost prompt cache: about $0.0" in message.text) == told
+    bench.answers()
+    await bench.wait(minutes=6)
+    assert ("Lost prompt cache: about $0.0" in message.text) == told
+    assert bool(message.card.data["lost_cache_usd"]) == bool(cached_tokens)
 
 
 async def test_a_cost_that_nobody_knows_is_not_told():

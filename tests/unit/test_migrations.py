@@ -16,5 +16,5 @@ def test_the_migrations_are_one_line_without_a_number_twice():
     found = [import_module(f"adapters.storage.migrations.versions.{name}") for name in names]
     assert [name[1:5] for name in names] == [module.revision for module in found]
     assert tuple(module.revision for module in found) == REVISIONS
-    assert REVISIONS == tuple(f"{number:04}" for number in range(1, len(names) + 1))
+    assert tuple(f"{number:04}" for number in range(1, len(names) + 1)) == REVISIONS
     assert [module.down_revision for module in found] == [None, *REVISIONS[:-1]]
