@@ -20,7 +20,7 @@ from adapters.gateway.faults import fault, stream_fault
 from adapters.gateway.reworded import reworded
 from adapters.gateway.transport import Broken, Incoming, Whole, begin
 from adapters.gateway.whole import conclude, judge, passed_back
-from bot.costs.usage import estimate_cut
+from bot.costs.usage import estimate_cut, estimate_whole, uncounted
 from bot.dialects.events import Kind
 from bot.dialects.history import edit_for
 from bot.dialects.stream import Ending, StreamEvent, StreamParser
@@ -328,9 +328,10 @@ class _Relay:
         """Return the counted tokens; of a stream that never said them all, an estimate."""
         usage = self._parser.usage
         whole = self._ending is Ending.WHOLE
-        if usage is not None and whole:
+        if usage is not None and whole and not uncounted(usage):
             return usage
-        usage, self._one.estimated = estimate_cut(
+        estimate = estimate_whole if whole else estimate_cut
+        usage, self._one.estimated = estimate(
             usage,
             request_bytes=self._exchange.body.text_bytes(),
             answer_bytes=self._parser.said_bytes,

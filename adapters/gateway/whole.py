@@ -10,7 +10,7 @@ from aiohttp import web
 from adapters.gateway.exchange import Exchange, Tried
 from adapters.gateway.reworded import reworded
 from adapters.gateway.transport import Whole, fetch_whole
-from bot.costs.usage import estimate_cut
+from bot.costs.usage import estimate_whole, uncounted
 from bot.dialects.answer import AnswerState, answer_state, served_model
 from bot.dialects.events import said_bytes
 from bot.dialects.usage import PROXY_COST, read_usage, with_proxy_cost
@@ -84,9 +84,9 @@ def conclude(
         exchange.refused(one, verdict, status=answer.status, usage=usage)
         return handed_on(exchange, one, answer, clean=False)
     good = verdict.outcome is Outcome.OK
-    if good and usage is None:
-        usage, one.estimated = estimate_cut(
-            None,
+    if good and uncounted(usage):
+        usage, one.estimated = estimate_whole(
+            usage,
             request_bytes=exchange.body.text_bytes(),
             answer_bytes=said_bytes(exchange.dialect, document),
         )

@@ -143,7 +143,10 @@ def price_usage(
     usage = checked(usage)
     reported = usage.reported_cost_usd
     if reported is not None and (price is None or price.source not in OWN_SOURCES):
-        return Cost(_nano(reported), source="reported", estimated=estimated)
+        if reported or price is None or price.free or not usage.output_tokens:
+            return Cost(_nano(reported), source="reported", estimated=estimated)
+        # A 0 for what the list sells is doubted: the list's price stands in for it.
+        estimated = True
     if price is None:
         return Cost(None, estimated=estimated)
     applied = _applied(usage, price)

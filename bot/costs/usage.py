@@ -59,8 +59,30 @@ def estimate_cut(
     four bytes a token, for the provider bills it all the same.
     """
     known = checked(counted or Usage())
-    given = known.input_tokens or _tokens(request_bytes)
     output = max(known.output_tokens, _tokens(answer_bytes))
+    return _filled(known, request_bytes, output)
+
+
+def uncounted(usage: Usage | None) -> bool:
+    """Return whether a whole answer's count leaves out its input or its output.
+
+    Every request has input, so zero is no count of it. What the provider billed needs no count.
+    """
+    if usage is None:
+        return True
+    return not (usage.reported_cost_usd or (usage.input_tokens and usage.output_tokens))
+
+
+def estimate_whole(
+    counted: Usage | None, *, request_bytes: int, answer_bytes: int
+) -> tuple[Usage, bool]:
+    """Return what a whole answer has used, and whether a part of that is an estimate."""
+    known = checked(counted or Usage())
+    return _filled(known, request_bytes, known.output_tokens or _tokens(answer_bytes))
+
+
+def _filled(known: Usage, request_bytes: int, output: int) -> tuple[Usage, bool]:
+    given = known.input_tokens or _tokens(request_bytes)
     estimated = (given, output) != (known.input_tokens, known.output_tokens)
     return replace(known, input_tokens=given, output_tokens=output), estimated
 

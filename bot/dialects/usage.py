@@ -29,6 +29,7 @@ _MOST_COST_USD = Decimal(1_000_000)
 _USAGE_KEYS = {Dialect.GEMINI: "usageMetadata"}
 _OLLAMA_KEYS = ("prompt_eval_count", "eval_count")
 _TIER = "service_tier"
+_ANSWERS = "candidates"
 _IN_TOTALS = ("message", "fallback_message")
 _BESIDE_TOTALS = ("compaction", "advisor_message")
 _MOST_ASIDES = 1_000
@@ -44,12 +45,15 @@ def read_usage(dialect: Dialect, provider_id: str, body: Json) -> Usage | None:
     """Read a whole answer's usage; None when it has none that makes sense.
 
     A count that is negative, absurdly large or no number is as good as absent; a part is never
-    larger than its whole.
+    larger than its whole. Either makes the usage doubtful, and so does a search of Gemini's.
     """
     counts = usage_part(dialect, body)
     usage = _counted(dialect, provider_id, counts)
     if usage is None:
         return None
+    wrong = any(counts.get(key) is not None and _count(counts, key) is None for key in _COUNTS)
+    if wrong or _grounded(table(body).get(_ANSWERS)):
+        usage = replace(usage, doubtful=True)
     searches, terms = _searches(counts), _terms(body, counts)
     if searches or terms:
         usage = replace(usage, web_searches=searches, terms=terms)
@@ -92,6 +96,10 @@ _INPUT_PARTS = (
     "prompt_tokens_details", "cache_creation",
     "promptTokensDetails", "cacheTokensDetails", "toolUsePromptTokensDetails",
 )  # fmt: skip
+_COUNTS = (
+    *_INPUT_COUNTS,
+    "completion_tokens", "output_tokens", "candidatesTokenCount", "thoughtsTokenCount", "eval_count",
+)  # fmt: skip
 _LAST_KEYS = ("total_tokens", "totalTokenCount")
 
 
@@ -104,17 +112,20 @@ class UsageReader:
     kept.
     """
 
-    __slots__ = ("_counts", "_dialect", "_provider_id", "_tier")
+    __slots__ = ("_answers", "_counts", "_dialect", "_provider_id", "_tier")
 
     def __init__(self, dialect: Dialect, provider_id: str) -> None:
         self._dialect = dialect
         self._provider_id = provider_id
         self._counts: dict[str, Json] = {}
         self._tier: Json = None
+        self._answers: Json = None
 
     def add(self, body: Json) -> None:
         """Take in one event's JSON, whether it counts anything or not."""
         self._tier = table(body).get(_TIER) or self._tier
+        if _grounded(answers := table(body).get(_ANSWERS)):
+            self._answers = answers
         counts = usage_part(self._dialect, body)
         if counts:
             given = {k: n for k in _INPUT_COUNTS if (n := _count(counts, k)) is not None}
@@ -130,7 +141,8 @@ class UsageReader:
             return None
         key = _USAGE_KEYS.get(self._dialect, "usage")
         body = self._counts if self._dialect is Dialect.OLLAMA else {key: self._counts}
-        return read_usage(self._dialect, self._provider_id, {**body, _TIER: self._tier})
+        body = {**body, _TIER: self._tier, _ANSWERS: self._answers}
+        return read_usage(self._dialect, self._provider_id, body)
 
 
 def _grow(known: dict[str, Json], counts: Mapping[str, Json]) -> None:
@@ -226,6 +238,7 @@ def _with_iterations(usage: Usage, iterations: Json) -> Usage:
         model = words(counts.get("model")) if kind == "advisor_message" else ""
         doubtful = doubtful or (kind == "advisor_message" and not model)
         asides.append(Aside(part, model[:_MOST_NAME] or None))
+    doubtful = doubtful or usage.doubtful
     return replace(usage, asides=tuple(asides[:_MOST_ASIDES]), doubtful=doubtful)
 
 
@@ -267,6 +280,7 @@ def _of_totals(
     if given is None and output is None:
         return None
     given, output = given or 0, output or 0
+    doubtful = cached + write > given
     cached = min(cached, given)
     write = min(write, given - cached)
     return Usage(
@@ -276,6 +290,7 @@ def _of_totals(
         cache_write_tokens=write,
         cache_write_1h_tokens=min(write_1h, write),
         reasoning_tokens=min(reasoning, output),
+        doubtful=doubtful,
     )
 
 
@@ -294,6 +309,15 @@ def _searches(counts: Mapping[str, Json]) -> int:
     """Anthropic's own web searches, which cost beside the tokens; its fetches are free."""
     found = _count(table(counts.get("server_tool_use")), "web_search_requests") or 0
     return min(found, _MOST_SEARCHES)
+
+
+def _grounded(body: Json) -> bool:
+    """Return whether Gemini searched for an answer: billed, but for a share that Google counts.
+
+    Source: https://ai.google.dev/gemini-api/docs/google-search
+    """
+    found = (table(table(one).get("groundingMetadata")) for one in rows(body))
+    return any(rows(ground.get("webSearchQueries")) for ground in found)
 
 
 def _modality(counts: Mapping[str, Json], key: str, modality: str) -> int:

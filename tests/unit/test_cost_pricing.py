@@ -24,7 +24,7 @@ from bot.costs.pricing import (
     unit_price,
     usd,
 )
-from bot.costs.usage import MOST_TOKENS, checked, estimate_cut
+from bot.costs.usage import MOST_TOKENS, checked, estimate_cut, estimate_whole, uncounted
 from bot.dialects.locality import located
 from bot.dialects.usage import read_usage
 from bot.errors import SettingsError
@@ -504,3 +504,23 @@ def test_a_reported_cost_goes_before_an_assumed_price():
 )
 def test_what_a_lost_cache_costs(price: Price, usd: str):
     assert lost_cache_usd(100_000, price) == Decimal(usd)
+
+
+@pytest.mark.parametrize(
+    ("counted", "filled", "estimated"),
+    [
+        (None, Usage(10, 5), True),
+        (Usage(0, 0), Usage(10, 5), True),
+        (Usage(0, 7), Usage(10, 7), True),
+        (Usage(30, 0), Usage(30, 5), True),
+        (Usage(30, 7), Usage(30, 7), False),
+    ],
+)
+def test_a_whole_answer_is_never_free_for_want_of_a_count(counted, filled, estimated):
+    assert estimate_whole(counted, request_bytes=40, answer_bytes=20) == (filled, estimated)
+    assert uncounted(counted) is estimated
+
+
+def test_an_answer_without_text_has_no_output_and_a_billed_one_needs_no_count():
+    assert estimate_whole(Usage(30, 0), request_bytes=40, answer_bytes=0) == (Usage(30, 0), False)
+    assert not uncounted(Usage(0, 0, reported_cost_usd=Decimal("0.01")))

@@ -15,9 +15,12 @@ from bot.dialects.locality import located
 from bot.dialects.stream import StreamParser
 from bot.dialects.usage import read_usage
 from bot.models import ModelRef, Usage
-from tests.cost_samples import SAME, SAMPLES, Sample
+from tests.cost_samples import SAME, Sample
+from tests.cost_samples import SAMPLES as OWN_SAMPLES
+from tests.public_samples import PUBLIC_SAMPLES
 
 LISTED = ListedPrices(shipped())
+SAMPLES = [*OWN_SAMPLES, *PUBLIC_SAMPLES]
 BY_NAME = {sample.name: sample for sample in SAMPLES}
 every_sample = pytest.mark.parametrize("sample", SAMPLES, ids=list(BY_NAME))
 

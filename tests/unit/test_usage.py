@@ -229,8 +229,9 @@ def test_nobody_elses_cost_is_believed():
     [-1, MOST_TOKENS + 1, "-12", "1e9", "9" * 30, None, True, [], {}, float("nan"), float("inf")],
 )
 def test_what_is_no_count_is_as_good_as_absent(bad):
-    assert openai(prompt_tokens=bad, completion_tokens=4) == Usage(0, 4)
-    assert openai(prompt_tokens=4, completion_tokens=bad) == Usage(4, 0)
+    doubtful = bad is not None
+    assert openai(prompt_tokens=bad, completion_tokens=4) == Usage(0, 4, doubtful=doubtful)
+    assert openai(prompt_tokens=4, completion_tokens=bad) == Usage(4, 0, doubtful=doubtful)
     assert openai(prompt_tokens=bad, completion_tokens=bad) is None
     for details in ({"cached_tokens": bad}, bad):
         usage = openai(prompt_tokens=4, completion_tokens=1, prompt_tokens_details=details)
@@ -249,7 +250,7 @@ def test_a_part_is_never_larger_than_its_whole():
         prompt_tokens_details={"cached_tokens": 9, "cache_write_tokens": 9},
         completion_tokens_details={"reasoning_tokens": 9},
     )
-    assert usage == Usage(4, 1, cached_input_tokens=4, cache_write_tokens=0, reasoning_tokens=1)
+    assert usage == Usage(4, 1, cached_input_tokens=4, reasoning_tokens=1, doubtful=True)
 
 
 @pytest.mark.parametrize("body", [None, [], "x", 7, {}, {"usage": None}, {"usage": []}])
