@@ -38,9 +38,9 @@ async def bench_of(*attempts: Attempt, **more: Any) -> Bench:
 
 
 TEAM = (
-    spent(1, 1 * HOUR, 3 * DOLLAR, caller="ana"),
-    spent(2, 30 * HOUR, 2 * DOLLAR, caller="batch"),
-    spent(3, 31 * HOUR, DOLLAR // 2, FLASH, caller="batch", fallback=True),
+    spent(1, 1 * HOUR, 3 * DOLLAR, caller="ana", agent="main"),
+    spent(2, 30 * HOUR, 2 * DOLLAR, caller="batch", agent="research"),
+    spent(3, 31 * HOUR, DOLLAR // 2, FLASH, caller="batch", fallback=True, estimated=True),
     spent(4, 2 * DAY, 0, LLAMA),
     spent(5, 3 * DAY, None, "x/unheard", caller="ana"),
     spent(6, 8 * DAY, 4 * DOLLAR),

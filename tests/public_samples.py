@@ -364,9 +364,7 @@ STREAMS = [
         "anthropic/claude-opus-4-5",
         27_250_000,
         _begins(input_tokens=100, output_tokens=3),
-        _goes_on(
-            input_tokens=3000, output_tokens=90, server_tool_use={"web_search_requests": 1}
-        ),
+        _goes_on(input_tokens=3000, output_tokens=90, server_tool_use={"web_search_requests": 1}),
         _ENDS,
         dialect=_A,
     ),

@@ -54,7 +54,7 @@ async def budget(ctx: Context, args: Args) -> Card:
 async def _show(ctx: Context, present: Budget | None, *, changed: bool) -> Card:
     if present is None:
         return no_budget_card(False, ctx.actor, budget_data(None, None))
-    state, spent = await _state(ctx, present)
+    state, spent = await budget_state(ctx, present)
     alive = await ctx.ports.journal.last_beat("bot")
     words = BudgetWords(state, spent.unpriced, ctx.actor, changed, unwatched(alive, ctx.now))
     return budget_card(words, _data(state))
@@ -78,7 +78,7 @@ async def check_budget(ctx: Context, outbox: Outbox) -> None:
     present = await ctx.ports.budgets.budget()
     if present is None:
         return
-    state, spent = await _state(ctx, present)
+    state, spent = await budget_state(ctx, present)
     if state.reached is BudgetStep.NONE:
         return
     key = f"budget:{present.id}:{int(state.period.start.timestamp())}"
@@ -172,7 +172,8 @@ def _request(ctx: Context, word: str, period: Span) -> Request:
     )
 
 
-async def _state(ctx: Context, present: Budget) -> tuple[BudgetState, Spend]:
+async def budget_state(ctx: Context, present: Budget) -> tuple[BudgetState, Spend]:
+    """Return how far a budget is spent, and what was."""
     zone = ctx.settings.timezone
     period = calendar(present.period, ctx.now, zone)
     groups = await ctx.ports.ledger.spend(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.card import Card
@@ -19,10 +21,19 @@ from bot.costs.figures import unpriced_models
 from bot.costs.period import Span, last, zone_name
 from bot.costs.pricing import unit_price
 from bot.durations import parse_duration, say_duration
-from bot.messages.cost_compare import CompareWords, compare_card, compare_cautions
+from bot.messages.cost_compare import (
+    UNKNOWN_PROVIDER,
+    CompareWords,
+    compare_card,
+    compare_cautions,
+    no_answer,
+    no_key,
+    not_listed,
+)
 from bot.models import ModelRef, Price
 from bot.ports import Attempt, GroupBy, Spend
-from bot.routing.chain import provider_of
+from bot.routing.chain import Hop, SkipReason, Surroundings, lone_hop, provider_of
+from bot.routing.near import listed
 
 _HOUR = timedelta(hours=1)
 Chosen = list[tuple[ModelRef, str | None]]
@@ -40,7 +51,7 @@ async def compare(ctx: Context, args: Args) -> Card:
     zone = zone_name(ctx.settings.timezone)
     by_model = await ctx.ports.ledger.spend(span.start, span.end, GroupBy.MODEL, zone=zone)
     sample = await ctx.ports.ledger.attempts(span.start, span.end, SAMPLE)
-    found = alternatives(ctx, config, chosen, by_model, sample)
+    found = await usable(ctx, config, alternatives(ctx, config, chosen, by_model, sample))
     baseline, unpriced = traffic_of(by_model), unpriced_models(by_model)
     cautions = compare_cautions(found, unpriced)
     data = {
@@ -72,6 +83,37 @@ def alternatives(
         varies = price is not None and any(price_at(hour) != price for hour in hours)
         found.append(alternative(traffic, ref, preset, price, price_at if varies else None))
     return cheapest_first(found)
+
+
+async def usable(
+    ctx: Context, config: ConfigView, found: Sequence[Alternative]
+) -> list[Alternative]:
+    """Note which alternatives cannot be used: without a key, or not in their provider's list."""
+    around = Surroundings(ctx.catalog, ctx.settings.env)
+    hops = {one.ref: lone_hop(0, one.ref, config, around) for one in found}
+    asked = {hop.provider.id: hop for hop in hops.values() if hop.provider and hop.skip is None}
+    answers = await asyncio.gather(*(_listed(ctx, hop) for hop in asked.values()))
+    lists = dict(zip(asked, answers, strict=True))
+    return [replace(one, missing=_missing(hops[one.ref], lists)) for one in found]
+
+
+async def _listed(ctx: Context, hop: Hop) -> Sequence[str]:
+    provider = hop.provider
+    assert provider is not None
+    base = ctx.settings.env.get(provider.base_url_env or "", "")
+    return await ctx.ports.lists.models(provider, base, hop.key)
+
+
+def _missing(hop: Hop, lists: Mapping[str, Sequence[str]]) -> str:
+    """Say why a model is not to be had; empty when it is, or when nobody would say."""
+    if hop.skip is SkipReason.NO_KEY:
+        return no_key(hop.key_name)
+    if hop.ref is None or hop.provider is None or hop.skip is not None:
+        return UNKNOWN_PROVIDER
+    names = lists[hop.provider.id]
+    if not names and hop.private:
+        return no_answer(hop.provider.title)
+    return "" if not names or listed(hop.ref.name, names) else not_listed(hop.provider.title)
 
 
 def presets(ctx: Context, config: ConfigView) -> Chosen:

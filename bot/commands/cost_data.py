@@ -10,6 +10,7 @@ from bot.commands.cost_figures import Sources
 from bot.commands.data import price_data
 from bot.costs.billed import Billed
 from bot.costs.compare import Alternative
+from bot.costs.digest import Driver, Retirement
 from bot.costs.figures import Unpriced, priced_nano
 from bot.costs.pricing import usd
 from bot.ports import Budget, Spend
@@ -74,7 +75,30 @@ def alternative_data(one: Alternative) -> dict[str, Any]:
         "cost_usd": nano_data(one.nano),
         "saving_usd": nano_data(one.saving_nano),
         "saving_percent": percent_data(one.saving_percent),
+        "missing": one.missing or None,
         "price": price_data(one.price),
+    }
+
+
+def driver_data(driver: Driver) -> dict[str, Any]:
+    """A model's part in the change of the total."""
+    return {
+        "model": driver.now.key,
+        "change_usd": nano_data(driver.change_nano),
+        "cost_usd": nano_data(driver.now.cost_nano_usd),
+        "previous_cost_usd": nano_data(driver.before.cost_nano_usd),
+        "requests": driver.now.requests,
+        "previous_requests": driver.before.requests,
+    }
+
+
+def retirement_data(one: Retirement) -> dict[str, Any]:
+    """A model in use that ends."""
+    return {
+        "model": str(one.ref),
+        "retires_on": one.retires_on,
+        "successor": str(one.successor) if one.successor else None,
+        "command": f"/{one.step}" if one.step else None,
     }
 
 

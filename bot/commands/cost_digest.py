@@ -11,13 +11,17 @@ from typing import Any, TypeVar
 from bot.card import Card
 from bot.commands.context import Context
 from bot.commands.cost import week
-from bot.commands.cost_compare import alternatives, presets, usual_price
+from bot.commands.cost_budget import budget_state
+from bot.commands.cost_compare import alternatives, presets, usable, usual_price
 from bot.commands.cost_data import (
     alternative_data,
     billed_data,
+    budget_data,
+    driver_data,
     group_data,
     nano_data,
     percent_data,
+    retirement_data,
     unpriced_data,
 )
 from bot.commands.cost_figures import (
@@ -30,8 +34,10 @@ from bot.commands.cost_figures import (
 )
 from bot.commands.data import warnings_data
 from bot.commands.registry import Args
+from bot.commands.retirements import retirements
 from bot.config.schema import ConfigView
 from bot.costs.billed import Billed
+from bot.costs.budget import BudgetState
 from bot.costs.compare import Alternative
 from bot.costs.digest import Digest, Gathered, work_out
 from bot.costs.figures import merged, priced_nano, total_of
@@ -85,11 +91,12 @@ async def gather(ctx: Context, config: ConfigView, span: Span, *, whole_days: bo
     ledger, log, zone = ctx.ports.ledger, ctx.ports.log, ctx.settings.timezone
     parts = _Parts()
     previous, month = earlier(span, zone), calendar(BudgetPeriod.MONTH, ctx.now, zone)
-    by_day, first_at, before, by_key, so_far = await asyncio.gather(
+    by_day, first_at, before, by_key, by_agent, so_far = await asyncio.gather(
         _by_day(ctx, span),
         ledger.first_at(),
-        _total(ctx, previous),
+        ledger.spend(previous.start, previous.end, GroupBy.MODEL),
         ledger.spend(span.start, span.end, GroupBy.KEY),
+        ledger.spend(span.start, span.end, GroupBy.AGENT),
         _total(ctx, Span(month.start, ctx.now)),
     )
     compared = first_at is not None and first_at <= previous.start
@@ -112,8 +119,12 @@ async def gather(ctx: Context, config: ConfigView, span: Span, *, whole_days: bo
         now=ctx.now,
         first_at=first_at,
         by_day=by_day,
-        previous=before if compared else None,
+        previous=total_of(before) if compared else None,
+        previous_by_model=before,
         by_key=by_key,
+        by_agent=by_agent,
+        budgets=await parts.take("the budget", lambda: _budgets(ctx), ()),
+        retirements=retirements(ctx, config, _used(by_day)),
         month_so_far=so_far,
         billed=await parts.take("the bills", lambda: take_billed(ctx, days), nothing),
         bill_reads=reads,
@@ -135,6 +146,15 @@ async def _by_day(ctx: Context, span: Span) -> list[tuple[date, Sequence[Spend]]
     asked = (ledger.spend(part.start, part.end, GroupBy.MODEL) for _, part in parts)
     found = await asyncio.gather(*asked)
     return [(day, groups) for (day, _), groups in zip(parts, found, strict=True)]
+
+
+async def _budgets(ctx: Context) -> Sequence[BudgetState]:
+    present = await ctx.ports.budgets.budget()
+    return () if present is None else ((await budget_state(ctx, present))[0],)
+
+
+def _used(by_day: Sequence[tuple[date, Sequence[Spend]]]) -> set[str]:
+    return {group.key for _, groups in by_day for group in groups}
 
 
 class _Parts:
@@ -166,7 +186,8 @@ async def _alternatives(
 ) -> list[Alternative]:
     sample = await ctx.ports.ledger.attempts(span.start, span.end, SAMPLE)
     by_model = merged(groups for _, groups in by_day)
-    return alternatives(ctx, config, presets(ctx, config), by_model, sample)
+    found = alternatives(ctx, config, presets(ctx, config), by_model, sample)
+    return await usable(ctx, config, found)
 
 
 def _utc_days(ctx: Context, span: Span) -> tuple[date, date]:
@@ -196,10 +217,16 @@ def digest_data(digest: Digest, extra: bool, card: Card) -> dict[str, Any]:
             {"day": day, "cost_usd": nano_data(priced_nano(total_of(groups)))}
             for day, groups in gathered.by_day
         ],
+        "drivers": [driver_data(driver) for driver in digest.drivers],
         "callers": [group_data(group) for group in digest.callers],
+        "agents": [group_data(group) for group in digest.agents],
+        "budgets": [budget_data(one.budget, one.spent_nano) for one in gathered.budgets],
+        "retirements": [retirement_data(one) for one in gathered.retirements],
         "unpriced": unpriced_data(digest.unpriced),
         "billed": [billed_data(one) for one in gathered.billed],
         "estimated_usd": nano_data(total.estimated_cost_nano_usd),
+        "attempts": total.attempts,
+        "unpriced_attempts": total.unpriced,
         "previous_total_usd": nano_data(digest.previous_nano),
         "change_percent": percent_data(digest.change_percent),
         "fallback_cost_usd": nano_data(share.cost_nano) if share else None,
@@ -212,6 +239,8 @@ def digest_data(digest: Digest, extra: bool, card: Card) -> dict[str, Any]:
         else None,
         "month_so_far_usd": nano_data(projection.so_far_nano) if projection else None,
         "month_projected_usd": nano_data(projection.projected_nano) if projection else None,
+        "pace_from": projection.since if projection else None,
+        "pace_to": projection.until if projection else None,
         "cheapest": alternative_data(digest.cheapest) if digest.cheapest else None,
         "counts_since": gathered.first_at,
         "warnings": warnings_data(card.warnings),

@@ -67,6 +67,16 @@ def decide(budget: Budget, spent_nano: int, now: datetime, zone: tzinfo) -> Budg
     return BudgetState(budget, calendar(budget.period, now, zone), spent_nano, passed)
 
 
+def runs_out_at(
+    amount_nano: int, spent_nano: int, start: datetime, end: datetime, at: datetime
+) -> datetime | None:
+    """Return when a budget is used up at the pace so far; None if not in the period, or already."""
+    if not 0 < spent_nano < amount_nano:
+        return None
+    when = start + (at - start) * (amount_nano / spent_nano)
+    return when if when < end else None
+
+
 def parse_amount(words: str) -> int:
     """Read an amount such as `50`, `$12.50` or `1,000` as nano-dollars.
 

@@ -29,7 +29,10 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """What the traffic would have cost on another model; `nano` None: nobody knows its price."""
+    """What the traffic would have cost on another model; `nano` None: nobody knows its price.
+
+    `missing` says why the model cannot be used as things stand; such a one is never recommended.
+    """
 
     ref: ModelRef
     preset: str | None
@@ -37,6 +40,7 @@ class Alternative:
     nano: int | None
     saving_nano: int | None
     saving_percent: Decimal | None
+    missing: str = ""
 
 
 def traffic_of(by_model: Sequence[Spend], sample: Sequence[Attempt] = ()) -> Traffic:

@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 
 from bot.costs.billed import Billed
+from bot.costs.budget import BudgetState
 from bot.costs.chart_svg import SpendChart, chart_of
 from bot.costs.compare import Alternative
 from bot.costs.figures import (
@@ -24,7 +25,7 @@ from bot.costs.figures import (
 )
 from bot.costs.period import Span, calendar
 from bot.costs.pricing import price_sum
-from bot.models import Price, Usage
+from bot.models import ModelRef, Price, Usage
 from bot.outage import down_time
 from bot.ports import (
     BillRead,
@@ -39,12 +40,39 @@ _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
+class Retirement:
+    """A model in use that its provider ends; `step` is the command that replaces it, if one does.
+
+    `retires_on` may have come already.
+    """
+
+    ref: ModelRef
+    retires_on: date
+    successor: ModelRef | None
+    step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A model, and by how much it changed the total."""
+
+    now: Spend
+    before: Spend
+
+    @property
+    def change_nano(self) -> int:
+        """How much more it cost than before."""
+        return self.now.cost_nano_usd - self.before.cost_nano_usd
+
+
+@dataclass(frozen=True, slots=True)
 class Gathered:
     """What a digest is worked out from.
 
     `by_day` holds each local day's groups by model. `previous` is None when nothing was counted
-    in the span before. `usual` prices the model a fallback stood in for, `first_hop` names the one
-    where no event does. `missing` says in words what could not be gathered.
+    in the span before; `previous_by_model` are its groups. `usual` prices the model a fallback
+    stood in for, `first_hop` names the one where no event does. `missing` says in words what
+    could not be gathered.
     """
 
     period: Span
@@ -53,7 +81,11 @@ class Gathered:
     first_at: datetime | None
     by_day: Sequence[tuple[date, Sequence[Spend]]]
     previous: Spend | None = None
+    previous_by_model: Sequence[Spend] = ()
     by_key: Sequence[Spend] = ()
+    by_agent: Sequence[Spend] = ()
+    budgets: Sequence[BudgetState] = ()
+    retirements: Sequence[Retirement] = ()
     month_so_far: Spend | None = None
     billed: Sequence[Billed] = ()
     bill_reads: Sequence[BillRead] = ()
@@ -114,7 +146,9 @@ class Digest:
     previous_nano: int | None
     change_percent: Decimal | None
     by_model: tuple[Spend, ...]
+    drivers: tuple[Driver, ...]
     callers: tuple[Spend, ...]
+    agents: tuple[Spend, ...]
     unpriced: tuple[Unpriced, ...]
     chart: SpendChart | None
     fallback: FallbackShare | None
@@ -139,7 +173,9 @@ def work_out(gathered: Gathered) -> Digest:
         previous_nano=previous,
         change_percent=change_percent(previous, total_nano),
         by_model=tuple(by_model),
+        drivers=_drivers(by_model, gathered) if previous is not None else (),
         callers=tuple(dearest_first(gathered.by_key)),
+        agents=tuple(dearest_first(gathered.by_agent)),
         unpriced=unpriced_models(by_model),
         chart=_chart(gathered.by_day, by_model),
         fallback=_fallback(gathered, by_model, total),
@@ -155,6 +191,15 @@ def change_percent(before: int | None, now: int | None) -> Decimal | None:
     if before is None or now is None or before <= 0:
         return None
     return Decimal(now - before) * 100 / before
+
+
+def _drivers(by_model: Sequence[Spend], gathered: Gathered) -> tuple[Driver, ...]:
+    """Return what changed the total, the largest change first."""
+    now = {group.key: group for group in by_model}
+    before = {group.key: group for group in gathered.previous_by_model}
+    found = [Driver(now.get(key, Spend(key)), before.get(key, Spend(key))) for key in now | before]
+    changed = [driver for driver in found if driver.change_nano]
+    return tuple(sorted(changed, key=lambda one: (-abs(one.change_nano), one.now.key)))
 
 
 def trouble_of(rows: Iterable[IncidentRow], span: Span, now: datetime) -> Trouble:
@@ -266,6 +311,7 @@ def _projection(gathered: Gathered, total_nano: int | None) -> Projection | None
 
 def _cheapest(alternatives: Sequence[Alternative]) -> Alternative | None:
     """Return the alternative that saves most and still costs something, else any that saves."""
-    saving = [a for a in alternatives if a.saving_nano is not None and a.saving_nano > 0]
+    there = [one for one in alternatives if not one.missing]
+    saving = [a for a in there if a.saving_nano is not None and a.saving_nano > 0]
     paid = [a for a in saving if a.nano]
     return min(paid or saving, key=lambda a: (a.nano or 0, str(a.ref)), default=None)

@@ -98,7 +98,8 @@ _INPUT_PARTS = (
 )  # fmt: skip
 _COUNTS = (
     *_INPUT_COUNTS,
-    "completion_tokens", "output_tokens", "candidatesTokenCount", "thoughtsTokenCount", "eval_count",
+    "completion_tokens", "output_tokens", "candidatesTokenCount", "thoughtsTokenCount",
+    "eval_count",
 )  # fmt: skip
 _LAST_KEYS = ("total_tokens", "totalTokenCount")
 

@@ -23,7 +23,7 @@ from bot.card import (
     WhenStyle,
     text,
 )
-from bot.costs.budget import BudgetState, BudgetStep
+from bot.costs.budget import BudgetState, BudgetStep, runs_out_at
 from bot.costs.pricing import usd
 from bot.messages.cautions import lives
 from bot.messages.words import counted, money, percent
@@ -171,13 +171,8 @@ def budget_notice_card(words: BudgetSpent, mark: str) -> Card:
 
 def _runs_out(words: BudgetSpent) -> Text:
     """Name the moment at which the budget is used up at the pace so far, if it is in the period."""
-    if words.spent_nano >= words.amount_nano or words.spent_nano <= 0:
-        return ()
-    share = words.amount_nano / words.spent_nano
-    at = words.start + (words.at - words.start) * share
-    if at >= words.end:
-        return ()
-    return text("At this pace it runs out on ", When(at, WhenStyle.DATE_TIME), ".")
+    at = runs_out_at(words.amount_nano, words.spent_nano, words.start, words.end, words.at)
+    return text("At this pace it runs out on ", When(at, WhenStyle.DATE_TIME), ".") if at else ()
 
 
 def budget_switch_card(words: BudgetSwitch, mark: str) -> Card:
@@ -213,6 +208,17 @@ def budget_switch_card(words: BudgetSwitch, mark: str) -> Card:
         command="cost budget",
         data={"switch": data | {"revert_at": words.back_at, "change_id": words.change_id}},
     )
+
+
+def budget_line(state: BudgetState, now: datetime) -> Text:
+    """Say in a line how far a budget is spent."""
+    amount, period = money(usd(state.budget.amount_nano_usd)), state.period
+    spent = f"{money(usd(state.spent_nano))} ({percent(state.percent)})"
+    words = f"Budget: {spent} of {amount} per {state.budget.period}"
+    at = runs_out_at(state.budget.amount_nano_usd, state.spent_nano, period.start, period.end, now)
+    if at is None:
+        return text(f"{words}.")
+    return text(f"{words}; at this pace used up on ", When(at, WhenStyle.DATE_TIME), ".")
 
 
 def unwatched(alive_at: datetime | None, now: datetime) -> tuple[Caution, ...]:

@@ -26,6 +26,24 @@ class CompareWords:
     primary: ModelRef | None
 
 
+UNKNOWN_PROVIDER = "unknown provider"
+
+
+def no_key(variable: str | None) -> str:
+    """Say that a model's provider has no key."""
+    return f"no API key ({variable})"
+
+
+def no_answer(provider: str) -> str:
+    """Say that a server of the team's own lists no model."""
+    return f"{provider} lists no models"
+
+
+def not_listed(provider: str) -> str:
+    """Say that a provider does not list a model."""
+    return f"not listed by {provider}"
+
+
 def compare_card(words: CompareWords, data: dict[str, Any]) -> Card:
     """Show what the same tokens would have cost elsewhere, the cheapest first."""
     traffic = words.traffic
@@ -67,7 +85,7 @@ def compare_cautions(
     alternatives: Sequence[Alternative], unpriced: Sequence[Unpriced]
 ) -> tuple[Caution, ...]:
     """Say what such a comparison cannot know."""
-    first = next((one for one in alternatives if one.nano is not None), None)
+    first = next((one for one in alternatives if one.nano is not None and not one.missing), None)
     quality = Caution(
         "quality",
         "Only token counts are compared. Quality, answer length and tokenizers differ by model.",
@@ -85,7 +103,7 @@ def _row(one: Alternative, primary: ModelRef | None) -> tuple[Text, ...]:
         text(name),
         text(short_price(one.price)),
         text("unknown" if one.nano is None else money(usd(one.nano))),
-        text(_saving(one)),
+        text(one.missing or _saving(one)),
     )
 
 

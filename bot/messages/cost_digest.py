@@ -29,7 +29,7 @@ from bot.card import (
     text,
 )
 from bot.costs.chart_svg import SpendChart, alt_text, draw
-from bot.costs.digest import Digest, FallbackShare
+from bot.costs.digest import Digest, Driver, FallbackShare
 from bot.costs.pricing import usd
 from bot.durations import say_duration
 from bot.messages.cost import (
@@ -37,17 +37,19 @@ from bot.messages.cost import (
     bill_cautions,
     bill_fact,
     cost_words,
-    estimated_line,
     since_line,
     total_words,
     unpriced_cautions,
 )
+from bot.messages.cost_budget import budget_line
 from bot.messages.words import counted, joined, money, on, percent
 from bot.models import Provider
 from bot.ports import Spend
 
 MOST_MODELS = 6
 MOST_CALLERS = 3
+MOST_DRIVERS = 3
+MOST_RETIREMENTS = 3
 _NO_CENTS_FROM = 100
 _MONTHS = (
     "January February March April May June July August September October November December"
@@ -82,20 +84,24 @@ def digest_card(words: DigestWords, data: dict[str, Any]) -> Card:
         tone=Tone.WARNING if digest.trouble.open or dead else Tone.NEUTRAL,
         body=(
             *since_line(digest.counts_since),
+            *_drivers(digest),
             _requests(digest),
-            *estimated_line(digest.total),
+            *_certainty(digest),
             _incidents(digest),
             _chain_test(digest),
+            *(budget_line(state, digest.gathered.now) for state in digest.gathered.budgets),
             *_month(digest),
             *_cheaper(digest),
         ),
         table=_models(digest),
         facts=(
             *(bill_fact(billed, digest.gathered.now) for billed in digest.gathered.billed),
-            *_callers(digest),
+            *_top("top keys", digest.callers, NO_KEY),
+            *_top("top agents", digest.agents, "no agent"),
         ),
         chart=chart_card(digest.chart) if digest.chart else None,
         warnings=(
+            *_retirements(digest),
             *unpriced_cautions(digest.unpriced),
             *bill_cautions(digest.gathered.bill_reads),
             *_missing(digest),
@@ -156,6 +162,59 @@ def _title(words: DigestWords) -> Text:
             direction = "more" if change > 0 else "less"
             spans.append(f", {percent(abs(change))} {direction} than {words.before} ({was})")
     return tuple(spans)
+
+
+def _drivers(digest: Digest) -> tuple[Text, ...]:
+    """Name the models that changed the total most, and what of them changed."""
+    shown = digest.drivers[:MOST_DRIVERS]
+    if not shown:
+        return ()
+    spans: list[Span] = []
+    for one in shown:
+        head = ", " if spans else "Change by model: "
+        spans += [head, Code(one.now.key), f" {_signed(one.change_nano)} ({_why(one)})"]
+    more = len(digest.drivers) - len(shown)
+    return ((*spans, f", {more} more." if more else "."),)
+
+
+def _why(driver: Driver) -> str:
+    now, before = driver.now.requests, driver.before.requests
+    if not before:
+        return f"new, {counted(now, 'request')}"
+    if now == before:
+        return f"{counted(now, 'request')} as before"
+    return f"{counted(now, 'request')} instead of {before:,}" if now else "no longer used"
+
+
+def _signed(nano: int) -> str:
+    return f"{'+' if nano > 0 else '−'}{money(usd(abs(nano)))}"
+
+
+def _certainty(digest: Digest) -> tuple[Text, ...]:
+    """Say how much of the total is a guess, and how much is not in it."""
+    total, parts = digest.total, []
+    if guess := total.estimated_cost_nano_usd:
+        share = f" ({_share(guess, digest)})" if digest.total_nano else ""
+        parts.append(f"{money(usd(guess))}{share} is estimated.")
+    if total.unpriced:
+        parts.append(f"No price known for {total.unpriced:,} of {counted(total.attempts, 'call')}.")
+    return (text(" ".join(parts)),) if parts else ()
+
+
+def _retirements(digest: Digest) -> tuple[Caution, ...]:
+    today, found = digest.gathered.now.date(), digest.gathered.retirements
+    cautions = []
+    for one in found[:MOST_RETIREMENTS]:
+        left = (one.retires_on - today).days
+        when = f"retires on {one.retires_on}" if left > 0 else f"was retired on {one.retires_on}"
+        when = f"{when}, in {counted(left, 'day')}" if left > 0 else when
+        instead = f" Successor: {one.successor}." if one.successor else ""
+        hint = Command(one.step) if one.step else ""
+        cautions.append(Caution("retires", f"{one.ref} {when}.{instead}", hint))
+    if more := len(found) - len(cautions):
+        words = f"{counted(more, 'more model')} in use will be retired within 60 days."
+        cautions.append(Caution("retires", words, Command("model status")))
+    return tuple(cautions)
 
 
 def _requests(digest: Digest) -> Text:
@@ -266,13 +325,13 @@ def _share(nano: int, digest: Digest) -> str:
     return percent(usd(nano) * 100 / usd(digest.total_nano))
 
 
-def _callers(digest: Digest) -> tuple[Fact, ...]:
-    if len(digest.callers) < 2:
+def _top(title: str, groups: Sequence[Spend], unnamed: str) -> tuple[Fact, ...]:
+    if len(groups) < 2:
         return ()
-    named = [f"{c.key or NO_KEY} {cost_words(c)}" for c in digest.callers[:MOST_CALLERS]]
-    more = len(digest.callers) - MOST_CALLERS
+    named = [f"{one.key or unnamed} {cost_words(one)}" for one in groups[:MOST_CALLERS]]
+    more = len(groups) - MOST_CALLERS
     tail = f", {more} more" if more > 0 else ""
-    return (Fact("top keys", text(", ".join(named) + tail)),)
+    return (Fact(title, text(", ".join(named) + tail)),)
 
 
 def _missing(digest: Digest) -> tuple[Caution, ...]:

@@ -31,6 +31,14 @@ def nearest(name: str, ids: Iterable[str]) -> str | None:
     return by_form[close[0]] if close else None
 
 
+def listed(name: str, ids: Iterable[str]) -> bool:
+    """Return whether a provider's list has a model of that name, or a dated one it stands for."""
+    wanted = _form(name)
+    forms = [_form(one) for one in ids]
+    dated = (form.removeprefix(f"{wanted}-") for form in forms if form.startswith(f"{wanted}-"))
+    return wanted in forms or any(rest.replace("-", "").isdigit() for rest in dated)
+
+
 def _form(name: str) -> str:
     bare = name.lower().removeprefix("models/").removesuffix(":latest")
     return bare.replace(".", "-").replace("_", "-")

@@ -51,6 +51,7 @@ async def test_a_notice_reads_as_it_did():
 
 async def test_the_weekly_digest_reads_as_it_did():
     bench = await full_bench(zone="Europe/Berlin")
+    await bench.say("/cost budget 10 per month then cheap")
     ctx = bench.app.context(SERVICE)
     card = await weekly_card(ctx, week_before(NOW, ctx.settings.timezone))
     assert same(said(card), "weekly")

@@ -11,15 +11,17 @@ import pytest
 from adapters.terminal.layout import Reader
 from adapters.terminal.render import plain_text
 from bot.costs.billed import Billed
+from bot.costs.budget import decide
 from bot.costs.chart_svg import Series, SpendChart
 from bot.costs.compare import Alternative
-from bot.costs.digest import Gathered, change_percent, trouble_of, work_out
+from bot.costs.digest import Gathered, Retirement, change_percent, trouble_of, work_out
+from bot.costs.figures import total_of
 from bot.costs.period import Span
 from bot.messages.cost import comparison, gap, many, total_words
 from bot.messages.cost_digest import DigestWords, digest_card
 from bot.messages.words import percent
 from bot.models import FailureReason, ModelRef, Price
-from bot.ports import ChainTest, FallbackEvent, IncidentRow, Spend
+from bot.ports import Budget, BudgetPeriod, ChainTest, FallbackEvent, IncidentRow, Spend
 
 START = datetime(2026, 2, 23, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -198,3 +200,69 @@ def test_small_words():
 def test_a_chart_has_a_total_for_each_day():
     chart = SpendChart((date(2026, 2, 23),), (Series("a", (1,)), Series("b", (2,))))
     assert chart.totals == (3,)
+
+
+def test_what_changed_the_total_is_named_with_its_reason():
+    now = [
+        Spend("a/up", 5 * DOLLAR, 9),
+        Spend("b/new", 2 * DOLLAR, 3),
+        Spend("c/same", DOLLAR, 4),
+        Spend("d/dearer", 3 * DOLLAR, 7),
+    ]
+    before = [
+        Spend("a/up", DOLLAR, 2),
+        Spend("c/same", DOLLAR, 4),
+        Spend("d/dearer", 2 * DOLLAR, 7),
+        Spend("e/gone", 6 * DOLLAR, 8),
+    ]
+    digest = worked(*now, previous=total_of(before), previous_by_model=before)
+    changes = [(one.now.key, one.change_nano // DOLLAR) for one in digest.drivers]
+    assert changes == [("e/gone", -6), ("a/up", 4), ("b/new", 2), ("d/dearer", 1)]
+    assert (
+        "Change by model: e/gone −$6.00 (no longer used), a/up +$4.00 (9 requests instead of 2), "
+        "b/new +$2.00 (new, 3 requests), 1 more."
+    ) in told(digest)
+    assert "d/dearer +$1.00 (7 requests as before)." in told(
+        worked(now[3], previous=before[2], previous_by_model=before[2:3])
+    )
+    assert "Change by model" not in told(worked(*now))
+
+
+def test_what_is_guessed_and_what_has_no_price_is_told_as_a_share():
+    guessed = Spend("a/b", 2 * DOLLAR, 4, attempts=4, estimated_cost_nano_usd=DOLLAR // 2)
+    unpriced = Spend("c/d", 0, 1, attempts=2, unpriced=1)
+    words = told(worked(guessed, unpriced))
+    assert "$0.50 (25%) is estimated. No price known for 1 of 6 calls." in words
+    assert "is estimated" not in told(worked(FELL))
+
+
+def test_the_budget_says_when_it_runs_out():
+    budget = Budget(10 * DOLLAR, BudgetPeriod.WEEK, None, "Ana", START)
+    half_way = decide(budget, 6 * DOLLAR, NOW, UTC)
+    assert "Budget: $6.00 (60%) of $10.00 per week; at this pace used up on" in told(
+        worked(FELL, budgets=[half_way])
+    )
+    over = decide(budget, 12 * DOLLAR, NOW, UTC)
+    assert "Budget: $12.00 (120%) of $10.00 per week." in told(worked(FELL, budgets=[over]))
+
+
+def retirement(days, name="old", step="model use a/new"):
+    return Retirement(ModelRef("a", name), NOW.date() + days * DAY, ModelRef("a", "new"), step)
+
+
+def test_models_that_end_are_told_with_the_command_that_replaces_them():
+    words = told(worked(FELL, retirements=[retirement(0), retirement(1, "older", "")]))
+    assert f"a/old was retired on {NOW.date()}. Successor: a/new." in words
+    assert "/model use a/new" in words
+    assert "a/older retires on 2026-03-03, in 1 day. Successor: a/new." in words
+    many_of_them = [retirement(n, f"m{n}") for n in range(1, 6)]
+    assert "2 more models in use will be retired within 60 days." in told(
+        worked(FELL, retirements=many_of_them)
+    )
+
+
+def test_what_is_not_there_is_never_suggested():
+    gone = replace(alternative(30, 60, "gone"), missing="no API key (X)")
+    there = alternative(40, 50, "there")
+    assert worked(FELL, alternatives=[gone, there]).cheapest is there
+    assert worked(FELL, alternatives=[gone]).cheapest is None

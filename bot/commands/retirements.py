@@ -1,0 +1,55 @@
+"""Models in use that their providers end, and the command that replaces each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from bot.commands.context import Context
+from bot.config.naming import written
+from bot.config.schema import ConfigView
+from bot.costs.digest import Retirement
+from bot.models import ModelRef
+
+AHEAD = timedelta(days=60)
+
+
+def retirements(ctx: Context, config: ConfigView, used: Iterable[str]) -> list[Retirement]:
+    """Return the models that the config names or traffic used and that end soon, soonest first.
+
+    One that is gone already counts as long as the config names it.
+    """
+    steps = _steps(ctx, config)
+    named = {ref for word in used if (ref := ModelRef.parse(word))}
+    today = ctx.now.date()
+    found = []
+    for ref in steps.keys() | named:
+        facts = ctx.catalog.facts(ref)
+        ends = facts.retires_on
+        if ends is None or ends > today + AHEAD or (ends <= today and ref not in steps):
+            continue
+        step = steps.get(ref, "") if facts.successor else ""
+        found.append(Retirement(ref, ends, facts.successor, step))
+    return sorted(found, key=lambda one: (one.retires_on, str(one.ref)))
+
+
+def _steps(ctx: Context, config: ConfigView) -> dict[ModelRef, str]:
+    """Return, for each model that the config names, the command that puts its successor there."""
+    steps: dict[ModelRef, str] = {}
+    fallbacks = [word for word in config.default.fallbacks or () if word]
+    places: list[tuple[str | None, str]] = [
+        (config.default.primary, "model use {}"),
+        *((word, _chain(fallbacks, word)) for word in fallbacks),
+        *((key, f"model preset {alias} {{}}") for key, alias in config.aliases.items() if alias),
+        *((own.primary, f"model use {{}} agent {name}") for name, own in config.agents.items()),
+    ]
+    for word, step in places:
+        ref = written(word, config)
+        if ref is not None:
+            steps.setdefault(ref, step.format(ctx.catalog.facts(ref).successor))
+    return steps
+
+
+def _chain(fallbacks: list[str], word: str) -> str:
+    words = ("{}" if other == word else other for other in fallbacks)
+    return f"fallback set {' '.join(words)}"
