@@ -79,13 +79,14 @@ class ScheduleSettings:
 class ServiceSettings:
     """The environment's part for the process, beside the core's.
 
-    `database_url` may hold a password; `prices` is the operator's price list; `keep` is how long
-    attempts and events stay, None for ever; `log_format` is
-    `text` or `json`, `log_level` a name that `logging` knows.
+    `database_url` may hold a password; `prices` is the operator's price list, `price_updates`
+    whether newer published ones are fetched; `keep` is how long attempts and events stay, None for
+    ever; `log_format` is `text` or `json`, `log_level` a name that `logging` knows.
     """
 
     database_url: str = field(repr=False)
     prices: Path | None
+    price_updates: bool
     gateway: GatewaySettings
     slack: SlackSettings | None
     discord: DiscordSettings | None
@@ -113,6 +114,7 @@ def read_service_settings(
     return ServiceSettings(
         database_url=_database_url(env),
         prices=path(env, "CHANGEOVER_PRICES", here, at_home),
+        price_updates=choice(env, "CHANGEOVER_PRICE_UPDATES", "on", ("on", "off")) == "on",
         gateway=_gateway(env),
         slack=read_slack(env),
         discord=read_discord(env),

@@ -14,6 +14,7 @@ from adapters.main.doctor_does import (
     examine_port,
     examine_row,
 )
+from adapters.main.prices import examine_prices
 from adapters.main.wiring import Wired
 from bot.access import Actor
 from bot.card import Card
@@ -30,6 +31,7 @@ async def examine_all(wired: Wired, actor: Actor) -> Card:
     others = [*_files(wired), *await _gateway(wired), *_chat(wired), *await _live(wired)]
     others += [*_schedules(wired), *await _openclaw(wired), *await examine_size(wired)]
     others += [*await examine_row(wired), *await examine_models(wired, actor)]
+    others.append(await examine_prices(wired))
     others += await examine_bills(wired.settings.env, wired.app.catalog, wired.clock.now())
     return wired.settings.blackout.clean_all(await examine(context, others))
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from adapters.main.prices import watch_prices
 from adapters.main.wiring import Wired
 from adapters.schedule.cron import last_fire
 from bot.access import SERVICE
@@ -37,6 +38,10 @@ class Jobs:
     async def budget(self) -> None:
         """Tell when a budget's share is used up, and switch where that was asked for."""
         await check_budget(self._wired.app.context(SERVICE), self._outbox)
+
+    async def prices(self) -> None:
+        """Tell when the price of a model in use has changed."""
+        await watch_prices(self._wired, self._outbox)
 
     async def digest(self) -> None:
         """Post the digest that is due, wherever it does not stand yet."""

@@ -14,6 +14,7 @@ from adapters.main.ending import Ending, hold_signals
 from adapters.main.heap import settle
 from adapters.main.jobs import Jobs, with_bills
 from adapters.main.openclaw import OpenClaw
+from adapters.main.prices import PriceUpdates
 from adapters.main.upkeep import Upkeep
 from adapters.main.wiring import Wired, environment, run, wire
 from adapters.schedule import Schedule
@@ -29,6 +30,9 @@ DIGEST_EVERY_S = 120.0
 FIRST_DIGEST_S = 5.0
 """After a start, by when the chats are connected."""
 BILLS_EVERY_S = 3600.0
+PRICES_EVERY_S = 600.0
+FIRST_PRICES_S = 30.0
+"""Before newer prices can be there, so that a change is noticed."""
 
 
 def run_service(invocation: Invocation) -> int:
@@ -115,7 +119,7 @@ def _parts(command: str, wired: Wired) -> list[Part]:
         parts.append(CallbackServer(wired, bot.chats))
     if bot is not None:
         parts.append(bot)
-    return [*parts, Upkeep(wired)]
+    return [*parts, Upkeep(wired), PriceUpdates(wired)]
 
 
 class Bot:
@@ -149,6 +153,9 @@ class Bot:
             DIGEST_EVERY_S, "digest", self._jobs.digest, first_after_s=FIRST_DIGEST_S
         )
         self._schedule.every(BILLS_EVERY_S, "bills", self._jobs.bills)
+        self._schedule.every(
+            PRICES_EVERY_S, "prices", self._jobs.prices, first_after_s=FIRST_PRICES_S
+        )
         crons = self._wired.service.schedule
         for variable, line, name, job in (
             ("CHANGEOVER_DIGEST", crons.digest_cron, "digest on time", self._jobs.digest),

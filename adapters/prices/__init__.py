@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from bot.errors import SettingsError
 from bot.models import ModelRef, Price, PriceTier
 
 if TYPE_CHECKING:
+    from genai_prices.data_snapshot import DataSnapshot
     from genai_prices.types import ModelInfo, ModelPrice
 
 _GENAI_IDS = {"gemini": "google"}
@@ -59,7 +61,13 @@ class ListedPrices:
         self._catalog = catalog
         self._own = own or {}
         self._known = known
+        self._fresh: tuple[DataSnapshot, date] | None = None
         self._kept: dict[tuple[ModelRef, datetime], Price | None] = {}
+
+    def take(self, snapshot: DataSnapshot, as_of: date) -> None:
+        """Price by a newer list of genai-prices from now on."""
+        self._fresh = snapshot, as_of
+        self._kept.clear()
 
     def operator(self, ref: ModelRef) -> Price | None:
         """Return the price the operator's file sets."""
@@ -103,6 +111,12 @@ class ListedPrices:
         return self._with_factors(ref, self._published(ref, at) or facts.price)
 
     def _published(self, ref: ModelRef, at: datetime) -> Price | None:
+        if self._fresh is not None:
+            model = published(ref, self._fresh[0])
+            fresh = _unit_price(model, at, self._fresh[1]) if model else None
+            # A list from outside makes nothing free and forgets nothing.
+            if fresh is not None and not fresh.free:
+                return fresh
         if self._known is None:
             self._known = read()
         known = self._known.get(ref)
@@ -175,21 +189,29 @@ def _amount(path: Path, name: str, key: str, value: object, hint: str) -> Decima
     return amount
 
 
-def published(ref: ModelRef) -> ModelInfo | None:
+def published(ref: ModelRef, snapshot: DataSnapshot | None = None) -> ModelInfo | None:
     """Return what genai-prices knows of a model, by the name that it has there."""
-    from genai_prices.data_snapshot import get_snapshot
-
+    snapshot = snapshot or _shipped_list()
     provider = _GENAI_IDS.get(ref.provider, ref.provider)
     names = [ref.name]
     if provider == "openrouter":
         names.append(_dotted(ref.name))
     for name in names:
         try:
-            _, model = get_snapshot().find_provider_model(name, None, provider, None)
+            _, model = snapshot.find_provider_model(name, None, provider, None)
         except LookupError:
             continue
         return model
     return None
+
+
+@cache
+def _shipped_list() -> DataSnapshot:
+    """Return the list that comes with the package, whatever was fetched since."""
+    from genai_prices.data import providers
+    from genai_prices.data_snapshot import DataSnapshot
+
+    return DataSnapshot(providers=providers, from_auto_update=False)
 
 
 def published_price(catalog: Catalog, ref: ModelRef, at: datetime) -> Price | None:

@@ -11,6 +11,7 @@ from bot.alerts.delivery import Draft
 from bot.alerts.incident import Incident
 from bot.alerts.mute import QuietHours
 from bot.card import Card
+from bot.costs.price_changes import price_from
 from bot.messages.alert_notes import (
     HopNews,
     NightRow,
@@ -29,6 +30,7 @@ from bot.messages.cost_budget import (
     budget_notice_card,
     budget_switch_card,
 )
+from bot.messages.cost_reprice import PriceChangeWords, price_change_card
 from bot.messages.reverts import RevertWords, dropped_card, went_back_card
 from bot.ports import Change, Json, Revert
 from bot.ports.alerts import AlertReason, ChannelTrouble, Notice, NoticeKind
@@ -160,6 +162,8 @@ def draft_of(notice: Notice) -> Draft:
             return Draft(budget_notice_card(_spent_of(data), mark), mark)
         case NoticeKind.BUDGET_SWITCH:
             return Draft(budget_switch_card(_switch_of(data), mark), mark)
+        case NoticeKind.PRICE:
+            return Draft(price_change_card(_change_of(data), mark), mark)
         case NoticeKind.CHAIN_TEST:
             return Draft(_test_card(notice.key, data), notice_marker(notice.key))
 
@@ -180,6 +184,11 @@ def _spent_of(data: Any) -> BudgetSpent:
 
 def _switch_of(data: Any) -> BudgetSwitch:
     return BudgetSwitch(**{**data, "back_at": _time(data["back_at"])})
+
+
+def _change_of(data: Any) -> PriceChangeWords:
+    old, new = price_from(data["old"]), price_from(data["new"])
+    return PriceChangeWords(**{**data, "old": old, "new": new})
 
 
 def _test_card(key: str, data: Any) -> Card:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from bot.card import Card, Column, Phrase, Strong, Table, Tone, Visibility, spans_of, text
@@ -55,3 +55,26 @@ def next_time(name: str, variable: str, local: datetime | None) -> str:
     if local is None:
         return f"No {what}: {variable} is off."
     return f"Next {what}: {local:%a %Y-%m-%d %H:%M %Z}."
+
+
+def prices_off(installed: date) -> str:
+    """Say that no newer prices are fetched."""
+    return f"Prices of {installed}, as installed: CHANGEOVER_PRICE_UPDATES is off."
+
+
+def prices_waiting(installed: date) -> str:
+    """Say that no service has fetched newer prices yet."""
+    return f"Prices of {installed}, as installed; a running service fetches newer ones."
+
+
+def prices_current(day: date) -> str:
+    """Say of when the prices of the running service are."""
+    return f"Prices of {day}."
+
+
+def prices_not_updated(day: date, trouble: str) -> tuple[str, str]:
+    """Say that the last fetch failed, and what to do."""
+    return (
+        f"Prices of {day}; the last update failed ({trouble}).",
+        "Allow https://raw.githubusercontent.com, or set CHANGEOVER_PRICE_UPDATES=off.",
+    )

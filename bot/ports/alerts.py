@@ -42,6 +42,7 @@ class NoticeKind(StrEnum):
     REVERT = "revert"
     BUDGET = "budget"
     BUDGET_SWITCH = "budget_switch"
+    PRICE = "price"
 
 
 class AlertConflictError(StorageError):
