@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ class PriceFeed:
     def stop(self) -> None:
         """Fetch no more; what is under way dies with the process."""
         if self._updates is not None:
-            self._updates.stop()
+            end: Callable[[], None] = self._updates.stop
+            end()
 
     def look(self) -> tuple[DataSnapshot | None, str]:
         """Return the list that was fetched last, if any, and why the last fetch failed."""

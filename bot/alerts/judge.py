@@ -11,6 +11,7 @@ from itertools import pairwise
 from bot.alerts.chain_test import let_go
 from bot.alerts.incident import Incident, State, answered, broke, in_place, in_step, off_duty
 from bot.alerts.intake import sort_in
+from bot.alerts.mute import in_force
 from bot.alerts.notices import (
     TELL_TROUBLE_AFTER,
     from_outside,
@@ -52,7 +53,7 @@ async def judge(engine: Engine, now: datetime) -> None:
     await _take_in(engine, now)
     await _watch_config(engine, now)
     muted_until = await engine.outlooks.log.muted_until()
-    muted = muted_until is not None and now < muted_until
+    muted = in_force(muted_until, now) is not None
     if not muted:
         await _look_outside(engine, now)
         await _sum_up(engine, now)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 
+from bot.durations import LONGEST
 from bot.ports.alerts import AlertReason
 
 LOUD = frozenset(
@@ -68,6 +69,16 @@ class QuietHours:
         return datetime.combine(day, at, self.zone).astimezone(UTC)
 
 
+def in_force(muted_until: datetime | None, now: datetime) -> datetime | None:
+    """Return when a mute ends that holds now.
+
+    One that lasts longer than a mute can was set by a clock that has been put back since.
+    """
+    if muted_until is None or not now < muted_until <= now + LONGEST:
+        return None
+    return muted_until
+
+
 def hold(
     reason: AlertReason, now: datetime, muted_until: datetime | None, quiet: QuietHours | None
 ) -> tuple[Hold, datetime] | None:
@@ -77,8 +88,8 @@ def hold(
     """
     if reason is AlertReason.CHAIN_EXHAUSTED:
         return None
-    if muted_until is not None and now < muted_until:
-        return Hold.MUTED, muted_until
+    if (muted := in_force(muted_until, now)) is not None:
+        return Hold.MUTED, muted
     night = quiet.at(now) if quiet else None
     if night is not None and reason not in LOUD:
         return Hold.QUIET, night.end

@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.alerts.mute import QuietHours
+from bot.alerts.mute import QuietHours, in_force
 from bot.card import Card, Caution, Command
 from bot.commands.context import Context
 from bot.commands.data import chain_data, event_data, incident_data, sentence, warnings_data
@@ -51,7 +51,7 @@ async def status(ctx: Context, args: Args) -> Card:
     known = picture.known
     troubles = await _troubles(ctx)
     warnings = [*status_warnings(ctx, picture), *cautions.deaf_channels(troubles)]
-    muted = known.muted_until if known.muted_until and known.muted_until > ctx.now else None
+    muted = known.muted_until
     quiet = ctx.settings.quiet_hours
     data = {
         "chain": chain_data(picture),
@@ -130,7 +130,7 @@ async def unmute(ctx: Context, args: Args) -> Card:
     """Send alerts again."""
     was = await ctx.ports.log.muted_until()
     await ctx.ports.log.mute(None)
-    on = was is not None and was > ctx.now
+    on = in_force(was, ctx.now) is not None
     return unmuted_card(on, ctx.actor, {"muted_until": None}, _quiet_until(ctx, ctx.now))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from bot.alerts.mute import in_force
 from bot.commands.context import Context
 from bot.config.commit import Present, look
 from bot.config.history import model_path, owner
@@ -122,7 +123,7 @@ async def remember(ctx: Context) -> Known:
             reverts=await ports.journal.reverts(location),
             cooldowns=await ports.log.cooldowns(ctx.now),
             incidents=await ports.log.incidents(open_only=True, limit=20),
-            muted_until=await ports.log.muted_until(),
+            muted_until=in_force(await ports.log.muted_until(), ctx.now),
             staying=await ports.log.staying(ctx.now - REPORTED),
             service_seen_at=await ports.journal.last_beat("bot"),
             neighbour=neighbour,

@@ -11,6 +11,7 @@ from bot.models import FailureReason
 from bot.outage import Gap
 
 SKEW = timedelta(minutes=1)
+LONGEST_COOLDOWN = timedelta(days=7)
 """How far two machines' clocks may be apart."""
 
 
@@ -35,7 +36,7 @@ class Cooldown:
         """Return whether it is in force."""
         # One that begins in the future was noted by a clock that has been put back since.
         begun = self.since is None or self.since <= now + SKEW
-        return self.failures > 0 and begun and now < self.until
+        return self.failures > 0 and begun and now < self.until <= now + LONGEST_COOLDOWN + SKEW
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,12 @@ from enum import StrEnum
 
 from bot.models import FailureReason, ModelRef, Secret
 from bot.ports import Cooldown
+from bot.ports.fallbacks import LONGEST_COOLDOWN, SKEW
 
 RATE_LIMIT_STEPS = tuple(timedelta(minutes=m) for m in (1, 5, 25, 60))
 PASSING_STEPS = (timedelta(seconds=15), timedelta(minutes=1), timedelta(minutes=5))
 OWNERS_TURN = timedelta(hours=5)
 MISSING = timedelta(days=1)
-LONGEST = timedelta(days=7)
 UNCONFIRMED = timedelta(minutes=1)
 PASSING_LIMIT = 2
 RETRY = "retry"
@@ -90,7 +90,7 @@ def how_long(
         return MISSING
     if reason is FailureReason.RATE_LIMIT:
         if retry_after_s is not None and retry_after_s >= 0:
-            return min(timedelta(seconds=max(retry_after_s, 1)), LONGEST)
+            return min(timedelta(seconds=max(retry_after_s, 1)), LONGEST_COOLDOWN)
         return RATE_LIMIT_STEPS[min(failures, len(RATE_LIMIT_STEPS)) - 1]
     if failures < PASSING_LIMIT:
         return None
@@ -238,7 +238,8 @@ class CooldownBook:
         """
         for row in rows:
             if not row.failures:
-                if row.until > self._proofs.get(row.scope, _NEVER):
+                # Proof from the future was noted by a clock that has been put back since.
+                if self._proofs.get(row.scope, _NEVER) < row.until <= now + SKEW:
                     self._prove(row)
             elif row.scope not in self._untold:
                 self._rows[row.scope] = row

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.alerts.mute import Hold, QuietHours, hold
+from bot.alerts.mute import Hold, QuietHours, hold, in_force
 from bot.ports.alerts import AlertReason
 from tests.fakes_alerts import NOON
 
@@ -99,3 +99,12 @@ def test_what_breaks_through(reason):
     quiet = hold(reason, midnight, None, NIGHT)
     assert quiet == (None if reason in BREAKS_NIGHT else (Hold.QUIET, at(3, 7)))
     assert hold(reason, NOON, NOON, NIGHT) is None
+
+
+def test_a_mute_longer_than_a_mute_can_be_was_set_by_a_wrong_clock():
+    assert in_force(None, NOON) is None
+    assert in_force(NOON, NOON) is None
+    assert in_force(NOON + timedelta(hours=1), NOON) == NOON + timedelta(hours=1)
+    assert in_force(NOON + timedelta(days=366), NOON) == NOON + timedelta(days=366)
+    assert in_force(NOON + timedelta(days=367), NOON) is None
+    assert hold(AlertReason.TIMEOUT, NOON, NOON + timedelta(days=3650), None) is None

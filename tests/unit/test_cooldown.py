@@ -8,13 +8,14 @@ import pytest
 
 from bot.models import FailureReason, ModelRef, Secret
 from bot.ports import Cooldown
+from bot.ports.fallbacks import LONGEST_COOLDOWN
 from bot.routing.cooldown import (
     KEPT,
-    LONGEST,
     CooldownBook,
     Gate,
     Reach,
     Scope,
+    ended,
     how_long,
     proof,
 )
@@ -55,7 +56,7 @@ def test_a_scope_shows_no_key():
         (R.RATE_LIMIT, 99, None, timedelta(minutes=60)),
         (R.RATE_LIMIT, 3, 7.5, timedelta(seconds=7.5)),
         (R.RATE_LIMIT, 1, 0.0, timedelta(seconds=1)),
-        (R.RATE_LIMIT, 1, 1e9, LONGEST),
+        (R.RATE_LIMIT, 1, 1e9, LONGEST_COOLDOWN),
         (R.AUTH, 1, None, timedelta(hours=5)),
         (R.BILLING, 1, 3.0, timedelta(hours=5)),
         (R.MODEL_NOT_FOUND, 1, None, timedelta(days=1)),
@@ -319,3 +320,17 @@ def test_a_newer_one_of_others_replaces_ours(book: CooldownBook):
     newer = Cooldown(ONE.model, R.RATE_LIMIT, later(minutes=6), 2, later(seconds=60))
     book.merge([newer], later(seconds=61))
     assert book.row(ONE) == newer
+
+
+def test_a_cool_down_ends_after_the_longest_that_there_is():
+    row = Cooldown("x#1", R.RATE_LIMIT, NOW + timedelta(days=7))
+    assert row.holds(NOW)
+    assert not Cooldown("x#1", R.RATE_LIMIT, NOW + timedelta(days=8)).holds(NOW)
+
+
+def test_proof_from_the_future_proves_nothing_yet(book: CooldownBook):
+    book.merge([Cooldown(ONE.model, R.RATE_LIMIT, later(hours=1), since=NOW)], NOW)
+    book.merge([ended(ONE.model, later(days=30))], NOW)
+    assert [row.scope for row in book.rows()] == [ONE.model]
+    book.merge([ended(ONE.model, later(seconds=30))], NOW)
+    assert book.rows() == []
