@@ -86,7 +86,7 @@ FIELDS: Mapping[str, Fields] = {
     },
     "/cost compare": {
         "baseline_usd": _ONE,
-        "alternatives[]": ("model", "cost_usd", "saving_usd", "saving_percent"),
+        "alternatives[]": ("model", "cost_usd", "saving_usd", "saving_percent", "missing"),
     },
     "/cost budget": {"amount_usd": _ONE, "period": _ONE, "spent_usd": _ONE, "then": _ONE},
 }  # fmt: skip
