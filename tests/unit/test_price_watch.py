@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -115,7 +115,7 @@ def test_a_fetched_list_holds_at_once_and_makes_nothing_free():
     prices.take(snapshot_with(input_mtok=Decimal(4)), date(2026, 12, 24))
     taken = prices.listed(OPUS, DAY)
     assert taken is not None
-    assert (taken.input_usd_per_1m, taken.as_of) == (4, date(2026, 12, 24))
+    assert (taken.input_usd_per_1m, taken.as_of) == (Decimal(4), date(2026, 12, 24))
     assert taken.output_usd_per_1m == before.output_usd_per_1m
     prices.take(snapshot_with(input_mtok=Decimal(0), output_mtok=Decimal(0)), date(2026, 12, 25))
     assert prices.listed(OPUS, DAY) == before
@@ -123,12 +123,11 @@ def test_a_fetched_list_holds_at_once_and_makes_nothing_free():
     assert prices.listed(OPUS, DAY) == before
 
 
-@dataclass
-class FakeFeed:
+class FakeFeed(PriceFeed):
     """What the package's thread would have fetched."""
 
     snapshot: DataSnapshot | None = None
-    trouble: str = ""
+    trouble = ""
 
     def look(self) -> tuple[DataSnapshot | None, str]:
         return self.snapshot, self.trouble

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from bot.access import SERVICE
 from bot.catalog import shipped
-from bot.commands.cost_compare import alternatives, usable
+from bot.commands.cost_compare import Chosen, alternatives, usable
 from bot.commands.retirements import retirements
 from bot.config.schema import view
 from bot.models import ModelRef
@@ -62,7 +62,7 @@ async def missing(lists, *refs, env=None):
     bench = Bench(env=KEYS if env is None else env)
     bench.lists.lists.update(lists)
     ctx = bench.app.context(SERVICE)
-    chosen = [(ref, None) for name in refs if (ref := ModelRef.parse(name))]
+    chosen: Chosen = [(ref, None) for name in refs if (ref := ModelRef.parse(name))]
     rows = alternatives(ctx, view({}), chosen, [], [])
     return {str(one.ref): one.missing for one in await usable(ctx, view({}), rows)}
 
