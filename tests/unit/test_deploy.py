@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,7 @@ def exposed() -> dict[str, set[str]]:
     metrics.attempt(attempt(reason=FailureReason.TIMEOUT))
     metrics.request(Dialect.OPENAI, 200, 0.2)
     metrics.fallback("groq/llama", None, FailureReason.TIMEOUT)
-    metrics.cooldowns([Cooldown("groq", FailureReason.TIMEOUT, NOW, 1)], NOW.replace(year=2020))
+    metrics.cooldowns([Cooldown("groq", FailureReason.TIMEOUT, NOW, 1)], NOW - timedelta(hours=1))
     metrics.channel_troubles(["slack"])
     metrics.gauge("changeover_ledger_queue", "", lambda: 0)
     metrics.gauge("changeover_ledger_dropped", "", lambda: 0)
