@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from adapters.openclaw.batch import Batch, agents_in
+from bot.openclaw.decisions import Runs
 from bot.openclaw.transcript import Rubbish, read_entry
 from bot.openclaw.turns import Turns
 
@@ -45,8 +46,11 @@ class _File:
 class Sessions:
     """Follows all sessions below a state folder; nothing older than `since` counts."""
 
-    def __init__(self, state: Path, since: datetime, kept: Mapping[str, str]) -> None:
+    def __init__(
+        self, state: Path, since: datetime, kept: Mapping[str, str], runs: Runs | None = None
+    ) -> None:
         self._state = state
+        self._runs = runs
         self._since = since
         self._files: dict[str, _File] = {}
         self._turns: OrderedDict[str, Turns] = OrderedDict()
@@ -142,7 +146,7 @@ class Sessions:
             batch.rewritten += 1
             known.read_to = 0
             self._turns.pop(name, None)
-        turns = self._turns.get(name) or Turns(name.split("/")[1], Path(name).stem)
+        turns = self._turns.get(name) or Turns(name.split("/")[1], Path(name).stem, self._runs)
         self._turns[name] = turns
         self._turns.move_to_end(name)
         batch.moved.add(name)

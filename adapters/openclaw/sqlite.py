@@ -52,7 +52,7 @@ class Databases:
     ) -> None:
         self._state = state
         self._since = since
-        self._runs = runs or Runs()
+        self._runs = Runs() if runs is None else runs
         self._kept = {agent: _read_cursor(text) for agent, text in kept.items()}
         self._read: dict[str, _Cursor] = {}
         self._turns: OrderedDict[tuple[str, str], Turns] = OrderedDict()
@@ -150,7 +150,7 @@ class Databases:
         elif said is not None and said.at >= self._since:
             key = (agent, session)
             if key not in self._turns:
-                self._turns[key] = Turns(agent, session, tells=False, fell_back=self._runs)
+                self._turns[key] = Turns(agent, session, self._runs)
             self._turns.move_to_end(key)
             batch.add(self._turns[key].feed(said, rowid))
 

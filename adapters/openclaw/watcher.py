@@ -36,7 +36,7 @@ from bot.openclaw.log_lines import (
     UnknownModel,
     read_line,
 )
-from bot.openclaw.place import Place, decide
+from bot.openclaw.place import Place, Release, decide
 from bot.ports import Attempt, Clock, ConfigStore, FallbackEvent, Json
 
 _log = logging.getLogger("openclaw")
@@ -191,6 +191,8 @@ class OpenClawWatcher:
         state = Path(place.state) if place.state else None
         release = await asyncio.to_thread(release_at, facts.version, state)
         self._health = replace(self._health, release=release, version=facts.version)
+        # One seen in the log decides as well, whatever release it is.
+        self._runs.decides |= release is Release.NEW and bool(place.logs)
         if place == self._health.place:
             return
         self._health = replace(self._health, place=place)
@@ -217,7 +219,7 @@ class OpenClawWatcher:
         shards = {
             name: await self._memory.get(self._key("sessions", name)) for name in shard_names()
         }
-        self._sessions = Sessions(state, since, {k: v for k, v in shards.items() if v})
+        self._sessions = Sessions(state, since, {k: v for k, v in shards.items() if v}, self._runs)
         agents = await asyncio.to_thread(_agent_names, state)
         cursors = {name: await self._memory.get(self._key("sqlite", name)) for name in agents}
         kept_cursors = {k: v for k, v in cursors.items() if v}

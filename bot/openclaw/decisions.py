@@ -18,9 +18,14 @@ _MOST_REMEMBERED = 4096
 
 
 class Runs:
-    """Remembers, for each request under way, why its first candidate failed."""
+    """Remembers, for each request under way, why its first candidate failed.
 
-    def __init__(self) -> None:
+    `decides` says that the log is the witness of fallbacks, so that transcripts, which releases
+    of 2026.3 and later write as well, tell none a second time.
+    """
+
+    def __init__(self, *, decides: bool = False) -> None:
+        self.decides = decides
         self._first: OrderedDict[str, tuple[FailureReason | None, str]] = OrderedDict()
         self._fell_back: OrderedDict[str, None] = OrderedDict()
 
@@ -36,6 +41,7 @@ class Runs:
         """
         if isinstance(line, Told):
             return _told(line, now)
+        self.decides = True
         key = line.run or str(line.requested)
         if line.decided is Decided.SUCCEEDED:
             return self._succeeded(line, key, now)

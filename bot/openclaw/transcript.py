@@ -22,6 +22,14 @@ from bot.openclaw.log_lines import time_in
 NOT_MODELS = frozenset({"delivery-mirror", "gateway-injected"})
 """What stands in a model's place where OpenClaw itself wrote the message."""
 
+AGAIN = ""
+"""The words of a question that OpenClaw asks once more."""
+_RETRIES = (
+    "Continue where you left off. The previous model attempt failed or timed out.",
+    "[Retry after the previous model attempt failed",
+)
+"""What OpenClaw itself says between two attempts at a question (2026.3.13, 5.28 to 9.6)."""
+
 _DIALECTS = {
     "anthropic-messages": Dialect.ANTHROPIC,
     "google-generative-ai": Dialect.GEMINI,
@@ -93,7 +101,8 @@ def read_entry(raw: bytes) -> Said | Rubbish | None:
     id_ = _word(entry.get("id")) or hashlib.blake2b(raw, digest_size=12).hexdigest()
     key = f"openclaw:{id_}@{int(at.timestamp() * 1000)}"
     if role == Role.USER:
-        return Said(key, at, Role.USER, words=_digest(message.get("content")))
+        content = message.get("content")
+        return Said(key, at, Role.USER, words=AGAIN if _is_retry(content) else _digest(content))
     return _answer(message, key, at)
 
 
@@ -158,6 +167,14 @@ def _instant(value: object) -> datetime | None:
     if not 0 < value < _MOST_YEARS_MS:
         return None
     return datetime.fromtimestamp(value / 1000, UTC)
+
+
+def _is_retry(content: object) -> bool:
+    """Return whether a user's message is OpenClaw's own, which asks nothing new."""
+    parts = content if isinstance(content, list) else [content]
+    texts = [part.get("text") if isinstance(part, dict) else part for part in parts]
+    # A date or what was said before may stand in front of it, and the question behind.
+    return any(isinstance(one, str) and any(r in one for r in _RETRIES) for one in texts)
 
 
 def _digest(content: object) -> str:

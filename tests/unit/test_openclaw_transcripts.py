@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.models import FailureReason, ModelRef, Usage
+from bot.openclaw.decisions import Runs
+from bot.openclaw.log_lines import Decided, Decision
 from bot.openclaw.reasons import clean_detail, reason_for, reason_in, status_in
 from bot.openclaw.transcript import Role, Rubbish, Said, Stop, read_entry, usage_of
 from bot.openclaw.turns import Found, Turns
@@ -126,7 +128,10 @@ def test_an_aborted_answer_costs_what_it_used() -> None:
 
 
 def test_a_reader_that_leaves_events_to_the_log_books_fallbacks_all_the_same() -> None:
-    turns = Turns("main", "s", tells=False, fell_back={"run-1"})
+    a, b = ModelRef("alpha", "a"), ModelRef("beta", "b")
+    runs = Runs()
+    runs.feed(Decision(None, Decided.SUCCEEDED, a, b, run="run-1"), BEGAN)
+    turns = Turns("main", "s", runs)
     found = play(
         entry(1, "assistant", error=LIMIT), entry(2, "assistant", model="beta/b"),
         entry(3, "assistant", model="beta/b", __openclaw={"runId": "run-1"}),
@@ -136,6 +141,25 @@ def test_a_reader_that_leaves_events_to_the_log_books_fallbacks_all_the_same() -
     )  # fmt: skip
     assert not found.events
     assert [a.fallback for a in found.attempts] == [False, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Continue where you left off. The previous model attempt failed or timed out.",
+        "[Retry after the previous model attempt failed or timed out]\n\nHello",
+        [{"type": "text", "text": "[Retry after the previous model attempt failed]\n\nHi"}],
+    ],
+)
+def test_what_openclaw_says_between_two_attempts_is_no_new_question(words: Any) -> None:
+    found = play(
+        entry(1, "user", content="Hello"), entry(2, "assistant", error=LIMIT),
+        entry(3, "user", content=words), entry(4, "assistant", model="beta/b"),
+    )  # fmt: skip
+    assert [event.to_model for event in found.events] == ["beta/b"]
+    assert [a.fallback for a in found.attempts] == [False, True]
+    alone = play(entry(1, "user", content=words), entry(2, "assistant"))
+    assert not alone.events
 
 
 def test_an_open_request_says_where_to_read_again() -> None:
