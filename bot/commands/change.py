@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +10,12 @@ from typing import Any
 from bot.card import Action, Card, Caution, Code, Command, Text, text
 from bot.commands.context import Context
 from bot.commands.data import price_data, ratio_data, warnings_data
+from bot.commands.elsewhere import (
+    costs_of_week,
+    elsewhere_cautions,
+    elsewhere_data,
+    other_places,
+)
 from bot.commands.picture import (
     Known,
     Picture,
@@ -20,17 +26,22 @@ from bot.commands.picture import (
 )
 from bot.commands.reload import carry_out_watched
 from bot.config.commit import Applied, Plan, Planner, Present, Wish
+from bot.config.edit import SetValue
 from bot.config.history import owner
 from bot.config.naming import alias_of, near, written
+from bot.config.places import set_everywhere
 from bot.config.plan import choice_for
 from bot.config.schema import ConfigView, view_of
 from bot.config.served import is_listed, is_mapped
+from bot.config.values import dotted
 from bot.costs.pricing import needs_confirmation, price_ratio
 from bot.durations import parse_deadline
 from bot.errors import ConfirmationNeededError, MovedOnError, StorageError
 from bot.messages import cautions
+from bot.messages.elsewhere import elsewhere_lines
 from bot.messages.model import (
     ChangeWords,
+    also_set,
     change_card,
     confirm_card,
     entries_added,
@@ -40,6 +51,7 @@ from bot.messages.model import (
     value,
 )
 from bot.messages.reverts import cannot_revert
+from bot.messages.words import counted
 from bot.models import ModelRef, Price
 from bot.ports import Json, RevertState
 from bot.ports.reloads import Confirmation
@@ -53,7 +65,8 @@ class Request:
     """What a changing command asks of the common walk.
 
     `what` is the headline's name, `priced` says that it is a primary, `deadline` the words after
-    `for`, `back_at` the same as a time. `notes` are added to the card.
+    `for`, `back_at` the same as a time. `notes` are added to the card. `everywhere` returns the
+    model that the other places are set to as well.
     """
 
     what: str
@@ -67,6 +80,7 @@ class Request:
     asks: bool = True
     notes: Callable[[Present], tuple[Text, ...]] = lambda present: ()
     warn: Callable[[Picture], list[Caution]] = lambda picture: []
+    everywhere: Callable[[Present], ModelRef] | None = None
 
 
 async def change(ctx: Context, request: Request) -> Card:
@@ -83,37 +97,56 @@ async def change(ctx: Context, request: Request) -> Card:
         planned = request.planner(present)
         if request.priced and request.asks:
             _ask(ctx, request, present, planned)
-        return planned
+        return replace(planned, edits=[*planned.edits, *_elsewhere_edits(ctx, request, present)])
 
     wish = Wish(ctx.actor, request.action, request.reason, plan, back_at)
     try:
         applied, told = await carry_out_watched(ctx, wish)
     except ConfirmationNeededError:
-        return _question(ctx, request, seen[0])
+        return await _question(ctx, request, seen[0])
     return await _tell(ctx, request, seen[0], (applied, told), back_at)
 
 
 def _ask(ctx: Context, request: Request, present: Present, planned: Plan) -> None:
     expected = ctx.action.expected_primary
-    if expected is not None and expected != (planned.old or ""):
+    also = _elsewhere_edits(ctx, request, present)
+    if expected is not None and expected != _shown(planned, also):
         raise MovedOnError(
-            f"The primary changed to {value(planned.old)} meanwhile; nothing was changed.",
+            f"The primary changed to {value(planned.old)} meanwhile; nothing was changed."
+            if not also
+            else "The models in the config changed meanwhile; nothing was changed.",
             text("Check ", Command("model status"), ", then run the command again."),
         )
     old, new = _prices(ctx, present.view, planned.old, planned.new)
-    if ctx.action.confirmed or planned.old == planned.new:
+    if ctx.action.confirmed or (planned.old == planned.new and not also):
         return
-    if needs_confirmation(old, new, ctx.settings.confirm_ratio):
+    if also or needs_confirmation(old, new, ctx.settings.confirm_ratio):
         raise ConfirmationNeededError("", "")
 
 
-def _question(ctx: Context, request: Request, present: Present) -> Card:
+def _elsewhere_edits(ctx: Context, request: Request, present: Present) -> list[SetValue]:
+    if request.everywhere is None:
+        return []
+    ref = request.everywhere(present)
+    hop = lone_hop(0, ref, present.view, surroundings(ctx, Known()))
+    sees = bool(hop.facts and hop.facts.vision)
+    return set_everywhere(present.parsed, present.view, ref, sees_images=sees)
+
+
+def _shown(planned: Plan, also: Sequence[SetValue]) -> str:
+    """Name what a question showed, so that a click finds out whether it still stands."""
+    primary = str(planned.old or "")
+    return " ".join([primary, *(dotted(edit.path) for edit in also)]) if also else primary
+
+
+async def _question(ctx: Context, request: Request, present: Present) -> Card:
     planned = request.planner(present)
+    also = _elsewhere_edits(ctx, request, present)
     words = _words(ctx, request, present.view, present.view, planned)
     action = Action(
         ctx.action.words,
         confirmed=True,
-        expected_primary=planned.old or "",
+        expected_primary=_shown(planned, also),
         only=ctx.actor.key,
         expires_at=ctx.now + CONFIRM_FOR,
         once=True,
@@ -128,10 +161,16 @@ def _question(ctx: Context, request: Request, present: Present) -> Card:
         "new_price": price_data(words.new_price),
         "expires_at": action.expires_at,
     }
-    card = confirm_card(words, action, CONFIRM_FOR, ctx.action.words, data)
+    places = [one for one in other_places(present) if one.path in {e.path for e in also}]
+    costs = await costs_of_week(ctx) if places else {}
+    data["elsewhere"] = elsewhere_data(places, costs)
+    lines = elsewhere_lines(places, costs)
+    card = confirm_card(words, action, CONFIRM_FOR, ctx.action.words, data, lines)
+    why = f"{words.new_name or words.new} costs much more than "
     error = ConfirmationNeededError(
-        f"{words.new_name or words.new} costs much more than {words.old_name or value(words.old)}. "
-        "Nothing has changed yet.",
+        f"{counted(len(also), 'other place')} would change as well. Nothing has changed yet."
+        if also
+        else f"{why}{words.old_name or value(words.old)}. Nothing has changed yet.",
         text("Confirm with ", Command(f"{ctx.action.words} --yes", program=True)),
     )
     return replace(card, error=error.info, exit_code=error.exit_code)
@@ -157,16 +196,39 @@ async def _tell(
         *request.warn(picture),
         *(cautions.overdue(back[0], known.service_seen_at, ctx.now) if back else []),
         *(cautions.pinned(await ctx.ports.reloads.pinned()) if told and request.priced else []),
+        *await _staying(ctx, request, before, picture),
     ]
     words = replace(
         words,
         change_id=applied.change_id,
         back=back,
-        notes=(*request.notes(before), *_entries(applied), *dropped, *in_force(told)),
+        notes=(
+            *request.notes(before),
+            *_also(ctx, request, before),
+            *_entries(applied),
+            *dropped,
+            *in_force(told),
+        ),
         warnings=tuple(warnings),
     )
     data = _data(ctx, request, words, applied) | {"reload": told.taken if told else None}
     return change_card(words, data) if applied.changed else unchanged_card(words, data)
+
+
+def _also(ctx: Context, request: Request, before: Present) -> tuple[Text, ...]:
+    edits = {edit.path for edit in _elsewhere_edits(ctx, request, before)}
+    return also_set([one.name for one in other_places(before) if one.path in edits])
+
+
+async def _staying(
+    ctx: Context, request: Request, before: Present, picture: Picture
+) -> list[Caution]:
+    """Name the other places that keep another model than the new primary."""
+    if not request.priced or request.agent is not None or picture.primary is None:
+        return []
+    changed = {edit.path for edit in _elsewhere_edits(ctx, request, before)}
+    found = [one for one in other_places(before) if one.path not in changed]
+    return await elsewhere_cautions(ctx, found, picture.primary.ref)
 
 
 def _entries(applied: Applied) -> tuple[Text, ...]:

@@ -52,7 +52,11 @@ def _arguments(command: Command, parts: list[str], models: Sequence[str]) -> lis
     positional = [p for p in command.params if not p.keyword]
     filled = sum(1 for part in parts if part.lower() not in keyworded)
     if positional and (filled < len(positional) or positional[-1].kind is Kind.MODELS):
-        return [*_values(positional[min(filled, len(positional) - 1)], models), *words]
+        param = positional[min(filled, len(positional) - 1)]
+        # A word that is there or not comes after what most people want to say.
+        flag = param.choices == (param.name,)
+        values = _values(param, models)
+        return [*words, *values] if flag else [*values, *words]
     return words
 
 

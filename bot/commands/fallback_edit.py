@@ -11,7 +11,7 @@ from bot.commands.model_switch import resolve_all
 from bot.commands.registry import Args
 from bot.config.commit import Plan, Present
 from bot.config.naming import alias_target, near, resolve, written
-from bot.config.plan import plan_chain
+from bot.config.plan import chain_for, plan_chain
 from bot.config.schema import ConfigView
 from bot.durations import shorten
 from bot.errors import NothingToDoError, UsageError
@@ -34,7 +34,7 @@ async def add(ctx: Context, args: Args) -> Card:
 
     def words(view: ConfigView) -> list[str]:
         ref = resolve(args.need("model"), view, ctx.catalog).ref
-        chain = list(view.default.fallbacks or ())
+        chain = chain_for(view, args.text("agent"))
         at = args.count("at")
         present = _position(ref, chain, view)
         if present is not None:
@@ -59,7 +59,7 @@ async def remove(ctx: Context, args: Args) -> Card:
 
     def words(view: ConfigView) -> list[str]:
         word = args.need("model").strip()
-        chain = list(view.default.fallbacks or ())
+        chain = chain_for(view, args.text("agent"))
         if word in chain:
             position: int | None = chain.index(word)
         else:
@@ -87,6 +87,8 @@ async def off(ctx: Context, args: Args) -> Card:
 
 
 async def _edit(ctx: Context, args: Args, action: str, words: Words) -> Card:
+    agent = args.text("agent")
+
     def new_refs(view: ConfigView) -> list[ModelRef]:
         """Return what the command names; hops that stood there before keep their own warnings."""
         named = args.words("models") or ((args.need("model"),) if args.text("model") else ())
@@ -95,15 +97,16 @@ async def _edit(ctx: Context, args: Args, action: str, words: Words) -> Card:
     def plan(present: Present) -> Plan:
         view = present.view
         chain = words(view)
-        old = list(view.default.fallbacks or ())
+        old = chain_for(view, args.text("agent"))
         new = new_refs(view)
-        return Plan(plan_chain(view, chain, new), old, chain, wants=tuple(new))
+        return Plan(plan_chain(view, chain, new, agent), old, chain, wants=tuple(new))
 
     return await change(
         ctx,
         Request(
-            what="Chain",
+            what=f"Chain of agent {agent}" if agent else "Chain",
             action=action,
+            agent=agent,
             planner=plan,
             reason=args.text("reason") or "",
             warn=lambda picture: judge(ctx, picture, new_refs(picture.view)),

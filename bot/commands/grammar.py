@@ -181,6 +181,9 @@ def _choice(param: Param, word: str, command: Command) -> str:
     lowered = word.lower()
     if lowered in param.choices:
         return lowered
+    if param.choices == (param.name,):
+        # A word that is there or not: anything else does not belong here at all.
+        raise _unexpected(word, command)
     guess = near(lowered, param.choices)
     raise UsageError(
         f"{shorten(word)!r} is not one of {', '.join(param.choices)}.",

@@ -8,6 +8,7 @@ from bot.card import Card, Caution
 from bot.commands.change import Request, change
 from bot.commands.context import Context
 from bot.commands.data import chain_data, change_data, incident_data, price_data, warnings_data
+from bot.commands.elsewhere import elsewhere_cautions, other_places
 from bot.commands.picture import HISTORY, Picture, price_of, surroundings, take_picture
 from bot.commands.registry import Args
 from bot.config.history import to_undo, undo
@@ -28,6 +29,11 @@ async def status(ctx: Context, args: Args) -> Card:
     agent = args.text("agent")
     picture = await take_picture(ctx, agent)
     warnings = status_warnings(ctx, picture)
+    first = picture.primary
+    if agent is None and first is not None:
+        places = other_places(picture.present, agents=False)
+        warnings += await elsewhere_cautions(ctx, places, first.ref)
+        warnings += cautions.pinned(await ctx.ports.reloads.pinned())
     pending = picture.pending
     back = (pending[0].due_at, value(pending[1].old)) if pending else None
     words = StatusWords(

@@ -34,12 +34,20 @@ async def use(ctx: Context, args: Args) -> Card:
 async def switch(ctx: Context, word: str, args: Args) -> Card:
     """Switch the primary to what a word means in the file as it stands."""
     agent = args.text("agent")
+    if agent is not None and args.text("everywhere"):
+        raise UsageError(
+            "everywhere sets all agents; agent names one.",
+            text("Choose one: ", Command(f"model use {word} everywhere")),
+        )
 
     def plan(present: Present) -> Plan:
         named = resolve(word, present.view, ctx.catalog)
         choice = choice_for(present.view, agent)
         edits = plan_primary(present.view, named.ref, agent)
         return Plan(edits, choice.primary, str(named.ref), wants=(named.ref,))
+
+    def target(present: Present) -> ModelRef:
+        return resolve(word, present.view, ctx.catalog).ref
 
     def notes(present: Present) -> tuple[Text, ...]:
         return _successor_notes([resolve(word, present.view, ctx.catalog)], ctx)
@@ -59,6 +67,7 @@ async def switch(ctx: Context, word: str, args: Args) -> Card:
             deadline=args.text("for"),
             notes=notes,
             warn=warn,
+            everywhere=target if args.text("everywhere") else None,
         ),
     )
 
@@ -120,6 +129,9 @@ async def strategy(ctx: Context, args: Args) -> Card:
             priced=True,
             notes=notes,
             warn=lambda picture: judge(ctx, picture, [n.ref for n in models(picture.view)]),
+            everywhere=(lambda present: models(present.view)[0].ref)
+            if args.text("everywhere")
+            else None,
         ),
     )
 

@@ -18,6 +18,12 @@ READ, CHANGE = Permission.READ, Permission.CHANGE
 
 _REASON = Param("reason", Kind.TEXT, "A reason for the channel and history", keyword=True)
 _AGENT = Param("agent", Kind.NAME, "The agent to switch (default: the default model)", keyword=True)
+_EVERYWHERE = Param(
+    "everywhere",
+    Kind.CHOICE,
+    "Also where agents, heartbeats, channels and hooks name a model of their own",
+    choices=("everywhere",),
+)
 _FOR = Param(
     "for",
     Kind.DEADLINE,
@@ -40,7 +46,7 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
             f"Switch the primary to {preset.name}: {preset.use_case}",
             CHANGE,
             _switch_to(preset.name),
-            (_FOR, _AGENT, _REASON),
+            (_FOR, _AGENT, _EVERYWHERE, _REASON),
             Danger.CHANGES,
             examples=(f"/model {preset.name} for 2h reason batch import",),
         )
@@ -65,7 +71,7 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
             "Switch the primary to an alias, a preset or any provider/model",
             CHANGE,
             late("model_switch", "use"),
-            (_model_param("The model to switch to"), _FOR, _AGENT, _REASON),
+            (_model_param("The model to switch to"), _FOR, _AGENT, _EVERYWHERE, _REASON),
             Danger.CHANGES,
             examples=("/model use anthropic/claude-sonnet-4-5 until 18:00 reason release",),
         ),
@@ -87,6 +93,7 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
             late("model_switch", "strategy"),
             (
                 Param("name", Kind.CHOICE, "The strategy", required=True, choices=strategies),
+                _EVERYWHERE,
                 _REASON,
             ),
             Danger.CHANGES,
@@ -206,7 +213,7 @@ _FALLBACK = (
         "Replace the chain",
         CHANGE,
         late("fallback_edit", "set_chain"),
-        (Param("models", Kind.MODELS, "The fallbacks in order", required=True), _REASON),
+        (Param("models", Kind.MODELS, "The fallbacks in order", required=True), _AGENT, _REASON),
         Danger.CHANGES,
         examples=("/fallback set deepseek/deepseek-flash ollama/llama3.3",),
     ),
@@ -219,6 +226,7 @@ _FALLBACK = (
         (
             _model_param("The model to add"),
             Param("at", Kind.COUNT, "Position among the fallbacks, from 1", keyword=True),
+            _AGENT,
             _REASON,
         ),
         Danger.CHANGES,
@@ -230,7 +238,7 @@ _FALLBACK = (
         "Remove a fallback from the chain",
         CHANGE,
         late("fallback_edit", "remove"),
-        (_model_param("The fallback to remove"), _REASON),
+        (_model_param("The fallback to remove"), _AGENT, _REASON),
         Danger.CHANGES,
         examples=("/fallback remove ollama/llama3.3",),
     ),
@@ -240,7 +248,7 @@ _FALLBACK = (
         "Remove all fallbacks",
         CHANGE,
         late("fallback_edit", "off"),
-        (_REASON,),
+        (_AGENT, _REASON),
         Danger.CHANGES,
         examples=("/fallback off",),
     ),

@@ -32,6 +32,12 @@ def choice_for(view: ConfigView, agent: str | None) -> ModelChoice:
     )
 
 
+def chain_for(view: ConfigView, agent: str | None) -> list[str]:
+    """Return the defaults' or the agent's fallbacks; an agent without any inherits."""
+    own = choice_for(view, agent).fallbacks
+    return list((view.default.fallbacks if own is None else own) or ())
+
+
 def plan_primary(view: ConfigView, ref: ModelRef, agent: str | None = None) -> list[Edit]:
     """Plan a switch of the primary; the chain stays as it is."""
     choice = choice_for(view, agent)
@@ -44,12 +50,14 @@ def plan_primary(view: ConfigView, ref: ModelRef, agent: str | None = None) -> l
     return [*edits, *allow(view, [ref])]
 
 
-def plan_chain(view: ConfigView, words: Sequence[str], new: Iterable[ModelRef]) -> list[Edit]:
+def plan_chain(
+    view: ConfigView, words: Sequence[str], new: Iterable[ModelRef], agent: str | None = None
+) -> list[Edit]:
     """Plan a new chain of words as they are to be written; `new` are the models to allow.
 
     A model that is a bare string becomes the object that can hold a chain.
     """
-    choice = view.default
+    choice = choice_for(view, agent)
     edits: list[Edit] = [SetValue(choice.fallbacks_path, list(words))]
     if choice.front is not None:
         edits = _behind(choice, [*([choice.primary] if choice.primary else []), *words])

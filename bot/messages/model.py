@@ -235,6 +235,11 @@ def entries_added(providers: Sequence[str], version: str | None) -> tuple[Text, 
     )
 
 
+def also_set(places: Sequence[str]) -> tuple[Text, ...]:
+    """Say which other places the change set."""
+    return (text("Also set: ", Code(", ".join(places)), "."),) if places else ()
+
+
 def unchanged_card(words: ChangeWords, data: dict[str, Any]) -> Card:
     """Say that the value was already so."""
     shown = words.new_name or value(words.new)
@@ -258,9 +263,14 @@ def _price_line(old: Price | None, new: Price | None) -> Text:
 
 
 def confirm_card(
-    words: ChangeWords, action: Action, expires_after: timedelta, command: str, data: dict[str, Any]
+    words: ChangeWords,
+    action: Action,
+    expires_after: timedelta,
+    command: str,
+    data: dict[str, Any],
+    also: tuple[Text, ...] = (),
 ) -> Card:
-    """Ask before a primary that costs so much more."""
+    """Ask before a primary that costs so much more, or before `also` other places change."""
     return Card(
         title=text(
             Strong("Confirm"),
@@ -270,6 +280,7 @@ def confirm_card(
         body=(
             text(Code(value(words.old)), " → ", Code(value(words.new))),
             _price_line(words.old_price, words.new_price),
+            *also,
             text(f"Nothing has changed yet. Confirm within {say_duration(expires_after)}."),
         ),
         buttons=(Button("Confirm", action, ButtonStyle.DANGER),),

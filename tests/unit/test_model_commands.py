@@ -511,9 +511,8 @@ async def test_rubbish_in_a_reason_is_kept_harmless():
 
 async def test_help_is_derived_from_the_declarations():
     card = await Bench().say("/model help")
-    assert Command("model use MODEL [for DURATION] [agent NAME] [reason TEXT]", form=True) in [
-        span for line in card.body for span in line
-    ]
+    form = "model use MODEL [for DURATION] [agent NAME] [everywhere] [reason TEXT]"
+    assert Command(form, form=True) in [span for line in card.body for span in line]
     assert len(card.data["commands"]) == 14
 
 
