@@ -151,6 +151,8 @@ def chat_error(error: BaseException, doing: str = _TAKE) -> ChatError:
     """Say what Discord refused to do, and what mends it."""
     code = error.code if isinstance(error, discord.HTTPException) else 0
     match error:
+        case discord.HTTPException() if code in _TAKES_NONE:
+            return ChatError(*_TAKES_NONE[code])
         case discord.NotFound() if code == _UNKNOWN_CHANNEL:
             return ChatError(
                 "The Discord channel no longer exists.",
@@ -169,8 +171,6 @@ def chat_error(error: BaseException, doing: str = _TAKE) -> ChatError:
                 "The bot may not post in the Discord channel.",
                 "Give its role View Channel, Send Messages, Embed Links and Attach Files there.",
             )
-        case discord.HTTPException() if code in _TAKES_NONE:
-            return ChatError(*_TAKES_NONE[code])
         case discord.HTTPException(status=429):
             return ChatError(f"Discord did not {doing}: rate limited.", "Wait a minute.")
         case discord.HTTPException(status=status):

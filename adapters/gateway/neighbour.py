@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from typing import Any
 
 import aiohttp
 
@@ -27,13 +28,17 @@ async def may_listen(host: str, port: int, installation: str) -> bool:
         try:
             probe.bind(address)
         except OSError as error:
-            if error.errno != errno.EADDRINUSE or not await _is_ours(host, port, installation):
+            if error.errno != errno.EADDRINUSE:
+                raise
+            said = await greeting(host, port)
+            if said is None or said.get("installation") != installation:
                 raise
             return True
     return False
 
 
-async def _is_ours(host: str, port: int, installation: str) -> bool:
+async def greeting(host: str, port: int) -> dict[str, Any] | None:
+    """Return what a gateway of ours says at `/`; None where something else answers, or nothing."""
     host = _ANY.get(host, host)
     where = f"[{host}]" if ":" in host else host
     within = aiohttp.ClientTimeout(total=_ANSWER_WITHIN_S)
@@ -43,6 +48,7 @@ async def _is_ours(host: str, port: int, installation: str) -> bool:
             session.get(f"http://{where}:{port}/", allow_redirects=False) as answer,
         ):
             said = await answer.json(content_type=None)
-    except (aiohttp.ClientError, TimeoutError, ValueError):
-        return False
-    return isinstance(said, dict) and said.get("installation") == installation
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+        return None
+    ours = isinstance(said, dict) and said.get("service") == "changeover"
+    return said if ours else None

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 from adapters.main.doctor_bills import examine_bills
-from adapters.main.doctor_database import examine_size
+from adapters.main.doctor_database import examine_size, examine_use
 from adapters.main.doctor_does import (
     examine_clock,
     examine_file,
@@ -16,6 +16,7 @@ from adapters.main.doctor_does import (
 )
 from adapters.main.prices import examine_prices
 from adapters.main.wiring import Wired
+from adapters.storage.url import place_of
 from bot.access import Actor
 from bot.card import Card
 from bot.commands.doctor import Check, Level, examine
@@ -29,7 +30,8 @@ async def examine_all(wired: Wired, actor: Actor) -> Card:
     """Look at everything and return the card."""
     context = wired.app.context(actor)
     others = [*_files(wired), *await _gateway(wired), *_chat(wired), *await _live(wired)]
-    others += [*_schedules(wired), *await _openclaw(wired), *await examine_size(wired)]
+    others += [*_schedules(wired), *await _openclaw(wired), *await examine_use(wired)]
+    others += await examine_size(wired)
     others += [*await examine_row(wired), *await examine_models(wired, actor)]
     others.append(await examine_prices(wired))
     others += await examine_bills(wired.settings.env, wired.app.catalog, wired.clock.now())
@@ -137,7 +139,8 @@ async def _gateway(wired: Wired) -> list[Check]:
         gateway.check()
     except SettingsError as error:
         return [Check("gateway", False, Level.ERROR, error.said, error.step)]
-    taken = await examine_port(gateway.host, gateway.port)
+    installation = place_of(service.database_url)
+    taken = await examine_port(gateway.host, gateway.port, installation)
     if taken is not None and not taken.ok:
         return [taken]
     if service.open_to_the_public:

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 from adapters.main.wiring import Wired
+from adapters.storage.url import parse_url
 from bot.commands.doctor import Check, Level
 from bot.errors import StorageError
-from bot.messages.database import disk_line, size_line
+from bot.messages.database import SAME_DATABASE, disk_line, size_line, use_line
 
 LEAST_FREE_BYTES = 256_000_000
+
+
+async def examine_use(wired: Wired) -> list[Check]:
+    """Name the database, and warn where the service that has our tokens may use another."""
+    try:
+        seen_at = await wired.app.ports.journal.last_beat("bot")
+        label = parse_url(wired.service.database_url).label
+    except StorageError:
+        return []
+    chats = wired.service.slack is not None or wired.service.discord is not None
+    if seen_at is None and chats:
+        words = use_line(label, None)
+        return [Check("database use", False, Level.WARNING, words, SAME_DATABASE)]
+    since = max(wired.clock.now() - seen_at, timedelta()) if seen_at else None
+    return [Check("database use", True, Level.INFO, use_line(label, since))]
 
 
 async def examine_size(wired: Wired) -> list[Check]:

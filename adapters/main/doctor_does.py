@@ -13,11 +13,13 @@ from pathlib import Path
 
 import aiohttp
 
+from adapters.gateway.neighbour import greeting
 from adapters.main.wiring import Wired
 from bot.access import Actor
 from bot.commands.doctor import Check, Level
 from bot.commands.picture import take_picture
 from bot.errors import ChangeoverError, StorageError
+from bot.messages.database import SAME_DATABASE, gateway_line
 from bot.routing.near import nearest
 
 WITHIN_S = 5.0
@@ -70,7 +72,7 @@ def examine_file(path: Path) -> Check:
     return Check("writable", True, Level.INFO, f"{path} can be written.")
 
 
-async def examine_port(host: str, port: int) -> Check | None:
+async def examine_port(host: str, port: int, installation: str) -> Check | None:
     """Bind the gateway's port, or recognise a gateway of ours on it; None where it is free."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -79,23 +81,15 @@ async def examine_port(host: str, port: int) -> Check | None:
             door.bind(address)
         return None
     except OSError as error:
-        if error.errno == errno.EADDRINUSE and await _is_ours(host, port):
-            words = f"A gateway of Changeover is listening on {host}:{port}."
-            return Check("gateway", True, Level.INFO, words)
+        taken = error.errno == errno.EADDRINUSE
+        said = await greeting(host, port) if taken else None
+        if said is not None:
+            other = said.get("installation", installation) != installation
+            words = gateway_line(f"{host}:{port}", other=other)
+            return Check("gateway", not other, _level(other), words, SAME_DATABASE if other else "")
         why = (error.strerror or str(error)).lower()
         words = f"The gateway cannot listen on {host}:{port}: {why}."
         return Check("gateway", False, Level.ERROR, words, "Set PORT to a free port.")
-
-
-async def _is_ours(host: str, port: int) -> bool:
-    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    place = f"[{shown}]" if ":" in shown else shown
-    try:
-        async with _session() as session, session.get(f"http://{place}:{port}/") as answer:
-            document = await answer.json()
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
-        return False
-    return isinstance(document, dict) and document.get("service") == "changeover"
 
 
 async def examine_clock(urls: dict[str, str]) -> list[Check]:
@@ -140,6 +134,10 @@ async def examine_models(wired: Wired, actor: Actor) -> list[Check]:
 
     found = await asyncio.gather(*map(look, range(len(hops))))
     return [check for check in found if check is not None]
+
+
+def _level(wrong: bool) -> Level:
+    return Level.WARNING if wrong else Level.INFO
 
 
 def _session() -> aiohttp.ClientSession:

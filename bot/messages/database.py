@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.card import Card, Caution, Code, Strong, Tone, text
+from bot.durations import say_duration
 from bot.spans import Command
 
+SAME_DATABASE = "Give every Changeover with these tokens the same DATABASE_URL."
 _UNITS = ("bytes", "KB", "MB", "GB", "TB")
 
 
@@ -34,6 +36,19 @@ def size_line(size_bytes: int, bytes_per_day: int | None, kept_since: datetime |
     if kept_since is not None:
         words += f"; requests are kept since {kept_since:%Y-%m-%d}"
     return f"{words}."
+
+
+def use_line(label: str, since: timedelta | None) -> str:
+    """Name the database that was looked into, and when a service last used it."""
+    if since is None:
+        return f"No service has used {label} yet. If one is running, it uses another database."
+    return f"A service last used {label} {say_duration(since)} ago."
+
+
+def gateway_line(where: str, *, other: bool) -> str:
+    """Say whose gateway listens there."""
+    whose = "Another Changeover, with another database," if other else "A gateway of Changeover"
+    return f"{whose} is listening on {where}."
 
 
 def disk_line(free_bytes: int, folder: str) -> str:

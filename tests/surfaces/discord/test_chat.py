@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from adapters.discord.chat import chat_error
 from adapters.discord.service import DiscordSurface
+from bot.alerts.engine import tick
 from bot.card import (
     Action,
     Attachment,
@@ -25,6 +26,7 @@ from bot.card import (
 from bot.errors import ChartError, ChatError
 from bot.models import Secret
 from bot.ports import MessageRef
+from tests.fakes_alerts import AlertBench
 from tests.fakes_core import Bench
 from tests.fakes_discord import FakeMemory, Setup, running
 from tests.servers.discord import ANA, CHANNEL, DiscordServer
@@ -157,6 +159,28 @@ async def test_other_refusals_are_told(server: DiscordServer, status, said):
         with pytest.raises(ChatError, match=said) as error:
             await surface.chat.post(ALERT)
         assert not error.value.gone
+
+
+@pytest.mark.parametrize("status", [400, 403])
+@pytest.mark.parametrize(
+    ("code", "said"), [(50008, "does not accept plain messages"), (50083, "thread is archived")]
+)
+async def test_a_channel_that_takes_no_message_stands_in_the_log_once(
+    server: DiscordServer, caplog: pytest.LogCaptureFixture, code: int, said: str, status: int
+):
+    async with running(server, Bench()) as surface:
+        server.fail("POST", "/messages", status, {"message": "no", "code": code}, times=99)
+        alerts = AlertBench("discord")
+        engine = replace(alerts.start(), chats={"discord": surface.chat})
+        await alerts.fails(3)
+        with caplog.at_level("WARNING"):
+            for _ in range(20):
+                alerts.clock.advance(timedelta(seconds=10))
+                await tick(engine, alerts.now)
+    lines = [r.getMessage() for r in caplog.records if "alerts do not reach" in r.getMessage()]
+    assert len(lines) == 1
+    assert said in lines[0]
+    assert "DISCORD_CHANNEL_ID" in lines[0]
 
 
 async def test_a_429_of_an_hour_is_not_waited_for(server: DiscordServer):
