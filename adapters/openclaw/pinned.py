@@ -26,13 +26,25 @@ _ROWS = (
 
 
 def pinned_in(state: Path) -> list[Pinned]:
-    """Count them by agent; what cannot be read has none."""
-    found = []
+    """Count them by agent, and cron jobs as one; what cannot be read has none."""
+    found = _jobs(state)
     for folder in _folders(state):
         models = [name for entry in _entries(folder) if (name := _model(entry))]
         if models:
             found.append(Pinned(folder.name, len(models), tuple(sorted(set(models)))))
     return found
+
+
+def _jobs(state: Path) -> list[Pinned]:
+    """Return the enabled cron jobs with a model of their own, of releases that use a file."""
+    models: dict[str, str] = {}
+    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
+        for job in json.loads((state / "cron" / "jobs.json").read_bytes())["jobs"]:
+            model = (job.get("payload") or {}).get("model")
+            if isinstance(model, str) and model.strip() and job.get("enabled") is not False:
+                models[str(job.get("name") or job.get("id"))] = model
+    named = tuple(sorted(set(models.values())))
+    return [Pinned("cron", 0, named, tuple(models))] if models else []
 
 
 def signed_in(state: Path) -> frozenset[str]:

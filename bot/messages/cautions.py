@@ -295,19 +295,32 @@ def reload(confirmation: Confirmation | None) -> list[Caution]:
 
 
 def pinned(found: Sequence[Pinned]) -> list[Caution]:
-    """Say which sessions of OpenClaw do not follow the config."""
-    if not found:
-        return []
-    total = sum(one.sessions for one in found)
-    agents = listed([one.agent for one in found])
-    models = listed(sorted({model for one in found for model in one.models}))
+    """Say which sessions and cron jobs of OpenClaw do not follow the config."""
+    jobs = [one for one in found if one.jobs]
+    scheduled = [
+        Caution(
+            "cron_jobs",
+            f"{'Cron job' if len(one.jobs) == 1 else 'Cron jobs'} {listed(list(one.jobs))} "
+            f"{'keeps' if len(one.jobs) == 1 else 'keep'} another model: "
+            f"{listed(list(one.models))}.",
+            text("In OpenClaw's shell: ", Code("openclaw cron edit ID --model MODEL")),
+        )
+        for one in jobs
+    ]
+    sessions = [one for one in found if not one.jobs]
+    if not sessions:
+        return scheduled
+    total = sum(one.sessions for one in sessions)
+    agents = listed([one.agent for one in sessions])
+    models = listed(sorted({model for one in sessions for model in one.models}))
     return [
+        *scheduled,
         Caution(
             "pinned_sessions",
             f"{counted(total, 'session')} of {agents} {'keeps' if total == 1 else 'keep'} another "
             f"model: {models}.",
             text("In that conversation, to OpenClaw: ", Code("/model default")),
-        )
+        ),
     ]
 
 

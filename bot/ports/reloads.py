@@ -28,11 +28,12 @@ class Confirmation:
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """Sessions of an agent in which a person chose a model that stays whatever the config says."""
+    """Sessions of an agent, or cron jobs, whose own model stays whatever the config says."""
 
     agent: str
     sessions: int
     models: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

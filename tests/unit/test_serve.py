@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from adapters.openclaw.lazy import LazyReloads
-from adapters.openclaw.pinned import pinned_in
+from adapters.openclaw.pinned import pinned_in, signed_in
 from bot.card import Action, Card, plain
 from bot.commands.serve import serve
 from bot.config.schema import view
@@ -250,6 +250,31 @@ def test_pinned_sessions_of_both_generations_are_counted(tmp_path: Path):
     (broken / "sessions.json").write_text("{")
     assert pinned_in(tmp_path) == [Pinned("main", 1, ("openai/gpt-5",)), Pinned("ops", 1, ("b",))]
     assert pinned_in(tmp_path / "nowhere") == []
+
+
+async def test_cron_jobs_with_a_model_of_their_own_are_named(tmp_path: Path):
+    (tmp_path / "cron").mkdir()
+    nightly = {"name": "nightly", "payload": {"kind": "agentTurn", "model": "openai/gpt-5"}}
+    off = {"name": "off", "enabled": False, "payload": {"model": "openai/gpt-5"}}
+    jobs = [nightly, off, {"id": "7", "payload": {"kind": "systemEvent"}}]
+    (tmp_path / "cron" / "jobs.json").write_text(json.dumps({"version": 1, "jobs": jobs}))
+    found = pinned_in(tmp_path)
+    assert found == [Pinned("cron", 0, ("openai/gpt-5",), ("nightly",))]
+    said = words(await Bench(reloads=FakeOwner(pinned=found)).say("/model status"))
+    assert "Cron job nightly keeps another model: openai/gpt-5" in said
+    for broken in ("[]", "{", '{"jobs": [3]}', '{"jobs": {"a": 1}}'):
+        (tmp_path / "cron" / "jobs.json").write_text(broken)
+        assert pinned_in(tmp_path) == []
+
+
+def test_the_providers_it_is_signed_in_to_are_read_without_their_keys(tmp_path: Path):
+    profile = tmp_path / "agents" / "main" / "agent"
+    profile.mkdir(parents=True)
+    rows = {"x:default": {"provider": "OpenAI-Codex", "key": "sk-secret"}, "y": 3}
+    (profile / "auth-profiles.json").write_text(json.dumps({"profiles": rows}))
+    assert signed_in(tmp_path) == frozenset({"openai-codex"})
+    (profile / "auth-profiles.json").write_text("[]")
+    assert signed_in(tmp_path) == frozenset()
 
 
 async def test_a_config_that_nobody_runs_on_is_not_waited_for(tmp_path: Path):
