@@ -32,6 +32,7 @@ FIGURES = (
     "sum(output_tokens)",
     "sum(reasoning_tokens)",
     "coalesce(sum(CASE WHEN fallback THEN cost_nano_usd END), 0)",
+    "coalesce(sum(CASE WHEN estimated THEN cost_nano_usd END), 0)",
 )
 
 

@@ -244,7 +244,8 @@ def _incidents(digest: Digest) -> Text:
     if not trouble.incidents:
         return text("No incidents.")
     still = f", {trouble.open} still open" if trouble.open else ""
-    degraded = say_duration(timedelta(minutes=trouble.minutes))
+    minutes = timedelta(minutes=trouble.minutes)
+    degraded = say_duration(minutes) if minutes else "under a minute"
     return text(f"{counted(trouble.incidents, 'incident')}, degraded for {degraded}{still}.")
 
 
