@@ -75,7 +75,7 @@ class AccessRules:
         return cls(_rules("CHANGEOVER_OPERATORS", operators), _rules("CHANGEOVER_ADMINS", admins))
 
     def allows(self, actor: Actor, permission: Permission) -> bool:
-        """Decide whether the actor may do what needs the permission."""
+        """Return whether the actor may do what needs the permission."""
         if actor.stranger:
             return False
         if actor.owner or permission is Permission.READ:

@@ -109,7 +109,7 @@ def served_as(provider: str, name: str) -> str:
 
 
 def thinks(provider: str, name: str) -> bool:
-    """Decide whether the model thinks when it is not told to or not to."""
+    """Return whether the model thinks when it is not told to or not to."""
     return f"{provider}/{served_as(provider, name)}" in _THINKING or (
         f"{provider}/{name}" in _THINKING
     )

@@ -130,7 +130,7 @@ class Acks:
 
 
 def acknowledged(interaction: discord.Interaction[Any]) -> bool:
-    """Decide whether an interaction has its acknowledgement, or its answer, already."""
+    """Return whether an interaction has its acknowledgement, or its answer, already."""
     return bool(interaction.extras.get("acknowledged")) or interaction.response.is_done()
 
 

@@ -123,7 +123,7 @@ def _ref(message: discord.Message) -> MessageRef:
 
 
 def _is_closed(channel: object) -> bool:
-    """Decide whether the channel's past is kept from the bot: Discord then shows an empty one."""
+    """Return whether the channel's past is kept from the bot: Discord then shows an empty one."""
     if not isinstance(channel, discord.abc.GuildChannel):
         return False
     me: discord.Member | None = channel.guild.me

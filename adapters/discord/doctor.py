@@ -67,7 +67,7 @@ async def _channel(client: discord.Client, channel_id: int | None, link: str) ->
     try:
         channel = await patiently(lambda: client.fetch_channel(channel_id))
         if not isinstance(channel, discord.abc.Messageable):
-            what = f"#{channel} takes no plain messages: it is a forum, a category or the like."
+            what = f"#{channel} does not accept plain messages (a forum or category)."
             return [_bad("discord channel", what, "Set DISCORD_CHANNEL_ID to a text channel.")]
         missing = await _missing(client, channel)
     except TROUBLE as error:

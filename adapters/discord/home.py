@@ -115,7 +115,7 @@ class Home:
         if guild is None:
             raise RefusedError(
                 "DISCORD_CHANNEL_ID is not a channel of a Discord server.",
-                "Set it to one, or set DISCORD_GUILD_ID, then restart.",
+                "Set it to a channel of your server, or set DISCORD_GUILD_ID, then restart.",
             )
         return int(guild.id)
 
@@ -130,7 +130,7 @@ class Home:
         try:
             await self._memory.put(key, str(guild_id))
         except StorageError as error:
-            _log.warning("the next start asks Discord for its home guild: %s", error.message)
+            _log.warning("Discord's guild is looked up again at the next start: %s", error.message)
 
 
 def role_rules(user: discord.User | discord.Member) -> frozenset[str]:
@@ -139,8 +139,8 @@ def role_rules(user: discord.User | discord.Member) -> frozenset[str]:
 
 
 def _unsure(error: BaseException) -> RefusedError:
-    _log.warning("Discord does not say who belongs to the home guild: %s", type(error).__name__)
+    _log.warning("Discord did not report the members of the guild: %s", type(error).__name__)
     return RefusedError(
-        "Discord did not say whether you belong to the bot's own server, so nothing was done.",
+        "Discord did not confirm that you are on the bot's server; nothing was done.",
         "Try again in a minute.",
     )

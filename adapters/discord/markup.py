@@ -37,7 +37,7 @@ def shown(words: str) -> str:
 
 
 def blank(words: str) -> bool:
-    """Decide whether Discord would take this for nothing at all."""
+    """Return whether Discord would take this for nothing at all."""
     return _BLANK.fullmatch(shown(words)) is not None
 
 
@@ -76,7 +76,7 @@ def bare(spans: Text) -> str:
 
 
 def simple(spans: Text) -> bool:
-    """Decide whether a text is words alone, so that nothing is lost without markup."""
+    """Return whether a text is words alone, so that nothing is lost without markup."""
     return all(isinstance(span, str | Code | Command | Strong) for span in spans)
 
 

@@ -32,7 +32,7 @@ def line_of(command: Command, values: Mapping[str, Any]) -> str:
 
 
 def completes(param: Param) -> bool:
-    """Decide whether an option is completed while it is typed."""
+    """Return whether an option is completed while it is typed."""
     return param.kind in _COMPLETED and not param.choices
 
 

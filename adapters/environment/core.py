@@ -64,8 +64,10 @@ def _sticky(env: Mapping[str, str], default: timedelta | None) -> timedelta | No
     try:
         return parse_duration(value)
     except UsageError as error:
-        problem = "which is no duration"
-        raise wrong("CHANGEOVER_STICKY", value, problem, "Use 10m, 1h or off.") from error
+        problem = "must be a duration, or off"
+        raise wrong(
+            "CHANGEOVER_STICKY", value, problem, "For example: CHANGEOVER_STICKY=10m"
+        ) from error
 
 
 def _prefix(env: Mapping[str, str]) -> str:

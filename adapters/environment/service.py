@@ -207,8 +207,8 @@ def _keep(env: Mapping[str, str]) -> timedelta | None:
         raise wrong(
             "CHANGEOVER_KEEP",
             value,
-            "is no number of days",
-            "Write it like CHANGEOVER_KEEP=400d, or off.",
+            "must be a number of days, or off",
+            "For example: CHANGEOVER_KEEP=400d",
         )
     return timedelta(days=int(days[1]))
 

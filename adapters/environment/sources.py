@@ -55,7 +55,7 @@ def _from_files(env: Mapping[str, str], folder: Path) -> dict[str, str]:
         if name == variable or not is_secret(name) or not _OURS.fullmatch(name):
             continue
         if value_of(env, name):
-            raise SettingsError(f"{name} and {variable} are both set.", f"Leave out {name}.")
+            raise SettingsError(f"{name} and {variable} are both set.", f"Unset {name}.")
         file = folder / value_of(env, variable)
         try:
             with file.open("rb") as opened:
@@ -69,7 +69,7 @@ def _from_files(env: Mapping[str, str], folder: Path) -> dict[str, str]:
             ) from None
         if not words or "\n" in words or len(words) > _MOST_BYTES:
             raise SettingsError(
-                f"{variable} is {file}, which does not hold one line of text.",
+                f"{variable} is {file}, which is not a single line of text.",
                 f"Write the value of {name} into it and nothing else.",
             )
         found[name] = words

@@ -254,7 +254,7 @@ class Exchange:
             stays.served(key, served, self.lane, revision, now, asked_at=self.at)
 
     def meant_for(self, one: Tried) -> bool:
-        """Decide whether a candidate is the one the caller asked for, and no fallback."""
+        """Return whether a candidate is the one the caller asked for, and no fallback."""
         return one.candidate.name == self.lane.first
 
     def headers(self, one: Tried | None) -> dict[str, str]:

@@ -190,7 +190,7 @@ class _Relay:
         exchange.failed(one, trouble, status=CUT, usage=usage, served=self._served)
         words = (
             f"{one.candidate.name} stopped mid-response ({trouble.reason}): {trouble.detail}. "
-            "Nothing of another model follows; ask again."
+            "Nothing of another model follows; retry."
         )
         return self._fault(str(trouble.reason), words)
 

@@ -124,7 +124,7 @@ def _in_time(surface: str) -> Iterator[None]:
 
 
 def _was_sent(cause: BaseException | None) -> bool:
-    """Decide whether a request had left when it failed, without an answer to it."""
+    """Return whether a request had left when it failed, without an answer to it."""
     if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ClientResponseError):
         return False
     return isinstance(cause, TimeoutError | OSError | aiohttp.ClientError)

@@ -161,7 +161,7 @@ def _chat(wired: Wired) -> list[Check]:
                     name,
                     False,
                     Level.WARNING,
-                    "Nobody may change anything from chat: CHANGEOVER_OPERATORS is empty.",
+                    "Changes from chat are disabled: CHANGEOVER_OPERATORS is empty.",
                     f"Set CHANGEOVER_OPERATORS in .env, for example {someone}.",
                 )
             )

@@ -45,7 +45,7 @@ async def examine_row(wired: Wired) -> list[Check]:
     try:
         await wired.database.open().write(write)
     except _RollBack:
-        return [Check("database writes", True, Level.INFO, "A row can be written.")]
+        return [Check("database writes", True, Level.INFO, "Writable.")]
     except StorageError as error:
         return [Check("database writes", False, Level.ERROR, error.message, error.hint)]
     raise AssertionError("the row stayed")
@@ -64,12 +64,12 @@ def examine_file(path: Path) -> Check:
     except OSError as error:
         why = os.strerror(error.errno or 0).lower()
         if error.errno != errno.ENOSPC and os.access(path, os.W_OK):
-            words = f"{path} can be written in place; its folder takes no new file: {why}."
+            words = f"{path} is writable in place; its folder is not: {why}."
             return Check("writable", True, Level.INFO, words)
-        words = f"{path} cannot be written: {why}."
-        hint = f"Give the user write permission on {path.parent}, and room on its disk."
+        words = f"{path} is not writable: {why}."
+        hint = f"Give the user write permission on {path.parent}, and free disk space."
         return Check("writable", False, Level.ERROR, words, hint)
-    return Check("writable", True, Level.INFO, f"{path} can be written.")
+    return Check("writable", True, Level.INFO, f"{path} is writable.")
 
 
 async def examine_port(host: str, port: int, installation: str) -> Check | None:
@@ -128,7 +128,7 @@ async def examine_models(wired: Wired, actor: Actor) -> list[Check]:
         near = nearest(hop.ref.name, ids)
         if near is None:
             return None
-        words = f"{hop.ref} is not listed by {hop.provider.title}; the nearest ID is {near}."
+        words = f"{hop.ref} is not listed by {hop.provider.title}; closest ID: {near}."
         command = f"changeover model preset NAME {hop.ref.provider}/{near}"
         return Check("model", False, Level.WARNING, words, command)
 

@@ -143,7 +143,7 @@ class GatewayService:
             second = await may_listen(service.host, service.port, self._installation)
             if second and not self._alone:
                 raise SettingsError(
-                    f"Port {service.port} is in use by a Changeover of the same database.",
+                    f"Port {service.port} is in use by another Changeover on the same database.",
                     "Stop it first. Only changeover gateway may run twice on one port.",
                 )
             self.port = await self.gateway.start(service.host, service.port, shares=_CAN_SHARE)
@@ -161,7 +161,7 @@ class GatewayService:
             _log.warning("%s %s", OPEN_TO_THE_PUBLIC, HOW_TO_CLOSE_IT)
         _log.info("the gateway listens on http://%s:%d", service.host, self.port)
         if second:
-            _log.info("another gateway of this database listens there too, until it is stopped")
+            _log.info("another gateway of this database listens there too until it stops")
 
     @property
     def unwritten(self) -> int:

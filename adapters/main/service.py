@@ -68,7 +68,7 @@ async def _serve(command: str, wired: Wired) -> int:
             *(part.stop() for part in started), return_exceptions=True
         ):
             if outcome is not None:
-                _log.error("a part could not be stopped in order: %r", outcome)
+                _log.error("a task did not stop cleanly: %r", outcome)
         await wired.close()
 
 

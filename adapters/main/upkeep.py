@@ -56,4 +56,4 @@ class Upkeep:
             gone += step
             await asyncio.sleep(BETWEEN_BATCHES_S)
         if gone:
-            _log.info("%d rows older than CHANGEOVER_KEEP are gone", gone)
+            _log.info("deleted %d rows older than CHANGEOVER_KEEP", gone)

@@ -89,7 +89,7 @@ def checks(place: Place, release: Release, summary: str | None) -> list[Check]:
 
 
 def served_by_us(config: Json, summary: str | None) -> bool:
-    """Decide whether our gateway answers for it, or did since the service began."""
+    """Return whether our gateway answers for it, or did since the service began."""
     with contextlib.suppress(ValueError, TypeError, AttributeError):
         if json.loads(summary or "{}").get("served_by_us"):
             return True

@@ -91,7 +91,7 @@ class ListedPrices:
         return next((price for price in found if price), None)
 
     def knows(self, ref: ModelRef) -> bool:
-        """Decide whether the model's name is published anywhere."""
+        """Return whether the model's name is published anywhere."""
         return ref in self._own or ref in self._catalog.models or published(ref) is not None
 
     def context_window(self, ref: ModelRef) -> int | None:

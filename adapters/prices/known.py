@@ -138,7 +138,7 @@ def _day(written: str | None) -> date | None:
 
 
 def _installed(release: str) -> bool:
-    """Decide whether this release of the package is installed, without importing it."""
+    """Return whether this release of the package is installed, without importing it."""
     spec = find_spec("genai_prices")
     if spec is None or spec.origin is None:
         return False

@@ -261,7 +261,7 @@ def _next_page(page: Mapping[str, Json]) -> str | None:
         return None
     following = words(page.get("next_page"))
     if not following:
-        raise BillError("its bill is only a part: it has more pages and names none.")
+        raise BillError("its bill is incomplete: it has more pages but names none.")
     return following
 
 

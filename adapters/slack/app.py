@@ -37,14 +37,14 @@ DRAIN_S = 6.0
 LOGIN_WITHIN_S = 10.0
 OLDEST_S = 300
 COMPLAIN_EVERY = timedelta(minutes=10)
-NOT_SLACKS = "it has no signature of Slack's."
+NOT_SLACKS = "it has no Slack signature."
 SKEWED = (
-    "its time is more than five minutes off. Is this machine's clock right? Compare: timedatectl. "
+    "its timestamp is more than 5 min off. Check this machine's clock: timedatectl. "
     "A proxy that holds requests back does this too."
 )
 WRONG_SIGNATURE = (
-    "the signature is wrong. Does SLACK_SIGNING_SECRET equal the app's Signing Secret "
-    "(Basic Information)? A proxy must not change the body."
+    "the signature is wrong. Check that SLACK_SIGNING_SECRET is the app's Signing Secret "
+    "(Basic Information). A proxy must not change the body."
 )
 
 

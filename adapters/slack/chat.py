@@ -145,7 +145,7 @@ class SlackChat:
             if found and self._memory:
                 await self._memory.put(key, found)
         except StorageError as error:
-            log.warning("the id of #%s is not remembered: %s", name, error.message)
+            log.warning("the id of #%s could not be saved: %s", name, error.message)
             return await self._find(name)
         return found
 

@@ -116,7 +116,7 @@ class Inbox:
         await ack()
 
     def _comes_first(self, body: dict[str, Any]) -> bool:
-        """Decide whether this was delivered before: each command and click has one trigger."""
+        """Return whether this was delivered before: each command and click has one trigger."""
         trigger = str(body.get("trigger_id") or "")
         return not trigger or self._events.first(f"trigger {trigger}")
 

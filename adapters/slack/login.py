@@ -69,8 +69,8 @@ async def examine_slack(setup: SlackSetup) -> list[Check]:
 def scopes_check(login: Login) -> Check:
     """Say which scopes are missing, and what does not work without them."""
     if not login.scopes_told:
-        what = "Slack does not say which scopes the app has."
-        return Check("slack scopes", False, Level.WARNING, what, "Look under OAuth & Permissions.")
+        what = "Slack does not report the app's scopes."
+        return Check("slack scopes", False, Level.WARNING, what, "Check OAuth & Permissions.")
     if not login.missing:
         return Check("slack scopes", True, Level.INFO, f"All {len(SCOPES)} scopes are granted.")
     lacks = "; ".join(f"{scope} ({SCOPES[scope]})" for scope in login.missing)

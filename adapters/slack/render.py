@@ -171,7 +171,7 @@ def _row(titles: Sequence[str], heads: int, row: Sequence[Text]) -> str:
 
 
 def _narrow(table: Table) -> bool:
-    """Decide whether a table stands in columns on a phone; dates do not work in such a grid."""
+    """Return whether a table stands in columns on a phone; dates do not work in such a grid."""
     spans = [span for row in table.rows for cell in row for span in cell]
     if len(table.columns) > 5 or any(isinstance(s, When | Link | Person) for s in spans):
         return False

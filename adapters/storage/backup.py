@@ -61,7 +61,7 @@ def _copy_sqlite(source: str, target: Path) -> None:
     except sqlite3.Error as error:
         raise StorageError(f"The database {source} cannot be copied: {error}.", _LOOK) from None
     if found != "ok":
-        raise StorageError(f"The database {source} is damaged: {found[:200]}.", _LOOK)
+        raise StorageError(f"The database {source} is corrupt: {found[:200]}.", _LOOK)
 
 
 _LOOK = text("Run ", Command("doctor", program=True), ".")
@@ -73,7 +73,7 @@ def _dump_postgresql(at: DatabaseUrl, target: Path, environ: Mapping[str, str]) 
     program = shutil.which("pg_dump", path=environ.get("PATH"))
     if program is None:
         raise StorageError(
-            "A backup of PostgreSQL is made by pg_dump, which is not on this machine.",
+            "A PostgreSQL backup needs pg_dump, which is not installed here.",
             f'pg_dump --format=custom --file={target.stem} "$DATABASE_URL"',
         )
     url = make_url(at.text).set(drivername="postgresql")
@@ -88,7 +88,7 @@ def _dump_postgresql(at: DatabaseUrl, target: Path, environ: Mapping[str, str]) 
     )
     if done.returncode != 0:
         said = next(iter(done.stderr.decode(errors="replace").splitlines()), "")[:300]
-        raise StorageError(f"pg_dump failed: {said}", "Is its version the server's, or newer?")
+        raise StorageError(f"pg_dump failed: {said}", "Its version must be the server's or newer.")
 
 
 def _refused(path: Path, error: OSError) -> StorageError:

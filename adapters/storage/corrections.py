@@ -82,7 +82,7 @@ def _amend(connection: Connection, amendments: Sequence[Amendment], at: datetime
 
 
 def _stands(row: Row[Any], cost_nano_usd: int | None, price: Price | None) -> bool:
-    """Decide whether a row has these figures; 5 and 5.0 are one price."""
+    """Return whether a row has these figures; 5 and 5.0 are one price."""
     return bool(row.cost_nano_usd == cost_nano_usd and price_in(row.price) == price)
 
 

@@ -35,10 +35,10 @@ _POSTGRESQL: dict[str, tuple[str, Phrase]] = {
     "42501": ("does not let this user do that", "Grant the user its own schema in that database."),
     "40001": ("was too busy", _AGAIN),
     "40P01": ("was too busy", _AGAIN),
-    "55P03": ("was too busy: another process held what is needed", _AGAIN),
+    "55P03": ("was too busy: another process held a lock", _AGAIN),
     "57014": ("did not answer in time", _AGAIN),
-    "25P03": ("ended a transaction that stood still", _AGAIN),
-    "53300": ("takes no more connections", "Raise max_connections, or stop what is not needed."),
+    "25P03": ("ended an idle transaction", _AGAIN),
+    "53300": ("has no connections left", "Raise max_connections, or close other connections."),
 }
 
 
@@ -76,8 +76,8 @@ def newer(url: DatabaseUrl) -> NewerDatabaseError:
 def replaced(url: DatabaseUrl) -> StorageError:
     """Say that an older database was put in the place of the one that was opened."""
     return StorageError(
-        f"{_upper(url.label)} was replaced by one of an older release while it was in use.",
-        "Restart Changeover: it updates the database then.",
+        f"{_upper(url.label)} was replaced by a database of an older release while in use.",
+        "Restart Changeover to update the database.",
     )
 
 

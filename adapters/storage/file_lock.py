@@ -110,7 +110,7 @@ def _open(fs: FileSystem, target: str, path: str) -> int:
 
 
 def _still_there(fd: int, path: str) -> bool:
-    """Decide whether the locked file is the one others will open, not one removed meanwhile."""
+    """Return whether the locked file is the one others will open, not one removed meanwhile."""
     try:
         return os.path.samestat(os.fstat(fd), os.lstat(path))
     except FileNotFoundError:

@@ -20,7 +20,7 @@ from adapters.storage.ledger_rows import FIGURES, HOURLY_KEY, QUARTERLY_KEY
 from adapters.storage.ledger_sums import KEPT_SINCE, hour_sums, kept_since
 
 AT_ONCE = 500
-"""Rows that go in one transaction: nobody waits long behind it."""
+"""Rows deleted in one transaction, so that others wait only briefly."""
 
 _attempts = schema.attempts
 _memory = schema.memory
@@ -75,7 +75,7 @@ class SqlUpkeep:
             done = str(end - end % HOUR)
             await self._database.write(partial(_put, key=_CHECKED_TO, value=done))
         if mended:
-            _log.warning("the sums of %d hours were not those of their rows and are mended", mended)
+            _log.warning("corrected the sums of %d hours that differed from their rows", mended)
         return mended
 
     async def size(self, now: datetime) -> DatabaseSize:

@@ -19,14 +19,14 @@ KEEPALIVE = {
     "keepalives_count": 2,
     "tcp_user_timeout": 10_000,
 }
-"""What the driver is told of a connection to PostgreSQL, unless DATABASE_URL says otherwise."""
+"""Connection settings for the PostgreSQL driver, unless DATABASE_URL has its own."""
 
 SESSION = (
     "SET statement_timeout = '20s'; SET lock_timeout = '8s'; "
     "SET idle_in_transaction_session_timeout = '8s'; "
     "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 2"
 )
-"""What the server is told: a client that is stopped in mid-transaction holds nobody up for long."""
+"""Session settings: a client that is stopped in mid-transaction blocks others only briefly."""
 
 
 @dataclass(frozen=True, slots=True)

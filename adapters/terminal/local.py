@@ -36,12 +36,12 @@ class LocalWords:
 
     @staticmethod
     def leaves(line: str) -> bool:
-        """Decide whether a line ends the session: `:quit`, `quit`, `exit`."""
+        """Return whether a line ends the session: `:quit`, `quit`, `exit`."""
         return line.strip().lower().removeprefix(":").removeprefix("/") in _LEAVE
 
     @staticmethod
     def is_local(line: str) -> bool:
-        """Decide whether a line is for the console and not for the core."""
+        """Return whether a line is for the console and not for the core."""
         return line.startswith(":") or line.strip().lower() in _HELP
 
     async def run(self, line: str, groups: list[str]) -> Card | str:

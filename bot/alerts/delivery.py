@@ -27,7 +27,7 @@ MOST_EDITS = 3
 """After so many failed edits the message is posted afresh."""
 
 AT_WORK = timedelta(seconds=30)
-"""For so long whoever claimed a post is believed to be at it."""
+"""How long a claim on a post is believed."""
 
 LOOK_BACK = timedelta(hours=2)
 """A clock may have jumped since the claim; reminders are further apart than this."""
@@ -190,7 +190,7 @@ class Delivery:
 
 
 def _at_work(post: Post, now: datetime) -> bool:
-    """Decide whether somebody may be posting it right now; one who failed has put it off."""
+    """Return whether somebody may be posting it right now; one who failed has put it off."""
     claimed = post.claimed_at
     if claimed is None or (post.retry_at is not None and post.retry_at > claimed):
         return False

@@ -17,7 +17,7 @@ LOUD = frozenset(
         AlertReason.CONFIG_INVALID,
     }
 )
-"""What is said at once and calls somebody: it does not mend itself."""
+"""What is posted at once and mentions people: it does not recover on its own."""
 
 _DAY = timedelta(days=1)
 
@@ -82,7 +82,7 @@ def in_force(muted_until: datetime | None, now: datetime) -> datetime | None:
 def hold(
     reason: AlertReason, now: datetime, muted_until: datetime | None, quiet: QuietHours | None
 ) -> tuple[Hold, datetime] | None:
-    """Decide whether a first word has to wait, why, and until when.
+    """Return whether a first word has to wait, why, and until when.
 
     A chain with nobody left to answer breaks through everything, what is loud through the night.
     """

@@ -200,10 +200,10 @@ _FALLBACK = (
     Command(
         "fallback",
         "retry",
-        "End cool-downs now, all or one model's",
+        "End all cool-downs now, or one model's",
         CHANGE,
         late("fallback_retry", "retry"),
-        (Param("model", Kind.MODEL, "The model to ask again"),),
+        (Param("model", Kind.MODEL, "The model to retry"),),
         Danger.CHANGES,
         examples=("/fallback retry", "/fallback retry best"),
     ),

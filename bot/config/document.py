@@ -112,7 +112,7 @@ def include_names(value: Json) -> tuple[str, ...]:
 
 
 def has_include(value: Json) -> bool:
-    """Decide whether an object draws in other files."""
+    """Return whether an object draws in other files."""
     return isinstance(value, dict) and _INCLUDE in value
 
 

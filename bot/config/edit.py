@@ -59,7 +59,7 @@ def apply_edits(raw: bytes, edits: Sequence[Edit]) -> bytes:
 
 
 def _stands(value: Json, edit: Edit) -> bool:
-    """Decide whether there is nothing to do, because the value is as the edit wants it."""
+    """Return whether there is nothing to do, because the value is as the edit wants it."""
     found = get(value, edit.path)
     if isinstance(edit, SetValue):
         return same(found, edit.value)

@@ -21,7 +21,7 @@ _BEHIND: Path = ("fallbacks", 0)
 
 
 def moves_primary(change: Change, model: Path) -> bool:
-    """Decide whether a change made the primary of the `model` value at a path another one."""
+    """Return whether a change made the primary of the `model` value at a path another one."""
     return any(
         not same(_primary(one.before, one.path, model), _primary(one.after, one.path, model))
         for one in change.touched
@@ -146,7 +146,7 @@ def _stands(present: Present, touched: Touched) -> bool:
 
 
 def _holds(now: Json | Absent, touched: Touched) -> bool:
-    """Decide whether a value is as a change left it; what it made may have grown since."""
+    """Return whether a value is as a change left it; what it made may have grown since."""
     if touched.before is ABSENT and isinstance(now, dict) and isinstance(touched.after, dict):
         return all(
             _holds(now.get(key, ABSENT), Touched((), ABSENT, held))

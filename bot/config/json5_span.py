@@ -180,7 +180,7 @@ def indent_of(line_start: str) -> str:
 
 
 def ends_open(gap: str) -> bool:
-    """Decide whether a gap ends in a `//` comment, so that a line break has to follow."""
+    """Return whether a gap ends in a `//` comment, so that a line break has to follow."""
     split = list(pieces(gap))
     return bool(split) and split[-1].open_ended
 

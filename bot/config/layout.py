@@ -291,7 +291,7 @@ def _after(gap: str, forced_break: str, *, opened: bool) -> str:
 
 
 def line_starts(gap: str) -> bool:
-    """Decide whether a gap breaks the line before anything else."""
+    """Return whether a gap breaks the line before anything else."""
     first = next(pieces(gap), None)
     return first is not None and not first.comment and first.breaks
 

@@ -132,12 +132,12 @@ def allow(view: ConfigView, refs: Iterable[ModelRef]) -> list[Edit]:
 
 
 def in_models(view: ConfigView, ref: ModelRef) -> bool:
-    """Decide whether Moltbot 1.x would let the model through its `agents.defaults.models`."""
+    """Return whether Moltbot 1.x would let the model through its `agents.defaults.models`."""
     return not view.aliases or str(ref) in view.aliases
 
 
 def in_policy(view: ConfigView, ref: ModelRef) -> bool:
-    """Decide whether `modelPolicy.allow` (2026.3 and later) admits the model."""
+    """Return whether `modelPolicy.allow` (2026.3 and later) admits the model."""
     if not view.allow:
         return True
     names = {str(ref), alias_of(ref, view) or str(ref)}

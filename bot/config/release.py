@@ -23,10 +23,10 @@ def numbers_of(version: str | None) -> tuple[int, ...]:
 
 
 def in_old_folder(path: PurePath) -> bool:
-    """Decide whether a path lies in, or is, a folder that only older releases use."""
+    """Return whether a path lies in, or is, a folder that only older releases use."""
     return not _OLD_FOLDERS.isdisjoint(path.parts)
 
 
 def in_state_folder(path: PurePath) -> bool:
-    """Decide whether a path lies in, or is, a folder of any release."""
+    """Return whether a path lies in, or is, a folder of any release."""
     return not _FOLDERS.isdisjoint(path.parts)

@@ -212,7 +212,7 @@ def _profiles(auth: _Auth | None) -> frozenset[str]:
 
 
 def _ours(primary: str | None, aliases: Mapping[str, str | None]) -> bool:
-    """Decide whether a model is our own gateway, by its name or an alias."""
+    """Return whether a model is our own gateway, by its name or an alias."""
     named = [key for key, alias in aliases.items() if alias and alias == primary]
     return any(word.startswith(f"{OWN_PROVIDER}/") for word in (primary or "", *named))
 

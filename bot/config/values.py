@@ -148,7 +148,7 @@ def shape_error(path: Path, at: int, value: Json | Absent, line: int = 0) -> Con
 
 
 def is_deeper(value: Json, most: int) -> bool:
-    """Decide whether a value is nested more than `most` levels deep."""
+    """Return whether a value is nested more than `most` levels deep."""
     todo = [(value, 0)]
     while todo:
         held, depth = todo.pop()

@@ -243,7 +243,7 @@ def price_ratio(old: Price | None, new: Price | None) -> Decimal | None:
 
 
 def needs_confirmation(old: Price | None, new: Price | None, limit: Decimal) -> bool:
-    """Decide whether a switch is so much dearer that it has to be asked about first."""
+    """Return whether a switch is so much dearer that it has to be asked about first."""
     if old is None or new is None:
         return False
     if old.free:

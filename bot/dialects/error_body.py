@@ -95,7 +95,7 @@ def page_title(text: str) -> str:
 
 
 def is_page(content_type: str, body: bytes) -> bool:
-    """Decide whether a body is a web page instead of an API's answer."""
+    """Return whether a body is a web page instead of an API's answer."""
     head = body[:512].lstrip().lower()
     return "html" in content_type.lower() or head.startswith((b"<!doctype", b"<html", b"<head"))
 

@@ -59,7 +59,7 @@ def read_event(dialect: Dialect, event: str, body: Json) -> Reading:
 
 
 def delta_content(delta: Json) -> bool:
-    """Decide whether a delta, message, block or part carries anything but its labels."""
+    """Return whether a delta, message, block or part carries anything but its labels."""
     return any(value for key, value in table(delta).items() if key not in _LABELS)
 
 

@@ -149,7 +149,7 @@ def unaccepted_formats(hops: Sequence[Hop]) -> list[Caution]:
     return [
         Caution(
             "format",
-            f"No model of the chain accepts {FORMATS[dialect]}-format requests: "
+            f"No model in the chain accepts {FORMATS[dialect]}-format requests: "
             "the gateway answers them with a 400.",
             Command("fallback add MODEL"),
         )

@@ -15,7 +15,7 @@ _UNITS = ("bytes", "KB", "MB", "GB", "TB")
 def backup_card(path: str, size_bytes: int, kind: str) -> Card:
     """Say where the copy is and how it is put back."""
     restore = (
-        "stop Changeover and put it in the place of the database"
+        "stop Changeover and replace the database with it"
         if kind == "sqlite"
         else "stop Changeover and run pg_restore"
     )
@@ -53,7 +53,7 @@ def gateway_line(where: str, *, other: bool) -> str:
 
 def disk_line(free_bytes: int, folder: str) -> str:
     """Warn of a disk that is nearly full."""
-    return f"Only {size_words(free_bytes)} are free on the disk of {folder}."
+    return f"Only {size_words(free_bytes)} free on the disk of {folder}."
 
 
 def rows_gone(kept_since: datetime) -> Caution:

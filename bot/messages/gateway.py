@@ -6,12 +6,12 @@ WRONG_CREDENTIALS = (
     "The gateway's token is missing or wrong. Send it as Authorization: Bearer, or as x-api-key."
 )
 OPEN_TO_THIS_MACHINE = (
-    "This gateway has no token, so it answers only programs on its own machine that call it by a "
+    "This gateway has no token, so it serves only programs on its own machine that call a "
     "loopback address, without a proxy. Set GATEWAY_TOKEN on the server, restart it, and send the "
     "token as Authorization: Bearer."
 )
 OPEN_TO_THE_PUBLIC = (
-    "SLACK_SIGNING_SECRET is set without GATEWAY_TOKEN: the public address that Slack calls may "
-    "lead to the models too."
+    "SLACK_SIGNING_SECRET is set without GATEWAY_TOKEN: the public URL that Slack calls may "
+    "reach the models too."
 )
 HOW_TO_CLOSE_IT = "Set GATEWAY_TOKEN, for example to the output of openssl rand -hex 24."

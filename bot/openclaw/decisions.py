@@ -30,7 +30,7 @@ class Runs:
         self._fell_back: OrderedDict[str, None] = OrderedDict()
 
     def __contains__(self, run: object) -> bool:
-        """Decide whether a run is known to have been answered by a fallback."""
+        """Return whether a run is known to have been answered by a fallback."""
         return run in self._fell_back
 
     def feed(self, line: Decision | Told, now: datetime) -> FallbackEvent | None:

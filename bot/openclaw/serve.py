@@ -43,7 +43,7 @@ class Door:
 
 
 def is_served(view: ConfigView) -> bool:
-    """Decide whether the config's primary is our gateway already."""
+    """Return whether the config's primary is our gateway already."""
     return view.default.front is not None
 
 

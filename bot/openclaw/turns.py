@@ -17,7 +17,7 @@ from bot.openclaw.transcript import AGAIN, Role, Said, Stop
 from bot.ports import Attempt, FallbackEvent
 
 QUIET = timedelta(minutes=3)
-"""After an error with nothing behind it for so long, nobody will answer any more."""
+"""After an error and this long without anything else, no answer will come."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def tokens_of(attempts: Iterable[Attempt]) -> int:
 
 
 def agree(theirs: int, ours: int) -> bool:
-    """Decide whether two counts are the same but for what came in between."""
+    """Return whether two counts are the same but for what came in between."""
     return abs(theirs - ours) <= CLOSE * max(theirs, ours)
 
 

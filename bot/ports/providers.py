@@ -67,7 +67,7 @@ class Prices(Protocol):
         ...
 
     def knows(self, ref: ModelRef) -> bool:
-        """Decide whether the model's name is known, whatever it costs."""
+        """Return whether the model's name is known, whatever it costs."""
         ...
 
     def context_window(self, ref: ModelRef) -> int | None:

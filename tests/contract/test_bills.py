@@ -284,8 +284,8 @@ async def test_rubbish_is_no_bill(server: Server, provider: str, body: str) -> N
         ("openai", {"data": [{"start_time": "x"}]}, "an invalid date"),
         ("openai", {"data": [bucket(27, 1)], "has_more": True, "next_page": "p"}, "too many pages"),
         ("anthropic", {"data": [], "has_more": True, "next_page": "p"}, "too many pages"),
-        ("openai", {"data": [bucket(27, 1)], "has_more": True}, "only a part"),
-        ("anthropic", {"data": [], "has_more": True, "next_page": None}, "only a part"),
+        ("openai", {"data": [bucket(27, 1)], "has_more": True}, "is incomplete"),
+        ("anthropic", {"data": [], "has_more": True, "next_page": None}, "is incomplete"),
         ("anthropic", {"data": [{"starting_at": "soon"}]}, "an invalid date"),
         (
             "anthropic",

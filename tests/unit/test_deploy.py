@@ -126,9 +126,9 @@ def test_a_secret_may_stand_in_a_file_of_its_own(tmp_path: Path):
     ("content", "says"),
     [
         (None, "cannot be read: no such file"),
-        (b"", "one line"),
-        (b"a\nb", "one line"),
-        (b"\xff", "one line"),
+        (b"", "single line"),
+        (b"a\nb", "single line"),
+        (b"\xff", "single line"),
     ],
 )
 def test_a_secrets_file_that_cannot_be_used(

@@ -77,7 +77,7 @@ async def test_while_discord_does_not_say_nothing_is_told(server: DiscordServer)
     async with running(server, Bench()):
         server.fail("GET", f"/members/{ANA.id}", 403)
         asked = await server.command("model status", channel=DM)
-        assert "did not say whether you belong" in asked.answer.words
+        assert "did not confirm that you are" in asked.answer.words
         assert "opus" in (await server.command("model status", channel=DM)).answer.words
 
 
