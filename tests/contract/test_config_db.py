@@ -321,5 +321,5 @@ async def test_a_database_that_is_away_is_told_once_and_waited_for(
         put_config(url, b"{}")
         assert await watcher.next() == b"{}"
         await watcher.stop()
-    told = [r for r in caplog.records if "cannot be followed" in r.getMessage()]
+    told = [r for r in caplog.records if "cannot watch" in r.getMessage()]
     assert len(told) == 1

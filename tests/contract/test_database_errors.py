@@ -80,7 +80,7 @@ async def test_a_server_that_only_reads(new_database: NewDatabase) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"this is a letter and no database at all, but it is long enough " * 9, "no database"),
+        (b"this is a letter and no database at all, but it is long enough " * 9, "not a database"),
         (None, "there is no folder"),
         ("folder", "is a directory"),
     ],

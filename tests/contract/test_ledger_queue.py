@@ -168,7 +168,7 @@ async def test_a_database_that_is_away_for_a_while(
     await until(lambda: queue.waiting == 0)
     assert len(ground.ledger.kept) == 699
     assert len(await ground.log.events(NOON, 9999)) == 698
-    await until(lambda: said(caplog, "is back, and") == 1)
+    await until(lambda: said(caplog, "is back, buffered") == 1)
     assert said(caplog, "stay in memory") == 1
     assert said(caplog, "The database does not exist. Look for it.") == 1
     assert said(caplog, "dropped") == 0

@@ -171,7 +171,7 @@ async def test_postgresql_is_dumped_by_its_own_program(
     new_database: Callable[[str], str], tmp_path: Path
 ) -> None:
     url = new_database("postgresql")
-    with pytest.raises(StorageError, match="not on this machine") as caught:
+    with pytest.raises(StorageError, match="not installed here") as caught:
         back_up(url, tmp_path / "x.dump", {"PATH": ""})
     assert "pg_dump --format=custom" in caught.value.hint
     # A program of that name that says how it was called.

@@ -36,7 +36,7 @@ async def test_each_button_asks_for_the_right_and_does_what_it_says(
             ("Test chain", "Chain OK: 4 of 4 hops answered", True),
             ("Mute 1 h", "Muted until 13:0", True),
             ("Switch to claude-sonnet-4.5", "Primary: best → openrouter/anthropic/claude", True),
-            ("Acknowledge", "Incident 1 acknowledged by Ana\n", False),
+            ("Acknowledge", "Incident 1 acknowledged by Ana", False),
         ):
             answer, private = await press(world, surface, label, operator=False)
             assert "needs the change permission, but you are not in CHANGEOVER_OPERATORS." in answer

@@ -66,7 +66,7 @@ async def test_a_channel_archived_in_mid_incident_and_back_again(world: World) -
     await world.wait(minutes=6)
     assert world.titles("slack") == [OVER]
     assert world.titles("discord") == [OVER, "Alerts reach Slack again"]
-    assert "Nothing arrived for 5 min, from 12:00 on." in world.texts("discord")[1]
+    assert "No alerts were delivered for 5 min, since 12:00." in world.texts("discord")[1]
     assert await deaf(world) == []
     assert await ended(world) == [("resolved", 5)]
 

@@ -128,7 +128,7 @@ async def test_a_config_that_breaks_under_an_outage_and_is_mended(world: World) 
     await world.wait(seconds=20)
     assert world.said()[1:] == [
         "The config is invalid\n"
-        "Since 12:00: The config is not valid JSON5 at line 3, column 12: expected a key.\n"
+        f"Since 12:00: {config} is not valid JSON5 at line 3, column 12: expected a key.\n"
         "Fix that line or restore a backup of the file, then try again.\n"
         "<@U1>\n"
         "Incident 2 · /fallback status\n"

@@ -25,10 +25,10 @@ async def test_ups_and_downs_become_one_message(world: World) -> None:
     unstable = "Unstable: anthropic/claude-opus-4-5 is rate limited, 3rd time within an hour"
     assert world.titles("slack") == [OVER, OVER, unstable]
     assert "\n8 requests since 12:13 " in world.said()[2]
-    assert "over after 1 h without a failure.\n" in world.said()[2]
+    assert "closes after 1 h without errors.\n" in world.said()[2]
     await world.wait(minutes=70, step_s=600)
     assert world.titles("slack") == [OVER, OVER, OVER]
-    assert "\nUp and down for 21 min, 12:13 to 12:34.\n" in world.said()[2]
+    assert "\nUnstable for 2 min, 12:13 to 12:34.\n" in world.said()[2]
 
 
 async def test_a_quiet_night_in_which_the_clocks_change_is_one_message_in_the_morning(
@@ -70,7 +70,7 @@ async def test_a_quiet_night_in_which_the_clocks_change_is_one_message_in_the_mo
         "anthropic/claude-opus-4-5 is rate limited\n"
         "from: 21:30 · to: 21:31 · requests: 5\n"
     )
-    assert morning.endswith("to: not over yet · requests: 1")
+    assert morning.endswith("to: still open · requests: 1")
 
 
 async def test_a_clock_that_jumps_an_hour_back_and_forth(world: World) -> None:

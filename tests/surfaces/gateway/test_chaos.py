@@ -166,7 +166,7 @@ async def test_a_compression_that_is_not_known(put: Put):
     gate, _ = await put(says(http(b"\x0b", "200 OK", "application/json", "content-encoding: br")))
     assert (await gate.ask()).headers["x-changeover-model"] == FLASH
     (event,) = await gate.events()
-    assert "compression" in event.detail
+    assert "Content-Encoding" in event.detail
 
 
 @pytest.mark.parametrize("status", ["500 Oops", "400 Bad Request"])
@@ -322,7 +322,7 @@ async def test_streams_that_break_off(put: Put, script: Any, reason: FailureReas
     *said, last = events_of(response.text)
     assert "".join(event["choices"][0]["delta"]["content"] for event in said) == "Hello"
     assert last["error"]["code"] == reason
-    assert "broke off in mid-answer" in last["error"]["message"]
+    assert "stopped mid-response" in last["error"]["message"]
     assert "[DONE]" not in response.text
     (row,) = await gate.attempts()
     assert (row.answered, row.reason, row.status, row.last) == (True, reason, 598, True)
@@ -346,7 +346,7 @@ async def test_a_break_in_anthropics_dialect(put: Put, end: bytes):
     assert name == "event: error"
     error = json.loads(data.removeprefix("data: "))
     assert error["type"] == "error"
-    assert "broke off in mid-answer" in error["error"]["message"]
+    assert "stopped mid-response" in error["error"]["message"]
     assert error["request_id"] == response.headers["x-request-id"]
     (row,) = await gate.attempts()
     # The input was counted by the provider, the output so far is a guess.

@@ -311,11 +311,11 @@ async def test_bodies_that_are_no_request(gate: Gate, path: str, body: bytes, wo
         ("chaep", "Did you mean cheap?"),
         ("claude-opus-4-5", f"Did you mean {OPUS}?"),
         ("antropic/claude-opus-4-5", "Unknown provider 'antropic'"),
-        ("x" * 100_000, "no alias, preset or provider/model"),
-        ("../../etc", "There is no provider"),
-        ("openai/gpt\x00\x7f", "no alias, preset or provider/model"),
-        ("openai/gpt\r\nx-evil: 1", "no alias, preset or provider/model"),
-        ("openai/" + "x" * 100_000, "no alias, preset or provider/model"),
+        ("x" * 100_000, "Unknown model"),
+        ("../../etc", "Unknown provider"),
+        ("openai/gpt\x00\x7f", "Unknown model"),
+        ("openai/gpt\r\nx-evil: 1", "Unknown model"),
+        ("openai/" + "x" * 100_000, "Unknown model"),
     ],
 )
 async def test_unknown_models(gate: Gate, path: str, asked: str, words: str):
@@ -387,7 +387,7 @@ async def test_a_bomb_is_not_unpacked(start: Start):
     ("header", "words"),
     [
         ("x-big: " + "a" * 20_000, "header is too long"),
-        ("content-encoding: br", "compressed in a way"),
+        ("content-encoding: br", "Unsupported Content-Encoding"),
     ],
 )
 async def test_requests_that_cannot_be_read(gate: Gate, header: str, words: str):

@@ -148,7 +148,7 @@ async def test_it_stays_open_while_a_balancer_looks_away(
         async with session.get(f"{one.url}/readyz") as ready:
             assert ready.status == 503
             assert ready.headers["connection"] == "close"
-            assert "being stopped" in (await ready.json())["why"]
+            assert "shutting down" in (await ready.json())["why"]
         async with session.post(one.url + CHAT, json=BODY) as answer:
             assert answer.status == 200
             assert answer.headers["connection"] == "close"
@@ -219,7 +219,7 @@ async def test_refusals_to_start(tmp_path: Path):
     program.env["GATEWAY_HOST"] = "0.0.0.0"
     code, out, err = await program("gateway")
     assert (code, out) == (4, "")
-    assert "there is no token" in err
+    assert "no token is set" in err
     assert "GATEWAY_TOKEN" in err
     program.env["GATEWAY_HOST"] = "127.0.0.1"
     with socket.socket() as taken:

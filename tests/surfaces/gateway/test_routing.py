@@ -89,7 +89,7 @@ async def test_custom_providers_by_their_api(start: Start, providers: SimulatedP
     assert message.headers["x-changeover-reason"] == "model_not_found"
     (event,) = await gate.events()
     assert (event.from_model, event.to_model) == ("gpt/gpt-5", "claude/claude-haiku-4-5")
-    assert (event.detail, event.asked) == ("speaks another dialect", False)
+    assert (event.detail, event.asked) == ("does not accept this request format", False)
     first, _ = await gate.attempts()
     assert first.price.source == "config"
     tokens = first.usage.input_tokens * 100 + first.usage.output_tokens * 200
@@ -128,7 +128,7 @@ async def test_a_broken_edit_leaves_the_last_good_config(
             if "stays in force" in caplog.text:
                 break
             await asyncio.sleep(0.01)
-        assert "The last good config stays in force" in caplog.text
+        assert "Keeping the last valid config" in caplog.text
         caplog.clear()
         assert (await gate.ask()).headers["x-changeover-model"] == OPUS
     file.unlink()

@@ -183,7 +183,7 @@ async def test_a_dead_chain_ends_in_an_error_event(put: Put, path: str):
     last = json.loads(got.text.strip().rpartition("data: ")[2])
     wanted = "overloaded_error" if path == MESSAGES else "server_error"
     assert last["error"]["type"] == wanted
-    assert "No model of the chain answered" in last["error"]["message"]
+    assert "No model in the chain answered" in last["error"]["message"]
     assert await gate.figure("changeover_requests_total", status="200") == 0
 
 
