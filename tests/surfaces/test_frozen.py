@@ -1,8 +1,9 @@
-"""Processes that are stopped and go on: nobody is silenced, nothing is doubled, nothing lost."""
+"""Processes that are stopped, and databases that fail: nobody is silenced, nothing is doubled."""
 
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import sqlite3
 from collections.abc import AsyncIterator
@@ -127,13 +128,56 @@ async def test_a_file_that_stays_locked_loses_nothing(site: Site) -> None:
         try:
             holder.execute("BEGIN IMMEDIATE")
             await ask(gateway, 4)
-            await asyncio.wait_for(asyncio.shield(_said(gateway, "wait in memory until")), 60)
+            await _said(gateway, "stay in memory until the database is back")
             await ask(gateway, 4)
         finally:
             holder.close()
-        await _said(gateway, "what waited in memory is written")
+        await _said(gateway, "buffered rows were written")
         assert await gateway.end() == 0
     assert site.rows("SELECT count(*), count(DISTINCT request_id) FROM attempts") == [(9, 9)]
+
+
+async def test_a_full_disk_costs_no_answer_and_no_row(site: Site) -> None:
+    async with site.running("bot") as bot, site.running("gateway") as gateway:
+        await ask(gateway)
+        await site.until_rows("SELECT count(*) FROM attempts", [(1,)])
+        for one in (bot, gateway):
+            # No file may grow any more: what a full disk is to them.
+            resource.prlimit(one.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        site.providers.break_provider("anthropic", "auth")
+        await ask(gateway, 4)
+        await _said(gateway, "stay in memory until the database is back")
+        await ask(gateway, 4)
+        for one in (bot, gateway):
+            resource.prlimit(one.process.pid, resource.RLIMIT_FSIZE, (-1, resource.RLIM_INFINITY))
+        await _said(gateway, "buffered rows were written")
+        await site.slack.until(lambda: len(site.slack.posted) == 1, 60)
+        for one in (bot, gateway):
+            assert await one.end() == 0
+            assert not any("Traceback" in line for line in one.log)
+        assert any("the disk" in line for line in gateway.log)
+    query = "SELECT count(DISTINCT request_id) FROM attempts WHERE answered"
+    assert site.rows(query) == [(9,)]
+
+
+async def test_a_corrupt_file_is_told_in_words_and_costs_no_answer(site: Site) -> None:
+    async with site.running("bot") as bot, site.running("gateway") as gateway:
+        await ask(gateway)
+        await site.until_rows("SELECT count(*) FROM attempts", [(1,)])
+        for name in ("changeover.db", "changeover.db-wal"):
+            with (site.folder / name).open("r+b") as file:
+                size = file.seek(0, 2)
+                file.seek(0)
+                file.write(b"no database" * (size // 11))
+        site.providers.break_provider("anthropic", "auth")
+        await ask(gateway, 4)
+        await _said(gateway, "stay in memory until the database is back")
+        await ask(gateway, 4)
+        for one in (bot, gateway):
+            # It is corrupt, or no database any more: that depends on what is read first.
+            await _said(one, "changeover.db is ")
+            await one.end()
+            assert not any("Traceback" in line for line in one.log)
 
 
 async def _said(one: Serving, words: str) -> None:
