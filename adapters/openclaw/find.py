@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
-from adapters.openclaw.sqlite import FILE
 from bot.openclaw.place import Facts, Release, release_of
 from bot.ports import Json
 
+FILE = "agent/openclaw-agent.sqlite"
 _HOME_FOLDERS = (".openclaw", ".clawdbot", ".moltbot")
 _LOG_FOLDERS = ("openclaw", "moltbot", "clawdbot")
 

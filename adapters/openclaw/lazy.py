@@ -26,11 +26,15 @@ class LazyReloads:
 
     async def pinned(self) -> Sequence[Pinned]:
         """Return the sessions that do not follow the config."""
-        return await self._real().pinned()
+        from adapters.openclaw.neighbour import pinned_of
+
+        return await pinned_of(self._settings, self._store)
 
     async def neighbour(self) -> Neighbour:
         """Return what is known of the program itself."""
-        return await self._real().neighbour()
+        from adapters.openclaw.neighbour import neighbour_of
+
+        return await neighbour_of(self._settings, self._store)
 
     def _real(self) -> OpenClawReloads:
         if self._made is None:

@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from adapters.openclaw.sqlite import FILE
+from adapters.openclaw.find import FILE
 from bot.ports import Json
 from bot.ports.reloads import Pinned
 

@@ -14,14 +14,12 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from adapters.openclaw.find import Attachable, gather
-from adapters.openclaw.pinned import pinned_in, signed_in
+from adapters.openclaw.find import Attachable
+from adapters.openclaw.neighbour import neighbour_of, pinned_of, place_of
 from adapters.openclaw.tail import LogTail
-from bot.config.include import resolve_includes
 from bot.errors import ChangeoverError
 from bot.models import Secret
 from bot.openclaw.log_lines import Reload, ReloadNote, UnknownModel, read_line
-from bot.openclaw.place import Place, decide
 from bot.ports import ConfigStore
 from bot.ports.reloads import Confirmation, Neighbour, Pinned, Taken
 
@@ -115,37 +113,24 @@ class OpenClawReloads:
                 return await self._watch(RpcLines(url, self._settings.gateway_token))
             except ChangeoverError as error:
                 _log.warning("%s %s", error.message, error.hint)
-        place = await self._place()
+        place = await place_of(self._settings, self._store)
         if not place.attached:
             return None
         return await self._watch(FileLines([Path(path) for path in place.logs]))
 
     async def pinned(self) -> Sequence[Pinned]:
         """Return the sessions that do not follow the config."""
-        state = (await self._place()).state
-        return await asyncio.to_thread(pinned_in, Path(state)) if state else ()
+        return await pinned_of(self._settings, self._store)
 
     async def neighbour(self) -> Neighbour:
         """Return whether one is attached, and to which providers it has signed in by itself."""
-        place = await self._place()
-        state = Path(place.state) if place.state else None
-        profiles = await asyncio.to_thread(signed_in, state) if state else frozenset()
-        return Neighbour(place.attached, profiles)
+        return await neighbour_of(self._settings, self._store)
 
     async def _watch(self, lines: Lines) -> ReloadWatch:
         file = None if self._store.location == "db:" else Path(self._store.location)
         watch = ReloadWatch(lines, self._timeout_s, file)
         await watch.mark()
         return watch
-
-    async def _place(self) -> Place:
-        try:
-            config = resolve_includes(await self._store.read())
-        except ChangeoverError:
-            config = {}
-        return await asyncio.to_thread(
-            lambda: decide(gather(self._settings, self._store.location, config))
-        )
 
 
 class ReloadWatch:

@@ -17,11 +17,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from adapters.openclaw.batch import Batch, agents_in
+from adapters.openclaw.find import FILE
 from bot.openclaw.decisions import Runs
 from bot.openclaw.transcript import Rubbish, read_entry
 from bot.openclaw.turns import Turns
 
-FILE = "agent/openclaw-agent.sqlite"
 _ROWS = 2000
 _AGAIN_MS = 3_600_000
 _MOST_EVENT_BYTES = 4 * 1024 * 1024
