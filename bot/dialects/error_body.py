@@ -13,12 +13,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from bot.dialects.wire import rows, table, words
+from bot.dialects.wire import load_json, rows, table, words
 from bot.ports import Json
 
 _LABELS = ("code", "type", "status", "__type", "error_code")
 _MESSAGES = ("message", "detail", "msg", "error_msg", "Message")
 _MOST_NAME = 100
+_MOST_UPSTREAM = 4000
 _TITLE = re.compile(r"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 
 
@@ -27,7 +28,8 @@ class ErrorBody:
     """An error as its sender put it; `names` are its code, type and status words, lower case.
 
     `number` is a code that looks like an HTTP status, `fields` the error object itself. `envelope`
-    is True when the body has the shape of an API's own error.
+    is True when the body has the shape of an API's own error. `upstream` is what a router repeats
+    of the error of the host behind it.
     """
 
     message: str = ""
@@ -37,6 +39,7 @@ class ErrorBody:
     details: tuple[Mapping[str, Json], ...] = ()
     envelope: bool = False
     fields: Mapping[str, Json] = field(default_factory=dict)
+    upstream: str = ""
 
 
 def read_error(body: Json) -> ErrorBody:
@@ -61,7 +64,18 @@ def read_error(body: Json) -> ErrorBody:
         details=tuple(table(row) for row in rows(error.get("details"))),
         envelope=True,
         fields=error,
+        upstream=_upstream(words(table(error.get("metadata")).get("raw"))),
     )
+
+
+def _upstream(raw: str) -> str:
+    """Return the message in what OpenRouter repeats, which is JSON or words."""
+    try:
+        inner = table(load_json(raw[:_MOST_UPSTREAM].encode()))
+    except ValueError:
+        return raw[:_MOST_UPSTREAM]
+    error = table(inner.get("error"))
+    return words(error.get("message")) or words(inner.get("message"))
 
 
 def _flat(body: Mapping[str, Json]) -> ErrorBody:

@@ -25,6 +25,7 @@ class Meaning(StrEnum):
     MODEL = "model"
     ROUTE = "route"
     ACCOUNT = "account"
+    CONTENT = "content"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,10 @@ request | words | request exceeds the maximum size | Anthropic errors | 2026-11
 request | words | request entity too large | nginx, Express | 2026-11
 request | words | prompt tokens limit exceeded | OpenRouter, continue issue 10962 | 2026-03
 request | words | payload size exceeds | Gemini API | 2026-11
+request | words | no endpoints found that support | OpenRouter errors | 2026-11
+request | words | no allowed providers are available | OpenRouter provider routing | 2026-11
+request | words | does not support tools | Ollama | 2026-11
+request | words | --enable-auto-tool-choice | vLLM | 2026-11
 money | code | insufficient_quota | OpenAI error codes | 2026-11
 money | code | billing_error | Anthropic errors | 2026-11
 money | code | billing_hard_limit_reached | OpenAI error codes | 2026-11
@@ -228,6 +233,7 @@ auth | start | no api key | Perplexity, proxies | 2026-11
 auth | start | missing api key | proxies | 2026-11
 auth | start | no auth credentials found | OpenRouter | 2026-11
 auth | start | user not found | OpenRouter | 2026-11
+auth | start | this organization has been disabled | Anthropic errors | 2026-11
 auth | start | 无效的令牌 | new-api | 2026-11
 auth | start | 令牌已过期 | Zhipu, new-api | 2026-11
 region | code | unsupported_country_region_territory | OpenAI error codes | 2026-11
@@ -252,6 +258,17 @@ model | code | deploymentnotfound | Azure OpenAI | 2026-11
 model | code | unknown_model | GitHub Models | 2026-11
 model | code | unavailable_model | GitHub Models | 2026-11
 model | code | 1211 | Z.ai error codes | 2026-11
+model | code | model_permission_blocked_org | Groq error codes | 2026-11
+model | code | model_permission_blocked_project | Groq error codes | 2026-11
+model | code | key_model_access_denied | LiteLLM proxy | 2026-11
+model | code | team_model_access_denied | LiteLLM proxy | 2026-11
+model | code | user_model_access_denied | LiteLLM proxy | 2026-11
+model | code | org_model_access_denied | LiteLLM proxy | 2026-11
+model | code | project_model_access_denied | LiteLLM proxy | 2026-11
+model | code | model.accessdenied | Alibaba Model Studio error codes | 2026-11
+model | code | accessdenied.unpurchased | Alibaba Model Studio error codes | 2026-11
+model | start | this model requires a subscription | Ollama cloud | 2026-11
+model | start | invocation of model id | Amazon Bedrock | 2026-11
 model | start | model not exist | DeepSeek | 2026-11
 model | start | you don't have access to the model | Amazon Bedrock | 2026-11
 model | start | unknown model | xAI, GitHub Models, proxies | 2026-11
@@ -280,6 +297,7 @@ account | words | account-level | Volcengine, Bedrock | 2026-11
 account | words | your workspace | Anthropic workspaces | 2026-11
 account | words | your api key | OpenRouter, proxies | 2026-11
 account | words | this api key | Vercel AI Gateway, LiteLLM | 2026-11
+content | words | content violates usage guidelines | xAI | 2026-11
 """
 
 

@@ -24,7 +24,7 @@ _QUOTED = re.compile(r"\"[^\"\n]{0,2000}\"|(?<!\w)'[^'\n]{0,2000}'(?!\w)|“[^�
 _PREFIX = re.compile(r"^(?:error(?: code)?:?\s*(?:\d{3})?|\d{3}|http \d{3})[\s:,-]+", re.IGNORECASE)
 # OpenRouter: the model is there, none of its hosts may or can take this request.
 _NO_FITTING_HOST = re.compile(
-    r"no (?:allowed )?(?:endpoints|providers)\b.{0,40}(?:that support|matching|available)",
+    r"no (?:endpoints|providers)\b.{0,40}(?:matching|available)",
     re.IGNORECASE,
 )
 _OTHER_THING = re.compile(
@@ -98,7 +98,8 @@ def meaning_of(asked: ModelRef, status: int, error: ErrorBody, text: str) -> Mea
         return Meant(_R.BAD_RESPONSE)
     if seen.says(Meaning.REQUEST):
         return _UNFIT
-    if asked.provider == "openrouter" and error.metadata.keys() & {"flagged_input", "reasons"}:
+    flagged = asked.provider == "openrouter" and error.metadata.keys() & {"flagged_input", "reasons"}
+    if flagged or seen.says(Meaning.CONTENT):
         return _CALLERS
     limited = _limits(asked.provider, status, error, seen, text)
     if limited is not None:
@@ -128,17 +129,20 @@ def names_lack(error: ErrorBody) -> Lack | None:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A refusal's words, in lower case and without what they quote, and its codes."""
+    """A refusal's words, in lower case and without what they quote, and its codes.
+
+    `upstream` is what the host behind a router said: its money and its limits are not ours.
+    """
 
     said: str
     names: frozenset[str]
+    upstream: str = ""
 
     @classmethod
     def of(cls, error: ErrorBody, text: str) -> _Seen:
         message = (error.message or text)[:_READ_CHARACTERS]
-        said = _PREFIX.sub("", _QUOTED.sub("…", message).strip()).lower()
         reasons = (words(row.get("reason")).lower() for row in error.details)
-        return cls(said, error.names | frozenset(reasons))
+        return cls(_plain(message), error.names | frozenset(reasons), _plain(error.upstream))
 
     def says(self, meaning: Meaning) -> bool:
         """Return whether a literal of the table stands here."""
@@ -151,9 +155,10 @@ class _Seen:
     @property
     def lack(self) -> Lack | None:
         """What the model has too little of."""
-        if self.says(Meaning.CONTEXT):
+        if self.says(Meaning.CONTEXT) or _found(Meaning.CONTEXT, self.upstream):
             return Lack.CONTEXT
-        return Lack.IMAGES if self.says(Meaning.IMAGES) else None
+        images = self.says(Meaning.IMAGES) or _found(Meaning.IMAGES, self.upstream)
+        return Lack.IMAGES if images else None
 
 
 def _limits(
@@ -194,7 +199,7 @@ def _key_or_model(status: int, error: ErrorBody, seen: _Seen, text: str, model: 
     if _names_model(seen.said, error.message or text, model):
         return Meant(_R.MODEL_NOT_FOUND)
     if status == 403:
-        return Meant(_R.AUTH)
+        return _UNFIT if _OTHER_THING.search(seen.said) else Meant(_R.AUTH)
     if status in (404, 410):
         return _absent(error, text)
     if status == 413:
@@ -224,6 +229,10 @@ def _forms(model: str) -> tuple[re.Pattern[str], ...]:
     ids = sorted({model, model.rpartition("/")[2]} - {""}, key=len, reverse=True)
     id_ = f"(?:{'|'.join(re.escape(one) for one in ids)})" if ids else _ANY_MODEL
     return tuple(re.compile(form.format(id=id_), re.IGNORECASE) for form in _FORMS)
+
+
+def _plain(message: str) -> str:
+    return _PREFIX.sub("", _QUOTED.sub("…", message).strip()).lower()
 
 
 def _quota_ids(error: ErrorBody) -> str:

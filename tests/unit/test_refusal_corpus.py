@@ -61,6 +61,7 @@ _EXPECTED = {
     Meaning.REGION: (400, "auth"),
     Meaning.MODEL: (400, "model_not_found"),
     Meaning.ROUTE: (404, "bad_response"),
+    Meaning.CONTENT: (403, "caller"),
 }
 
 
