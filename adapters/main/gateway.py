@@ -21,6 +21,7 @@ from adapters.gateway.neighbour import may_listen
 from adapters.gateway.record import Recorder
 from adapters.gateway.server import Gateway, Parts
 from adapters.gateway.transport import open_pool
+from adapters.main.unconfirmed import Unconfirmed
 from adapters.main.wiring import Wired
 from adapters.metrics import Metrics
 from adapters.storage.lazy_ledger import LazyLedger
@@ -107,7 +108,8 @@ class GatewayService:
             Conversations(settings.sticky),
             settings.blackout,
         )
-        recorder = Recorder(self._queue, self.metrics, ports.prices)
+        self._unconfirmed = Unconfirmed(self._queue)
+        recorder = Recorder(self._unconfirmed, self.metrics, ports.prices)
         self.gateway = Gateway(
             Parts(
                 self._tools,
@@ -257,15 +259,18 @@ class GatewayService:
                 self._news.set()
             await self._memory.put(key, self._live.revision)
 
-    def _suspect(self, hop: Hop, reason: FailureReason) -> None:
+    def _suspect(self, hop: Hop, reason: FailureReason, *, seen: bool = True) -> None:
         """Ask a hop ourselves whether what a caller's request was told is true of all."""
         key = (str(hop.ref), reason)
         if key not in self._suspects and not self._tools.stopping:
             self._suspects.add(key)
+            if seen:
+                self._unconfirmed.claimed(*key)
             self._spawn(self._confirm(hop, reason))
 
     async def _confirm(self, hop: Hop, reason: FailureReason) -> None:
         ports, settings = self._wired.app.ports, self._wired.settings
+        disproved_at = None
         try:
             (verdict,) = await probe(
                 [target_of(hop, settings.env)],
@@ -273,10 +278,12 @@ class GatewayService:
                 None,
                 timeout_s=settings.timeouts.probe_s,
             )
-            settle(self._book, hop, reason, verdict, self._wired.clock.now())
+            now = self._wired.clock.now()
+            disproved_at = now if settle(self._book, hop, reason, verdict, now) else None
             self._news.set()
         finally:
             self._suspects.discard((str(hop.ref), reason))
+            self._unconfirmed.settled(str(hop.ref), reason, disproved_at)
 
     async def _keep_probing(self) -> None:
         while True:
@@ -295,7 +302,7 @@ class GatewayService:
                 return
             await memory.put(_PROBED, now.isoformat())
         for hop, reason in out:
-            self._suspect(hop, reason)
+            self._suspect(hop, reason, seen=False)
 
     def _share_every_s(self) -> float:
         """Return how soon to look for what others have ended: sooner while something is out."""

@@ -18,22 +18,22 @@ PROBE_EVERY = timedelta(minutes=10)
 
 def settle(
     book: CooldownBook, hop: Hop, claimed: FailureReason, verdict: HopVerdict, now: datetime
-) -> None:
-    """Make a cool-down last, or end it, by what a probe has found.
+) -> bool:
+    """Make a cool-down last, or end it, by what a probe has found; return whether it ended.
 
     What the probe could not find out leaves the short cool-down as it is.
     """
     scope = scope_of(hop)
     if scope is None:
-        return
+        return False
     found = verdict.verdict
-    if found == "ok":
+    # Where only the model is missing, the key is known.
+    disproved = found == "ok" or (found is FailureReason.MODEL_NOT_FOUND and claimed is not found)
+    if disproved:
         book.prove(scope, now, disproved=claimed)
-    elif isinstance(found, FailureReason) and found in CONFIRMED:
-        if found is FailureReason.MODEL_NOT_FOUND and claimed is not found:
-            # The key is known there: only the model is not.
-            book.prove(scope, now, disproved=claimed)
+    if isinstance(found, FailureReason) and found in CONFIRMED:
         book.failed(scope, found, None, now)
+    return disproved
 
 
 def to_probe(

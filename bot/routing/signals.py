@@ -98,7 +98,10 @@ def meaning_of(asked: ModelRef, status: int, error: ErrorBody, text: str) -> Mea
         return Meant(_R.BAD_RESPONSE)
     if seen.says(Meaning.REQUEST):
         return _UNFIT
-    flagged = asked.provider == "openrouter" and error.metadata.keys() & {"flagged_input", "reasons"}
+    flagged = asked.provider == "openrouter" and error.metadata.keys() & {
+        "flagged_input",
+        "reasons",
+    }
     if flagged or seen.says(Meaning.CONTENT):
         return _CALLERS
     limited = _limits(asked.provider, status, error, seen, text)
