@@ -163,7 +163,8 @@ class Provider:
     `endpoints` are in order of preference; `list_path` is the free model list below the bare
     host. `self_hosted` is a server that teams run themselves; whether it is `near` and `private`
     depends on its address (`bot.dialects.locality`). `config_key` is an `apiKey` of the config
-    file, still with its `${VAR}`.
+    file, still with its `${VAR}`, and `headers` what the file sends besides. `unreadable` is the
+    key of the file whose secret is kept where only OpenClaw can read it; `api` is the file's word.
     """
 
     id: str
@@ -179,6 +180,9 @@ class Provider:
     private: bool = False
     custom: bool = False
     config_key: str | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    unreadable: str | None = None
+    api: str = ""
     dashboard_url: str = ""
     billing_url: str = ""
     keys_url: str = ""

@@ -12,7 +12,7 @@ from bot.errors import ConfigMissingError
 from bot.spans import Command, text
 
 DATABASE: Literal["db:"] = "db:"
-_FILE_VARIABLES = (
+FILE_VARIABLES = (
     "CHANGEOVER_CONFIG",
     "OPENCLAW_CONFIG_PATH",
     "MOLTBOT_CONFIG_PATH",
@@ -41,7 +41,7 @@ def find_config(
     """
     if override:
         return _named(override, cwd, home), "--config"
-    for variable in _FILE_VARIABLES:
+    for variable in FILE_VARIABLES:
         if value := value_of(env, variable):
             return _named(value, cwd, home), variable
     for name in _HERE:

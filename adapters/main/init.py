@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from adapters.environment import find_config, read_service_settings
+from adapters.environment import FILE_VARIABLES, find_config, read_service_settings
 from adapters.main.terminal import person
 from adapters.main.wiring import environment, run, wire
 from adapters.storage.config_file import FileConfigStore
@@ -68,8 +70,13 @@ async def _init(invocation: Invocation) -> Card:
             text("Add an API key to it: ", Code("ANTHROPIC_API_KEY=…"), "; one is enough.")
         )
     place = _place(invocation)
-    missing = await _write_config(invocation, place)
-    lines.append(_line(place, written=missing))
+    found = await _found_file(invocation, place)
+    missing = found is None and await _write_config(invocation, place)
+    if found is None:
+        lines.append(_line(place, written=missing))
+    else:
+        take = Command(f"config import {shlex.quote(str(found))}", program=True)
+        lines.append(text("The database has no config yet. Take the one in use: ", take))
     return Card(
         title=text(Strong("Ready") if missing or wrote_env else "Nothing to write"),
         tone=Tone.GOOD,
@@ -126,6 +133,22 @@ def _current(word: str) -> str:
 
     ref = ModelRef.parse(word)
     return str(_today().current(ref)) if ref else word
+
+
+async def _found_file(invocation: Invocation, place: Path | str) -> Path | None:
+    """Return the config file that a team has, where the database is to hold it and does not yet."""
+    if isinstance(place, Path):
+        return None
+    env = {k: v for k, v in environment(invocation).items() if k not in FILE_VARIABLES}
+    database = LazyDatabase(read_service_settings(env).database_url)
+    try:
+        await LazyConfigStore(database).read()
+    except ConfigMissingError:
+        with suppress(ConfigMissingError):
+            return Path(find_config(env, Path.cwd(), Path.home())[0])
+    finally:
+        await database.close()
+    return None
 
 
 async def _write_config(invocation: Invocation, place: Path | str) -> bool:

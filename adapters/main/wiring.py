@@ -87,7 +87,7 @@ def wire(
     database = LazyDatabase(service.database_url, settings.blackout.clean)
     upstream = LazyUpstream()
     ticking = clock or SystemClock()
-    file = _store(env, config, cwd or Path.cwd(), database)
+    file = _store(env, config, cwd or Path.cwd(), database, service.openclaw.state_dir)
     store = LearningStore(file, settings.blackout, env)
     ports = Ports(
         clock=ticking,
@@ -114,10 +114,16 @@ def wire(
 
 
 def _store(
-    env: Mapping[str, str], config: str | None, cwd: Path, database: LazyDatabase
+    env: Mapping[str, str],
+    config: str | None,
+    cwd: Path,
+    database: LazyDatabase,
+    state: Path | None,
 ) -> ConfigStore:
     place, _ = find_config(env, cwd, Path.home(), config)
-    return LazyConfigStore(database) if place == DATABASE else FileConfigStore(Path(place))
+    if place == DATABASE:
+        return LazyConfigStore(database)
+    return FileConfigStore(Path(place), state=state)
 
 
 def run(work: Callable[[], Any], *, fast: bool = False) -> int:

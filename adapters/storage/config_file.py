@@ -14,6 +14,7 @@ from adapters.storage.file_watch import watch_file
 from adapters.storage.file_write import MOST_BYTES, create_file, refused, replace_file
 from adapters.storage.filesystem import FileSystem, explain, quoted
 from adapters.storage.included import read_included
+from adapters.storage.openclaw_keys import read_keys
 from bot.errors import ConfigConflictError, ConfigMissingError, ConfigUnreadableError
 from bot.ports import ConfigSession, Document, revision_of
 from bot.spans import Command, text
@@ -32,7 +33,9 @@ class FileConfigStore:
         lock_timeout_s: float = 15.0,
         poll_s: float = 5.0,
         fs: FileSystem | None = None,
+        state: Path | None = None,
     ) -> None:
+        self._state = str(state) if state else None
         self._path = os.path.abspath(path)
         self._location = os.path.realpath(self._path)
         self._lock_timeout_s = lock_timeout_s
@@ -98,7 +101,7 @@ class FileConfigStore:
                 "Set CHANGEOVER_CONFIG to the config file.",
             ) from error
         included = read_included(raw, os.path.dirname(target), MOST_BYTES)
-        return Document(raw, revision_of(raw), included)
+        return Document(raw, revision_of(raw), included, *read_keys(target, self._state))
 
     def _target(self, *, must_exist: bool = False) -> str:
         target = os.path.realpath(self._path)

@@ -8,7 +8,7 @@ write compares revisions and the whole walk is repeated a few times when it lose
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.access import Actor, Surface
@@ -34,6 +34,7 @@ from bot.ports import (
     NewChange,
     Path,
     Touched,
+    revision_of,
 )
 
 ATTEMPTS = 8
@@ -166,7 +167,7 @@ async def _attempt(
         return Applied(
             False, plan, present.view, present.view, document.revision, document.revision, ""
         )
-    edited = Document(raw, Document.of(raw).revision, document.included)
+    edited = replace(document, raw=raw, revision=revision_of(raw))
     after = present_of(edited, location)
     if document.included:
         _check_included(after.document, plan.edits)

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 
 from bot.catalog import Catalog
+from bot.config.keyring import without_profile
 from bot.config.schema import ConfigView
 from bot.config.served import has_provider
 from bot.durations import shorten
@@ -110,15 +111,22 @@ def alias_target(word: str, view: ConfigView) -> ModelRef | None:
 
 
 def alias_of(ref: ModelRef, view: ConfigView) -> str | None:
-    """Return the model's alias in the file."""
-    return view.aliases.get(str(ref))
+    """Return the model's alias in the file, whatever the case of its provider there."""
+    return next((a for key, a in view.aliases.items() if a and ModelRef.parse(key) == ref), None)
 
 
 def written(value: str | None, view: ConfigView) -> ModelRef | None:
     """Read a model as the file writes it: a full name or an alias; None for anything else."""
-    if not value:
-        return None
-    return alias_target(value, view) or ModelRef.parse(value)
+    return written_with_profile(value, view)[0]
+
+
+def written_with_profile(value: str | None, view: ConfigView) -> tuple[ModelRef | None, str | None]:
+    """Read a model and the auth profile behind it: `provider/model@profile`."""
+    ref = (alias_target(value, view) or ModelRef.parse(value)) if value else None
+    if ref is None:
+        return None, None
+    name, profile = without_profile(ref.name)
+    return ModelRef(ref.provider, name), profile
 
 
 def variable_in(value: str | None) -> str | None:
@@ -130,7 +138,7 @@ def variable_in(value: str | None) -> str | None:
 def known_provider(id_: str, view: ConfigView, catalog: Catalog) -> bool:
     """Return whether the catalog, the file or an OpenClaw release has a provider of that id."""
     mapped = {key.partition("/")[0].lower() for key in view.aliases}
-    named = {*mapped, *view.profiles, *(id_.lower() for id_ in view.providers)}
+    named = {*mapped, *view.profiles, *view.providers}
     return catalog.provider(id_) is not None or id_ in named or has_provider(id_)
 
 

@@ -122,18 +122,16 @@ def plan_alias_removal(view: ConfigView, name: str) -> list[Edit]:
 
 def allow(view: ConfigView, refs: Iterable[ModelRef]) -> list[Edit]:
     """Plan what keeps the models allowed; an absent or empty map or policy allows everything."""
-    wanted = list(dict.fromkeys(refs))
-    edits: list[Edit] = []
-    if view.aliases:
-        edits = [
-            SetValue((*MODELS_PATH, str(ref)), {}) for ref in wanted if str(ref) not in view.aliases
-        ]
+    wanted = list(dict.fromkeys(ref for one in refs if (ref := written(str(one), view))))
+    edits: list[Edit] = [
+        SetValue((*MODELS_PATH, str(ref)), {}) for ref in wanted if not in_models(view, ref)
+    ]
     return [*edits, *_policy(view, wanted)]
 
 
 def in_models(view: ConfigView, ref: ModelRef) -> bool:
     """Return whether Moltbot 1.x would let the model through its `agents.defaults.models`."""
-    return not view.aliases or str(ref) in view.aliases
+    return not view.aliases or any(ModelRef.parse(key) == ref for key in view.aliases)
 
 
 def in_policy(view: ConfigView, ref: ModelRef) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
 
 from bot.config.include import resolve_includes
+from bot.config.keyring import Keyring, keyring_of
 from bot.errors import ConfigShapeError
 from bot.ports import Document, Json, Path
 from bot.spans import Command, text
@@ -82,7 +83,8 @@ class ConfigView:
     """The model-related part of the config.
 
     `aliases` maps a model (as its key is written) to its alias or None, in the file's order.
-    `allow` is `modelPolicy.allow`. `profiles` are the providers that OpenClaw is signed in to.
+    `allow` is `modelPolicy.allow`. `profiles` are the providers that OpenClaw is signed in to,
+    `keys` what it would ask them with. `providers` are under their ids in lower case.
     """
 
     default: ModelChoice
@@ -92,6 +94,7 @@ class ConfigView:
     providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     version: str | None = None
     profiles: frozenset[str] = frozenset()
+    keys: Keyring = field(default_factory=Keyring)
 
     def choice(self, agent: str | None) -> ModelChoice | None:
         """Return the defaults' model, or an agent's own; None for an unknown agent."""
@@ -151,8 +154,20 @@ class _Agents(_Lenient):
     entries: dict[str, _Agent | None] | None = None
 
 
+class _ProviderModel(_Lenient):
+    id: StrictStr
+
+
+class _Provider(_Lenient):
+    base_url: StrictStr | None = Field(default=None, alias="baseUrl")
+    api_key: StrictStr | dict[str, Any] | None = Field(default=None, alias="apiKey")
+    api: StrictStr | None = None
+    headers: dict[str, StrictStr | dict[str, Any]] | None = None
+    models: list[_ProviderModel] | None = None
+
+
 class _Providers(_Lenient):
-    providers: dict[str, dict[str, Any]] | None = None
+    providers: dict[str, _Provider] | None = None
 
 
 class _Profile(_Lenient):
@@ -181,7 +196,8 @@ def view_of(document: Document) -> ConfigView:
         ConfigSyntaxError: it is not JSON5.
         ConfigShapeError: something else stands where a model or a list of models belongs.
     """
-    return view(resolve_includes(document))
+    parsed = resolve_includes(document)
+    return replace(view(parsed), keys=keyring_of(parsed, document))
 
 
 def view(parsed: Json) -> ConfigView:
@@ -200,7 +216,10 @@ def view(parsed: Json) -> ConfigView:
         aliases=aliases,
         allow=tuple(defaults.policy.allow or ()) if defaults.policy else (),
         agents=_agents(agents),
-        providers=(root.models.providers if root.models else None) or {},
+        providers={
+            id_.lower(): parsed["models"]["providers"][id_]
+            for id_ in (root.models.providers if root.models else None) or {}
+        },
         version=root.meta.version if root.meta else None,
         profiles=_profiles(root.auth),
     )
@@ -240,9 +259,10 @@ def _agents(agents: _Agents) -> dict[str, ModelChoice]:
 
 
 def _shape_error(error: ValidationError) -> ConfigShapeError:
-    first = error.errors(include_url=False)[0]
-    # A union reports each branch that failed; its branch names are no keys of the file.
-    steps = [str(step) for step in first["loc"] if step not in ("str", "_Model")]
+    # A union reports each branch that failed, the one that came furthest knows best where; its
+    # branch names are no keys of the file.
+    first = max(error.errors(include_url=False), key=lambda one: len(_steps(one["loc"])))
+    steps = _steps(first["loc"])
     place = ".".join(steps) or "the file"
     kind = type(first.get("input")).__name__
     found = {"dict": "an object", "list": "a list", "str": "a string", "bool": "true or false"}
@@ -255,3 +275,8 @@ def _shape_error(error: ValidationError) -> ConfigShapeError:
             "; nothing was written.",
         ),
     )
+
+
+def _steps(place: tuple[int | str, ...]) -> list[str]:
+    branches = ("str", "_Model", "dict[str,any]")
+    return [str(step) for step in place if step not in branches]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from bot.dialects.references import missing_in, secret_reference
 from bot.dialects.wire import rows, table, words
 from bot.models import AuthScheme, Dialect, Endpoint, Provider
 from bot.ports import Json
@@ -13,7 +13,9 @@ from bot.ports import Json
 _OPENAI = Endpoint("/v1", "/chat/completions", AuthScheme.BEARER)
 _ANTHROPIC = Endpoint("/v1", "/messages", AuthScheme.X_API_KEY)
 _GEMINI = Endpoint("/v1beta", "/models/{model}:generateContent", AuthScheme.X_GOOG_API_KEY)
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_NOT_SET_BY_A_CONFIG = frozenset(
+    ("host", "content-length", "content-type", "accept", "transfer-encoding", "connection")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,45 +44,63 @@ _FIRST_DIALECT = {
     "anthropic-messages": Dialect.ANTHROPIC,
 }
 DEFAULT_API = "openai-completions"
+OPENCLAW_APIS = frozenset(
+    (
+        "openai-responses",
+        "openai-codex-responses",
+        "azure-openai-responses",
+        "github-copilot",
+        "bedrock-converse-stream",
+    )
+)
+"""What OpenClaw's releases speak besides, and our gateway does not."""
 
 
 def custom_provider(
-    id_: str, entry: Mapping[str, Json], built_in: Provider | None = None
+    id_: str, entry: Mapping[str, Json], built_in: Provider | None = None, model: str = ""
 ) -> Provider:
     """Read a config entry; one whose `api` is not spoken here has no endpoints.
 
     A `baseUrl` without a path gets `/v1` (or what its `api` usually has); one with a path is
     used as it is, an `anthropic-messages` one with and without `/v1`. An entry under a built-in
-    provider's id changes that one's base, key and `api`, not its titles. Wrong types count as
-    absent.
+    provider's id changes that one's base, key, headers and `api`, not its titles. The row of
+    `model` may have an `api` and headers of its own.
     """
-    if built_in is not None:
-        return _overridden(built_in, entry)
-    api = _APIS.get(_api_name(entry) or DEFAULT_API, _Api({}, ""))
-    key = _api_key(entry)
-    base_url = words(entry.get("baseUrl")).strip()
-    variable = _VARIABLE.fullmatch(key or "")
-    return Provider(
+    row = next((table(r) for r in rows(entry.get("models")) if table(r).get("id") == model), {})
+    api = words(row.get("api")) or _api_name(entry)
+    headers, unreadable = _headers(id_, entry, row)
+    key = secret_reference(entry.get("apiKey"))
+    if key is None and entry.get("apiKey"):
+        unreadable = f"models.providers.{id_}.apiKey"
+    said = Provider(
         id=id_.lower(),
         title=id_,
-        base_url=base_url,
-        endpoints=_with_auth_header(entry, api.endpoints),
-        list_path=api.list_path,
-        key_env=variable[1] if variable else None,
-        custom=True,
+        base_url=words(entry.get("baseUrl")).strip(),
+        endpoints={},
         config_key=key,
+        headers=headers,
+        unreadable=unreadable,
+        api=api,
+    )
+    if built_in is not None:
+        return _overridden(built_in, entry, said)
+    known = _APIS.get(api or DEFAULT_API, _Api({}, ""))
+    return replace(
+        said,
+        endpoints=_with_auth_header(entry, known.endpoints),
+        list_path=known.list_path,
+        key_env=missing_in(key) if key and key == f"${{{missing_in(key)}}}" else None,
+        custom=True,
     )
 
 
-def _overridden(built_in: Provider, entry: Mapping[str, Json]) -> Provider:
+def _overridden(built_in: Provider, entry: Mapping[str, Json], said: Provider) -> Provider:
     """Change what an entry says; its `api`'s dialect, if spoken, comes first."""
-    base_url = words(entry.get("baseUrl")).strip() or None
-    key = _api_key(entry)
-    first = _FIRST_DIALECT.get(_api_name(entry))
+    first = _FIRST_DIALECT.get(said.api)
     endpoints = dict(built_in.endpoints)
-    if base_url and first in endpoints:
+    if said.base_url and first in endpoints:
         endpoints = {first: endpoints.pop(first), **endpoints}
-    if key:
+    if said.config_key:
         # A team that gives a key where none is usual (Ollama) has something that checks it.
         endpoints = {
             dialect: replace(endpoint, auth=AuthScheme.BEARER)
@@ -90,10 +110,29 @@ def _overridden(built_in: Provider, entry: Mapping[str, Json]) -> Provider:
         }
     return replace(
         built_in,
-        config_base_url=base_url or built_in.config_base_url,
-        config_key=key or built_in.config_key,
+        config_base_url=said.base_url or built_in.config_base_url,
+        config_key=said.config_key or built_in.config_key,
         endpoints=_with_auth_header(entry, endpoints),
+        headers=said.headers,
+        unreadable=said.unreadable,
+        api=said.api,
     )
+
+
+def _headers(
+    id_: str, entry: Mapping[str, Json], row: Mapping[str, Json]
+) -> tuple[dict[str, str], str | None]:
+    """Return what an entry and its model's row send besides, and what of it cannot be read."""
+    given = {
+        name.lower(): value
+        for part in (entry.get("headers"), table(entry.get("request")).get("headers"))
+        for name, value in (*table(part).items(), *table(row.get("headers")).items())
+        if name.lower() not in _NOT_SET_BY_A_CONFIG
+    }
+    read = {name: secret_reference(value) for name, value in given.items()}
+    lost = next((name for name, value in read.items() if value is None and given[name]), None)
+    headers = {name: value for name, value in read.items() if value is not None}
+    return headers, f"models.providers.{id_}.headers.{lost}" if lost else None
 
 
 def _api_name(entry: Mapping[str, Json]) -> str:
@@ -103,15 +142,6 @@ def _api_name(entry: Mapping[str, Json]) -> str:
         return named
     of_models = {words(table(row).get("api")) for row in rows(entry.get("models"))} - {""}
     return of_models.pop() if len(of_models) == 1 else ""
-
-
-def _api_key(entry: Mapping[str, Json]) -> str | None:
-    key = entry.get("apiKey")
-    if isinstance(key, Mapping):
-        # OpenClaw's secret reference: {source: "env", provider: "default", id: "VARIABLE"}.
-        name = words(key.get("id")) if key.get("source") == "env" else ""
-        return f"${{{name}}}" if name else None
-    return words(key).strip() or None
 
 
 def _with_auth_header(

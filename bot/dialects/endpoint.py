@@ -15,6 +15,7 @@ ANTHROPIC_VERSION = "2023-06-01"
 
 _HOST = re.compile(r"[A-Za-z0-9._~%\-]+|\[[0-9A-Fa-f:.]+(?:%25[\w.~\-]+)?\]")
 _KEY = re.compile(r"[\x21-\x7e]+")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+: [\x20-\x7e\t]*")
 _VERSIONED = re.compile(r"/v\d+(?:alpha|beta)?\d*$")
 
 
@@ -70,11 +71,24 @@ def list_dialect(provider: Provider) -> Dialect | None:
 
 
 def auth_headers(provider: Provider, dialect: Dialect, key: Secret | None) -> dict[str, str]:
-    """Return the headers that carry the key, and the version where the dialect wants one.
+    """Return the headers that carry the key, the dialect's version, and those of the config.
+
+    The config's win, as they do in the SDKs.
 
     Raises:
-        SettingsError: the key holds characters that no header can carry.
+        SettingsError: the key or a header holds characters that no header can carry.
     """
+    headers = _auth_headers(provider, dialect, key)
+    for name, value in provider.headers.items():
+        if not _HEADER.fullmatch(f"{name}: {value}"):
+            raise SettingsError(
+                f"models.providers.{provider.id}.headers.{name} has characters that no header has.",
+                "Write it again, in one line.",
+            )
+    return headers | dict(provider.headers)
+
+
+def _auth_headers(provider: Provider, dialect: Dialect, key: Secret | None) -> dict[str, str]:
     headers: dict[str, str] = {}
     if dialect is Dialect.ANTHROPIC:
         headers["anthropic-version"] = ANTHROPIC_VERSION

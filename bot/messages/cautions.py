@@ -11,7 +11,9 @@ from bot.config.naming import variable_in
 from bot.config.schema import ConfigView, ModelShape
 from bot.dialects.locality import is_cloud_model
 from bot.errors import StorageError
+from bot.messages.chain import KEY_ELSEWHERE, skip_words
 from bot.messages.words import FORMATS, counted, listed, tokens
+from bot.dialects.custom import OPENCLAW_APIS
 from bot.models import Dialect, ModelRef
 from bot.ports.alerts import ChannelTrouble
 from bot.ports.reloads import Confirmation, Pinned, Taken
@@ -38,6 +40,14 @@ def of_hop(hop: Hop, hops: Sequence[Hop], rule: AllowRule) -> list[Caution]:
                     )
                     if hop.position
                     else f"Set {hop.key_name} in .env and restart.",
+                )
+            )
+        case SkipReason.KEY_ELSEWHERE:
+            found.append(
+                Caution(
+                    "key_elsewhere",
+                    f"{name} is skipped: {skip_words(hop, hops)}.",
+                    KEY_ELSEWHERE,
                 )
             )
         case SkipReason.NOT_ALLOWED:
@@ -75,8 +85,11 @@ def of_hop(hop: Hop, hops: Sequence[Hop], rule: AllowRule) -> list[Caution]:
             found.append(
                 Caution(
                     "unsupported_api",
-                    f"{name} is skipped: unsupported API.",
-                    "In models.providers, set its api to openai-completions or anthropic-messages.",
+                    f"{name} is skipped: {skip_words(hop, hops)}.",
+                    "Only Changeover's gateway skips it; OpenClaw asks it as before."
+                    if hop.provider and hop.provider.api in OPENCLAW_APIS
+                    else "In models.providers, set its api to openai-completions or "
+                    "anthropic-messages.",
                 )
             )
         case SkipReason.OURSELVES:

@@ -32,6 +32,9 @@ _SKIPS = {
 _OPENCLAW_ONLY = "OpenClaw only"
 
 
+KEY_ELSEWHERE = "Write the key as ${VARIABLE} in the config, and set that in .env."
+
+
 def skip_words(hop: Hop, hops: Sequence[Hop]) -> str:
     """Say why a hop is skipped; empty when it is not."""
     match hop.skip:
@@ -39,6 +42,10 @@ def skip_words(hop: Hop, hops: Sequence[Hop]) -> str:
             return ""
         case SkipReason.NO_KEY:
             return f"no API key ({hop.key_name})"
+        case SkipReason.KEY_ELSEWHERE:
+            return f"API key not readable here ({unreadable(hop)})"
+        case SkipReason.UNSUPPORTED if hop.provider and hop.provider.api:
+            return f"unsupported API ({hop.provider.api})"
         case SkipReason.REPEATED:
             first = next((other for other in hops if other.ref == hop.ref), hop)
             return f"duplicate of hop {first.position + 1}"
@@ -61,6 +68,11 @@ def unasked_words(hop: Hop) -> str:
             return _SKIPS[SkipReason.OURSELVES]
         case _:
             return _OPENCLAW_ONLY
+
+
+def unreadable(hop: Hop) -> str:
+    """Name the config's key whose secret is kept in a store of OpenClaw's."""
+    return (hop.provider and hop.provider.unreadable) or "a secret reference"
 
 
 def state(hop: Hop, hops: Sequence[Hop], now: datetime) -> Text:

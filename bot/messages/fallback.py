@@ -30,7 +30,7 @@ from bot.card import (
 from bot.config.schema import ConfigView
 from bot.durations import say_duration
 from bot.errors import ExitCode
-from bot.messages.chain import REASONS, line
+from bot.messages.chain import KEY_ELSEWHERE, REASONS, line
 from bot.messages.model import incident_line, troubled
 from bot.messages.words import counted, money
 from bot.models import FailureReason, ModelRef, Price
@@ -233,6 +233,10 @@ def hint_for(hop: Hop, verdict: HopVerdict, hops: Sequence[Hop], view: ConfigVie
         return _repair(verdict.verdict, hop, verdict.near, hops, view)
     if hop.skip is SkipReason.NO_KEY:
         return f"Set {hop.key_name} in .env and restart."
+    if hop.skip is SkipReason.KEY_ELSEWHERE:
+        return KEY_ELSEWHERE
+    if hop.skip is SkipReason.UNSUPPORTED:
+        return ""
     if hop.skip in (SkipReason.NOT_ALLOWED, SkipReason.NOT_SERVED):
         return Command(f"fallback add {hop.ref or hop.written}")
     return _out(hop) if hop.skip not in (None, SkipReason.OPENCLAW_ONLY) else ""

@@ -22,12 +22,22 @@ class Document:
     """The config as it was read once: its bytes, their revision, and the files it includes.
 
     `included` maps what `$include` says to the bytes found there; None where it could not be
-    read.
+    read. `env` and `profiles` are OpenClaw's own `.env` and auth profiles beside the file.
     """
 
     raw: bytes
     revision: str
     included: Mapping[str, bytes | None] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    profiles: bytes = field(default=b"", repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """Name all that was read: the revision where the config is one file alone."""
+        if not (self.included or self.env or self.profiles):
+            return self.revision
+        parts = (self.revision, sorted(self.included.items()), sorted(self.env.items()))
+        return revision_of(repr((*parts, self.profiles)).encode())
 
     @classmethod
     def of(cls, raw: bytes) -> Document:

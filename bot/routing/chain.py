@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import PurePath
 
 from bot.catalog import Catalog
-from bot.config.naming import alias_of, variable_in, written
+from bot.config.keyring import Keyring
+from bot.config.naming import alias_of, variable_in, written_with_profile
 from bot.config.plan import in_models, in_policy
 from bot.config.release import in_old_folder, in_state_folder, is_new
 from bot.config.schema import OWN_PROVIDER, ConfigView, ModelChoice
 from bot.config.served import Serving, generation_of, has_provider, is_mapped, serving
 from bot.dialects.custom import custom_provider
 from bot.dialects.locality import is_private, located
+from bot.dialects.references import filled, missing_in
 from bot.models import ModelFacts, ModelRef, Provider, Secret
 from bot.ports import Cooldown
 from bot.ports.reloads import NO_NEIGHBOUR, Neighbour
 from bot.routing.cooldown import Scope, covering
-
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class AllowRule(StrEnum):
@@ -43,6 +42,7 @@ class SkipReason(StrEnum):
     """Why a hop is passed over."""
 
     NO_KEY = "no_key"
+    KEY_ELSEWHERE = "key_elsewhere"
     NOT_ALLOWED = "not_allowed"
     UNKNOWN_PROVIDER = "unknown_provider"
     UNSUPPORTED = "unsupported"
@@ -158,9 +158,8 @@ def providers_of(view: ConfigView, catalog: Catalog) -> dict[str, Provider]:
     """Return the catalog's providers with the file's own, which may override a base or a key."""
     found = dict(catalog.providers)
     for id_, table in view.providers.items():
-        lowered = id_.lower()
-        built_in = catalog.provider(lowered)
-        found[built_in.id if built_in else lowered] = custom_provider(lowered, table, built_in)
+        built_in = catalog.provider(id_)
+        found[built_in.id if built_in else id_] = custom_provider(id_, table, built_in)
     return found
 
 
@@ -172,22 +171,60 @@ def provider_of(
     names = {built_in.id, *built_in.aliases} if built_in else {ref.provider}
     found = built_in
     for id_, table in view.providers.items():
-        if id_.lower() in names:
-            found = custom_provider(id_.lower(), table, built_in)
-    return located(found, env) if found else None
+        if id_ in names:
+            found = custom_provider(id_, table, built_in, ref.name)
+    if found is None:
+        return None
+    known = {**view.keys.env, **env}
+    found = replace(
+        found,
+        base_url=filled(found.base_url, known),
+        config_base_url=filled(found.config_base_url or "", known) or None,
+        headers={name: filled(value, known) for name, value in found.headers.items()},
+    )
+    return located(found, env)
 
 
-def key_of(provider: Provider, env: Mapping[str, str]) -> tuple[Secret | None, str | None]:
-    """Return a provider's key and the name of what holds it; no name means none is needed."""
+def key_of(
+    provider: Provider, env: Mapping[str, str], keys: Keyring, profile: str | None = None
+) -> tuple[Secret | None, str | None]:
+    """Return a provider's key and the name of what holds it; no name means none is needed.
+
+    A profile that the model names is the only one; else our environment comes first, then what
+    OpenClaw has: the file's entry, its variables, its profiles.
+    """
+    names = (provider.id, *provider.aliases)
+    known = {**keys.env, **env}
+    if profile is not None:
+        named = keys.profile(profile, names)
+        return _filled(named.key, known) if named else None, f"auth profile {profile}"
+    waiting = next((v for text in _sent(provider) if (v := missing_in(text))), None)
+    if waiting is not None:
+        return None, waiting
     if provider.key_env and env.get(provider.key_env):
         return Secret(env[provider.key_env]), provider.key_env
     if provider.config_key:
-        variable = _VARIABLE.fullmatch(provider.config_key)
-        if variable is None:
-            return Secret(provider.config_key), f"models.providers.{provider.id}.apiKey"
-        value = env.get(variable[1])
-        return (Secret(value) if value else None), variable[1]
-    return None, provider.key_env
+        key = filled(provider.config_key, known)
+        lacking, named_by = missing_in(key), missing_in(provider.config_key)
+        if lacking is not None:
+            return None, lacking
+        return Secret(key), named_by or f"models.providers.{provider.id}.apiKey"
+    if provider.key_env and known.get(provider.key_env):
+        return Secret(known[provider.key_env]), provider.key_env
+    first = keys.first(names)
+    if first is not None and (stored := _filled(first[1].key, known)):
+        return stored, f"auth profile {first[0]}"
+    return None, provider.unreadable or provider.key_env
+
+
+def _sent(provider: Provider) -> tuple[str, ...]:
+    """List what goes out with every request besides the key."""
+    return (provider.config_base_url or provider.base_url, *provider.headers.values())
+
+
+def _filled(key: Secret, env: Mapping[str, str]) -> Secret | None:
+    value = filled(key.reveal(), env)
+    return None if missing_in(value) else Secret(value)
 
 
 def scope_of(hop: Hop) -> Scope | None:
@@ -232,11 +269,12 @@ def _hop(
     walker: Walker,
     seen: set[ModelRef],
 ) -> Hop:
-    ref = None if variable_in(word) else written(word, view)
-    if ref is None:
-        ref = _from_variable(word, view, around.env)
+    meant = filled(word, {**view.keys.env, **around.env})
+    ref, profile = (None, None) if variable_in(meant) else written_with_profile(meant, view)
     provider = provider_of(ref, view, around.catalog, around.env) if ref else None
-    key, key_name = key_of(provider, around.env) if provider else (None, None)
+    key, key_name = (
+        key_of(provider, around.env, view.keys, profile) if provider else (None, None)
+    )
     allowed = ref is not None and (
         in_models(view, ref)
         if rule is not AllowRule.EXEMPT
@@ -273,11 +311,6 @@ def _hop(
     )
 
 
-def _from_variable(word: str, view: ConfigView, env: Mapping[str, str]) -> ModelRef | None:
-    variable = _VARIABLE.fullmatch(word)
-    return written(env.get(variable[1]), view) if variable else None
-
-
 def _unasked(
     ref: ModelRef | None, provider: Provider | None, key: Secret | None, key_name: str | None
 ) -> SkipReason | None:
@@ -290,6 +323,8 @@ def _unasked(
         return SkipReason.UNKNOWN_PROVIDER
     if not provider.endpoints:
         return SkipReason.UNSUPPORTED
+    if provider.unreadable is not None and (key is None or ".headers." in provider.unreadable):
+        return SkipReason.KEY_ELSEWHERE
     if key is None and key_name is not None:
         return SkipReason.NO_KEY
     return None

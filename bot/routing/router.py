@@ -97,7 +97,7 @@ def lane_of(
     if not _speaks(first, dialect):
         barred = FailureReason.MODEL_NOT_FOUND
     elif not first.walked:
-        keyless = first.skip is SkipReason.NO_KEY
+        keyless = first.skip in (SkipReason.NO_KEY, SkipReason.KEY_ELSEWHERE)
         barred = FailureReason.AUTH if keyless else FailureReason.MODEL_NOT_FOUND
     return Lane(candidates, tuple(skipped), str(first.ref), barred, alone)
 
@@ -116,6 +116,8 @@ def _meant(asked: str, view: ConfigView, catalog: Catalog) -> ModelRef:
 def _why(hop: Hop) -> str:
     if hop.skip is SkipReason.NO_KEY:
         return f"no API key ({hop.key_name})"
+    if hop.skip is SkipReason.KEY_ELSEWHERE:
+        return "its API key cannot be read here"
     return str(hop.skip).replace("_", " ")
 
 
