@@ -115,7 +115,6 @@ def _overridden(built_in: Provider, entry: Mapping[str, Json], said: Provider) -
         endpoints=_with_auth_header(entry, endpoints),
         headers=said.headers,
         unreadable=said.unreadable,
-        api=said.api,
     )
 
 
