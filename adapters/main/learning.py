@@ -17,7 +17,7 @@ class LearningStore:
         self._store = store
         self._blackout = blackout
         self._env = env
-        self._revision = ""
+        self._fingerprint = ""
 
     @property
     def location(self) -> str:
@@ -38,7 +38,7 @@ class LearningStore:
             yield self._learn(document)
 
     def _learn(self, document: Document) -> Document:
-        if document.revision != self._revision:
+        if document.fingerprint != self._fingerprint:
             self._blackout.learn(*secrets_in(document, self._env))
-            self._revision = document.revision
+            self._fingerprint = document.fingerprint
         return document

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from bot.blackout import WORD, logins_in
 from bot.config.include import resolve_includes
+from bot.config.keyring import keyring_of
 from bot.dialects.locality import is_local_url
 from bot.errors import ConfigError
 from bot.ports import Document, Json
@@ -33,7 +34,11 @@ def secrets_in(document: Document, env: Mapping[str, str]) -> tuple[set[str], se
     except ConfigError:
         # Nobody can use it either.
         return set(), set()
-    found = {word for word in _walk(parsed, env, named=False) if word}
+    keys = keyring_of(parsed, document)
+    env = {**keys.env, **env}
+    found = {word for name, value in keys.env.items() for word in _walk({name: value}, env)}
+    found |= {w for one in keys.profiles.values() for w in _of(one.key.reveal(), env, named=True)}
+    found |= {word for word in _walk(parsed, env) if word}
     models = parsed.get("models") if isinstance(parsed, dict) else None
     providers = models.get("providers") if isinstance(models, dict) else None
     words: set[str] = set()
@@ -43,7 +48,7 @@ def secrets_in(document: Document, env: Mapping[str, str]) -> tuple[set[str], se
     return found, words
 
 
-def _walk(value: Json, env: Mapping[str, str], *, named: bool) -> Iterator[str]:
+def _walk(value: Json, env: Mapping[str, str], *, named: bool = False) -> Iterator[str]:
     if isinstance(value, dict):
         for key, one in value.items():
             if named and key.lower() in _OPEN_HEADERS:

@@ -9,11 +9,11 @@ from bot.card import Caution, Code, Command, Phrase, Text, text
 from bot.catalog import Catalog
 from bot.config.naming import variable_in
 from bot.config.schema import ConfigView, ModelShape
+from bot.dialects.custom import OPENCLAW_APIS
 from bot.dialects.locality import is_cloud_model
 from bot.errors import StorageError
 from bot.messages.chain import KEY_ELSEWHERE, skip_words
 from bot.messages.words import FORMATS, counted, listed, tokens
-from bot.dialects.custom import OPENCLAW_APIS
 from bot.models import Dialect, ModelRef
 from bot.ports.alerts import ChannelTrouble
 from bot.ports.reloads import Confirmation, Pinned, Taken

@@ -272,9 +272,7 @@ def _hop(
     meant = filled(word, {**view.keys.env, **around.env})
     ref, profile = (None, None) if variable_in(meant) else written_with_profile(meant, view)
     provider = provider_of(ref, view, around.catalog, around.env) if ref else None
-    key, key_name = (
-        key_of(provider, around.env, view.keys, profile) if provider else (None, None)
-    )
+    key, key_name = key_of(provider, around.env, view.keys, profile) if provider else (None, None)
     allowed = ref is not None and (
         in_models(view, ref)
         if rule is not AllowRule.EXEMPT

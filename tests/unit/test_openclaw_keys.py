@@ -13,6 +13,7 @@ from bot.catalog import shipped
 from bot.config.keyring import without_profile
 from bot.config.plan import allow, in_models
 from bot.config.schema import MODELS_PATH, ConfigView, view, view_of
+from bot.config.secrets import secrets_in
 from bot.config.values import SetValue
 from bot.dialects.endpoint import auth_headers
 from bot.errors import ConfigShapeError, SettingsError
@@ -82,7 +83,11 @@ def test_a_header_that_no_header_can_be_is_named():
 
 @pytest.mark.parametrize(
     ("outer", "dotenv", "expected"),
-    [({}, {}, "of the file"), ({}, {"K": "dotenv"}, "dotenv"), ({"K": "ours"}, {"K": "no"}, "ours")],
+    [
+        ({}, {}, "of the file"),
+        ({}, {"K": "dotenv"}, "dotenv"),
+        ({"K": "ours"}, {"K": "no"}, "ours"),
+    ],
 )
 def test_variables_come_from_ours_then_from_openclaws_env_then_from_the_file(
     outer, dotenv, expected
@@ -263,3 +268,19 @@ async def test_the_files_beside_a_config_are_read_and_never_written(tmp_path: Pa
 
     other = FileConfigStore(file, state=tmp_path / "nowhere")
     assert (await other.read()).fingerprint == document.revision
+
+
+def test_every_key_read_is_known_as_a_secret():
+    entry = MINE | {"headers": {"X-Tenant": "${TENANT}"}}
+    parsed = config(
+        env={"vars": {"TENANT": "tenant-secret", "MY_API_KEY": "in-the-block"}}, mine=entry
+    )
+    document = Document(
+        json.dumps(parsed).encode(),
+        "r",
+        {},
+        {"GROQ_API_KEY": "in-the-dotenv", "WORK": "in-a-profile"},
+        json.dumps(PROFILES).encode(),
+    )
+    found, _ = secrets_in(document, {})
+    assert {"tenant-secret", "in-the-block", "in-the-dotenv", "in-a-profile", "first"} <= found
