@@ -35,7 +35,7 @@ class LiveConfig:
         self._view: ConfigView | None = None
         self._lanes: dict[tuple[str, Dialect, bool], Lane] = {}
         self._routes: dict[tuple[str, Dialect], Route] = {}
-        self.revision = ""
+        self.revision = self.state = ""
 
     @property
     def view(self) -> ConfigView:
@@ -54,10 +54,10 @@ class LiveConfig:
         Raises:
             ConfigError: it cannot be used; the last good one stays in force.
         """
-        if document.revision == self.revision:
+        if document.state == self.state:
             return False
         self._view = present_of(document, self._around.location).view
-        self.revision = document.revision
+        self.revision, self.state = document.revision, document.state
         self._lanes.clear()
         self._routes.clear()
         return True

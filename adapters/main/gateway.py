@@ -213,7 +213,7 @@ class GatewayService:
         return "" if self._live.revision else "the config could not be read yet"
 
     async def _follow(self) -> None:
-        async for document in self._wired.app.ports.store.watch(self._live.revision):
+        async for document in self._wired.app.ports.store.watch(self._live.state):
             try:
                 changed = self._live.take(document)
             except ConfigError as error:

@@ -17,7 +17,7 @@ class LearningStore:
         self._store = store
         self._blackout = blackout
         self._env = env
-        self._fingerprint = ""
+        self._state = ""
 
     @property
     def location(self) -> str:
@@ -38,7 +38,7 @@ class LearningStore:
             yield self._learn(document)
 
     def _learn(self, document: Document) -> Document:
-        if document.fingerprint != self._fingerprint:
+        if document.state != self._state:
             self._blackout.learn(*secrets_in(document, self._env))
-            self._fingerprint = document.fingerprint
+            self._state = document.state
         return document

@@ -164,7 +164,7 @@ class Bot:
             if line is not None:
                 self._schedule.cron(variable, line, name, job)
         self._schedule.start()
-        self._watching = asyncio.create_task(self._watch(document.revision))
+        self._watching = asyncio.create_task(self._watch(document.state))
         await self._openclaw.start()
         await self.chats.start()
 

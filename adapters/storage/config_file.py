@@ -14,7 +14,7 @@ from adapters.storage.file_watch import watch_file
 from adapters.storage.file_write import MOST_BYTES, create_file, refused, replace_file
 from adapters.storage.filesystem import FileSystem, explain, quoted
 from adapters.storage.included import read_included
-from adapters.storage.openclaw_keys import read_keys
+from adapters.storage.openclaw_keys import key_files, read_keys
 from bot.errors import ConfigConflictError, ConfigMissingError, ConfigUnreadableError
 from bot.ports import ConfigSession, Document, revision_of
 from bot.spans import Command, text
@@ -36,6 +36,7 @@ class FileConfigStore:
         state: Path | None = None,
     ) -> None:
         self._state = str(state) if state else None
+        self._beside: tuple[str, ...] = ()
         self._path = os.path.abspath(path)
         self._location = os.path.realpath(self._path)
         self._lock_timeout_s = lock_timeout_s
@@ -66,8 +67,10 @@ class FileConfigStore:
         return self._read()
 
     def watch(self, since: str | None = None) -> AsyncIterator[Document]:
-        """Yield the document each time its revision has changed since one, until cancelled."""
-        return watch_file(self._path, self._read, since=since, poll_s=self._poll_s)
+        """Yield the document each time its state is another than `since`."""
+        return watch_file(
+            self._path, self._read, since=since, poll_s=self._poll_s, beside=lambda: self._beside
+        )
 
     @asynccontextmanager
     async def _exclusive(self) -> AsyncIterator[ConfigSession]:
@@ -100,7 +103,8 @@ class FileConfigStore:
                 f"{target} {error}, so it cannot be the config.",
                 "Set CHANGEOVER_CONFIG to the config file.",
             ) from error
-        included = read_included(raw, os.path.dirname(target), MOST_BYTES)
+        included, paths = read_included(raw, os.path.dirname(target), MOST_BYTES)
+        self._beside = (*paths.values(), *key_files(target, self._state))
         return Document(raw, revision_of(raw), included, *read_keys(target, self._state))
 
     def _target(self, *, must_exist: bool = False) -> str:

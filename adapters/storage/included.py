@@ -12,15 +12,18 @@ _DEEPEST = 5
 _MOST_FILES = 200
 
 
-def read_included(raw: bytes, folder: str, most_bytes: int) -> Mapping[str, bytes | None]:
-    """Return what each `$include` says → the bytes found there, None where there are none.
+def read_included(
+    raw: bytes, folder: str, most_bytes: int
+) -> tuple[Mapping[str, bytes | None], Mapping[str, str]]:
+    """Return what each `$include` says → the bytes found there or None, and → its path.
 
     A relative name starts from the folder of the file that says it; where two files mean
     different things by one name, the one nearer to the config's root counts.
     """
     if b"$include" not in raw and b"\\" not in raw:
-        return {}
+        return {}, {}
     found: dict[str, bytes | None] = {}
+    paths: dict[str, str] = {}
     level = [(raw, folder)]
     for _ in range(_DEEPEST):
         deeper: list[tuple[bytes, str]] = []
@@ -28,12 +31,12 @@ def read_included(raw: bytes, folder: str, most_bytes: int) -> Mapping[str, byte
             for name in _targets(text):
                 if name in found or len(found) >= _MOST_FILES:
                     continue
-                path = os.path.join(base, name)
+                path = paths[name] = os.path.join(base, name)
                 content = found[name] = _read(path, most_bytes)
                 if content is not None:
                     deeper.append((content, os.path.dirname(path)))
         level = deeper
-    return found
+    return found, paths
 
 
 def _targets(raw: bytes) -> tuple[str, ...]:

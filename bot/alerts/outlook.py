@@ -132,8 +132,8 @@ class Outlooks:
     async def _view(self) -> ConfigView | None:
         try:
             document = await self.config.read()
-            if self._seen is None or self._seen[0] != document.revision:
-                self._seen = document.revision, present_of(document, self.config.location).view
+            if self._seen is None or self._seen[0] != document.state:
+                self._seen = document.state, present_of(document, self.config.location).view
         except (ConfigError, StorageError):
             return None
         return self._seen[1]

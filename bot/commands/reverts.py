@@ -39,7 +39,7 @@ async def run_due_reverts(ctx: Context, outbox: Outbox) -> None:
 async def _settle(ctx: Context) -> None:
     journal, store = ctx.ports.journal, ctx.ports.store
     with suppress(ConfigError):
-        revision = (await store.read()).revision
+        revision = (await store.read()).fingerprint
         known = await journal.known(store.location)
         if known is None or known.revision != revision:
             await journal.settle(store.location, revision, forget=False)

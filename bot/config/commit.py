@@ -139,12 +139,12 @@ async def notice_outside(
     """Put an edit from outside into history, once; return it when this call was the one."""
     try:
         known = await journal.known(location)
-        if known is not None and known.revision == present.document.revision:
+        if known is not None and known.revision == present.document.fingerprint:
             return None
         # Maybe it is no edit from outside: a writer of ours died before it could say so.
-        await journal.settle(location, present.document.revision, forget=False)
+        await journal.settle(location, present.document.fingerprint, forget=False)
         known = await journal.known(location)
-        if known is None or known.revision == present.document.revision:
+        if known is None or known.revision == present.document.fingerprint:
             return None
         change = _outside(location, known, present, now)
         if change.touched and await journal.observe(change, known.revision):
@@ -181,8 +181,8 @@ async def _attempt(
         old=plan.old,
         new=plan.new,
         touched=touched(present.parsed, plan.edits, after.parsed),
-        revision_before=document.revision,
-        revision=after.document.revision,
+        revision_before=document.fingerprint,
+        revision=after.document.fingerprint,
         diff=diff,
         view=after.view.snapshot(),
         reverts=plan.reverts,
@@ -240,7 +240,7 @@ async def _settle(
     location: str, journal: Journal, present: Present, now: datetime
 ) -> StorageError | None:
     try:
-        await journal.settle(location, present.document.revision)
+        await journal.settle(location, present.document.fingerprint)
     except StorageError as error:
         return error
     await notice_outside(location, journal, present, now)
@@ -285,8 +285,8 @@ def _outside(location: str, known: KnownState | None, present: Present, now: dat
         touched=tuple(
             Touched(parts[part], old.get(part, ABSENT), view[part]) for part in differing
         ),
-        revision_before=known.revision if known else present.document.revision,
-        revision=present.document.revision,
+        revision_before=known.revision if known else present.document.fingerprint,
+        revision=present.document.fingerprint,
         diff="",
         view=view,
     )

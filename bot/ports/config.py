@@ -33,11 +33,18 @@ class Document:
 
     @property
     def fingerprint(self) -> str:
-        """Name all that was read: the revision where the config is one file alone."""
-        if not (self.included or self.env or self.profiles):
+        """Name the config and what it includes: the revision where it is one file alone."""
+        if not self.included:
             return self.revision
-        parts = (self.revision, sorted(self.included.items()), sorted(self.env.items()))
-        return revision_of(repr((*parts, self.profiles)).encode())
+        return revision_of(repr((self.revision, sorted(self.included.items()))).encode())
+
+    @property
+    def state(self) -> str:
+        """Name all that was read, OpenClaw's keys too."""
+        if not (self.env or self.profiles):
+            return self.fingerprint
+        keys = (self.fingerprint, sorted(self.env.items()), self.profiles)
+        return revision_of(repr(keys).encode())
 
     @classmethod
     def of(cls, raw: bytes) -> Document:
@@ -79,8 +86,8 @@ class ConfigStore(Protocol):
         ...
 
     def watch(self, since: str | None = None) -> AsyncIterator[Document]:
-        """Yield the document each time its revision has changed, until cancelled.
+        """Yield the document each time its state has changed, until cancelled.
 
-        `since` is the revision that the caller has; without it, what stands when the watch begins.
+        `since` is the one that the caller has; without it, what stands when the watch begins.
         """
         ...

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
 import pytest
 
+from adapters.storage.config_file import FileConfigStore
+from bot.config.commit import begin_history, look
 from bot.config.include import resolve_includes
 from bot.errors import ConfigUnreadableError
 from bot.ports import Document, revision_of
@@ -65,3 +71,31 @@ async def test_a_chain_that_an_include_adds_to_is_not_set_wrong():
     card = await made.say("/fallback set local")
     assert card.error.code == "config_uneditable"
     assert made.store.raw == before
+
+
+async def test_an_edit_of_an_included_file_is_noticed_and_history(tmp_path: Path):
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    part = folder / "model.json5"
+    part.write_text('{primary: "openai/gpt-5"}')
+    file = tmp_path / "openclaw.json"
+    file.write_text('{agents: {defaults: {model: {$include: "./parts/model.json5"}}}}')
+    store = FileConfigStore(file, poll_s=0.05)
+    bench = Bench(b"{}")
+    journal = bench.app.ports.journal
+    await begin_history(store, journal, bench.clock.now())
+    first = await store.read()
+    watch = store.watch(first.state)
+    assert isinstance(watch, AsyncGenerator)
+    seen = asyncio.ensure_future(anext(watch))
+    part.write_text('{primary: "groq/x"}')
+    document = await asyncio.wait_for(seen, 20)
+    assert (document.revision, document.included) == (
+        first.revision,
+        {"./parts/model.json5": part.read_bytes()},
+    )
+    await look(store, journal, bench.clock.now())
+    await look(store, journal, bench.clock.now())
+    (change,) = await journal.changes(store.location, 10)
+    assert (change.surface, change.old, change.new) == ("outside", "openai/gpt-5", "groq/x")
+    await watch.aclose()

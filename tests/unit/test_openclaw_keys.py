@@ -262,12 +262,12 @@ async def test_the_files_beside_a_config_are_read_and_never_written(tmp_path: Pa
     document = await store.read()
     assert document.env == {"OPENAI_API_KEY": "sk dotenv"}
     assert document.profiles == stored.read_bytes()
-    assert document.fingerprint != document.revision
+    assert document.state != document.revision
     assert key(hop_of(view_of(document))) == "sk dotenv"
     assert "sk dotenv" not in repr(document) + repr(view_of(document))
 
     other = FileConfigStore(file, state=tmp_path / "nowhere")
-    assert (await other.read()).fingerprint == document.revision
+    assert (await other.read()).state == document.revision
 
 
 def test_every_key_read_is_known_as_a_secret():
