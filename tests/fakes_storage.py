@@ -29,6 +29,7 @@ from bot.ports import (
     Document,
     FallbackEvent,
     IncidentRow,
+    KeptRevision,
     KnownState,
     NewChange,
     Revert,
@@ -95,6 +96,13 @@ class FakeConfigStore:
         if self.raw is None:
             raise ConfigMissingError(f"There is no {self._location}.", "changeover init")
         return Document(self.raw, revision_of(self.raw), dict(self.included))
+
+    async def kept(self) -> Sequence[KeptRevision]:
+        present = (await self.read()).raw
+        return [
+            KeptRevision(datetime(2026, 3, 2, tzinfo=UTC), revision_of(raw), raw)
+            for raw in (present, *self.backups)
+        ]
 
     async def create(self, raw: bytes) -> Document:
         """Put a first document where there is none."""
@@ -300,6 +308,20 @@ class FakeJournal:
             return False
         self._reverts[revert_id] = replace(revert, state=state)
         return True
+
+    async def adopt(self, source: str, document: str) -> int:
+        self._check()
+        if source == document or document in self._states:
+            return 0
+        if source in self._states:
+            self._states[document] = self._states.pop(source)
+        for note in self._notes.values():
+            if note.change.document == source:
+                note.change = replace(note.change, document=document)
+        for id_, revert in self._reverts.items():
+            if revert.document == source:
+                self._reverts[id_] = replace(revert, document=document)
+        return len(await self.reverts(document))
 
     async def refused(self, at: datetime, actor: Actor, command: str, why: str) -> None:
         self._check()

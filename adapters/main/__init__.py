@@ -47,6 +47,10 @@ def _dispatch(invocation: Invocation, look: Look) -> int:
             from adapters.main.backup import run_db
 
             return run_db(invocation, look)
+        case "config":
+            from adapters.main.config import run_config
+
+            return run_config(invocation)
         case "run" | "bot" | "gateway":
             from adapters.main.heap import spare
 

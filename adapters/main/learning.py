@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from bot.blackout import Blackout
 from bot.config.secrets import secrets_in
-from bot.ports import ConfigSession, ConfigStore, Document
+from bot.ports import ConfigSession, ConfigStore, Document, KeptRevision
 
 
 class LearningStore:
@@ -27,6 +27,17 @@ class LearningStore:
     async def read(self) -> Document:
         """Read without a lock."""
         return self._learn(await self._store.read())
+
+    async def kept(self) -> Sequence[KeptRevision]:
+        """Return the versions there are; their secrets are known from then on."""
+        found = await self._store.kept()
+        for one in found:
+            self._blackout.learn(*secrets_in(Document(one.raw, one.revision), self._env))
+        return found
+
+    async def create(self, raw: bytes) -> Document:
+        """Write a first document."""
+        return self._learn(await self._store.create(raw))
 
     def exclusive(self) -> AbstractAsyncContextManager[ConfigSession]:
         """Hold the writers' lock; who writes has read before, or only adds what was known."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ from bot.errors import (
     ConfigWriteError,
     StorageError,
 )
-from bot.ports import ConfigSession, Document, revision_of
+from bot.ports import ConfigSession, Document, KeptRevision, revision_of
 
 KEPT = 50
 """So many revisions are kept, the present one included."""
@@ -64,6 +64,15 @@ class DatabaseConfigStore:
         document, ConfigUnreadableError or ConfigWriteError when the database is away.
         """
         return self._exclusive()
+
+    async def kept(self) -> Sequence[KeptRevision]:
+        """Return the revisions there are, the present one first."""
+        query = select(_revisions).order_by(_revisions.c.number.desc())
+        try:
+            rows = await self._database.read(lambda c: c.execute(query).all())
+        except StorageError as error:
+            raise ConfigUnreadableError(error.said, error.step) from error
+        return [KeptRevision(row.at, row.revision, bytes(row.raw)) for row in rows]
 
     async def create(self, raw: bytes) -> Document:
         """Write a first document; never over anything. Raises ConfigWriteError."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
+from adapters.storage.file_backup import KEPT, backup_path
 from adapters.storage.file_in_place import read_settled, recover
 from adapters.storage.file_lock import writers_lock
 from adapters.storage.file_watch import watch_file
 from adapters.storage.file_write import MOST_BYTES, create_file, refused, replace_file
-from adapters.storage.filesystem import FileSystem, explain, quoted
+from adapters.storage.filesystem import FileSystem, explain, quoted, read_regular
 from adapters.storage.included import read_included
 from adapters.storage.openclaw_keys import key_files, read_keys
 from bot.errors import ConfigConflictError, ConfigMissingError, ConfigUnreadableError
-from bot.ports import ConfigSession, Document, revision_of
+from bot.ports import ConfigSession, Document, KeptRevision, revision_of
 from bot.spans import Command, text
 
 
@@ -59,6 +61,16 @@ class FileConfigStore:
         file to lock, ConfigWriteError when its folder takes no lock file.
         """
         return self._exclusive()
+
+    async def kept(self) -> Sequence[KeptRevision]:
+        """Return the file and its backups, the newest first."""
+        target = self._target()
+        found = [_kept(target, self._read().raw)]
+        for number in range(1, KEPT + 1):
+            with suppress(OSError, ValueError):
+                path = backup_path(target, number)
+                found.append(_kept(path, read_regular(path, MOST_BYTES)))
+        return found
 
     async def create(self, raw: bytes) -> Document:
         """Write a first, private file; never over anything. Raises ConfigWriteError."""
@@ -137,6 +149,11 @@ class FileConfigStore:
         write = asyncio.to_thread(replace_file, self._fs, target, raw, expected_revision)
         await _finish(asyncio.create_task(write))
         return self._read()
+
+
+def _kept(path: str, raw: bytes) -> KeptRevision:
+    at = datetime.fromtimestamp(os.stat(path).st_mtime, UTC)
+    return KeptRevision(at, revision_of(raw), raw)
 
 
 class _FileSession:

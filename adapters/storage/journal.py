@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, exists, select, update
+from sqlalchemy import Connection, Row, delete, exists, func, select, update
 
 from adapters.storage import schema
 from adapters.storage.codec import DONE, PENDING, touched_in, touched_out
@@ -111,6 +111,10 @@ class SqlJournal:
     async def close_revert(self, revert_id: int, state: RevertState) -> bool:
         """End a pending revert; False when another process was first."""
         return await self._set_revert(revert_id, {"state": state.value})
+
+    async def adopt(self, source: str, document: str) -> int:
+        """Rename a document that moved, unless the new name is taken."""
+        return await self._database.write(lambda c: _adopt(c, source, document))
 
     async def refused(self, at: datetime, actor: Actor, command: str, why: str) -> None:
         """Keep a refusal in the audit trail."""
@@ -249,6 +253,19 @@ def _first_seen(connection: Connection, change: NewChange) -> bool:
         .returning(_state.c.document)
     )
     return connection.execute(insert).one_or_none() is not None
+
+
+def _adopt(connection: Connection, source: str, document: str) -> int:
+    taken = select(_state.c.document).where(_state.c.document == document)
+    if source == document or connection.execute(taken).first() is not None:
+        return 0
+    for table in (_changes, _reverts, _state):
+        moved = update(table).where(table.c.document == source)
+        connection.execute(moved.values(document=document))
+    pending = select(func.count()).where(
+        _reverts.c.document == document, _reverts.c.state == RevertState.PENDING.value
+    )
+    return connection.scalar(pending) or 0
 
 
 def _observe(connection: Connection, change: NewChange, known_revision: str) -> bool:

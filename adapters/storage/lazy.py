@@ -147,6 +147,10 @@ class LazyJournal:
         """End a pending revert; False when another process was first."""
         return not self._database.empty and await self._open().close_revert(revert_id, state)
 
+    async def adopt(self, source: str, document: str) -> int:
+        """Rename a document that moved, unless the new name is taken."""
+        return 0 if self._database.empty else await self._open().adopt(source, document)
+
     async def refused(self, at: datetime, actor: Actor, command: str, why: str) -> None:
         """Keep a refusal in the audit trail."""
         await self._open().refused(at, actor, command, why)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from adapters.storage.config_place import LOCATION, missing
 from adapters.storage.lazy import LazyDatabase
-from bot.ports import ConfigSession, Document
+from bot.ports import ConfigSession, Document, KeptRevision
 
 if TYPE_CHECKING:
     from adapters.storage.config_db import DatabaseConfigStore
@@ -39,6 +39,12 @@ class LazyConfigStore:
     def exclusive(self) -> AbstractAsyncContextManager[ConfigSession]:
         """Hold the writers' lock; entering raises as DatabaseConfigStore's does."""
         return self._exclusive()
+
+    async def kept(self) -> Sequence[KeptRevision]:
+        """Return the revisions there are, the present one first."""
+        if self._database.empty:
+            raise missing()
+        return await self._open().kept()
 
     async def create(self, raw: bytes) -> Document:
         """Write a first document; never over anything. Raises ConfigWriteError."""

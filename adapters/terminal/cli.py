@@ -48,6 +48,13 @@ VERBS = (
     Verb("fallback", "WORDS…", "a /fallback command, for example: fallback test", True),
     Verb("cost", "WORDS…", "a /cost command, for example: cost week by model", True),
     Verb("doctor", "", "check config, keys, storage, chat and gateway"),
+    Verb("db", "backup PATH", "copy the whole database while it is in use", words=("backup",)),
+    Verb(
+        "config",
+        "import|export|show|diff|revisions|restore [WHAT]",
+        "the whole config: move it, look at it, bring an older revision back",
+        words=("import", "export", "show", "diff", "revisions", "restore"),
+    ),
     Verb("db", "backup PATH", "copy the database while it is in use", words=("backup",)),
     Verb("init", "[--openclaw]", "create .env and moltbot.json where missing"),
     Verb("slack-manifest", "[--http URL]", "print the manifest for the Slack app"),

@@ -46,6 +46,7 @@ class Plan:
     """What to edit, and the headline value before and after.
 
     `wants` are the models that it must be possible to call then, whether or not they are new.
+    `raw` replaces the whole text.
     """
 
     edits: Sequence[Edit]
@@ -53,6 +54,7 @@ class Plan:
     new: Json
     reverts: int | None = None
     wants: tuple[ModelRef, ...] = ()
+    raw: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,31 @@ async def begin_history(store: ConfigStore, journal: Journal, now: datetime) -> 
         await journal.observe(_outside(store.location, None, present, now), None)
 
 
+async def record_first(
+    location: str, journal: Journal, wish: Wish, document: Document, now: datetime
+) -> int | None:
+    """Note who put a first document there; None where the journal could not be written."""
+    view = present_of(document, location).view
+    change = NewChange(
+        document=location,
+        at=now,
+        actor=wish.actor,
+        action=wish.action,
+        reason=wish.reason,
+        old=None,
+        new=view.default.written[0],
+        touched=(),
+        revision_before="",
+        revision=document.fingerprint,
+        diff="",
+        view=view.snapshot(),
+    )
+    change_id, trouble = await _begin(journal, change)
+    if change_id is None or trouble is not None:
+        return None
+    return None if await _confirm(journal, change_id) else change_id
+
+
 async def notice_outside(
     location: str, journal: Journal, present: Present, now: datetime
 ) -> NewChange | None:
@@ -162,7 +189,7 @@ async def _attempt(
     present = present_of(document, location)
     unrecorded = await _settle(location, journal, present, now)
     plan = wish.planner(present)
-    raw = apply_edits(document.raw, plan.edits)
+    raw = apply_edits(document.raw, plan.edits) if plan.raw is None else plan.raw
     if raw == document.raw:
         return Applied(
             False, plan, present.view, present.view, document.revision, document.revision, ""

@@ -12,11 +12,14 @@ from bot.access import Surface
 from bot.config.commit import Plan, Planner, Present
 from bot.config.edit import Edit, Remove, SetValue, get, restore
 from bot.config.values import dotted, same
-from bot.errors import MovedOnError, NothingToDoError
+from bot.errors import MovedOnError, NothingToDoError, RefusedError
 from bot.ports import ABSENT, Absent, Change, Json, Path, Touched
 from bot.spans import Command
 
 # Where our own gateway stands first in the file, what it asks first is the list's first.
+WHOLE = frozenset({"import", "restore"})
+"""Actions that replace the whole text: what they touched is not kept part by part."""
+
 _BEHIND: Path = ("fallbacks", 0)
 
 
@@ -80,6 +83,7 @@ def to_undo(changes: Sequence[Change], change_id: int | None) -> Change:
     Raises:
         NothingToDoError: history holds none.
         MovedOnError: the change was taken back already.
+        RefusedError: it replaced the whole config.
     """
     ours = [change for change in changes if change.surface != Surface.OUTSIDE]
     if change_id is not None:
@@ -92,6 +96,13 @@ def to_undo(changes: Sequence[Change], change_id: int | None) -> Change:
         raise MovedOnError(
             f"{taken_back.actor_name} already undid that change.",
             Command("model status"),
+        )
+    if chosen.action in WHOLE:
+        raise RefusedError(
+            f"Change {chosen.id} replaced the whole config, which undo does not restore.",
+            Command(f"config restore {chosen.revision_before[:12]}", program=True)
+            if chosen.revision_before
+            else text(Command("model history"), " shows what came after it."),
         )
     return chosen
 

@@ -55,6 +55,8 @@ ACTIONS = {
     "remove": "removed a fallback",
     "off": "cleared the chain",
     "budget": "switched: budget used up",
+    "import": "imported a config",
+    "restore": "restored a revision",
     "edit": "edited the file directly",
 }
 

@@ -15,7 +15,7 @@ from bot.ports.absent import (
 )
 from bot.ports.chat import ButtonStore, Chat, ChatHistory, Claim, MessageRef
 from bot.ports.clock import Clock
-from bot.ports.config import ConfigSession, ConfigStore, Document, Json, revision_of
+from bot.ports.config import ConfigSession, ConfigStore, Document, Json, KeptRevision, revision_of
 from bot.ports.costs import (
     Amendment,
     BillAnswer,
@@ -87,6 +87,7 @@ __all__ = [
     "IncidentRow",
     "Journal",
     "Json",
+    "KeptRevision",
     "KnownState",
     "Ledger",
     "MessageRef",

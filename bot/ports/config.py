@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 Json = Any
@@ -52,6 +53,15 @@ class Document:
         return cls(raw, revision_of(raw))
 
 
+@dataclass(frozen=True, slots=True)
+class KeptRevision:
+    """A version of the config that can still be had: the present one, or an older one."""
+
+    at: datetime
+    revision: str
+    raw: bytes = field(repr=False)
+
+
 class ConfigSession(Protocol):
     """The config while nobody else of ours may write it."""
 
@@ -79,6 +89,14 @@ class ConfigStore(Protocol):
 
     async def read(self) -> Document:
         """Read without a lock. Raises ConfigMissingError, ConfigUnreadableError."""
+        ...
+
+    async def kept(self) -> Sequence[KeptRevision]:
+        """Return the versions there are, the present one first. Raises as `read` does."""
+        ...
+
+    async def create(self, raw: bytes) -> Document:
+        """Write a first document; never over anything. Raises ConfigWriteError."""
         ...
 
     def exclusive(self) -> AbstractAsyncContextManager[ConfigSession]:

@@ -161,6 +161,13 @@ class Journal(Protocol):
         """End a pending revert; False when another process was first."""
         ...
 
+    async def adopt(self, source: str, document: str) -> int:
+        """Give a document another's history and timed switches; return how many are pending.
+
+        A document with a history of its own keeps it, and nothing is moved.
+        """
+        ...
+
     async def refused(self, at: datetime, actor: Actor, command: str, why: str) -> None:
         """Keep a refusal in the audit trail."""
         ...
