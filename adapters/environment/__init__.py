@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adapters.environment.chats import DiscordSettings, SlackMode, SlackSettings
 from adapters.environment.core import read_settings, read_timezone
-from adapters.environment.places import DATABASE, find_config
+from adapters.environment.places import DATABASE, FILE_VARIABLES, find_config
 from adapters.environment.service import (
     GatewaySettings,
     OpenClawSettings,
@@ -16,6 +16,7 @@ from adapters.environment.sources import read_environment, secret_values
 
 __all__ = [
     "DATABASE",
+    "FILE_VARIABLES",
     "DiscordSettings",
     "GatewaySettings",
     "OpenClawSettings",

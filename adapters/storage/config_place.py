@@ -13,7 +13,12 @@ def missing() -> ConfigMissingError:
     """Say that there is no document yet."""
     return ConfigMissingError(
         "No config in the database yet.",
-        text("Run ", Command("init", program=True), ", or set CHANGEOVER_CONFIG to a config file."),
+        text(
+            "Take one over: ",
+            Command("config import FILE", program=True, form=True),
+            ", or start with a new one: ",
+            Command("init", program=True),
+        ),
     )
 
 

@@ -51,8 +51,8 @@ VERBS = (
     Verb("db", "backup PATH", "copy the whole database while it is in use", words=("backup",)),
     Verb(
         "config",
-        "import|export|show|diff|revisions|restore [WHAT]",
-        "the whole config: move it, look at it, bring an older revision back",
+        "WORD [WHAT]",
+        "import, export, show, diff, list revisions or restore one",
         words=("import", "export", "show", "diff", "revisions", "restore"),
     ),
     Verb("db", "backup PATH", "copy the database while it is in use", words=("backup",)),

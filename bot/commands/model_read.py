@@ -19,6 +19,7 @@ from bot.messages import cautions
 from bot.messages.chain import unasked_words
 from bot.messages.model import ModelRow, StatusWords, history_card, list_card, status_card, value
 from bot.models import ModelRef
+from bot.openclaw.serve import SERVE, unserve
 from bot.routing.chain import allow_rule, lone_hop, providers_of
 
 DEFAULT_HISTORY = 10
@@ -106,12 +107,18 @@ async def history(ctx: Context, args: Args) -> Card:
 
 
 async def take_back(ctx: Context, args: Args) -> Card:
-    """Revert the last change, as a new change."""
+    """Revert the last change or the one asked for, as a new change."""
+    journal, place = ctx.ports.journal, ctx.ports.store.location
+    wanted = args.count("amount") or ctx.action.change_id
     try:
-        changes = await ctx.ports.journal.changes(ctx.ports.store.location, HISTORY)
+        changes = (
+            await journal.changes_since(place, wanted)
+            if wanted is not None
+            else await journal.changes(place, HISTORY)
+        )
     except StorageError as error:
         raise StorageError(f"No history: {error.message}", error.step) from error
-    chosen = to_undo(changes, ctx.action.change_id)
+    chosen = to_undo(changes, wanted)
     priced = isinstance(chosen.new, str) or isinstance(chosen.old, str)
     headline = "Primary" if priced and chosen.action != "preset" else "Undone"
     return await change(
@@ -119,7 +126,7 @@ async def take_back(ctx: Context, args: Args) -> Card:
         Request(
             what=headline,
             action="undo",
-            planner=undo(chosen),
+            planner=unserve(chosen) if chosen.action == SERVE else undo(chosen),
             reason=args.text("reason") or f"undo of change {chosen.id}",
             priced=headline == "Primary",
             asks=False,

@@ -10,7 +10,7 @@ from bot.commands.reload import carry_out_watched
 from bot.config.commit import Plan, Present, Wish, look
 from bot.config.edit import apply_edits, unified_diff
 from bot.messages import cautions
-from bot.openclaw.serve import SERVED, Door, plan_serve, serve_card
+from bot.openclaw.serve import SERVE, SERVED, Door, plan_serve, serve_card
 
 
 async def serve(ctx: Context, door: Door) -> Card:
@@ -33,9 +33,16 @@ async def serve(ctx: Context, door: Door) -> Card:
     )
     if not ctx.action.confirmed or not diff:
         return serve_card(present.view, door, diff, place=store.location, made=False)
-    wish = Wish(ctx.actor, "serve", "", plan)
+    wish = Wish(ctx.actor, SERVE, "", plan)
     applied, told = await carry_out_watched(ctx, wish)
-    card = serve_card(applied.before, door, applied.diff, place=store.location, made=True)
+    card = serve_card(
+        applied.before,
+        door,
+        applied.diff,
+        place=store.location,
+        made=True,
+        change_id=applied.change_id,
+    )
     found = [*cautions.unrecorded(applied.unrecorded), *cautions.reload(told)]
     data = {
         **card.data,

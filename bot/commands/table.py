@@ -128,12 +128,12 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
         Command(
             "model",
             "undo",
-            "Undo the last change",
+            "Undo the last change, or the one with that id",
             CHANGE,
             late("model_read", "take_back"),
-            (_REASON,),
+            (Param("amount", Kind.COUNT, "The id of a change in /model history"), _REASON),
             Danger.CHANGES,
-            examples=("/model undo",),
+            examples=("/model undo", "/model undo 12"),
         ),
         Command(
             "model",

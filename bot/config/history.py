@@ -89,7 +89,8 @@ def to_undo(changes: Sequence[Change], change_id: int | None) -> Change:
     if change_id is not None:
         ours = [change for change in ours if change.id == change_id]
     if not ours:
-        raise NothingToDoError("No change of this config to undo.", Command("model history"))
+        which = "change" if change_id is None else f"change {change_id}"
+        raise NothingToDoError(f"No {which} of this config to undo.", Command("model history"))
     chosen = ours[0]
     taken_back = next((c for c in changes if c.reverts == chosen.id), None)
     if taken_back is not None and change_id is not None:
@@ -102,7 +103,7 @@ def to_undo(changes: Sequence[Change], change_id: int | None) -> Change:
             f"Change {chosen.id} replaced the whole config, which undo does not restore.",
             Command(f"config restore {chosen.revision_before[:12]}", program=True)
             if chosen.revision_before
-            else text(Command("model history"), " shows what came after it."),
+            else Command("model history"),
         )
     return chosen
 
@@ -137,7 +138,7 @@ def go_back(change: Change, changes: Sequence[Change]) -> Planner:
         if model is None or standing is None or standing.id != change.id or now != change.new:
             raise MovedOnError("The primary was changed since.", Command("model history"))
         back = [t for t in change.touched if _stands(present, t)]
-        edits = _take_back(present, back)
+        edits = take_back_parts(present, back)
         if isinstance(choice, dict) and model in {t.path for t in change.touched} - {
             t.path for t in back
         }:
@@ -164,6 +165,11 @@ def _holds(now: Json | Absent, touched: Touched) -> bool:
             for key, held in touched.after.items()
         )
     return same(now, touched.after)
+
+
+def take_back_parts(present: Present, parts: Sequence[Touched]) -> list[Edit]:
+    """Plan restoring those of a change's values that still stand."""
+    return _take_back(present, [one for one in parts if _stands(present, one)])
 
 
 def _take_back(present: Present, changes: Sequence[Touched]) -> list[Edit]:

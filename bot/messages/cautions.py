@@ -42,14 +42,6 @@ def of_hop(hop: Hop, hops: Sequence[Hop], rule: AllowRule) -> list[Caution]:
                     else f"Set {hop.key_name} in .env and restart.",
                 )
             )
-        case SkipReason.KEY_ELSEWHERE:
-            found.append(
-                Caution(
-                    "key_elsewhere",
-                    f"{name} is skipped: {skip_words(hop, hops)}.",
-                    KEY_ELSEWHERE,
-                )
-            )
         case SkipReason.NOT_ALLOWED:
             found.append(
                 Caution(
@@ -81,17 +73,8 @@ def of_hop(hop: Hop, hops: Sequence[Hop], rule: AllowRule) -> list[Caution]:
                     Command(f"fallback add {name}" if hop.position else f"model use {name}"),
                 )
             )
-        case SkipReason.UNSUPPORTED:
-            found.append(
-                Caution(
-                    "unsupported_api",
-                    f"{name} is skipped: {skip_words(hop, hops)}.",
-                    "Only Changeover's gateway skips it; OpenClaw asks it as before."
-                    if hop.provider and hop.provider.api in OPENCLAW_APIS
-                    else "In models.providers, set its api to openai-completions or "
-                    "anthropic-messages.",
-                )
-            )
+        case SkipReason.UNSUPPORTED | SkipReason.KEY_ELSEWHERE:
+            found.append(_beyond_us(hop, hops))
         case SkipReason.OURSELVES:
             found.append(
                 Caution(
@@ -118,6 +101,20 @@ def of_hop(hop: Hop, hops: Sequence[Hop], rule: AllowRule) -> list[Caution]:
     found.extend(_age(hop, hops))
     found.extend(_may_forward(hop))
     return found
+
+
+def _beyond_us(hop: Hop, hops: Sequence[Hop]) -> Caution:
+    """Say what of a provider's entry our gateway cannot use."""
+    said = f"{hop.ref or hop.written} is skipped: {skip_words(hop, hops)}."
+    if hop.skip is SkipReason.KEY_ELSEWHERE:
+        return Caution("key_elsewhere", said, KEY_ELSEWHERE)
+    known = hop.provider is not None and hop.provider.api in OPENCLAW_APIS
+    step = (
+        "Only Changeover's gateway skips it; OpenClaw asks it as before."
+        if known
+        else "In models.providers, set its api to openai-completions or anthropic-messages."
+    )
+    return Caution("unsupported_api", said, step)
 
 
 def of_chain(

@@ -7,15 +7,23 @@ becomes the first fallback, so that OpenClaw still answers when our gateway is a
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bot.card import Card, Caution, Code, Command, Fact, Strong, Tone, Visibility, text
-from bot.config.edit import Edit, SetValue
+from bot.config.commit import Plan, Planner, Present
+from bot.config.edit import Edit, SetValue, get
+from bot.config.history import take_back_parts, undo
 from bot.config.naming import written
 from bot.config.plan import allow
-from bot.config.schema import OWN_PROVIDER, ConfigView, ModelShape
+from bot.config.schema import MODELS_PATH, OWN_PROVIDER, ConfigView, ModelShape
+from bot.errors import MovedOnError
 from bot.models import ModelRef
+from bot.ports import Change
+
+SERVE = "serve"
+"""What the change is called in history."""
 
 SERVED = ModelRef(OWN_PROVIDER, "auto")
 TOKEN = "${GATEWAY_TOKEN}"  # noqa: S105
@@ -68,6 +76,40 @@ def plan_serve(view: ConfigView, door: Door) -> list[Edit]:
     return [*edits, *allow(view, [SERVED, *named])]
 
 
+def unserve(change: Change) -> Planner:
+    """Plan taking our gateway out again; what was chosen behind it since stays chosen."""
+
+    def plan(present: Present) -> Plan:
+        try:
+            return undo(change)(present)
+        except MovedOnError:
+            choice, agents = present.view.default, present.view.agents.items()
+            asking = [id_ for id_, own in agents if _names_us(own.primary, own.fallbacks)]
+            if choice.front is None or asking:
+                raise
+        # What it let through besides may be in the chain by now.
+        ours = (_PROVIDERS, (*MODELS_PATH, str(SERVED)))
+        others = [t for t in change.touched if any(t.path == one[: len(t.path)] for one in ours)]
+        edits = take_back_parts(present, others)
+        model: Any = get(present.parsed, choice.path)
+        chain = list(choice.fallbacks or ())
+        before = next((t.before for t in change.touched if t.path == choice.path), None)
+        if isinstance(before, str) and not chain and choice.primary:
+            edits.append(SetValue(choice.path, choice.primary))
+        else:
+            new = {**model, "primary": choice.primary, "fallbacks": chain}
+            edits.append(SetValue(choice.path, new))
+        return Plan(edits, choice.front, choice.primary, reverts=change.id)
+
+    return plan
+
+
+def _names_us(primary: str | None, fallbacks: Sequence[str] | None) -> bool:
+    return any(
+        (word or "").startswith(f"{OWN_PROVIDER}/") for word in (primary, *(fallbacks or ()))
+    )
+
+
 def provider_entry(door: Door) -> dict[str, Any]:
     """Return the gateway as an entry of `models.providers`, valid to every release.
 
@@ -91,7 +133,15 @@ def provider_entry(door: Door) -> dict[str, Any]:
     }
 
 
-def serve_card(view: ConfigView, door: Door, diff: str, *, place: str, made: bool) -> Card:
+def serve_card(
+    view: ConfigView,
+    door: Door,
+    diff: str,
+    *,
+    place: str,
+    made: bool,
+    change_id: int | None = None,
+) -> Card:
     """Show the edit, or say that it was made, with what it needs and how to undo it."""
     changes = bool(diff)
     title = (
@@ -131,7 +181,7 @@ def serve_card(view: ConfigView, door: Door, diff: str, *, place: str, made: boo
         if changes
         else (),
         warnings=tuple(warnings),
-        footer=_next(place, made=made, changes=changes),
+        footer=_next(place, change_id, made=made, changes=changes),
         visibility=Visibility.PRIVATE,
         command="init",
         data={
@@ -145,8 +195,9 @@ def serve_card(view: ConfigView, door: Door, diff: str, *, place: str, made: boo
     )
 
 
-def _next(place: str, *, made: bool, changes: bool) -> tuple[Any, ...]:
+def _next(place: str, change_id: int | None, *, made: bool, changes: bool) -> tuple[Any, ...]:
     if not changes:
         return text(place)
-    undo, make = Command("model undo"), Command("init --openclaw --yes", program=True)
-    return text(place, " · ", "undo: " if made else "apply: ", undo if made else make)
+    back = Command("model undo" if change_id is None else f"model undo {change_id}")
+    make = Command("init --openclaw --yes", program=True)
+    return text(place, " · ", "undo: " if made else "apply: ", back if made else make)

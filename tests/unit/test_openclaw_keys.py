@@ -230,11 +230,11 @@ def test_a_base_url_with_a_variable_waits_for_it():
 @pytest.mark.parametrize(
     ("entry", "place"),
     [
-        ({"baseUrl": 5}, "baseUrl holds a number"),
-        ({"apiKey": ["k"]}, "apiKey holds a list"),
-        ({"api": {}}, "api holds an object"),
-        ({"headers": {"X": 1}}, "headers.X holds a number"),
-        ({"models": [{"id": "a"}, {"id": 2}]}, "models.1.id holds a number"),
+        ({"baseUrl": 5}, "baseUrl must not be a number"),
+        ({"apiKey": ["k"]}, "apiKey must not be a list"),
+        ({"api": {}}, "api must not be an object"),
+        ({"headers": {"X": 1}}, "headers.X must not be a number"),
+        ({"models": [{"id": "a"}, {"id": 2}]}, "models.1.id must not be a number"),
     ],
 )
 def test_a_wrong_shape_names_the_very_key(entry, place):
@@ -243,7 +243,9 @@ def test_a_wrong_shape_names_the_very_key(entry, place):
 
 
 def test_a_wrong_primary_is_named_rather_than_its_model():
-    with pytest.raises(ConfigShapeError, match=r"^agents\.defaults\.model\.primary holds a number"):
+    with pytest.raises(
+        ConfigShapeError, match=r"^agents\.defaults\.model\.primary must not be a number"
+    ):
         view(config({"primary": 5}))
 
 
