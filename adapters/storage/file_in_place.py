@@ -42,6 +42,9 @@ def overwrite(fs: FileSystem, target: str, temp: str, raw: bytes, before: bytes)
         _put(fs, target, raw)
     except OSError:
         _forget(fs, redo)
+        if _holds(target, before):
+            # It could not even be opened: a read-only mount, a file that is not ours.
+            raise
         try:
             _put(fs, target, before)
         except OSError as error:
@@ -125,6 +128,13 @@ def _put(fs: FileSystem, target: str, raw: bytes) -> None:
         fs.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _holds(target: str, raw: bytes) -> bool:
+    try:
+        return read_regular(target, len(raw)) == raw
+    except (OSError, ValueError):
+        return False
 
 
 def _forget(fs: FileSystem, redo: str) -> None:

@@ -52,6 +52,9 @@ def replace_file(fs: FileSystem, target: str, raw: bytes, expected_revision: str
         raise _changed(target)
     if raw == before:
         return
+    if fs.read_only(target):
+        # Before the backups move on: a file that is mounted on its own may be in a writable folder.
+        raise refused(OSError(errno.EROFS, os.strerror(errno.EROFS)), target)
     sweep(fs, target)
     temp = temp_path(target)
     try:

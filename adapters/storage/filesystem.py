@@ -55,6 +55,13 @@ class FileSystem:
         """Set the permission bits."""
         os.fchmod(fd, mode)
 
+    def read_only(self, path: str) -> bool:
+        """Return whether the file is on a mount that takes no writes."""
+        try:
+            return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+        except OSError:
+            return False
+
     def replace(self, source: str, target: str) -> None:
         """Put one file in another's place at once."""
         os.replace(source, target)

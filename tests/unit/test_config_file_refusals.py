@@ -303,3 +303,35 @@ async def test_a_torn_file_that_cannot_be_mended_refuses_the_edit(path: Path) ->
     with pytest.raises(ConfigWriteError, match="read-only"):
         await edit(FileConfigStore(path, fs=fs))
     assert (await FileConfigStore(path).read()).raw == NEW
+
+
+# --- a mount that takes no writes -----------------------------------------------------------------
+
+
+class ReadOnlyMount(MountedFile):
+    """The file alone is mounted read-only, its folder is not; `told` says so beforehand."""
+
+    def __init__(self, target: str, *, told: bool) -> None:
+        super().__init__(target)
+        self.told = told
+
+    def read_only(self, path: str) -> bool:
+        return self.told and path == self.target
+
+    def open(self, path: str, flags: int, mode: int = 0o600) -> int:
+        if path == self.target and flags & (os.O_WRONLY | os.O_RDWR):
+            raise OSError(errno.EROFS, "read-only")
+        return super().open(path, flags, mode)
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_read_only_mount_is_refused_as_unchanged(path: Path, told: bool) -> None:
+    with pytest.raises(ConfigWriteError, match="read-only") as caught:
+        await edit(FileConfigStore(path, fs=ReadOnlyMount(str(path), told=told)))
+    assert "was not changed" in caught.value.message
+    assert (path.read_bytes(), litter(path)) == (OLD, [])
+    assert backups(path) == ([] if told else [OLD])
+
+
+async def test_a_file_of_a_mount_that_cannot_be_asked_is_tried(tmp_path: Path) -> None:
+    assert not FileSystem().read_only(str(tmp_path / "nowhere"))
