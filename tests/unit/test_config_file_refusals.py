@@ -248,13 +248,13 @@ async def test_an_overwrite_that_fails_half_way_is_taken_back(path: Path, call: 
 
 async def test_an_overwrite_that_cannot_be_taken_back_names_the_backup(path: Path) -> None:
     class Dying(MountedFile):
-        """Takes the first three bytes of an overwrite and nothing more."""
+        """Takes an overwrite but for its last bytes, and nothing more."""
 
         def write(self, fd: int, data: memoryview) -> int:
             if os.readlink(f"/proc/self/fd/{fd}") == str(path):
                 if len(data) < len(NEW):
                     raise OSError(errno.EIO, "broken")
-                return super().write(fd, data[:3])
+                return super().write(fd, data[:-3])
             return super().write(fd, data)
 
     with pytest.raises(ConfigWriteError) as caught:
