@@ -84,6 +84,7 @@ class FakeConfigStore:
         self.before_write: Any = None
         self._location = location
         self._lock = asyncio.Lock()
+        self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
 
     @property
@@ -110,6 +111,12 @@ class FakeConfigStore:
             raise ConfigWriteError(f"{self._location} is there already.", "changeover doctor")
         self.edit_outside(raw)
         return await self.read()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        await self.read()
+        async with self._turn:
+            yield
 
     @asynccontextmanager
     async def exclusive(self) -> AsyncIterator[_FakeSession]:
@@ -208,6 +215,9 @@ class FakeJournal:
     _beats: dict[str, datetime] = field(default_factory=dict)
     _ids: Any = field(default_factory=lambda: count(1))
     _revert_ids: Any = field(default_factory=lambda: count(1))
+
+    async def warm(self) -> None:
+        self._check()
 
     async def begin(self, change: NewChange) -> int:
         self._check()

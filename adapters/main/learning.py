@@ -39,6 +39,10 @@ class LearningStore:
         """Write a first document."""
         return self._learn(await self._store.create(raw))
 
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Prepare a write while no other editor of ours does."""
+        return self._store.turn()
+
     def exclusive(self) -> AbstractAsyncContextManager[ConfigSession]:
         """Hold the writers' lock; who writes has read before, or only adds what was known."""
         return self._store.exclusive()

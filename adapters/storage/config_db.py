@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, case, delete, func, null, select
 
 from adapters.storage import schema
-from adapters.storage.config_lock import config_lock
+from adapters.storage.config_lock import config_lock, config_turn
 from adapters.storage.config_place import LOCATION, already, missing, moved_on
 from adapters.storage.config_watch import CHANNEL, watch_database
 from adapters.storage.database import Database, upsert
@@ -56,6 +56,10 @@ class DatabaseConfigStore:
         if document is None:
             raise missing()
         return document
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Prepare a write while no other editor of ours does."""
+        return config_turn(self._database.url, timeout_s=self._lock_timeout_s)
 
     def exclusive(self) -> AbstractAsyncContextManager[ConfigSession]:
         """Hold the writers' lock.

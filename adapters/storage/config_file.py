@@ -11,7 +11,7 @@ from pathlib import Path
 
 from adapters.storage.file_backup import KEPT, backup_path
 from adapters.storage.file_in_place import read_settled, recover
-from adapters.storage.file_lock import writers_lock
+from adapters.storage.file_lock import writers_lock, writers_turn
 from adapters.storage.file_watch import watch_file
 from adapters.storage.file_write import MOST_BYTES, create_file, refused, replace_file
 from adapters.storage.filesystem import FileSystem, explain, quoted, read_regular
@@ -53,6 +53,11 @@ class FileConfigStore:
     async def read(self) -> Document:
         """Read without a lock. Raises ConfigMissingError, ConfigUnreadableError."""
         return self._read()
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Prepare a write while no other editor of ours does."""
+        target = self._target()
+        return writers_turn(target, timeout_s=self._lock_timeout_s, fs=self._fs)
 
     def exclusive(self) -> AbstractAsyncContextManager[ConfigSession]:
         """Hold the writers' lock.

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from adapters.storage.file_lock import writers_lock
+from adapters.storage.file_lock import writers_lock, writers_turn
 from adapters.storage.url import DatabaseUrl
 from bot.errors import ConfigLockedError, ConfigWriteError, StorageError
 
 # The first half of the key says what is locked, the second in which schema.
 _WHAT = 0x63666721
+_TURN = 0x63666722
 _TAKE = "SELECT pg_advisory_lock(%s, hashtext(coalesce(current_schema(), '')))"
 
 
@@ -28,7 +29,7 @@ async def config_lock(url: DatabaseUrl, *, timeout_s: float) -> AsyncIterator[No
         ConfigWriteError: the database cannot be reached.
     """
     if url.path is None:
-        async with _advisory_lock(url, timeout_s):
+        async with _advisory_lock(url, timeout_s, _WHAT):
             yield
         return
     async with writers_lock(url.path, timeout_s=timeout_s):
@@ -36,7 +37,18 @@ async def config_lock(url: DatabaseUrl, *, timeout_s: float) -> AsyncIterator[No
 
 
 @asynccontextmanager
-async def _advisory_lock(url: DatabaseUrl, timeout_s: float) -> AsyncIterator[None]:
+async def config_turn(url: DatabaseUrl, *, timeout_s: float) -> AsyncIterator[None]:
+    """Be the only editor who prepares a write. Raises as `config_lock`."""
+    if url.path is None:
+        async with _advisory_lock(url, timeout_s, _TURN):
+            yield
+        return
+    async with writers_turn(url.path, timeout_s=timeout_s):
+        yield
+
+
+@asynccontextmanager
+async def _advisory_lock(url: DatabaseUrl, timeout_s: float, what: int) -> AsyncIterator[None]:
     # Late: SQLite needs no PostgreSQL driver.
     import psycopg
 
@@ -50,7 +62,7 @@ async def _advisory_lock(url: DatabaseUrl, timeout_s: float) -> AsyncIterator[No
         try:
             wait_ms = max(1, round(timeout_s * 1000))
             await connection.execute(f"SET lock_timeout = {wait_ms}".encode())
-            await connection.execute(_TAKE, (_WHAT,))
+            await connection.execute(_TAKE, (what,))
         except psycopg.errors.LockNotAvailable:
             raise ConfigLockedError(
                 f"The config in {url.label} is locked by another process; waited {timeout_s:g} s.",

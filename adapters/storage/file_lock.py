@@ -12,8 +12,9 @@ import fcntl
 import json
 import os
 import random
+import struct
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
@@ -48,12 +49,43 @@ async def writers_lock(
         os.close(fd)
 
 
-async def _acquire(fs: FileSystem, target: str, timeout_s: float) -> int:
+@asynccontextmanager
+async def writers_turn(
+    target: str, *, timeout_s: float, fs: FileSystem | None = None
+) -> AsyncIterator[None]:
+    """Be the only editor of ours who prepares a write, so that none prepares in vain.
+
+    It guards nothing: the lock and the comparison of revisions do. It is a lock of its own on
+    the same file, which other programs and older releases do not see. Raises as `writers_lock`.
+    """
+    fd = await _acquire(fs or FileSystem(), target, timeout_s, _take_turn)
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def _take_lock(fd: int) -> None:
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _take_turn(fd: int) -> None:
+    command = getattr(fcntl, "F_OFD_SETLK", None)
+    if command is None:
+        # Not on this system: editors may prepare in vain and try again.
+        return
+    fcntl.fcntl(fd, command, struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0))
+
+
+async def _acquire(
+    fs: FileSystem, target: str, timeout_s: float, take: Callable[[int], None] = _take_lock
+) -> int:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_s
     tries = 0
     while True:
-        fd = None if _held_by_other_program(target) else _try_lock(fs, target)
+        foreign = take is _take_lock and _held_by_other_program(target)
+        fd = None if foreign else _try_lock(fs, target, take)
         if fd is not None:
             return fd
         if loop.time() >= deadline:
@@ -64,7 +96,7 @@ async def _acquire(fs: FileSystem, target: str, timeout_s: float) -> int:
         await asyncio.sleep(random.uniform(longest / 10, longest))  # noqa: S311
 
 
-def _try_lock(fs: FileSystem, target: str) -> int | None:
+def _try_lock(fs: FileSystem, target: str, take: Callable[[int], None]) -> int | None:
     path = target + SUFFIX
     try:
         fd = _open(fs, target, path)
@@ -80,7 +112,7 @@ def _try_lock(fs: FileSystem, target: str) -> int | None:
     except OSError as error:
         raise _no_lock(error, path) from error
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        take(fd)
         if _still_there(fd, path):
             return fd
     except BlockingIOError:

@@ -34,6 +34,10 @@ class SqlJournal:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def warm(self) -> None:
+        """Open the database."""
+        await self._database.read(lambda _: None)
+
     async def begin(self, change: NewChange) -> int:
         """Note what is about to be written, and when it goes back; invisible until `confirm`."""
         return await self._database.write(lambda c: _begin(c, change))

@@ -95,6 +95,10 @@ class LazyJournal:
         self._database = LazyDatabase(database) if isinstance(database, str) else database
         self._opened: SqlJournal | None = None
 
+    async def warm(self) -> None:
+        """Load the library and open the database."""
+        await self._open().warm()
+
     async def begin(self, change: NewChange) -> int:
         """Note what is about to be written."""
         return await self._open().begin(change)

@@ -36,6 +36,10 @@ class LazyConfigStore:
             raise missing()
         return await self._open().read()
 
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Prepare a write while no other editor of ours does."""
+        return self._turn()
+
     def exclusive(self) -> AbstractAsyncContextManager[ConfigSession]:
         """Hold the writers' lock; entering raises as DatabaseConfigStore's does."""
         return self._exclusive()
@@ -57,6 +61,13 @@ class LazyConfigStore:
     async def close(self) -> None:
         """Close the database."""
         await self._database.close()
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        if self._database.empty:
+            raise missing()
+        async with self._open().turn():
+            yield
 
     @asynccontextmanager
     async def _exclusive(self) -> AsyncIterator[ConfigSession]:

@@ -8,6 +8,7 @@ write compares revisions and the whole walk is repeated a few times when it lose
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -25,7 +26,6 @@ from bot.errors import (
 from bot.models import ModelRef
 from bot.ports import (
     ABSENT,
-    ConfigSession,
     ConfigStore,
     Document,
     Journal,
@@ -67,7 +67,7 @@ class Present:
 
 
 Planner = Callable[[Present], Plan]
-"""Decides on the edits while the lock is held; may raise to refuse."""
+"""Decides on the edits in our turn; may raise to refuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +101,18 @@ class Applied:
 
 
 async def carry_out(store: ConfigStore, journal: Journal, wish: Wish, now: datetime) -> Applied:
-    """Make one change under the writers' lock.
+    """Make one change in our turn; the lock is held for the comparison and the write alone.
 
     Raises:
         ConfigError: the document cannot be read, edited or written; it is as it was.
         ChangeoverError: whatever the planner refuses with.
     """
-    async with store.exclusive() as session:
+    with suppress(StorageError):
+        await journal.warm()
+    async with store.turn():
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return await _attempt(store.location, session, journal, wish, now)
+                return await _attempt(store, journal, wish, now)
             except ConfigConflictError:
                 if attempt == ATTEMPTS:
                     raise
@@ -182,10 +184,9 @@ async def notice_outside(
     return None
 
 
-async def _attempt(
-    location: str, session: ConfigSession, journal: Journal, wish: Wish, now: datetime
-) -> Applied:
-    document = await session.read()
+async def _attempt(store: ConfigStore, journal: Journal, wish: Wish, now: datetime) -> Applied:
+    location = store.location
+    document = await store.read()
     present = present_of(document, location)
     unrecorded = await _settle(location, journal, present, now)
     plan = wish.planner(present)
@@ -225,7 +226,8 @@ async def _attempt(
             "Leave out `for` to switch now, and switch back yourself.",
         ) from unrecorded
     try:
-        await session.write(raw, expected_revision=document.revision)
+        async with store.exclusive() as session:
+            await session.write(raw, expected_revision=document.revision)
     except ConfigError:
         # Anything else, such as a cancellation, may have written: the next visit settles that.
         if change_id is not None:

@@ -84,7 +84,7 @@ class ConfigView:
 
     `aliases` maps a model (as its key is written) to its alias or None, in the file's order.
     `allow` is `modelPolicy.allow`. `profiles` are the providers that OpenClaw is signed in to,
-    `keys` what it would ask them with. `providers` are under their ids in lower case.
+    `keys` what it would ask them with. `providers` are under their ids as written.
     """
 
     default: ModelChoice
@@ -99,6 +99,11 @@ class ConfigView:
     def choice(self, agent: str | None) -> ModelChoice | None:
         """Return the defaults' model, or an agent's own; None for an unknown agent."""
         return self.default if agent is None else self.agents.get(agent)
+
+    def entry(self, provider: str) -> Mapping[str, Any]:
+        """Return the file's entry of a provider, in whatever case its id is written."""
+        found = (entry for id_, entry in self.providers.items() if id_.lower() == provider)
+        return next(found, {})
 
     @property
     def choices(self) -> tuple[ModelChoice, ...]:
@@ -217,7 +222,7 @@ def view(parsed: Json) -> ConfigView:
         allow=tuple(defaults.policy.allow or ()) if defaults.policy else (),
         agents=_agents(agents),
         providers={
-            id_.lower(): parsed["models"]["providers"][id_]
+            id_: parsed["models"]["providers"][id_]
             for id_ in (root.models.providers if root.models else None) or {}
         },
         version=root.meta.version if root.meta else None,

@@ -312,7 +312,7 @@ def _nano(amount_usd: Decimal) -> int:
 
 
 def _configured(ref: ModelRef, view: ConfigView) -> Price | None:
-    table = view.providers.get(ref.provider) or {}
+    table = view.entry(ref.provider)
     for row in table.get("models") or ():
         if isinstance(row, dict) and row.get("id") == ref.name:
             cost = row.get("cost")

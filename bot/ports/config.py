@@ -99,6 +99,13 @@ class ConfigStore(Protocol):
         """Write a first document; never over anything. Raises ConfigWriteError."""
         ...
 
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Prepare a write while no other editor of ours does; it guards nothing.
+
+        Entering raises as that of `exclusive`.
+        """
+        ...
+
     def exclusive(self) -> AbstractAsyncContextManager[ConfigSession]:
         """Hold the writers' lock. Entering raises ConfigLockedError when it stays taken."""
         ...

@@ -110,6 +110,10 @@ class Revert:
 class Journal(Protocol):
     """Who changed what, kept for good. Every method raises StorageError when it cannot."""
 
+    async def warm(self) -> None:
+        """Load and open what writing takes, before anybody has to wait for it."""
+        ...
+
     async def begin(self, change: NewChange) -> int:
         """Note what is about to be written and return its id; invisible until `confirm`."""
         ...

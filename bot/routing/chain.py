@@ -158,8 +158,9 @@ def providers_of(view: ConfigView, catalog: Catalog) -> dict[str, Provider]:
     """Return the catalog's providers with the file's own, which may override a base or a key."""
     found = dict(catalog.providers)
     for id_, table in view.providers.items():
-        built_in = catalog.provider(id_)
-        found[built_in.id if built_in else id_] = custom_provider(id_, table, built_in)
+        lowered = id_.lower()
+        built_in = catalog.provider(lowered)
+        found[built_in.id if built_in else lowered] = custom_provider(id_, table, built_in)
     return found
 
 
@@ -171,7 +172,7 @@ def provider_of(
     names = {built_in.id, *built_in.aliases} if built_in else {ref.provider}
     found = built_in
     for id_, table in view.providers.items():
-        if id_ in names:
+        if id_.lower() in names:
             found = custom_provider(id_, table, built_in, ref.name)
     if found is None:
         return None
@@ -346,7 +347,7 @@ def _facts(
     ref: ModelRef, provider: Provider | None, view: ConfigView, catalog: Catalog
 ) -> ModelFacts:
     known = catalog.facts(ModelRef(provider.id, ref.name) if provider else ref)
-    table = view.providers.get(ref.provider) or {}
+    table = view.entry(ref.provider)
     for row in table.get("models") or ():
         if isinstance(row, dict) and row.get("id") == ref.name:
             window, inputs = row.get("contextWindow"), row.get("input")
