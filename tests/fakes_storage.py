@@ -115,8 +115,15 @@ class FakeConfigStore:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         await self.read()
-        async with self._turn:
+        try:
+            async with asyncio.timeout(LOCK_TIMEOUT_S):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise ConfigLockedError(f"{self._location} is locked.", "Try again.") from None
+        try:
             yield
+        finally:
+            self._turn.release()
 
     @asynccontextmanager
     async def exclusive(self) -> AsyncIterator[_FakeSession]:

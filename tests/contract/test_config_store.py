@@ -150,6 +150,26 @@ async def test_write_replaces_and_returns_what_is_now_read(store: Creating, grou
     assert after == await store.read() == Document.of(SECOND)
 
 
+async def test_older_versions_can_be_had(store: Creating, ground: Ground) -> None:
+    ground.put(FIRST)
+    async with store.exclusive() as session:
+        await session.write(SECOND, expected_revision=revision_of(FIRST))
+    found = [(one.revision, one.raw) for one in await store.kept()]
+    assert found[:2] == [(revision_of(SECOND), SECOND), (revision_of(FIRST), FIRST)]
+
+
+async def test_editors_prepare_one_after_the_other(store: Creating, ground: Ground) -> None:
+    ground.put(FIRST)
+    async with store.turn():
+        async with store.exclusive() as session:
+            await session.write(SECOND, expected_revision=revision_of(FIRST))
+        with pytest.raises(ConfigLockedError):
+            async with store.turn():
+                pass
+    async with store.turn():
+        assert (await store.read()).raw == SECOND
+
+
 async def test_write_again_within_a_session(store: Creating, ground: Ground) -> None:
     ground.put(FIRST)
     async with store.exclusive() as session:

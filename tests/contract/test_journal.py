@@ -220,6 +220,27 @@ async def test_each_document_has_its_own_history(journal: Journal) -> None:
 # --- after a crash -------------------------------------------------------------------------------
 
 
+async def test_a_document_that_moved_keeps_history_and_reverts(journal: Journal) -> None:
+    await journal.warm()
+    assert await journal.adopt(DOC, "db:") == 0
+    await made(journal, change(back_at=NOW))
+    assert await journal.adopt(DOC, "db:") == 1
+    assert await revisions(journal) == []
+    assert [c.revision for c in await journal.changes("db:", 9)] == ["r1"]
+    assert [r.document for r in await journal.reverts("db:")] == ["db:"]
+    known = await journal.known("db:")
+    assert known is not None
+    assert known.revision == "r1"
+
+
+async def test_a_history_of_ones_own_is_kept(journal: Journal) -> None:
+    await made(journal, change(back_at=NOW))
+    await made(journal, change(document="db:"))
+    assert await journal.adopt(DOC, "db:") == 0
+    assert await journal.adopt(DOC, DOC) == 0
+    assert len(await journal.reverts(DOC)) == 1
+
+
 async def test_settle_confirms_the_note_whose_bytes_are_there(journal: Journal) -> None:
     await made(journal, change("r1"))
     await journal.begin(change("r2", "r1"))
