@@ -123,7 +123,8 @@ class CooldownBook:
 
     _rows: dict[str, Cooldown] = field(default_factory=dict)
     _failures: dict[str, int] = field(default_factory=dict)
-    _trials: set[str] = field(default_factory=set)
+    _trials: dict[str, int] = field(default_factory=dict)
+    _trials_begun: int = 0
     _untold: dict[str, Cooldown] = field(default_factory=dict)
     _proofs: dict[str, datetime] = field(default_factory=dict)
     _disproved: dict[tuple[str, FailureReason], datetime] = field(default_factory=dict)
@@ -154,13 +155,27 @@ class CooldownBook:
         """Return the cool-down that covers a hop, the longest first."""
         return covering(scope, [row for n in scope.names if (row := self._rows.get(n))])
 
-    def begin_trial(self, scope: Scope) -> None:
-        """Let one request through; the others see TRIED until it is settled."""
-        self._trials.update(name for name in scope.names if name in self._rows)
+    def on_trial(self, scope: Scope) -> bool:
+        """Return whether a request is under way that is to settle a cool-down."""
+        return any(name in self._trials for name in scope.names)
 
-    def end_trial(self, scope: Scope) -> None:
-        """Forget a trial that ended without a verdict, such as a caller who hung up."""
-        self._trials.difference_update(scope.names)
+    def begin_trial(self, scope: Scope) -> int:
+        """Let a request through and return its number; until it is settled, others see TRIED."""
+        self._trials_begun += 1
+        for name in scope.names:
+            if name in self._rows:
+                self._trials[name] = self._trials_begun
+        return self._trials_begun
+
+    def end_trial(self, scope: Scope, trial: int) -> bool:
+        """Forget a trial; return whether it still was the one that settles a cool-down.
+
+        It is not when that cool-down was ended meanwhile, whatever has begun since.
+        """
+        names = [name for name in scope.names if self._trials.get(name) == trial]
+        for name in names:
+            del self._trials[name]
+        return bool(names)
 
     def failed(
         self,
@@ -169,13 +184,13 @@ class CooldownBook:
         retry_after_s: float | None,
         now: datetime,
         *,
-        trial: bool = False,
+        trial: int | None = None,
         reach: Reach | None = None,
         confirmed: bool = True,
     ) -> Cooldown | None:
         """Count a failure; return the new cool-down when it starts or grows one."""
-        if trial:
-            self.end_trial(scope)
+        if trial is not None:
+            self.end_trial(scope, trial)
         about_key = reach is Reach.KEY or (reason in OWNERS and reach is None)
         name = scope.key if about_key else scope.model
         known = self._rows.get(name)
@@ -196,15 +211,14 @@ class CooldownBook:
             self._begin(Cooldown(scope.key, reason, row.until, failures, now, named))
         return row
 
-    def answered(self, scope: Scope, now: datetime, *, trial: bool = False) -> list[str]:
+    def answered(self, scope: Scope, now: datetime, *, trial: int | None = None) -> list[str]:
         """Note a good answer; return the scopes whose cool-down it ended.
 
         Only a trial ends one: other answers were asked for before it began. An answer says
         nothing of the key's other models.
         """
         self._answered_at[scope.key] = now
-        if trial:
-            self.end_trial(scope)
+        if trial is not None and self.end_trial(scope, trial):
             return [name for name in scope.names if self._end(name, now)]
         for name in scope.names:
             if name in self._failures and name not in self._rows:
@@ -280,7 +294,7 @@ class CooldownBook:
         if known is None or known.since is None or known.since <= row.until:
             self._rows.pop(row.scope, None)
             self._failures.pop(row.scope, None)
-            self._trials.discard(row.scope)
+            self._trials.pop(row.scope, None)
             self._untold.pop(row.scope, None)
 
     def _end(self, name: str, now: datetime) -> bool:

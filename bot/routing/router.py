@@ -154,7 +154,7 @@ class Walk:
     attempts: int = 0
     fates: list[tuple[Candidate, Fate, FailureReason]] = field(default_factory=list)
     _at: int = 0
-    _trial: bool = False
+    _trial: int | None = None
     _passed_over: list[Candidate] | None = None
     _again: Candidate | None = None
     _last: bool = False
@@ -178,8 +178,7 @@ class Walk:
         while self._passed_over:
             candidate = self._passed_over.pop(0)
             if self._suits(candidate):
-                tried = self.book.gate(candidate.scope, now) is Gate.TRIED
-                return self._ask(candidate, trial=not tried)
+                return self._ask(candidate, trial=not self.book.on_trial(candidate.scope))
         again, self._again = self._again, None
         return None if again is None else self._ask(again, trial=False, last=True)
 
@@ -230,13 +229,13 @@ class Walk:
 
     def answered(self, candidate: Candidate, now: datetime) -> list[str]:
         """Note a good answer, or that one has begun; return the scopes whose cool-down it ends."""
-        trial, self._trial = self._trial, False
+        trial, self._trial = self._trial, None
         return self.book.answered(candidate.scope, now, trial=trial)
 
     def given_up(self, candidate: Candidate) -> None:
         """Note that the caller hung up, which says nothing of the candidate."""
-        if self._trial:
-            self.book.end_trial(candidate.scope)
+        if self._trial is not None:
+            self.book.end_trial(candidate.scope, self._trial)
 
     @property
     def all_refused(self) -> bool:
@@ -305,7 +304,6 @@ class Walk:
     def _ask(self, candidate: Candidate, *, trial: bool, last: bool = False) -> Candidate:
         self.attempts += 1
         self._again = None
-        self._trial, self._last = trial, last
-        if trial:
-            self.book.begin_trial(candidate.scope)
+        self._trial = self.book.begin_trial(candidate.scope) if trial else None
+        self._last = last
         return candidate

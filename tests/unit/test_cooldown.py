@@ -109,8 +109,8 @@ def test_two_models_that_are_out_take_the_key_along(book: CooldownBook):
     assert book.gate(third, later(seconds=6)) is Gate.COOLING
     assert book.gate(OTHER, NOW) is Gate.OPEN
     # The key's end is not that of the models that are out themselves.
-    book.begin_trial(third)
-    assert book.answered(third, later(seconds=7), trial=True) == [ONE.key]
+    trial = book.begin_trial(third)
+    assert book.answered(third, later(seconds=7), trial=trial) == [ONE.key]
     assert book.gate(third, later(seconds=8)) is Gate.OPEN
     assert book.gate(ONE, later(seconds=8)) is Gate.COOLING
 
@@ -191,38 +191,38 @@ def test_half_open_lets_one_through(book: CooldownBook):
     over = later(seconds=60)
     assert book.gate(ONE, over) is Gate.TRIAL
     assert book.gate(ONE, over) is Gate.TRIAL
-    book.begin_trial(ONE)
+    trial = book.begin_trial(ONE)
     assert book.gate(ONE, over) is Gate.TRIED
     assert book.gate(SISTER, over) is Gate.TRIED
     # Another request, from before the cool-down, settles nothing.
     book.answered(SISTER, over)
     assert book.gate(ONE, over) is Gate.TRIED
-    book.end_trial(ONE)
+    assert book.end_trial(ONE, trial)
     assert book.gate(ONE, over) is Gate.TRIAL
-    book.begin_trial(ONE)
-    assert book.answered(ONE, over, trial=True) == [ONE.key]
+    trial = book.begin_trial(ONE)
+    assert book.answered(ONE, over, trial=trial) == [ONE.key]
     assert book.gate(ONE, over) is Gate.OPEN
 
 
 def test_a_failed_trial_cools_longer(book: CooldownBook):
-    spans = []
-    now = NOW
+    spans: list[timedelta] = []
+    now, trial = NOW, None
     for _ in range(5):
-        row = book.failed(ONE, R.RATE_LIMIT, None, now, trial=True)
+        row = book.failed(ONE, R.RATE_LIMIT, None, now, trial=trial)
         assert row is not None
         spans.append(row.until - now)
         now = row.until
-        book.begin_trial(ONE)
+        trial = book.begin_trial(ONE)
     assert spans == [timedelta(minutes=m) for m in (1, 5, 25, 60, 60)]
     assert book.gate(ONE, now) is Gate.TRIED
-    book.failed(ONE, R.RATE_LIMIT, None, now, trial=True)
+    book.failed(ONE, R.RATE_LIMIT, None, now, trial=trial)
     assert book.gate(ONE, now) is Gate.COOLING
 
 
 def test_a_failed_trial_of_a_missing_model_under_a_cooled_key(book: CooldownBook):
     book.failed(ONE, R.RATE_LIMIT, 10, NOW, reach=Reach.KEY)
-    book.begin_trial(ONE)
-    book.failed(ONE, R.MODEL_NOT_FOUND, None, later(seconds=10), trial=True)
+    trial = book.begin_trial(ONE)
+    book.failed(ONE, R.MODEL_NOT_FOUND, None, later(seconds=10), trial=trial)
     assert book.gate(ONE, later(seconds=11)) is Gate.COOLING
     assert book.gate(SISTER, later(seconds=11)) is Gate.TRIAL
 
@@ -237,11 +237,24 @@ def test_a_clock_that_jumps(book: CooldownBook):
     book.failed(ONE, R.RATE_LIMIT, None, NOW)
     # Put back by a day: it may be asked again instead of being out for a day and a minute.
     assert book.gate(ONE, later(days=-1)) is Gate.TRIAL
-    book.begin_trial(ONE)
-    row = book.failed(ONE, R.RATE_LIMIT, None, later(days=-1), trial=True)
+    trial = book.begin_trial(ONE)
+    row = book.failed(ONE, R.RATE_LIMIT, None, later(days=-1), trial=trial)
     assert row.until == later(days=-1, minutes=5)
     # Put forward: it is over.
     assert book.gate(ONE, later(days=1)) is Gate.TRIAL
+
+
+def test_a_trial_that_was_overtaken_settles_nothing(book: CooldownBook):
+    book.failed(ONE, R.RATE_LIMIT, 5, NOW)
+    old = book.begin_trial(ONE)
+    book.prove(ONE, later(seconds=6))
+    book.failed(ONE, R.RATE_LIMIT, 5, later(seconds=7))
+    new = book.begin_trial(ONE)
+    assert book.gate(ONE, later(seconds=13)) is Gate.TRIED
+    assert book.answered(ONE, later(seconds=13), trial=old) == []
+    assert not book.end_trial(ONE, old)
+    assert book.gate(ONE, later(seconds=13)) is Gate.TRIED
+    assert book.answered(ONE, later(seconds=14), trial=new) == [ONE.model]
 
 
 # --- what every process knows ---------------------------------------------------------------
@@ -253,8 +266,8 @@ def test_untold_until_told(book: CooldownBook):
     book.told(row)
     assert book.untold() == []
     book.told(row)
-    book.begin_trial(ONE)
-    book.answered(ONE, later(seconds=60), trial=True)
+    trial = book.begin_trial(ONE)
+    book.answered(ONE, later(seconds=60), trial=trial)
     (end,) = book.untold()
     assert (end.scope, end.failures) == (ONE.model, 0)
     again = book.failed(ONE, R.RATE_LIMIT, 60, later(seconds=60))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.catalog import shipped
@@ -410,7 +410,23 @@ def test_every_walk_ends_and_asks_nobody_twice_but_the_last(
         assert walk.attempts == len(asked)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["ask", "end"]), _WAYS, st.integers(0, 30)), max_size=40))
+_LAST_RESORTS = [
+    ("end", "answered", 0), ("ask", "answered", 5), *[("ask", "answered", 0)] * 4,
+    ("end", R.RATE_LIMIT, 0), ("end", "answered", 0), ("end", R.AUTH, 0), ("ask", "answered", 0),
+    *[("end", "answered", 0)] * 2, ("end", R.AUTH, 14), ("ask", "answered", 17),
+    *[("ask", "answered", 30)] * 2, ("end", R.AUTH, 4), ("ask", "answered", 8),
+    ("ask", "answered", 25), ("ask", "answered", 21), ("ask", "answered", 10),
+    ("ask", "answered", 21), *[("end", "answered", 30)] * 2, ("end", "given_up", 30),
+    ("ask", "answered", 30), ("end", "given_up", 0), ("ask", "answered", 0),
+]  # fmt: skip
+
+
+@example(steps=_LAST_RESORTS)
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(["ask", "end"]), _WAYS, st.integers(0, 30)), max_size=40
+    )
+)
 def test_half_open_never_lets_two_through(steps: list[tuple[str, str, int]]):
     """However many requests run side by side, a hop that was cooling is on trial once at most."""
     book, now = CooldownBook(), NOW
