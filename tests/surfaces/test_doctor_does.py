@@ -150,7 +150,7 @@ async def test_models_are_looked_for_in_their_providers_lists(tmp_path: Path):
     owner = Actor(Surface.CLI, "owner", "Ana", owner=True)
     [check] = await examine_models(wired, owner)
     assert (check.ok, check.level) == (False, Level.WARNING)
-    assert check.detail == "openai/gpt5 is not listed by OpenAI; the nearest ID is gpt-5."
+    assert check.detail == "openai/gpt5 is not listed by OpenAI; closest ID: gpt-5."
     assert check.resolution.endswith("openai/gpt-5")
     await runner.cleanup()
     # A list that cannot be had says nothing against a model.

@@ -669,6 +669,17 @@ async def test_a_short_refusal_is_not_worth_a_word_elsewhere():
     assert len(bench.discord.main) == len(bench.slack.main) == 1
 
 
+async def test_what_a_channel_refuses_is_logged_once_a_change(caplog: pytest.LogCaptureFixture):
+    bench = AlertBench()
+    await bench.fails(3)
+    with caplog.at_level("WARNING"):
+        for bench.slack.fail_post in (ARCHIVED, DOWN):
+            await bench.wait(minutes=3)
+    assert [r.getMessage() for r in caplog.records if "do not reach" in r.getMessage()] == [
+        f"alerts do not reach Slack: {one.message} {one.hint}" for one in (ARCHIVED, DOWN)
+    ]
+
+
 async def test_a_channel_that_is_archived_in_mid_incident():
     bench = AlertBench("slack", "discord")
     await bench.fails(3)
