@@ -182,12 +182,14 @@ def _title(words: IncidentWords) -> Text:
 def over_card(words: IncidentWords) -> Card:
     """Return the card of a closed incident, with its totals."""
     ended = words.ended_at or words.now
-    spent = _spent(words)
-    down = "Unstable for" if words.opens else "Down"
+    down = _spent(words, words.down)
+    lasted, rest = f"Down {down}", "."
     if words.reason is AlertReason.CONFIG_INVALID:
-        down = "Invalid for"
+        lasted = f"Invalid for {down}"
+    elif words.opens:
+        lasted, rest = f"Unstable for {_spent(words, ended - words.since)}", f"; down {down}."
     lines = [
-        text(f"{down} {spent}, ", *_from_to(words, ended), "."),
+        text(f"{lasted}, ", *_from_to(words, ended), rest),
         _sum_line(words),
         _models_line(words),
         _served_line(words),
@@ -211,18 +213,21 @@ def _from_to(words: IncidentWords, ended: datetime) -> tuple[Span, ...]:
     return _when(words.since, words), " to ", _when(ended, words)
 
 
-def _spent(words: IncidentWords) -> str:
-    """Say how long it was down, in whole minutes as the times beside it show them."""
+def _spent(words: IncidentWords, lasted: timedelta) -> str:
+    """Say how long that part of it was, in whole minutes as the times beside it show them."""
     minute, ended = timedelta(minutes=1), words.ended_at or words.now
-    if words.down < minute:
-        return say_duration(max(words.down, timedelta(seconds=1)))
+    if lasted < minute:
+        return say_duration(max(lasted, timedelta(seconds=1)))
     shown = ended.replace(second=0, microsecond=0) - words.since.replace(second=0, microsecond=0)
-    return say_duration(max(shown - (ended - words.since - words.down), minute) // minute * minute)
+    return say_duration(max(shown - (ended - words.since - lasted), minute) // minute * minute)
 
 
 def ended_card(words: IncidentWords) -> Card:
     """Tell those who were called that it is over, as a reply to its message."""
-    lines = (text(f"Down {_spent(words)}. The message above has the figures."), _calls(words.calls))
+    lines = (
+        text(f"Down {_spent(words, words.down)}. The message above has the figures."),
+        _calls(words.calls),
+    )
     return Card(
         title=_over_title(words),
         tone=Tone.GOOD if words.end == "recovered" else Tone.NEUTRAL,

@@ -22,9 +22,8 @@ from tests.surfaces.test_program import Program
 
 OPUS, FLASH = "anthropic/claude-opus-4-5", "deepseek/deepseek-flash"
 LEADER = """
-    SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-    WHERE l.locktype = 'advisory' AND l.granted AND a.application_name LIKE 'bot%'
-    AND l.objid = (hashtext(current_schema())::bigint & 4294967295)::oid
+    SELECT holder FROM leases WHERE name = 'alerts'
+    AND until > extract(epoch FROM clock_timestamp()) * 1000000
 """
 TAKEN_OVER_WITHIN_S = 15.0
 
@@ -65,7 +64,7 @@ def program(
             "CHANGEOVER_CONFIG": str(folder / "moltbot.json"),
             "CHANGEOVER_DIGEST": "off",
             "ANTHROPIC_API_KEY": "k",
-            "DATABASE_URL": f"{url}&application_name={name}",
+            "DATABASE_URL": url,
         },
     )
 
@@ -94,15 +93,16 @@ async def test_another_process_takes_over_in_time_and_doubles_nothing(
         main = [m.words for m in slack.posted if not m.thread_ts]
         return [main, [m.words for m in discord.seen() if m.reference is None]]
 
-    def leader() -> str:
+    def leader() -> int:
         with psycopg.connect(url, autocommit=True) as admin:
             row = admin.execute(LEADER).fetchone()
-        return str(row[0]) if row else ""
+        assert row is not None
+        return int(row[0].partition("-")[0])
 
     await fails(FailureReason.AUTH)
-    names = ("bot-one", "bot-two")
-    programs = [program(tmp_path, name, url, slack, discord) for name in names]
-    running = dict(zip(names, [await each.start("bot") for each in programs], strict=True))
+    programs = [program(tmp_path, name, url, slack, discord) for name in ("one", "two")]
+    started = [await each.start("bot") for each in programs]
+    running = {process.pid: process for process in started}
     try:
         await until(lambda: [len(said) for said in channels()] == [1, 1])
         await until(lambda: len(slack.sockets) == 2)

@@ -159,7 +159,7 @@ CARDS: dict[str, Callable[[], Card]] = {
         replace(DEAD, refused=12, ended_at=NOON + MINUTE, end="recovered")
     ),
     "recovered config": lambda: over(replace(BROKEN, ended_at=NOON + 3 * MINUTE, end="recovered")),
-    "recovered after ups and downs": lambda: over(replace(OVER, opens=3)),
+    "recovered after ups and downs": lambda: over_card(replace(OVER, opens=3, down=9 * MINUTE)),
     "switched away": lambda: over(replace(OVER, end="moved_on", saving=None)),
     "no requests": lambda: over(replace(OVER, end="silence", ended_at=None)),
     "continued": lambda: continued_card(LIMITED),

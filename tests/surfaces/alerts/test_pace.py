@@ -28,7 +28,7 @@ async def test_ups_and_downs_become_one_message(world: World) -> None:
     assert "closes after 1 h without errors.\n" in world.said()[2]
     await world.wait(minutes=70, step_s=600)
     assert world.titles("slack") == [OVER, OVER, OVER]
-    assert "\nUnstable for 2 min, 12:13 to 12:34.\n" in world.said()[2]
+    assert "\nUnstable for 21 min, 12:13 to 12:34; down 2 min.\n" in world.said()[2]
 
 
 async def test_a_quiet_night_in_which_the_clocks_change_is_one_message_in_the_morning(

@@ -43,6 +43,7 @@ EVERY_SUBCOMMAND = [
     ("model help", {}, "/model use"),
     ("fallback status", {}, "available"),
     ("fallback test", {"models": "cheap local"}, "models answered"),
+    ("fallback retry", {"model": "best"}, "cool"),
     ("fallback set", {"models": "cheap local", "reason": "short"}, "ollama/llama3.3"),
     ("fallback add", {"model": "groq/llama-3.3-70b-versatile", "at": 1}, "groq/"),
     ("fallback remove", {"model": "ollama/llama3.3"}, "Chain"),
