@@ -17,6 +17,7 @@ _BLANK = re.compile("[\\s\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200d\u2060-\u206
 _MARKS = re.compile(r"[\\`*_~|<>\[\]]")
 _CALLS = re.compile(r"@(?=everyone\b|here\b)", re.IGNORECASE)
 _ADDRESS = re.compile(r"(https?://[^\s<>`|\\]+)")
+_OPEN_ADDRESS = re.compile(r"https?://[^\s<]*\Z")
 _NUMBERED = re.compile(r"(?m)^([ \t]*\d{1,9})([.)])(?=[ \t])")
 _LISTED = re.compile(r"(?m)^([ \t]*)([-+#])")
 _ESCAPED = re.compile(r"\\([^0-9A-Za-z\s])")
@@ -67,7 +68,13 @@ def code(words: str) -> str:
 
 def markup(spans: Text) -> str:
     """Write a text as Discord markdown."""
-    return _at_line_starts("".join(map(_span, spans)))
+    written = ""
+    for span in spans:
+        # Discord reads an address up to the next blank: marks right behind it would be part of it.
+        if isinstance(span, Strong | Code | Command) and _OPEN_ADDRESS.search(written):
+            written += " "
+        written += _span(span)
+    return _at_line_starts(written)
 
 
 def bare(spans: Text) -> str:
@@ -152,7 +159,8 @@ def _bold(words: str) -> str:
         return ""
     core = words.strip()
     start = words.index(core)
-    return f"{words[:start]}**{inert(core)}**{words[start + len(core) :]}"
+    bold = _ADDRESS.sub(lambda address: address[0].replace("*", "%2A"), inert(core))
+    return f"{words[:start]}**{bold}**{words[start + len(core) :]}"
 
 
 def _link(label: str, url: str) -> str:
