@@ -17,7 +17,7 @@ BOT = User(APP, "Changeover")
 ANA = User(11, "Ana", (ROLE,))
 BO = User(22, "Bo")
 VIEW, READ_HISTORY = 1 << 10, 1 << 16
-LATE_S, PATIENCE_S = 3.0, 5.0
+LATE_S, PATIENCE_S = 3.0, 60.0
 ALL = str((1 << 40) - 1)
 SOURCE, DEFERRED, UPDATE_LATER, UPDATE, CHOICES = 4, 5, 6, 7, 8
 

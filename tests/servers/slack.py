@@ -172,7 +172,7 @@ class SlackServer:
         """Return the arguments of every call of a method."""
         return [arguments for name, arguments in self.calls if name == method]
 
-    async def until(self, there: Any, timeout_s: float = 10.0) -> Any:
+    async def until(self, there: Any, timeout_s: float = 60.0) -> Any:
         """Wait until `there()` returns something true, and return that."""
         async with asyncio.timeout(timeout_s):
             while not (found := there()):  # noqa: ASYNC110 - what is waited for is not ours

@@ -107,7 +107,7 @@ async def test_a_frozen_server_keeps_nobody_from_ending(
         running(tmp_path, server, providers) as one,
     ):
         await ask(one, 3)
-        for _ in range(300):
+        for _ in range(600):
             if server.rows("SELECT count(*) FROM attempts") == [(3,)]:
                 break
             await asyncio.sleep(0.1)
@@ -153,9 +153,9 @@ async def test_a_server_that_crashed_is_found_again(
         await ask(one, 1)
         await asyncio.to_thread(server.crash)
         await ask(one, 4)
-        await one.until("wait in memory until the database is back")
+        await one.until("stay in memory until the database is back")
         await asyncio.to_thread(server.start)
-        await one.until("what waited in memory is written")
+        await one.until("buffered rows were written")
         one.process.send_signal(signal.SIGTERM)
         assert await one.process.wait() == 0
         assert server.rows("SELECT count(*) FROM attempts") == [(5,)]

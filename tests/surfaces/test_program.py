@@ -157,7 +157,7 @@ async def test_the_chain_test_asks_real_servers(tmp_path: Path):
         assert "ANTHROPIC_API_KEY" in out
         everyone = await program.data(
             "fallback", "test", "openai/gpt-5", "gemini/gemini-2.5-flash",
-            "groq/llama-3.3-70b-versatile",
+            "groq/llama-3.1-8b-instant",
         )  # fmt: skip
         assert [hop["verdict"] for hop in everyone["data"]["hops"]] == ["ok"] * 3
 

@@ -136,7 +136,7 @@ class Process:
                 await surface.start()
         for surface in (self.slack, self.discord):
             if surface is not None:
-                await asyncio.wait_for(surface.ready(), 10)
+                await asyncio.wait_for(surface.ready(), 60)
 
     async def stop(self, *, killed: bool = False) -> None:
         """End in good order, or without a word and without giving anything back."""

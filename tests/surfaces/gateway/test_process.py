@@ -45,7 +45,7 @@ class Serving:
             self.log.append(line.decode())
 
     async def until(self, words: str) -> None:
-        for _ in range(1000):
+        for _ in range(6000):
             if any(words in line for line in self.log):
                 return
             await asyncio.sleep(0.01)
@@ -200,7 +200,7 @@ async def test_a_kill_is_told_at_the_next_start(tmp_path: Path, session: aiohttp
         async with serving(tmp_path, chaos.url, port) as one:
             async with session.post(one.url + CHAT, json=BODY) as answer:
                 assert answer.status == 200
-            for _ in range(500):
+            for _ in range(6000):
                 if rows_of(tmp_path):
                     break
                 await asyncio.sleep(0.01)
@@ -247,7 +247,7 @@ async def drained(gate: Gate, chaos: Chaos, stream: bool) -> tuple[int, str]:
             return response.status, (await response.read()).decode()
 
     request = asyncio.create_task(ask())
-    for _ in range(500):
+    for _ in range(6000):
         if chaos.calls:
             break
         await asyncio.sleep(0.01)
