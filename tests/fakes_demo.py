@@ -19,7 +19,7 @@ MODELS = {
     "ollama": "llama3.3",
     "gemini": "gemini-2.5-flash",
     "openai": "gpt-5",
-    "groq": "llama-3.3-70b-versatile",
+    "groq": "llama-3.1-8b-instant",
 }
 """A model of each provider."""
 

@@ -23,7 +23,7 @@ MODELS = {
     "ollama": "llama3.3",
     "gemini": "gemini-2.5-flash",
     "openai": "gpt-5-mini",
-    "groq": "llama-3.3-70b-versatile",
+    "groq": "llama-3.1-8b-instant",
 }
 
 

@@ -110,7 +110,7 @@ async def test_openrouter_reports_the_cost_everywhere(
 async def test_groq_puts_its_usage_under_x_groq(
     demo: SimulatedProviders, http: httpx.AsyncClient
 ) -> None:
-    body = {"model": "llama-3.3-70b-versatile", "messages": ASKED, "stream": True}
+    body = {"model": "llama-3.1-8b-instant", "messages": ASKED, "stream": True}
     url = demo.base_url("groq") + "/openai/v1/chat/completions"
     answer = await http.post(url, json=body, headers=bearer(demo, "groq"))
     last = events(answer.text)[-1]

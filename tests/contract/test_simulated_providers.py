@@ -20,7 +20,7 @@ OPENAI_ROUTES = [
     ("ollama", "/v1", "llama3.3"),
     ("gemini", "/v1beta/openai", "gemini-2.5-flash"),
     ("openai", "/v1", "gpt-5-mini"),
-    ("groq", "/openai/v1", "llama-3.3-70b-versatile"),
+    ("groq", "/openai/v1", "llama-3.1-8b-instant"),
 ]
 ANTHROPIC_ROUTES = [
     ("anthropic", "claude-opus-4-5"),
