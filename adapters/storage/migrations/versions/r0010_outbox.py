@@ -9,7 +9,8 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-_KEY = "'budget:' || budget_id || ':' || period_start / 1000000 || ':' || "
+# In brackets: SQLite divides what `||` has put together.
+_KEY = "'budget:' || budget_id || ':' || (period_start / 1000000) || ':' || "
 
 
 def upgrade() -> None:
