@@ -177,7 +177,7 @@ async def test_a_database_put_back_under_a_running_process_is_said(
     url = new_database(kind)
     database = Database(url)
     await database.write(lambda c: fetch(c, "UPDATE alembic_version SET version_num = '0001'"))
-    with pytest.raises(StorageError, match="older release while it was in use"):
+    with pytest.raises(StorageError, match="older release while in use"):
         await database.write(lambda c: fetch(c, "DELETE FROM mutes"))
     await database.close()
 

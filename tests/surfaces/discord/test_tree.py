@@ -106,7 +106,7 @@ async def test_the_subcommands_are_those_that_were_promised():
         for sub in c["options"]
         for o in sub.get("options", [])
     }
-    promised = "model models name id for agent reason at duration by amount period then"
+    promised = "model models name id for agent everywhere reason at duration by amount period then"
     assert options == set(promised.split())
 
 
@@ -118,7 +118,7 @@ async def test_options_have_types_choices_and_completion():
     use = {o["name"]: o for o in subs["use"]["options"]}
     assert use["model"]["required"]
     assert use["model"]["autocomplete"]
-    assert list(use) == ["model", "for", "agent", "reason"]
+    assert list(use) == ["model", "for", "agent", "everywhere", "reason"]
     amount = subs["history"]["options"][0]
     assert (amount["type"], amount["min_value"]) == (4, 1)
 
