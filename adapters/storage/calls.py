@@ -58,14 +58,14 @@ class Calls:
 
     def __init__(self, late: Callable[[Call], Exception]) -> None:
         self._late = late
-        self._under_way: set[Call] = set()
+        self._under_way: dict[Call, asyncio.Future[None]] = {}
 
     async def make(self, work: Callable[[], T], within_s: float) -> T:
         """Return what the work returns; it may go on for a moment where nobody waits any more."""
         loop = asyncio.get_running_loop()
         call = Call()
         done: asyncio.Future[T] = loop.create_future()
-        self._under_way.add(call)
+        self._under_way[call] = loop.create_future()
         timers = [loop.call_later(within_s, call.break_off)]
 
         def give_up() -> None:
@@ -75,7 +75,7 @@ class Calls:
         timers.append(loop.call_later(within_s + LAST_S, give_up))
 
         def settle(put: Callable[[Any], None], outcome: Any) -> None:
-            self._under_way.discard(call)
+            self._under_way.pop(call).set_result(None)
             for timer in timers:
                 timer.cancel()
             if not done.done():
@@ -96,10 +96,12 @@ class Calls:
         threading.Thread(target=carry_out, name="database", daemon=True).start()
         return await done
 
-    def break_off(self) -> None:
-        """End everything that is under way."""
-        for call in list(self._under_way):
+    async def break_off(self) -> None:
+        """End everything that is under way, and give it a moment to let its connections go."""
+        for call in self._under_way:
             call.break_off()
+        if self._under_way:
+            await asyncio.wait(self._under_way.values(), timeout=LAST_S)
 
 
 def _break_off(connection: Any) -> None:

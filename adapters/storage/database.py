@@ -77,7 +77,7 @@ class Database:
 
     async def close(self) -> None:
         """Break off what is under way and close all connections; a later use opens new ones."""
-        self._calls.break_off()
+        await self._calls.break_off()
         engine, self._engine = self._engine, None
         if engine is not None:
             await asyncio.to_thread(engine.dispose)

@@ -309,7 +309,7 @@ async def test_bodies_that_are_no_request(gate: Gate, path: str, body: bytes, wo
     ("asked", "words"),
     [
         ("chaep", "Did you mean cheap?"),
-        ("claude-opus-9", f"Did you mean {OPUS}?"),
+        ("claud-opus-4-5", f"Did you mean {OPUS}?"),
         ("antropic/claude-opus-4-5", "Unknown provider 'antropic'"),
         ("x" * 100_000, "Unknown model"),
         ("../../etc", "Unknown provider"),
