@@ -63,11 +63,13 @@ class ListedPrices:
         self._known = known
         self._fresh: tuple[DataSnapshot, date] | None = None
         self._kept: dict[tuple[ModelRef, datetime], Price | None] = {}
+        self._sold: dict[tuple[str, datetime], Price | None] = {}
 
     def take(self, snapshot: DataSnapshot, as_of: date) -> None:
         """Price by a newer list of genai-prices from now on."""
         self._fresh = snapshot, as_of
         self._kept.clear()
+        self._sold.clear()
 
     def operator(self, ref: ModelRef) -> Price | None:
         """Return the price the operator's file sets."""
@@ -75,8 +77,7 @@ class ListedPrices:
 
     def listed(self, ref: ModelRef, at: datetime) -> Price | None:
         """Return the published price in force at that time."""
-        utc = at.astimezone(UTC)
-        quarter = utc.replace(minute=utc.minute // 15 * 15, second=0, microsecond=0)
+        quarter = _quarter(at)
         if (ref, quarter) not in self._kept:
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
@@ -85,10 +86,15 @@ class ListedPrices:
 
     def sold(self, name: str, at: datetime) -> Price | None:
         """Return what the first vendor that sells a model by this name asks for it."""
-        whole = ModelRef.parse(name)
-        vendors = (ModelRef(id_, name) for id_ in self._catalog.providers)
-        found = (self.listed(ref, at) for ref in (whole, *vendors) if ref)
-        return next((price for price in found if price), None)
+        key = (name, _quarter(at))
+        if key not in self._sold:
+            if len(self._sold) >= _MOST_KEPT:
+                self._sold.clear()
+            whole = ModelRef.parse(name)
+            vendors = (ModelRef(id_, name) for id_ in self._catalog.providers)
+            found = (self.listed(ref, at) for ref in (whole, *vendors) if ref)
+            self._sold[key] = next((price for price in found if price), None)
+        return self._sold[key]
 
     def knows(self, ref: ModelRef) -> bool:
         """Return whether the model's name is published anywhere."""
@@ -132,6 +138,11 @@ class ListedPrices:
         named = dict(price.variants)
         more = tuple((term, scaled(price, by)) for term, by in factors.items() if term not in named)
         return replace(price, variants=(*price.variants, *more))
+
+
+def _quarter(at: datetime) -> datetime:
+    utc = at.astimezone(UTC)
+    return utc.replace(minute=utc.minute // 15 * 15, second=0, microsecond=0)
 
 
 def read_operator_prices(path: Path) -> dict[ModelRef, Price]:
