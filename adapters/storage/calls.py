@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 LAST_S = 1.0
 """How long a call that was broken off has to say so itself."""
+AGAIN_S = 0.05
 
 _running = threading.local()
 
@@ -98,10 +99,12 @@ class Calls:
 
     async def break_off(self) -> None:
         """End everything that is under way, and give it a moment to let its connections go."""
-        for call in self._under_way:
-            call.break_off()
-        if self._under_way:
-            await asyncio.wait(self._under_way.values(), timeout=LAST_S)
+        until = asyncio.get_running_loop().time() + LAST_S
+        while self._under_way and asyncio.get_running_loop().time() < until:
+            # More than once: SQLite forgets an interrupt that comes between two statements.
+            for call in self._under_way:
+                call.break_off()
+            await asyncio.wait(self._under_way.values(), timeout=AGAIN_S)
 
 
 def _break_off(connection: Any) -> None:

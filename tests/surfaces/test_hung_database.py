@@ -7,7 +7,7 @@ import os
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -36,7 +36,9 @@ class PostgresqlServer:
         """Send it to the server and all that it has begun."""
         first = int((self._data / "postmaster.pid").read_text().split()[0])
         for pid in [first, *_children(first)]:
-            os.kill(pid, number)
+            # A connection that has just been closed takes its process with it.
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def crash(self) -> None:
         """Stop it as a crash does: no goodbye, and its own recovery at the next start."""
