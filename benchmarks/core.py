@@ -98,7 +98,7 @@ def chain_test() -> None:
     async def run() -> tuple[float, float]:
         with tempfile.TemporaryDirectory() as name:
             path = Path(name) / "moltbot.json"
-            chain = ["deepseek/deepseek-flash", "groq/llama-3.3-70b-versatile", "ollama/llama3.3"]
+            chain = ["deepseek/deepseek-flash", "groq/openai/gpt-oss-120b", "ollama/llama3.3"]
             model = {"primary": "anthropic/claude-opus-4-5", "fallbacks": chain}
             path.write_text(json.dumps({"agents": {"defaults": {"model": model}}}))
             async with SimulatedProviders(latency_s=0.4) as providers:

@@ -73,7 +73,7 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
             late("model_switch", "use"),
             (_model_param("The model to switch to"), _FOR, _AGENT, _EVERYWHERE, _REASON),
             Danger.CHANGES,
-            examples=("/model use anthropic/claude-sonnet-4-5 until 18:00 reason release",),
+            examples=("/model use anthropic/claude-sonnet-5-5 until 18:00 reason release",),
         ),
         Command(
             "model",
@@ -230,7 +230,7 @@ _FALLBACK = (
             _REASON,
         ),
         Danger.CHANGES,
-        examples=("/fallback add groq/llama-3.3-70b-versatile at 1",),
+        examples=("/fallback add groq/openai/gpt-oss-120b at 1",),
     ),
     Command(
         "fallback",

@@ -106,6 +106,13 @@ def test_every_command_has_examples_that_are_its_own(command):
         assert parse(example, REGISTRY).command is command
 
 
+def test_no_example_names_a_model_that_goes_away():
+    going = {str(ref) for ref, facts in CATALOG.models.items() if facts.retires_on}
+    assert going
+    words = {word for one in COMMANDS for example in one.examples for word in example.split()}
+    assert not words & going
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda c: c.full_name)
 def test_every_command_and_argument_stands_in_the_reference(command):
     words = PAGE.read_text(encoding="utf-8")
