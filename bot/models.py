@@ -16,6 +16,7 @@ class Dialect(StrEnum):
 
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
+    RESPONSES = "responses"
     GEMINI = "gemini"
     OLLAMA = "ollama"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
-from bot.dialects.events import delta_content
+from bot.dialects.events import delta_content, item_content
 from bot.dialects.stream import MAY_BE_EMPTY
 from bot.dialects.wire import model_name, rows, table, words
 from bot.models import Dialect
@@ -66,6 +66,19 @@ def _anthropic(body: Mapping[str, Json]) -> AnswerState:
     return _good_if(content, {words(body.get("stop_reason"))})
 
 
+def _responses(body: Mapping[str, Json]) -> AnswerState:
+    status, output = words(body.get("status")), body.get("output")
+    if status in ("queued", "in_progress"):
+        # It runs in the background, and can be fetched later.
+        return AnswerState.GOOD
+    if not isinstance(output, list):
+        return AnswerState.NO_ANSWER
+    if status == "failed":
+        return AnswerState.ERROR
+    why = words(table(body.get("incomplete_details")).get("reason"))
+    return _good_if(any(map(item_content, output)), {why or status})
+
+
 def _gemini(body: Mapping[str, Json]) -> AnswerState:
     candidates = [table(candidate) for candidate in rows(body.get("candidates"))]
     if not candidates:
@@ -96,6 +109,7 @@ def _good_if(content: bool, finishes: set[str]) -> AnswerState:
 _STATES: Mapping[Dialect, Callable[[Mapping[str, Json]], AnswerState]] = {
     Dialect.OPENAI: _openai,
     Dialect.ANTHROPIC: _anthropic,
+    Dialect.RESPONSES: _responses,
     Dialect.GEMINI: _gemini,
     Dialect.OLLAMA: _ollama,
 }

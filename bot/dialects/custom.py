@@ -11,6 +11,7 @@ from bot.models import AuthScheme, Dialect, Endpoint, Provider
 from bot.ports import Json
 
 _OPENAI = Endpoint("/v1", "/chat/completions", AuthScheme.BEARER)
+_RESPONSES = Endpoint("/v1", "/responses", AuthScheme.BEARER)
 _ANTHROPIC = Endpoint("/v1", "/messages", AuthScheme.X_API_KEY)
 _GEMINI = Endpoint("/v1beta", "/models/{model}:generateContent", AuthScheme.X_GOOG_API_KEY)
 _NOT_SET_BY_A_CONFIG = frozenset(
@@ -26,6 +27,7 @@ class _Api:
 
 _APIS = {
     "openai-completions": _Api({Dialect.OPENAI: _OPENAI}, "/v1/models"),
+    "openai-responses": _Api({Dialect.RESPONSES: _RESPONSES}, "/v1/models"),
     "anthropic-messages": _Api({Dialect.ANTHROPIC: _ANTHROPIC}, "/v1/models"),
     "google-generative-ai": _Api(
         {Dialect.OPENAI: replace(_OPENAI, prefix="/v1beta/openai"), Dialect.GEMINI: _GEMINI},
@@ -34,6 +36,7 @@ _APIS = {
     "ollama": _Api(
         {
             Dialect.OPENAI: _OPENAI,
+            Dialect.RESPONSES: _RESPONSES,
             Dialect.OLLAMA: Endpoint("/api", "/chat", AuthScheme.BEARER),
         },
         "/api/tags",
@@ -41,12 +44,12 @@ _APIS = {
 }
 _FIRST_DIALECT = {
     "openai-completions": Dialect.OPENAI,
+    "openai-responses": Dialect.RESPONSES,
     "anthropic-messages": Dialect.ANTHROPIC,
 }
 DEFAULT_API = "openai-completions"
 OPENCLAW_APIS = frozenset(
     (
-        "openai-responses",
         "openai-codex-responses",
         "azure-openai-responses",
         "github-copilot",

@@ -159,6 +159,9 @@ def _shown(given: str) -> str:
 
 def _dialect_path(provider: Provider, dialect: Dialect, given: str) -> str:
     """Return what stands before the endpoint's tail, for the path that the base came with."""
+    if dialect is Dialect.RESPONSES and Dialect.OPENAI in provider.endpoints:
+        # One SDK and one base for both.
+        dialect = Dialect.OPENAI
     own = provider.endpoints[dialect].prefix
     if not given or (own and given.endswith(own)):
         return given or own
@@ -195,6 +198,7 @@ def _unknown_path(provider: Provider, dialect: Dialect, given: str) -> str:
     own = provider.endpoints[dialect].prefix
     if first is Dialect.ANTHROPIC:
         return given + own
-    if dialect is Dialect.OPENAI or (dialect is Dialect.GEMINI and _VERSIONED.search(given)):
+    as_given = dialect in (Dialect.OPENAI, Dialect.RESPONSES)
+    if as_given or (dialect is Dialect.GEMINI and _VERSIONED.search(given)):
         return given
     return given + own.removeprefix(home.prefix)

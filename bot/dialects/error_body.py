@@ -4,7 +4,8 @@ OpenAI, Groq, DeepSeek `{error: {message, type, param, code}}`; Anthropic `{type
 message}}`; Gemini `{error: {code, message, status, details}}`, which its OpenAI layer puts in a
 list; OpenRouter `{error: {code, message, metadata}}`; Ollama `{error: "text"}`; FastAPI servers
 `{detail: …}`; gateways and clouds `{code, message}`, `{error: "code", message}`,
-`{__type, message}`, `{errors: [{code, message}]}`.
+`{__type, message}`, `{errors: [{code, message}]}`; a failed event of Responses
+`{response: {error: {code, message}}}`.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def read_error(body: Json) -> ErrorBody:
     if isinstance(body, list):
         body = body[0] if body else None
     body = table(body)
-    error = body.get("error")
+    error = body.get("error") or table(body.get("response")).get("error")
     if isinstance(error, dict) and isinstance(error.get("error"), dict) and "message" not in error:
         error = error["error"]
     errors = rows(body.get("errors"))

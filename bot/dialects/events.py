@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
+from bot.dialects.state import made_by
 from bot.dialects.wire import rows, table, words
 from bot.models import Dialect
 from bot.ports import Json
@@ -16,8 +17,8 @@ class Kind(StrEnum):
 
     SILENCE is a comment, padding or a ping: no sign that the model lives. USAGE counts tokens and
     nothing else, so it can be left out for a caller who did not ask. OTHER frames the content
-    (role, block start). FINISH says why the answer ends and may carry content; END is the last
-    event of a whole stream.
+    (role, block start), or repeats it. FINISH says why the answer ends and may carry content; END
+    is the last event of a whole stream.
     """
 
     SILENCE = "silence"
@@ -33,7 +34,8 @@ class Reading(NamedTuple):
     """One event, understood. A NamedTuple, since one is made for every event of every stream.
 
     `thinking` is True where it opens a thinking block, shown or hidden, and False where it closes
-    one. `finished` holds the indices of the choices that end with it.
+    one. `finished` holds the indices of the choices that end with it, `made` the ids by which a
+    later request may refer to the answer.
     """
 
     kind: Kind
@@ -42,6 +44,7 @@ class Reading(NamedTuple):
     model: str = ""
     thinking: bool | None = None
     finished: tuple[Json, ...] = ()
+    made: tuple[str, ...] = ()
 
 
 ERROR = Reading(Kind.ERROR)
@@ -49,6 +52,15 @@ _LABELS = frozenset({"role", "type", "thought"})
 _THINKING_BLOCKS = frozenset({"thinking", "redacted_thinking"})
 _REASONING = ("reasoning_content", "reasoning", "reasoning_details")
 _NOT_SAID = _LABELS | {"id", "index", "signature", "stop_reason", "stop_sequence"}
+# Of Responses: what names or numbers an event.
+_FRAMING = frozenset(
+    {"type", "item", "sequence_number", "id", "item_id", "output_index", "content_index"}
+    | {"summary_index", "annotation_index", "obfuscation", "logprobs"}
+)
+_CALLERS_OWN = ("function_call", "custom_tool_call")
+_BEGUN = frozenset({"response.created", "response.queued", "response.in_progress"})
+_ENDED = frozenset({"response.completed", "response.incomplete", "response.cancelled"})
+_ALIVE = frozenset({"keepalive", "ping"})
 
 
 def read_event(dialect: Dialect, event: str, body: Json) -> Reading:
@@ -86,6 +98,10 @@ def _openai_said(body: Mapping[str, Json]) -> list[Json]:
 
 def _anthropic_said(body: Mapping[str, Json]) -> list[Json]:
     return [body.get(key) for key in ("delta", "content_block", "content")]
+
+
+def _responses_said(body: Mapping[str, Json]) -> list[Json]:
+    return [body.get(key) for key in ("delta", "output")]
 
 
 def _gemini_said(body: Mapping[str, Json]) -> list[Json]:
@@ -148,6 +164,57 @@ def _anthropic(event: str, body: Mapping[str, Json]) -> Reading:
     return Reading(Kind.CONTENT if content else Kind.OTHER, content, thinking=thinking)
 
 
+def _responses(event: str, body: Mapping[str, Json]) -> Reading:
+    kind, answer = words(body.get("type")) or event, table(body.get("response"))
+    if kind in ("error", "response.failed"):
+        return ERROR
+    if kind in _ALIVE:
+        return Reading(Kind.SILENCE)
+    model, made = words(answer.get("model")), made_by(answer)
+    if kind in _BEGUN:
+        # What runs in the background is accepted with this, and can be fetched later.
+        return Reading(Kind.OTHER, answer.get("background") is True, None, model, made=made)
+    if kind in _ENDED:
+        why = words(table(answer.get("incomplete_details")).get("reason"))
+        content = any(map(item_content, rows(answer.get("output"))))
+        return Reading(Kind.END, content, why or kind.rpartition(".")[2], model, made=made)
+    item = table(body.get("item"))
+    content = kind.startswith("response.") and (item_content(item) or any(map(_says, body.items())))
+    if kind.endswith(".done"):
+        closed = False if item else None
+        return Reading(Kind.OTHER, content, thinking=closed)
+    opened = _may_be_silent(words(item.get("type"))) if item else None
+    return Reading(Kind.CONTENT if content else Kind.OTHER, content, thinking=opened)
+
+
+def _says(field: tuple[str, Json]) -> bool:
+    name, value = field
+    return name not in _FRAMING and (
+        delta_content(value) if isinstance(value, dict) else bool(value)
+    )
+
+
+def item_content(item: Json) -> bool:
+    """Return whether an item of Responses' output says or does anything.
+
+    Reasoning that is only there encrypted is nothing that a caller has seen.
+    """
+    item = table(item)
+    match words(item.get("type")):
+        case "reasoning":
+            parts = [*rows(item.get("summary")), *rows(item.get("content"))]
+        case "message":
+            parts = rows(item.get("content"))
+        case kind:
+            return bool(kind)
+    return any(map(delta_content, parts))
+
+
+def _may_be_silent(kind: str) -> bool:
+    """Return whether an item may say nothing for minutes: reasoning, and what the provider runs."""
+    return kind == "reasoning" or (kind.endswith("_call") and kind not in _CALLERS_OWN)
+
+
 def _gemini(event: str, body: Mapping[str, Json]) -> Reading:
     model = words(body.get("modelVersion"))
     candidates = [table(candidate) for candidate in rows(body.get("candidates"))]
@@ -177,12 +244,14 @@ def _ollama(event: str, body: Mapping[str, Json]) -> Reading:
 _READERS: Mapping[Dialect, Callable[[str, Mapping[str, Json]], Reading]] = {
     Dialect.OPENAI: _openai,
     Dialect.ANTHROPIC: _anthropic,
+    Dialect.RESPONSES: _responses,
     Dialect.GEMINI: _gemini,
     Dialect.OLLAMA: _ollama,
 }
 _SAID: Mapping[Dialect, Callable[[Mapping[str, Json]], list[Json]]] = {
     Dialect.OPENAI: _openai_said,
     Dialect.ANTHROPIC: _anthropic_said,
+    Dialect.RESPONSES: _responses_said,
     Dialect.GEMINI: _gemini_said,
     Dialect.OLLAMA: _ollama_said,
 }

@@ -61,6 +61,10 @@ COMPLAINTS = (
         Edit.NO_THINKING, "2025-12", _GITHUB + "openai/codex/issues/8145",
     ),
     Complaint(
+        r"provided without its required .{0,20}item|item with id .?rs_.{0,80}not found",
+        Edit.NO_THINKING, "2026-06", _GITHUB + "continuedev/continue/issues/12620",
+    ),
+    Complaint(
         r"property .?reasoning(?:_content|_details)?.? is unsupported",
         Edit.NO_THINKING, "2026-05", _GITHUB + "janhq/jan/issues/8136",
     ),
@@ -89,7 +93,7 @@ COMPLAINTS = (
         Edit.TOOL_IDS, "2026-05", _GITHUB + "langchain-ai/langchain/pull/37756",
     ),
     Complaint(
-        r"tool_calls?\b.{0,20}\bid.{0,20}string too long",
+        r"(?:tool_calls?\b.{0,20}\bid|\bcall_id).{0,20}string too long",
         Edit.TOOL_IDS, "2026-02", _GITHUB + "anomalyco/opencode/issues/12653",
     ),
     Complaint(
@@ -109,6 +113,16 @@ _EMPTY_BLOCK = {"type": "thinking", "thinking": "", "signature": ""}
 _UNSIGNED = "skip_thought_signature_validator"
 _ODD = re.compile(r"[^a-zA-Z0-9_-]")
 _LONGEST_ID = 40
+
+# Items of Responses without a role.
+_MADE_BY_MODEL = ("reasoning", "function_call", "custom_tool_call")
+
+HISTORY = {
+    Dialect.OPENAI: "messages",
+    Dialect.ANTHROPIC: "messages",
+    Dialect.RESPONSES: "input",
+}
+"""Where each dialect that callers speak has a conversation's turns."""
 
 Messages = list[Json]
 
@@ -132,23 +146,26 @@ def edited(
     short_ids: bool = False,
 ) -> dict[str, Json]:
     """Return the top-level fields that change; none when there is nothing to put right."""
-    before = rows(document.get("messages"))
+    field = HISTORY[dialect]
+    before = rows(document.get(field))
     messages = before
     for edit in edits:
         if edit is Edit.TOOL_IDS:
             messages = _with_tool_ids(messages, short=short_ids)
         else:
             work = _EDITS[dialect, edit]
-            turns = [(m, work(table(m)) if _by_model(m) else m) for m in messages]
+            turns = [(m, work(table(m)) if by_model(m) else m) for m in messages]
             messages = [new for old, new in turns if new is not None or old is None]
-    changes: dict[str, Json] = {} if messages == before else {"messages": messages}
+    changes: dict[str, Json] = {} if messages == before else {field: messages}
     if dialect is Dialect.ANTHROPIC and Edit.NO_THINKING in edits:
         changes |= _without_manual_thinking(document, messages)
     return changes
 
 
-def _by_model(message: Json) -> bool:
-    return table(message).get("role") == "assistant"
+def by_model(message: Json) -> bool:
+    """Return whether a model wrote a turn of a history, or an item of Responses."""
+    turn = table(message)
+    return turn.get("role") == "assistant" or turn.get("type") in _MADE_BY_MODEL
 
 
 def _without_blocks(message: Mapping[str, Json]) -> Json:
@@ -165,6 +182,13 @@ def _without_blocks(message: Mapping[str, Json]) -> Json:
 def _without_reasoning(message: Mapping[str, Json]) -> Json:
     kept = {key: value for key, value in message.items() if key not in _REASONING_FIELDS}
     return _without_blocks(kept)
+
+
+def _without_reasoning_item(item: Mapping[str, Json]) -> Json:
+    """Leave out an item of reasoning, and the ids by which others would ask for theirs."""
+    if item.get("type") == "reasoning":
+        return None
+    return {key: value for key, value in item.items() if key != "id"}
 
 
 def _with_empty_block(message: Mapping[str, Json]) -> Json:
@@ -203,6 +227,9 @@ _EDITS: Mapping[tuple[Dialect, Edit], Callable[[Mapping[str, Json]], Json]] = {
     (Dialect.ANTHROPIC, Edit.NO_THINKING): _without_blocks,
     (Dialect.ANTHROPIC, Edit.EMPTY_THINKING): _with_empty_block,
     (Dialect.ANTHROPIC, Edit.SIGNATURES): _unchanged,
+    (Dialect.RESPONSES, Edit.NO_THINKING): _without_reasoning_item,
+    (Dialect.RESPONSES, Edit.EMPTY_THINKING): _unchanged,
+    (Dialect.RESPONSES, Edit.SIGNATURES): _unchanged,
     (Dialect.OPENAI, Edit.NO_THINKING): _without_reasoning,
     (Dialect.OPENAI, Edit.EMPTY_THINKING): _with_empty_reasoning,
     (Dialect.OPENAI, Edit.SIGNATURES): _with_signature,
@@ -245,8 +272,9 @@ def _renamed(value: Json, short: bool) -> Json:
     message = dict(table(value))
     if not message:
         return value
-    if "tool_call_id" in message:
-        message["tool_call_id"] = _tool_id(message["tool_call_id"], short)
+    for key in ("tool_call_id", "call_id"):
+        if key in message:
+            message[key] = _tool_id(message[key], short)
     for key in ("tool_calls", "content"):
         if isinstance(message.get(key), list):
             message[key] = [_renamed_part(part, short) for part in message[key]]

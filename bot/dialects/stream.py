@@ -19,19 +19,31 @@ from bot.ports import Json
 
 _BYTES_A_TOKEN = 4
 _BOM = b"\xef\xbb\xbf"
+_DELTAS = (
+    b"output_text", b"function_call_arguments", b"custom_tool_call_input", b"reasoning_text",
+    b"reasoning_summary_text", b"refusal",
+)  # fmt: skip
 # Events that begin and end like these hold content, unless a word of _MATTERS is in them.
 _STARTS = {
     Dialect.OPENAI: (b"data:",),
     Dialect.ANTHROPIC: (b"event: content_block_delta\n", b'data: {"type":"content_block_delta"'),
+    Dialect.RESPONSES: tuple(
+        before % kind
+        for before in (b"event: response.%s.delta\n", b'data: {"type":"response.%s.delta"')
+        for kind in _DELTAS
+    ),
     Dialect.GEMINI: (b"data:",),
     Dialect.OLLAMA: (b"{",),
 }
+_NUMBER = re.compile(rb'"sequence_number"\s*:\s*(\d{1,15})')
+_OWN_END = (Dialect.ANTHROPIC, Dialect.RESPONSES)
 _ENDS = (b"}\n\n", b"}\n", b"}\r\n\r\n", b"}\r\n")
 _MATTERS = {
     Dialect.OPENAI: re.compile(
         rb'"(?:(?:usage|error|x_groq)"\s*:\s*[^n\s]|finish_reason"\s*:\s*")'
     ),
     Dialect.ANTHROPIC: re.compile(rb'"error"'),
+    Dialect.RESPONSES: re.compile(rb'"error"'),
     Dialect.GEMINI: re.compile(rb'"(?:usageMetadata|error|finishReason|promptFeedback)"'),
     Dialect.OLLAMA: re.compile(rb'"(?:error"|done"\s*:\s*t)'),
 }
@@ -39,6 +51,7 @@ _MATTERS = {
 MAY_BE_EMPTY = frozenset(
     {"length", "max_tokens", "MAX_TOKENS", "model_context_window_exceeded"}
     | {"content_filter", "refusal", "pause_turn", "stop_sequence"}
+    | {"max_output_tokens", "max_messages", "steered", "incomplete", "cancelled"}
 )
 """Why an answer may end without any content and yet be a good one."""
 
@@ -70,13 +83,14 @@ class StreamParser:
 
     `started` is True from the first content on, `over` after the terminal event or an error:
     what arrives later is dropped. `served_model` is the first model the stream names. `choices`
-    is how many answers were asked for. The events do not depend on how the network cut the bytes.
+    is how many answers were asked for, `made` the ids by which a later request may refer to this
+    one. The events do not depend on how the network cut the bytes.
     """
 
     __slots__ = (
         "_bytes", "_choices", "_dialect", "_events_said", "_finished", "_first", "_frames",
-        "_framing", "_last", "_matters", "_starts", "_thinking", "_usage",
-        "ended", "failed", "finish_reason", "served_model", "started",
+        "_framing", "_last", "_latest", "_matters", "_starts", "_thinking", "_usage",
+        "ended", "failed", "finish_reason", "made", "served_model", "started",
     )  # fmt: skip
 
     def __init__(
@@ -91,6 +105,7 @@ class StreamParser:
         self._choices = choices
         self._finished: set[Json] = set()
         self._last: bytes | None = None
+        self._latest = b""
         self._thinking = False
         self._frames = Frames(lines=dialect is Dialect.OLLAMA, most_bytes=most_bytes)
         self._matters = _MATTERS[dialect]
@@ -103,6 +118,7 @@ class StreamParser:
         self.ended = False
         self.failed = False
         self.finish_reason: str | None = None
+        self.made: tuple[str, ...] = ()
         self.served_model: str | None = None
 
     @property
@@ -127,6 +143,12 @@ class StreamParser:
         return self._usage.usage
 
     @property
+    def next_number(self) -> int:
+        """What an event of ours is numbered where events have numbers; 0 where they have none."""
+        found = _NUMBER.search(self._last or self._latest)
+        return int(found[1]) + 1 if found else 0
+
+    @property
     def said_bytes(self) -> int:
         """About how much text has come so far, by the framing of the first event that had any.
 
@@ -139,8 +161,8 @@ class StreamParser:
     def ending(self) -> Ending:
         """Judge the stream as if it ended here.
 
-        OpenAI's is whole with a finish reason for each choice or `[DONE]`, Anthropic's only with
-        `message_stop`.
+        OpenAI's is whole with a finish reason for each choice or `[DONE]`, Anthropic's and
+        Responses' only with their last event.
         """
         if self.failed:
             return Ending.ERROR
@@ -186,11 +208,12 @@ class StreamParser:
         return events
 
     def _read(self, raw: bytes) -> StreamEvent:
+        self._latest = raw
         event, data = self._fields(raw)
         if not data and event != "error":
             return StreamEvent(Kind.SILENCE, raw)
         if data == b"[DONE]":
-            self.ended = self._dialect is not Dialect.ANTHROPIC
+            self.ended = self._dialect not in _OWN_END
             return StreamEvent(Kind.END if self.ended else Kind.OTHER, raw)
         try:
             body = load_json(data)
@@ -201,8 +224,9 @@ class StreamParser:
         reading = read_event(self._dialect, event, body)
         self._last = None
         self._usage.add(body)
+        repeats = self.started and reading.kind in (Kind.OTHER, Kind.END)
         self._note(reading)
-        if reading.content:
+        if reading.content and not repeats:
             self._bytes += len(raw)
             self._events_said += 1
             if self._framing is None:
@@ -216,6 +240,7 @@ class StreamParser:
             self._thinking = reading.thinking
         if reading.finished and self._choices > 1:
             self._finished.update(index for index in reading.finished if isinstance(index, int))
+        self.made = reading.made or self.made
         self.ended = reading.kind is Kind.END
         self.failed = reading.kind is Kind.ERROR
         if self.served_model is None and reading.model:

@@ -30,6 +30,8 @@ _USAGE_KEYS = {Dialect.GEMINI: "usageMetadata"}
 _OLLAMA_KEYS = ("prompt_eval_count", "eval_count")
 _TIER = "service_tier"
 _ANSWERS = "candidates"
+_OUTPUT = "output"
+_OWN_WORK = ("file_search_call", "code_interpreter_call", "image_generation_call", "shell_call")
 _IN_TOTALS = ("message", "fallback_message")
 _BESIDE_TOTALS = ("compaction", "advisor_message")
 _MOST_ASIDES = 1_000
@@ -54,7 +56,12 @@ def read_usage(dialect: Dialect, provider_id: str, body: Json) -> Usage | None:
     wrong = any(counts.get(key) is not None and _count(counts, key) is None for key in _COUNTS)
     if wrong or _grounded(table(body).get(_ANSWERS)):
         usage = replace(usage, doubtful=True)
-    searches, terms = _searches(counts), _terms(body, counts)
+    answer = _answer(dialect, body)
+    output = [words(table(item).get("type")) for item in rows(answer.get(_OUTPUT))]
+    if any(kind in _OWN_WORK for kind in output):
+        usage = replace(usage, doubtful=True)
+    searches = _searches(counts) or min(output.count("web_search_call"), _MOST_SEARCHES)
+    terms = _terms(answer, counts)
     if searches or terms:
         usage = replace(usage, web_searches=searches, terms=terms)
     if dialect is Dialect.ANTHROPIC and counts.get("iterations"):
@@ -66,6 +73,8 @@ def _counted(dialect: Dialect, provider_id: str, counts: Mapping[str, Json]) -> 
     match dialect:
         case Dialect.ANTHROPIC:
             return _anthropic(counts)
+        case Dialect.RESPONSES:
+            return _responses(counts)
         case Dialect.GEMINI:
             return _gemini(counts)
         case Dialect.OLLAMA:
@@ -76,7 +85,7 @@ def _counted(dialect: Dialect, provider_id: str, counts: Mapping[str, Json]) -> 
 
 def usage_part(dialect: Dialect, body: Json) -> Mapping[str, Json]:
     """Return the object in which an answer, or a stream's event, counts its tokens."""
-    body = table(body)
+    body = _answer(dialect, body)
     if dialect is Dialect.OLLAMA:
         return {key: body[key] for key in _OLLAMA_KEYS if key in body}
     counts = table(body.get(_USAGE_KEYS.get(dialect, "usage")))
@@ -87,13 +96,19 @@ def usage_part(dialect: Dialect, body: Json) -> Mapping[str, Json]:
     return counts
 
 
+def _answer(dialect: Dialect, body: Json) -> Mapping[str, Json]:
+    """Return an answer, which an event of Responses holds whole."""
+    within = table(body).get("response") if dialect is Dialect.RESPONSES else None
+    return within if isinstance(within, dict) else table(body)
+
+
 _INPUT_COUNTS = (
     "prompt_tokens", "prompt_cache_hit_tokens", "prompt_cache_miss_tokens",
     "input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens",
     "promptTokenCount", "cachedContentTokenCount", "toolUsePromptTokenCount", "prompt_eval_count",
 )  # fmt: skip
 _INPUT_PARTS = (
-    "prompt_tokens_details", "cache_creation",
+    "prompt_tokens_details", "input_tokens_details", "cache_creation",
     "promptTokensDetails", "cacheTokensDetails", "toolUsePromptTokensDetails",
 )  # fmt: skip
 _COUNTS = (
@@ -113,7 +128,7 @@ class UsageReader:
     kept.
     """
 
-    __slots__ = ("_answers", "_counts", "_dialect", "_provider_id", "_tier")
+    __slots__ = ("_answers", "_counts", "_dialect", "_output", "_provider_id", "_tier")
 
     def __init__(self, dialect: Dialect, provider_id: str) -> None:
         self._dialect = dialect
@@ -121,12 +136,15 @@ class UsageReader:
         self._counts: dict[str, Json] = {}
         self._tier: Json = None
         self._answers: Json = None
+        self._output: Json = None
 
     def add(self, body: Json) -> None:
         """Take in one event's JSON, whether it counts anything or not."""
-        self._tier = table(body).get(_TIER) or self._tier
+        self._tier = _answer(self._dialect, body).get(_TIER) or self._tier
         if _grounded(answers := table(body).get(_ANSWERS)):
             self._answers = answers
+        if self._dialect is Dialect.RESPONSES:
+            self._output = _answer(self._dialect, body).get(_OUTPUT) or self._output
         counts = usage_part(self._dialect, body)
         if counts:
             given = {k: n for k in _INPUT_COUNTS if (n := _count(counts, k)) is not None}
@@ -142,7 +160,7 @@ class UsageReader:
             return None
         key = _USAGE_KEYS.get(self._dialect, "usage")
         body = self._counts if self._dialect is Dialect.OLLAMA else {key: self._counts}
-        body = {**body, _TIER: self._tier, _ANSWERS: self._answers}
+        body = {**body, _TIER: self._tier, _ANSWERS: self._answers, _OUTPUT: self._output}
         return read_usage(self._dialect, self._provider_id, body)
 
 
@@ -217,6 +235,18 @@ def _anthropic(counts: Mapping[str, Json]) -> Usage | None:
         write=write,
         write_1h=write_1h,
         reasoning=_count(table(counts.get("output_tokens_details")), "thinking_tokens") or 0,
+    )
+
+
+def _responses(counts: Mapping[str, Json]) -> Usage | None:
+    """`input_tokens` counts all input, what the cache had or got included."""
+    given, output = (table(counts.get(f"{side}_tokens_details")) for side in ("input", "output"))
+    return _of_totals(
+        _count(counts, "input_tokens"),
+        _count(counts, "output_tokens"),
+        cached=_count(given, "cached_tokens") or 0,
+        write=_count(given, "cache_write_tokens") or 0,
+        reasoning=_count(output, "reasoning_tokens") or 0,
     )
 
 

@@ -120,6 +120,7 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 FORMATS = {
     Dialect.OPENAI: "OpenAI",
     Dialect.ANTHROPIC: "Anthropic",
+    Dialect.RESPONSES: "Responses",
     Dialect.GEMINI: "Gemini",
     Dialect.OLLAMA: "Ollama",
 }

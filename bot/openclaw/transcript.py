@@ -32,6 +32,7 @@ _RETRIES = (
 
 _DIALECTS = {
     "anthropic-messages": Dialect.ANTHROPIC,
+    "openai-responses": Dialect.RESPONSES,
     "google-generative-ai": Dialect.GEMINI,
     "ollama": Dialect.OLLAMA,
 }

@@ -22,12 +22,14 @@ from bot.routing.signals import Lack, Meant, meaning_of, names_lack, names_route
 _DETAIL_CHARACTERS = 200
 _READ_BYTES = 64 * 1024
 _OWN_REASON_INSIDE_200 = frozenset({401, 402, 403, 429})
-# What Anthropic calls the statuses that have a reason of their own inside a 200.
+# What Anthropic, and Responses' events, call the statuses with a reason of their own inside a 200.
 _NUMBERS = {
     "authentication_error": 401,
     "billing_error": 402,
     "permission_error": 403,
     "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "insufficient_quota": 429,
 }
 
 

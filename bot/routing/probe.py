@@ -121,6 +121,8 @@ def probe_body(provider: Provider, dialect: Dialect, model: str) -> dict[str, An
     if dialect is Dialect.GEMINI:
         contents = [{"role": "user", "parts": [{"text": "Hi"}]}]
         return {"contents": contents, "generationConfig": {"maxOutputTokens": 1}}
+    if dialect is Dialect.RESPONSES:
+        return {"model": model, "input": "Hi", "max_output_tokens": 16, "store": False}
     body: dict[str, Any] = {"model": model, "messages": _ASKED}
     if dialect is Dialect.OLLAMA:
         return body | {"stream": False, "options": {"num_predict": 1}}

@@ -174,7 +174,7 @@ async def test_servers_that_do_not_answer() -> None:
 async def test_what_cannot_be_asked(lists: ModelLists) -> None:
     assert list(await lists.models(PROVIDERS["openai"], "nowhere", KEY)) == []
     assert list(await lists.models(PROVIDERS["openai"], "http://h:1", Secret("a b"))) == []
-    unspoken = custom_provider("x", {"baseUrl": "http://h:1", "api": "openai-responses"})
+    unspoken = custom_provider("x", {"baseUrl": "http://h:1", "api": "openai-codex-responses"})
     assert list(await lists.models(unspoken, "", None)) == []
 
 

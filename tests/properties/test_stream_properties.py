@@ -36,6 +36,15 @@ BODIES = st.one_of(
         }
     ),
     st.just({"type": "message_delta", "usage": {"output_tokens": 3}}),
+    TEXTS.map(lambda text: {"type": "response.output_text.delta", "delta": text}),
+    st.sampled_from(
+        [
+            {"type": "response.created", "response": {"id": "resp_1", "model": "m"}},
+            {"type": "response.output_item.added", "item": {"type": "reasoning", "summary": []}},
+            {"type": "response.completed", "response": {"id": "resp_1", "output": []}},
+            {"type": "response.failed", "response": {"error": {"code": "x", "message": "y"}}},
+        ]
+    ),
     st.just({"error": {"code": 502, "message": "gone"}}),
     TEXTS.map(lambda text: {"message": {"content": text}, "done": False}),
 )
@@ -60,7 +69,7 @@ def cuts(draw: st.DrawFn, raw: bytes) -> list[bytes]:
     return [raw[a:b] for a, b in zip([0, *places], [*places, len(raw)], strict=True)]
 
 
-State = tuple[Usage | None, str, bool, str | None, str | None]
+State = tuple[Usage | None, str, bool, str | None, str | None, tuple[str, ...], int]
 
 
 def follow(dialect: Dialect, pieces: list[bytes], most: int) -> tuple[list[StreamEvent], State]:
@@ -72,6 +81,8 @@ def follow(dialect: Dialect, pieces: list[bytes], most: int) -> tuple[list[Strea
         parser.started,
         parser.finish_reason,
         parser.served_model,
+        parser.made,
+        parser.next_number,
     )
 
 

@@ -258,7 +258,7 @@ def test_a_custom_provider():
 
 
 def test_apis_that_are_not_spoken_have_no_endpoints():
-    for api in ("openai-responses", "bedrock-converse-stream"):
+    for api in ("openai-codex-responses", "bedrock-converse-stream"):
         provider = custom(api, H)
         assert provider.endpoints == {}
         assert list_url(provider, None) == ""
@@ -317,7 +317,7 @@ def test_an_entry_under_a_built_in_id_changes_base_key_and_api_only():
 def test_an_entry_that_says_nothing_changes_nothing():
     for provider in PROVIDERS.values():
         assert custom_provider(provider.id, {}, provider) == provider
-        assert custom_provider(provider.id, {"api": "openai-responses"}, provider) == provider
+        assert custom_provider(provider.id, {"api": "openai-codex-responses"}, provider) == provider
 
 
 def test_ollama_behind_a_key_and_elsewhere():

@@ -38,6 +38,23 @@ REFUSALS = [
         "property 'reasoning_content' is unsupported)]",
         Edit.NO_THINKING,
     ),
+    (
+        "Item 'rs_0c38' of type 'reasoning' was provided without its required following item.",
+        Edit.NO_THINKING,
+    ),
+    (
+        "Item 'fc_07' of type 'function_call' was provided without its required 'reasoning' item: "
+        "'rs_07'.",
+        Edit.NO_THINKING,
+    ),
+    (
+        "Item with id 'rs_01' not found. Items are not persisted when `store` is set to false.",
+        Edit.NO_THINKING,
+    ),
+    (
+        "Invalid 'input[3].call_id': string too long. Expected a string with maximum length 64",
+        Edit.TOOL_IDS,
+    ),
     ("property 'reasoning' is unsupported", Edit.NO_THINKING),
     ("Mismatch type []*open_platform_oai.ReasoningDetail", Edit.NO_THINKING),
     (
@@ -90,6 +107,7 @@ def test_every_row_is_used_and_has_a_source():
     [
         "messages: at least one message is required",
         "max_tokens: 100000 > 64000, which is the maximum",
+        "Item with id 'msg_01' not found.",
         "`temperature` may only be set to 1 when thinking is enabled.",
         "thinking.budget_tokens: Input should be greater than or equal to 1024",
         "tools.0.name: String should match pattern '^[a-zA-Z0-9_-]{1,64}$'",

@@ -194,8 +194,8 @@ def test_our_variable_serves_where_the_files_secret_is_in_a_store():
 
 
 def test_an_api_of_openclaws_own_is_named_and_not_advised_away():
-    hop = hop_of(view(config(mine=MINE | {"api": "openai-responses"})))
-    assert skip_words(hop, [hop]) == "unsupported API (openai-responses)"
+    hop = hop_of(view(config(mine=MINE | {"api": "openai-codex-responses"})))
+    assert skip_words(hop, [hop]) == "unsupported API (openai-codex-responses)"
     (caution,) = of_hop(hop, [hop], AllowRule.EXEMPT)
     assert caution.hint == "Only Changeover's gateway skips it; OpenClaw asks it as before."
     typo = hop_of(view(config(mine=MINE | {"api": "opnai"})))

@@ -166,7 +166,7 @@ async def test_a_good_hop():
 
 async def test_hops_that_are_not_asked():
     network = Network()
-    unsupported = custom_provider("mine", {"baseUrl": "http://h", "api": "openai-responses"})
+    unsupported = custom_provider("mine", {"baseUrl": "http://h", "api": "openai-codex-responses"})
     hops = [
         target("openai/x", position=0, skip="no_key"),
         replace(target("openai/x", position=1), provider=None),
