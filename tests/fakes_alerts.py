@@ -29,6 +29,7 @@ from bot.ports.alerts import (
     GoodAnswers,
     IncidentRecord,
     Notice,
+    NoticeKind,
     Post,
     QueuedEvent,
     Rerouted,
@@ -318,7 +319,11 @@ class FakeAlertStore:
             for place, post in self._posts.items()
             if post.wanted_at < before and place[0].rpartition(":")[0] not in going_on
         ]
-        notices = [key for key, notice in self._notices.items() if notice.at < before]
+        notices = [
+            key
+            for key, notice in self._notices.items()
+            if notice.at < before and notice.kind is not NoticeKind.DIGEST
+        ]
         old = [
             one
             for one in self._incidents.values()

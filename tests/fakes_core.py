@@ -19,7 +19,7 @@ from bot.models import FailureReason, ModelRef, Price, Provider, Secret
 from bot.ports import Claim, HttpAnswer, HttpRequest
 from bot.ports.reloads import NoReloads, Reloads
 from bot.settings import Settings
-from tests.fakes_costs import FakeBillLog, FakeBills, FakeBudgets, FakeChainTests, FakeDigestLog
+from tests.fakes_costs import FakeBillLog, FakeBills, FakeBudgets, FakeChainTests
 from tests.fakes_ledger import FakeCorrections, FakeLedger
 from tests.fakes_outbox import FakeOutbox
 from tests.fakes_storage import FakeClock, FakeConfigStore, FakeFallbackLog, FakeJournal
@@ -171,7 +171,6 @@ class Bench:
         self.buttons = FakeButtons()
         self.ledger = FakeLedger()
         self.budgets = FakeBudgets()
-        self.digests = FakeDigestLog()
         self.outbox = FakeOutbox()
         self.chain_tests = FakeChainTests()
         self.bill_log = FakeBillLog()
@@ -193,7 +192,6 @@ class Bench:
             self.buttons,
             self.ledger,
             self.budgets,
-            self.digests,
             self.chain_tests,
             self.bill_log,
             bills,

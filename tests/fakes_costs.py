@@ -1,4 +1,4 @@
-"""What has to do with money, in memory: budgets, digests, chain tests, bills, a chat."""
+"""What has to do with money, in memory: budgets, chain tests, bills, a chat."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from bot.ports import (
     BillRead,
     Budget,
     ChainTest,
-    DigestRow,
     MessageRef,
     MeterReading,
 )
@@ -43,35 +42,6 @@ class FakeBudgets:
     def _check(self) -> None:
         if self.fail is not None:
             raise self.fail
-
-
-@dataclass
-class FakeDigestLog:
-    """Digest rows in memory."""
-
-    rows: dict[tuple[str, str, str], DigestRow] = field(default_factory=dict)
-
-    async def find(self, kind: str, channel: str, period: str) -> DigestRow | None:
-        return self.rows.get((kind, channel, period))
-
-    async def claim(self, kind: str, channel: str, period: str, at: datetime) -> bool:
-        if (kind, channel, period) in self.rows:
-            return False
-        self.rows[kind, channel, period] = DigestRow(kind, channel, period, at)
-        return True
-
-    async def take_over(self, row: DigestRow, at: datetime) -> bool:
-        key = (row.kind, row.channel, row.period)
-        standing = self.rows.get(key)
-        if standing is None or standing.message or standing.claimed_at != row.claimed_at:
-            return False
-        self.rows[key] = replace(standing, claimed_at=at)
-        return True
-
-    async def posted(self, row: DigestRow, message: MessageRef) -> None:
-        key = (row.kind, row.channel, row.period)
-        if key in self.rows:
-            self.rows[key] = replace(self.rows[key], message=message)
 
 
 @dataclass
@@ -147,7 +117,7 @@ class FakeChannel:
             raise ChatError("The chat did not answer.", "Try again.")
         self.posted.append((None, card))
         if self.dies == "after":
-            raise SystemError("the power went off")
+            raise KeyboardInterrupt("the power went off")
         return MessageRef("fake", self.name, str(len(self.posted)))
 
     async def update(self, message: MessageRef, card: Card) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from adapters.discord.endpoints import pointed_at
 from adapters.discord.outgoing import Draw
@@ -13,7 +14,7 @@ from adapters.discord.settings import Pace
 from bot.errors import StorageError
 from bot.models import Secret
 from tests.fakes_core import Bench
-from tests.servers.discord import CHANNEL, GUILD, TOKEN, DiscordServer
+from tests.servers.discord import CHANNEL, GUILD, TOKEN
 
 QUICK = Pace(first_retry_s=0.02, longest_retry_s=0.05, identify_s=0.0, names_s=0.0)
 
@@ -49,9 +50,21 @@ class FakeMemory:
             raise StorageError("The database is away.")
 
 
+class Place(Protocol):
+    """Where a Discord is, which may be another process's."""
+
+    @property
+    def api_url(self) -> str: ...
+
+    @property
+    def gateway_url(self) -> str: ...
+
+    async def connected(self) -> object: ...
+
+
 @asynccontextmanager
 async def running(
-    server: DiscordServer,
+    server: Place,
     bench: Bench,
     *,
     memory: FakeMemory | None = None,

@@ -11,14 +11,17 @@ from adapters.main.deliveries import Deliveries, PatientChat, PatientHistory
 from adapters.main.wiring import Wired
 from bot.access import SERVICE
 from bot.alerts.chain_test import ChainResult, report
+from bot.alerts.delivery import Draft
 from bot.alerts.engine import Engine, deliver, lead, note_config
 from bot.alerts.mute import QuietHours
 from bot.alerts.outbox import StoredOutbox
 from bot.alerts.outlook import Outlooks
 from bot.alerts.policy import AlertSettings
 from bot.card import Person
+from bot.commands.cost_posting import digest_draft
 from bot.errors import StorageError
 from bot.ports import Chat, ChatHistory, Document
+from bot.ports.alerts import Notice
 
 KEEP = timedelta(days=40)
 """For so long messages may still be edited, and a budget's notices of a month are known."""
@@ -47,6 +50,7 @@ class Alerts:
         hours = wired.settings.quiet_hours
         zone = wired.settings.timezone
         self._store = SqlAlertStore(database)
+        self.outbox = StoredOutbox(self._store, list(chats))
         self._engine = Engine(
             store=self._store,
             outlooks=Outlooks(
@@ -62,8 +66,8 @@ class Alerts:
             },
             calls=_people(wired.settings.access.operators),
             leader=LeaseLeader(database, wired.clock),
+            digest=self._digest,
         )
-        self.outbox = StoredOutbox(self._store, list(self._engine.chats))
         self._deliveries = Deliveries(self._deliver)
         self._forgot_at: datetime | None = None
 
@@ -107,6 +111,9 @@ class Alerts:
         if last is None or not last <= now < last + FORGET_EVERY:
             self._forgot_at = now
             await self._store.forget(now - KEEP)
+
+    async def _digest(self, notice: Notice) -> Draft | None:
+        return await digest_draft(self._wired.app.context(SERVICE), self.outbox, notice)
 
     async def _deliver(self, surface: str) -> None:
         await deliver(self._engine, surface, self._wired.clock.now())

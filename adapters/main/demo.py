@@ -112,9 +112,8 @@ class Demo:
         self._gateway = gateway
         self._clock = clock
         self.announce: Callable[[Card], Awaitable[None]] | None = None
-        channel = {"console": SpokenChat(self._say, "console")}
-        self._alerts = Alerts(wired, channel)
-        self._jobs = Jobs(wired, channel, self._alerts.outbox)
+        self._alerts = Alerts(wired, {"console": SpokenChat(self._say, "console")})
+        self._jobs = Jobs(wired, self._alerts.outbox)
 
     @property
     def words(self) -> dict[str, LocalCommand]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,8 +13,7 @@ from bot.access import SERVICE
 from bot.alerts.outbox import Outbox
 from bot.commands.cost_bills import read_bills
 from bot.commands.cost_budget import check_budget
-from bot.commands.cost_posting import DigestChannel, post_due_digests
-from bot.ports import Chat, ChatHistory
+from bot.commands.cost_posting import put_due_digest
 
 _log = logging.getLogger("changeover")
 
@@ -23,9 +21,8 @@ _log = logging.getLogger("changeover")
 class Jobs:
     """The scheduled work of one service; each job may be run again at any time."""
 
-    def __init__(self, wired: Wired, channels: Mapping[str, Chat], outbox: Outbox) -> None:
+    def __init__(self, wired: Wired, outbox: Outbox) -> None:
         self._wired = wired
-        self._channels = channels
         self._outbox = outbox
         self._started_at: datetime = wired.clock.now()
 
@@ -44,7 +41,7 @@ class Jobs:
         await watch_prices(self._wired, self._outbox)
 
     async def digest(self) -> None:
-        """Post the digest that is due, wherever it does not stand yet."""
+        """Put the digest that is due into the outbox, unless it was."""
         line = self._wired.service.schedule.digest_cron
         if line is None:
             return
@@ -52,24 +49,8 @@ class Jobs:
         due_at = last_fire("CHANGEOVER_DIGEST", line, zone, now)
         if due_at is None:
             return
-        outcomes = await post_due_digests(
-            self._wired.app.context(SERVICE),
-            digest_channels(self._channels),
-            due_at,
-            started_at=self._started_at,
-            arm=self._wired.app.arm,
-        )
-        for outcome in outcomes:
-            if outcome.trouble is not None:
-                _log.warning("the digest for %s: %s", outcome.channel, outcome.trouble.message)
-
-
-def digest_channels(chats: Mapping[str, Chat]) -> list[DigestChannel]:
-    """Name each channel for good, and say which can be looked back into."""
-    return [
-        DigestChannel(name, chat, chat if isinstance(chat, ChatHistory) else None)
-        for name, chat in chats.items()
-    ]
+        context = self._wired.app.context(SERVICE)
+        await put_due_digest(context, self._outbox, due_at, started_at=self._started_at)
 
 
 def with_bills(wired: Wired) -> None:

@@ -131,7 +131,7 @@ class Bot:
         with_bills(wired)
         self.chats = Chats(wired)
         self._alerts = Alerts(wired, self.chats.posts)
-        self._jobs = Jobs(wired, self.chats.posts, self._alerts.outbox)
+        self._jobs = Jobs(wired, self._alerts.outbox)
         self._openclaw = OpenClaw(wired, self._alerts.outbox)
         self._watching: asyncio.Task[None] | None = None
 

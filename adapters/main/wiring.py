@@ -27,7 +27,7 @@ from adapters.storage.config_file import FileConfigStore
 from adapters.storage.lazy import LazyButtons, LazyDatabase, LazyFallbackLog, LazyJournal
 from adapters.storage.lazy_alerts import LazyAlertDesk
 from adapters.storage.lazy_config import LazyConfigStore
-from adapters.storage.lazy_costs import LazyBillLog, LazyBudgets, LazyChainTests, LazyDigestLog
+from adapters.storage.lazy_costs import LazyBillLog, LazyBudgets, LazyChainTests
 from adapters.storage.lazy_ledger import LazyCorrections, LazyLedger
 from adapters.terminal.called import at_prompt, in_shell, program_name
 from adapters.terminal.cli import Invocation
@@ -102,7 +102,6 @@ def wire(
         buttons=LazyButtons(database),
         ledger=LazyLedger(database),
         budgets=LazyBudgets(database),
-        digests=LazyDigestLog(database),
         chain_tests=LazyChainTests(database),
         bill_log=LazyBillLog(database),
         corrections=LazyCorrections(database),

@@ -24,6 +24,7 @@ REVISIONS = (
     "0008",
     "0009",
     "0010",
+    "0011",
 )
 """Every schema version there was, oldest first."""
 

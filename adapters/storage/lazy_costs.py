@@ -1,4 +1,4 @@
-"""Budgets, digests, chain tests and bill reads, without the database library until it is needed.
+"""Budgets, chain tests and bill reads, without the database library until it is needed.
 
 While an SQLite file is not there yet, there is none of them, which needs no library to say.
 """
@@ -14,15 +14,13 @@ from bot.ports import (
     BillRead,
     Budget,
     ChainTest,
-    DigestRow,
-    MessageRef,
     MeterReading,
 )
 
 if TYPE_CHECKING:
     from adapters.storage.bill_log import SqlBillLog
     from adapters.storage.budgets import SqlBudgets
-    from adapters.storage.digest_log import SqlChainTests, SqlDigestLog
+    from adapters.storage.chain_tests import SqlChainTests
 
 
 class LazyBudgets:
@@ -50,38 +48,6 @@ class LazyBudgets:
         return self._opened
 
 
-class LazyDigestLog:
-    """The DigestLog port; see the module's sentence."""
-
-    def __init__(self, database: LazyDatabase) -> None:
-        self._database = database
-        self._opened: SqlDigestLog | None = None
-
-    async def find(self, kind: str, channel: str, period: str) -> DigestRow | None:
-        """Return the row, if there is one."""
-        return None if self._database.empty else await self._open().find(kind, channel, period)
-
-    async def claim(self, kind: str, channel: str, period: str, at: datetime) -> bool:
-        """Make the row; False when it was there."""
-        return await self._open().claim(kind, channel, period, at)
-
-    async def take_over(self, row: DigestRow, at: datetime) -> bool:
-        """Claim anew what its claimant has left lying."""
-        return not self._database.empty and await self._open().take_over(row, at)
-
-    async def posted(self, row: DigestRow, message: MessageRef) -> None:
-        """Remember the message."""
-        if not self._database.empty:
-            await self._open().posted(row, message)
-
-    def _open(self) -> SqlDigestLog:
-        if self._opened is None:
-            from adapters.storage.digest_log import SqlDigestLog
-
-            self._opened = SqlDigestLog(self._database.open())
-        return self._opened
-
-
 class LazyChainTests:
     """The ChainTests port; see the module's sentence."""
 
@@ -99,7 +65,7 @@ class LazyChainTests:
 
     def _open(self) -> SqlChainTests:
         if self._opened is None:
-            from adapters.storage.digest_log import SqlChainTests
+            from adapters.storage.chain_tests import SqlChainTests
 
             self._opened = SqlChainTests(self._database.open())
         return self._opened

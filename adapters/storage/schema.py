@@ -313,19 +313,6 @@ budgets = Table(
 )
 """Every budget there was; at most one is in force."""
 
-digests = Table(
-    "digests",
-    metadata,
-    Column("kind", String(32), primary_key=True),
-    Column("channel", Text, primary_key=True),
-    Column("period", String(64), primary_key=True),
-    Column("claimed_at", UtcMicros, nullable=False),
-    Column("surface", Text),
-    Column("message_channel", Text),
-    Column("message_id", Text),
-)
-"""One row a channel and period: claimed before the digest is posted, its message after."""
-
 chain_tests = Table(
     "chain_tests",
     metadata,

@@ -30,7 +30,6 @@ _CHECKED_TO = "sums checked to"
 _DATED = (
     (schema.reprices, schema.reprices.c.at),
     (schema.fallback_events, schema.fallback_events.c.at),
-    (schema.alert_notices, schema.alert_notices.c.at),
     (schema.refusals, schema.refusals.c.at),
     (schema.buttons, schema.buttons.c.made_at),
 )

@@ -1,9 +1,10 @@
 """Messages on one surface: brought to what is wanted, at least once and without doubles.
 
 A post is claimed before it is made and its id kept after. A claim without an id was cut short:
-the channel's history tells whether the message is there, and only where it is not (or cannot be
-looked for) is it posted afresh. The answer below it, which says nothing new, is left out then.
-Nothing here changes an incident.
+the channel's history tells whether the message is there, and only where it is not is it posted
+afresh. Where the channel cannot be read, it is asked again for as long as the message can wait,
+then the message is posted and says that it may appear twice. The answer below a message, which
+says nothing new, is left out then. Nothing here changes an incident.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from enum import Enum
 from bot.alerts.steps import read_key
 from bot.card import Card
 from bot.errors import ChatError, StorageError
+from bot.messages.alert_notes import maybe_twice
 from bot.ports import Chat, ChatHistory, MessageRef
 from bot.ports.alerts import AlertStore, ChannelTrouble, Post
 from bot.spans import kept
@@ -31,6 +33,9 @@ AT_WORK = timedelta(seconds=30)
 
 LOOK_BACK = timedelta(hours=2)
 """A clock may have jumped since the claim; reminders are further apart than this."""
+
+LOOK_BACK_FOR_ONE = timedelta(days=1)
+"""The same for a message whose words no other has: how far this clock may be ahead."""
 
 _log = logging.getLogger("changeover.alerts")
 
@@ -49,7 +54,8 @@ class Draft:
 
     `marker` are words that no other message has, None for an answer, which `below` names the
     message of. `lives` is True for a message that is posted afresh when it is gone, `new` False
-    for one that only takes another's place.
+    for one that only takes another's place. `patience` is how long a channel that cannot be read
+    is asked whether an interrupted post is there.
     """
 
     card: Card
@@ -57,6 +63,7 @@ class Draft:
     lives: bool = False
     new: bool = True
     below: str | None = None
+    patience: timedelta = timedelta()
 
 
 Write = Callable[[Post], Awaitable[Draft | None]]
@@ -116,6 +123,7 @@ class Delivery:
     def _due(self, post: Post, now: datetime) -> bool:
         # What lies too far ahead was noted by a clock that has been put back since.
         waits = post.retry_at is not None and now < post.retry_at <= now + LONGEST_WAIT
+        waits = waits or _at_work(post, now)
         shown_at = post.shown_at if post.message else None
         fresh = shown_at is not None and shown_at <= now < shown_at + self.edit_every
         return not waits and not fresh
@@ -125,18 +133,26 @@ class Delivery:
         if draft is None:
             await self.store.give_up(post)
             return Done.LEFT
-        if _at_work(post, now):
-            return Done.LATER
         if draft.below is not None:
             return await self._answer(post, draft, draft.below, now)
-        message = await self._find(post, draft) or post.message
+        found, certain = await self._look_back(post, draft, now)
+        if not certain and _can_wait(post, draft, now):
+            await self._put_off(post, now)
+            return Done.LATER
+        message = found or post.message
         if message is None and not draft.new:
             await self.store.give_up(post)
             return Done.LEFT
         if message is None:
-            return await self._post(post, draft, now)
+            twice = not certain and not draft.lives
+            card = maybe_twice(draft.card) if twice else draft.card
+            return await self._post(post, replace(draft, card=card), now)
         if message != post.message:
-            await self.store.posted(post, message, 0, post.claimed_at or now)
+            # What was asked for once and no more shows what it was asked to.
+            shown = 0 if draft.lives or post.wanted > 1 else post.wanted
+            await self.store.posted(post, message, shown, post.claimed_at or now)
+            if shown:
+                return Done.SAID
             post = replace(post, message=message, claimed_at=None, failures=0)
         return await self._edit(post, message, draft, now)
 
@@ -179,14 +195,21 @@ class Delivery:
         await self.store.posted(post, message, post.wanted, now)
         return Done.SAID
 
-    async def _find(self, post: Post, draft: Draft) -> MessageRef | None:
-        """Look for a message whose id was lost; a channel that may not be read has none."""
-        if post.claimed_at is None or self.history is None or draft.marker is None:
-            return None
+    async def _look_back(
+        self, post: Post, draft: Draft, now: datetime
+    ) -> tuple[MessageRef | None, bool]:
+        """Look for a message whose id was lost; return also whether the answer is certain."""
+        if post.claimed_at is None or draft.marker is None:
+            return None, True
+        if self.history is None:
+            return None, False
+        several = draft.lives or post.message is not None
+        # A claim of the future was made by a clock that has been put right since.
+        since = min(post.claimed_at, now) - (LOOK_BACK if several else LOOK_BACK_FOR_ONE)
         try:
-            return await self.history.find(draft.marker, post.claimed_at - LOOK_BACK)
+            return await self.history.find(draft.marker, since), True
         except ChatError:
-            return None
+            return None, False
 
 
 def _at_work(post: Post, now: datetime) -> bool:
@@ -195,6 +218,11 @@ def _at_work(post: Post, now: datetime) -> bool:
     if claimed is None or (post.retry_at is not None and post.retry_at > claimed):
         return False
     return claimed <= now < claimed + AT_WORK
+
+
+def _can_wait(post: Post, draft: Draft, now: datetime) -> bool:
+    claimed = post.claimed_at
+    return claimed is not None and timedelta() <= now - claimed < draft.patience
 
 
 def _turn(key: str) -> int:

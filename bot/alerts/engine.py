@@ -29,7 +29,7 @@ from bot.alerts.telling import (
     present_card,
 )
 from bot.messages.alerts import marker
-from bot.ports.alerts import AlertConflictError, Post
+from bot.ports.alerts import AlertConflictError, NoticeKind, Post
 
 __all__ = ["Engine", "deliver", "judge", "lead", "note_config", "tick"]
 
@@ -104,6 +104,8 @@ async def _draft(engine: Engine, post: Post, now: datetime) -> Draft | None:
     named = read_key(post.key)
     if named is None:
         notice = await engine.store.notice(post.key)
+        if notice is not None and notice.kind is NoticeKind.DIGEST:
+            return await engine.digest(notice)
         return draft_of(notice) if notice else None
     record = await engine.store.incident(named[0])
     if record is None:

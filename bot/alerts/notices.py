@@ -166,6 +166,8 @@ def draft_of(notice: Notice) -> Draft:
             return Draft(price_change_card(_change_of(data), mark), mark)
         case NoticeKind.CHAIN_TEST:
             return Draft(_test_card(notice.key, data), notice_marker(notice.key))
+        case NoticeKind.DIGEST:
+            raise ValueError("a digest is gathered from the ledger, not from its notice")
 
 
 def _revert_card(key: str, data: Any) -> Card:

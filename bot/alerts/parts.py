@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bot.alerts.delivery import Draft
 from bot.alerts.outlook import Outlooks
 from bot.alerts.policy import AlertSettings
 from bot.card import Person
 from bot.ports import Chat, ChatHistory, Journal
-from bot.ports.alerts import AlertStore, AlwaysLeader, Leader
+from bot.ports.alerts import AlertStore, AlwaysLeader, Leader, Notice
+
+WriteDigest = Callable[[Notice], Awaitable[Draft | None]]
+"""Gathers a digest when it is to be posted; None when there is nothing to say any more."""
+
+
+async def _no_digest(_: Notice) -> None:
+    return None
 
 
 @dataclass(slots=True)
@@ -29,6 +37,7 @@ class Engine:
     histories: Mapping[str, ChatHistory] = field(default_factory=dict)
     calls: Sequence[Person] = ()
     leader: Leader = field(default_factory=AlwaysLeader)
+    digest: WriteDigest = _no_digest
     summed_up: str = ""
     outside_at: datetime | None = None
     alive_at: datetime | None = None

@@ -19,7 +19,6 @@ from bot.ports import (
     Clock,
     ConfigStore,
     Corrections,
-    DigestLog,
     FallbackLog,
     Journal,
     Ledger,
@@ -28,7 +27,6 @@ from bot.ports import (
     NoBudgets,
     NoChainTests,
     NoCorrections,
-    NoDigestLog,
     NoLedger,
     Prices,
     Upstream,
@@ -59,7 +57,6 @@ class Ports:
     buttons: ButtonStore
     ledger: Ledger = field(default_factory=NoLedger)
     budgets: Budgets = field(default_factory=NoBudgets)
-    digests: DigestLog = field(default_factory=NoDigestLog)
     chain_tests: ChainTests = field(default_factory=NoChainTests)
     bill_log: BillLog = field(default_factory=NoBillLog)
     bills: Sequence[BillSource] = ()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.card import (
     Action,
     Button,
     Card,
+    Caution,
     Code,
     Column,
     Command,
@@ -154,6 +155,12 @@ def morning_card(night: str, rows: Sequence[NightRow]) -> Card:
 def notice_marker(key: str) -> str:
     """Return words found in the message of one notice alone."""
     return f"Notice {hashlib.sha256(key.encode()).hexdigest()[:8]} ·"
+
+
+def maybe_twice(card: Card) -> Card:
+    """Say that an earlier, interrupted post of a message may have arrived too."""
+    words = "An earlier post of this message was interrupted, so it may appear twice."
+    return replace(card, warnings=(*card.warnings, Caution("maybe_twice", words)))
 
 
 def trouble_card(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -115,12 +115,6 @@ def digest_card(words: DigestWords, data: dict[str, Any]) -> Card:
         command="cost digest",
         data=data,
     )
-
-
-def maybe_twice(card: Card) -> Card:
-    """Say on a digest that an earlier, interrupted posting may have arrived too."""
-    words = "An earlier posting of this digest was interrupted, so it may appear twice."
-    return replace(card, warnings=(*card.warnings, Caution("maybe_twice", words)))
 
 
 def chart_card(chart: SpendChart) -> Chart:

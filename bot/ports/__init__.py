@@ -10,7 +10,6 @@ from bot.ports.absent import (
     NoBudgets,
     NoChainTests,
     NoCorrections,
-    NoDigestLog,
     NoLedger,
 )
 from bot.ports.chat import ButtonStore, Chat, ChatHistory, Claim, MessageRef
@@ -28,8 +27,6 @@ from bot.ports.costs import (
     ChainTests,
     Charts,
     Corrections,
-    DigestLog,
-    DigestRow,
     MeterReading,
     RowPage,
 )
@@ -75,8 +72,6 @@ __all__ = [
     "ConfigStore",
     "Cooldown",
     "Corrections",
-    "DigestLog",
-    "DigestRow",
     "Document",
     "FallbackEvent",
     "FallbackLog",
@@ -98,7 +93,6 @@ __all__ = [
     "NoBudgets",
     "NoChainTests",
     "NoCorrections",
-    "NoDigestLog",
     "NoLedger",
     "Path",
     "Prices",

@@ -7,13 +7,11 @@ from datetime import date, datetime
 
 from bot.errors import StorageError
 from bot.models import GroupBy
-from bot.ports.chat import MessageRef
 from bot.ports.costs import (
     Amendment,
     BillRead,
     Budget,
     ChainTest,
-    DigestRow,
     MeterReading,
     RowPage,
 )
@@ -66,25 +64,6 @@ class NoBudgets:
             "A budget needs a database; this process has none.",
             Command("doctor", program=True),
         )
-
-
-class NoDigestLog:
-    """A log that would not remember a digest, so none can be claimed."""
-
-    async def find(self, kind: str, channel: str, period: str) -> DigestRow | None:
-        """Nothing was posted."""
-        return None
-
-    async def claim(self, kind: str, channel: str, period: str, at: datetime) -> bool:
-        """Claim nothing."""
-        return False
-
-    async def take_over(self, row: DigestRow, at: datetime) -> bool:
-        """Claim nothing."""
-        return False
-
-    async def posted(self, row: DigestRow, message: MessageRef) -> None:
-        """Forget it."""
 
 
 class NoChainTests:

@@ -1,4 +1,4 @@
-"""Beside the ledger: budgets, digests posted, what providers bill, and corrections of prices."""
+"""Beside the ledger: budgets, chain tests, what providers bill, and corrections of prices."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from datetime import date, datetime
 from typing import Protocol
 
 from bot.models import BudgetPeriod, Price
-from bot.ports.chat import MessageRef
 from bot.ports.ledger import Attempt, Bill
 
 
@@ -36,37 +35,6 @@ class Budgets(Protocol):
 
     async def set_budget(self, budget: Budget | None) -> Budget | None:
         """Put a budget in the place of the present one (None: no budget); return it with its id."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class DigestRow:
-    """A digest that is being posted (`message` None) or stands in a channel."""
-
-    kind: str
-    channel: str
-    period: str
-    claimed_at: datetime
-    message: MessageRef | None = None
-
-
-class DigestLog(Protocol):
-    """Which digest stands where: one row a kind, channel and period. Raises StorageError."""
-
-    async def find(self, kind: str, channel: str, period: str) -> DigestRow | None:
-        """Return the row, if there is one."""
-        ...
-
-    async def claim(self, kind: str, channel: str, period: str, at: datetime) -> bool:
-        """Make the row; False when it was there."""
-        ...
-
-    async def take_over(self, row: DigestRow, at: datetime) -> bool:
-        """Claim anew what its claimant has left lying; False when another was first."""
-        ...
-
-    async def posted(self, row: DigestRow, message: MessageRef) -> None:
-        """Remember the message; the digest stands."""
         ...
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol, cast
 
 import pytest
@@ -13,13 +14,15 @@ import pytest
 from adapters.discord.service import DiscordSurface
 from adapters.slack.app import SlackSurface
 from bot.access import SERVICE
+from bot.alerts.delivery import AT_WORK
+from bot.alerts.engine import deliver
+from bot.alerts.outbox import StoredOutbox
 from bot.card import Action, Button, Card, Code, Person, Strong, Tone, text
-from bot.commands.cost_posting import DigestChannel, post_due_digests
-from bot.costs.posting import LEASE, Posting
+from bot.commands.cost_posting import digest_draft, put_due_digest
 from bot.errors import ChatError
 from bot.ports import Chat, ChatHistory, MessageRef
 from tests.bench_costs import DAY, NOW, TEAM, bench_of
-from tests.fakes_alerts import FakeChat
+from tests.fakes_alerts import AlertBench, FakeAlertStore, FakeChat
 from tests.fakes_core import Bench
 from tests.fakes_discord import running
 from tests.fakes_slack import FakeCore, Setup
@@ -358,25 +361,32 @@ async def test_a_post_whose_answer_is_lost_stands_once(world: World) -> None:
 async def test_a_kill_between_the_post_and_the_note_of_it_is_settled_by_looking(
     world: World,
 ) -> None:
-    bench = await bench_of(*TEAM)
+    bench, store = await bench_of(*TEAM), FakeAlertStore()
+    outbox = StoredOutbox(store, [world.name])
 
     class Killed:
         """Posts, and the power goes off."""
 
         async def post(self, card: Card) -> MessageRef:
             await world.chat.post(card)
-            raise SystemError("the power went off")
+            raise KeyboardInterrupt("the power went off")
 
-    async def due(chat: Any) -> Any:
-        channel = DigestChannel("chat:1", chat, history(world))
-        (outcome,) = await post_due_digests(
-            bench.app.context(SERVICE), [channel], NOW, started_at=NOW - DAY, arm=bench.app.arm
-        )
-        return outcome
+    async def due(chat: Any) -> None:
+        context = bench.app.context(SERVICE)
+        await put_due_digest(context, outbox, NOW, started_at=NOW - DAY)
+        engine = AlertBench(world.name).engine
+        engine.store, engine.chats = store, {world.name: chat}
+        engine.histories = {world.name: history(world)}
+        engine.digest = partial(digest_draft, context, outbox)
+        await deliver(engine, world.name, bench.clock.now())
 
-    with pytest.raises(SystemError):
+    with pytest.raises(KeyboardInterrupt):
         await due(Killed())
-    bench.clock.advance(LEASE)
-    settled = await due(world.chat)
+    bench.clock.advance(AT_WORK)
+    await due(world.chat)
     [message] = world.seen()
-    assert (settled.posting, settled.message.id) == (Posting.SETTLE, message.id)
+    assert message.edits == 0
+    settled = await store.post("digest:2026-02-23", world.name)
+    assert settled is not None
+    assert settled.message is not None
+    assert settled.message.id == message.id

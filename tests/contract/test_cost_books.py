@@ -1,8 +1,7 @@
-"""Budgets, the digest log, chain tests and the bill log, in memory, on SQLite and PostgreSQL."""
+"""Budgets, chain tests and the bill log, in memory, on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -11,14 +10,13 @@ import pytest
 
 from adapters.storage.bill_log import SqlBillLog
 from adapters.storage.budgets import SqlBudgets
+from adapters.storage.chain_tests import SqlChainTests
 from adapters.storage.database import Database
-from adapters.storage.digest_log import SqlChainTests, SqlDigestLog
 from adapters.storage.lazy import LazyDatabase
 from adapters.storage.lazy_costs import (
     LazyBillLog,
     LazyBudgets,
     LazyChainTests,
-    LazyDigestLog,
 )
 from bot.ports import (
     BillLog,
@@ -28,25 +26,20 @@ from bot.ports import (
     Budgets,
     ChainTest,
     ChainTests,
-    DigestLog,
-    DigestRow,
-    MessageRef,
     MeterReading,
 )
-from tests.fakes_costs import FakeBillLog, FakeBudgets, FakeChainTests, FakeDigestLog
+from tests.fakes_costs import FakeBillLog, FakeBudgets, FakeChainTests
 
 NOW = datetime(2026, 3, 2, 9, 0, 0, 123457, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 BUDGET = Budget(50_000_000_000, BudgetPeriod.DAY, "cheap", "Ana", NOW)
-MESSAGE = MessageRef("slack", "C1", "1740906000.000100")
 
 
 @dataclass
 class Books:
-    """The four ports on one store."""
+    """The three ports on one store."""
 
     budgets: Budgets
-    digests: DigestLog
     tests: ChainTests
     bills: BillLog
 
@@ -56,16 +49,15 @@ async def books(
     request: pytest.FixtureRequest, new_database: Callable[[str], str]
 ) -> AsyncIterator[Books]:
     if request.param == "fake":
-        yield Books(FakeBudgets(), FakeDigestLog(), FakeChainTests(), FakeBillLog())
+        yield Books(FakeBudgets(), FakeChainTests(), FakeBillLog())
         return
     url = new_database(request.param.removeprefix("lazy "))
     database, lazy = Database(url), LazyDatabase(url)
     if "lazy" in request.param:
-        yield Books(LazyBudgets(lazy), LazyDigestLog(lazy), LazyChainTests(lazy), LazyBillLog(lazy))
+        yield Books(LazyBudgets(lazy), LazyChainTests(lazy), LazyBillLog(lazy))
     else:
         yield Books(
             SqlBudgets(database),
-            SqlDigestLog(database),
             SqlChainTests(database),
             SqlBillLog(database),
         )
@@ -76,11 +68,6 @@ async def books(
 async def test_empty_books(books: Books) -> None:
     assert await books.budgets.budget() is None
     assert await books.budgets.set_budget(None) is None
-    assert await books.digests.find("weekly", "slack:C1", "a") is None
-    row = DigestRow("weekly", "slack:C1", "a", NOW)
-    assert await books.digests.take_over(row, NOW) is False
-    await books.digests.posted(row, MESSAGE)
-    assert await books.digests.find("weekly", "slack:C1", "a") is None
     assert await books.tests.last() is None
     assert list(await books.bills.reads()) == []
     assert list(await books.bills.readings("deepseek", NOW - HOUR, NOW)) == []
@@ -99,39 +86,6 @@ async def test_the_newest_budget_is_in_force_until_it_is_lifted(books: Books) ->
     assert await books.budgets.budget() == other
     assert await books.budgets.set_budget(None) is None
     assert await books.budgets.budget() is None
-
-
-async def test_of_many_who_claim_one_wins(books: Books) -> None:
-    wins = await asyncio.gather(
-        *(books.digests.claim("weekly", "slack:C1", "a", NOW) for _ in range(8))
-    )
-    assert sum(wins) == 1
-    row = DigestRow("weekly", "slack:C1", "a", NOW)
-    takes = (books.digests.take_over(row, NOW + n * HOUR) for n in range(1, 9))
-    assert sum(await asyncio.gather(*takes)) == 1
-
-
-async def test_a_digest_is_claimed_then_stands(books: Books) -> None:
-    assert await books.digests.claim("weekly", "slack:C1", "a", NOW)
-    row = await books.digests.find("weekly", "slack:C1", "a")
-    assert row == DigestRow("weekly", "slack:C1", "a", NOW)
-    await books.digests.posted(row, MESSAGE)
-    assert await books.digests.find("weekly", "slack:C1", "a") == replace(row, message=MESSAGE)
-    assert not await books.digests.claim("weekly", "slack:C1", "a", NOW + HOUR)
-    assert not await books.digests.take_over(row, NOW + HOUR)
-    assert await books.digests.claim("weekly", "slack:C2", "a", NOW)
-    assert await books.digests.claim("weekly", "slack:C1", "b", NOW)
-
-
-async def test_only_who_knows_the_claim_takes_it_over(books: Books) -> None:
-    await books.digests.claim("weekly", "slack:C1", "a", NOW)
-    row = DigestRow("weekly", "slack:C1", "a", NOW)
-    assert not await books.digests.take_over(replace(row, claimed_at=NOW - HOUR), NOW)
-    assert await books.digests.take_over(row, NOW + HOUR)
-    assert not await books.digests.take_over(row, NOW + 2 * HOUR)
-    found = await books.digests.find("weekly", "slack:C1", "a")
-    assert found is not None
-    assert found.claimed_at == NOW + HOUR
 
 
 async def test_the_newest_chain_test_is_the_last(books: Books) -> None:

@@ -20,6 +20,7 @@ from adapters.storage.migrate import upgrade
 from adapters.storage.upkeep import SqlUpkeep
 from adapters.storage.url import parse_url
 from bot.ports import GroupBy
+from bot.ports.alerts import Notice, NoticeKind
 from tests.fakes_ledger import NOON
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -79,8 +80,11 @@ def _rows(connection: Connection) -> Rows:
     }
 
 
-def make(url: str, revision: str) -> Rows:
-    """Make a database as an older release left it, three rows in each table; return them."""
+def make(url: str, revision: str, alone: Rows | None = None) -> Rows:
+    """Make a database as an older release left it; return its rows.
+
+    Three stand in each table, or those of `alone` and no others.
+    """
     at = parse_url(url)
     engine = create_engine(f"sqlite:///{at.path}" if at.path else at.text)
     try:
@@ -90,11 +94,13 @@ def make(url: str, revision: str) -> Rows:
             tables = MetaData()
             tables.reflect(connection)
             for name, table in tables.tables.items():
-                if name != "alembic_version":
-                    rows = [
-                        {column.name: _value(name, column, number) for column in table.columns}
-                        for number in (1, 2, 3)
-                    ]
+                rows = [
+                    {column.name: _value(name, column, number) for column in table.columns}
+                    for number in (1, 2, 3)
+                ]
+                if alone is not None:
+                    rows = alone.get(name, [])
+                if name != "alembic_version" and rows:
                     connection.execute(insert(table), rows)
             return _rows(connection)
     finally:
@@ -115,6 +121,8 @@ async def test_every_row_of_an_older_release_is_still_there(
         notices = old.pop("budget_notices", [])
         moved = {row["key"] for row in new["alert_notices"]}
         assert {_budget_key(row) for row in notices} <= moved
+        digests = old.pop("digests", [])
+        assert {f"digest:{row['period'][:10]}" for row in digests} <= moved
         if "since" not in old["cooldowns"][0]:
             # A whole key stood there for one model's trouble.
             del old["cooldowns"]
@@ -122,6 +130,33 @@ async def test_every_row_of_an_older_release_is_still_there(
             kept = [{column: row[column] for column in rows[0]} for row in new[name]]
             assert kept[:3] == rows, name
         await _read(database, cooling="cooldowns" in old)
+    finally:
+        await database.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_no_week_that_was_posted_is_posted_again(
+    kind: str, new_database: Callable[[str], str]
+) -> None:
+    url = new_database(kind)
+    week, at = "2026-02-23 to 2026-03-01", codec.micros_of(NOON)
+    posted = {"surface": "slack", "message_channel": "C1", "message_id": "17.1"}
+    nothing = dict.fromkeys(posted)
+    rows = [
+        {"kind": "weekly", "channel": channel, "period": week, "claimed_at": at, **message}
+        for channel, message in (("slack", posted), ("discord", nothing))
+    ]
+    await asyncio.to_thread(make, url, "0010", {"digests": rows})
+    database = Database(url)
+    try:
+        store = SqlAlertStore(database)
+        monday = Notice("digest:2026-02-23", NoticeKind.DIGEST, NOON, {"monday": "2026-02-23"})
+        assert await store.notice(monday.key) == monday
+        assert not await store.add_notice(monday, ["slack", "discord"])
+        assert list(await store.behind("slack")) == []
+        # Cut short in the old release: the new one looks for it in the channel.
+        [post] = await store.behind("discord")
+        assert (post.key, post.claimed_at, post.message) == (monday.key, NOON, None)
     finally:
         await database.close()
 

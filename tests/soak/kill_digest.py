@@ -1,15 +1,16 @@
-"""Kill the service around the moment of posting: the channel has the digest exactly once.
+"""Kill the service at every moment of the weekly digest: each channel has it exactly once.
 
-python -m tests.soak.kill_digest [DATABASE_URL]
+python -m tests.soak.kill_digest
 
-Real processes with a real database, the real Slack client and a Slack server on loopback. Each
-moment has one process that dies there by SIGKILL and three that start afterwards: one while the
-claim may still be somebody's, two when it is not.
+Real processes with a real database, the real Slack and Discord clients and servers on loopback. At
+each moment one process dies by SIGKILL, and three start afterwards: one while its claim may still
+be somebody's, two when it is not.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -17,123 +18,158 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from multiprocessing.connection import Connection, Pipe
+from typing import Any
 
+from adapters.charts import ResvgCharts
 from adapters.slack.app import SlackSurface
+from adapters.storage.alerts import SqlAlertStore
 from adapters.storage.database import Database
-from adapters.storage.digest_log import SqlDigestLog
 from adapters.storage.ledger import SqlLedger
 from bot.access import SERVICE
-from bot.card import Card
-from bot.commands.cost_posting import DigestChannel, post_due_digests
-from bot.models import Secret
-from bot.ports import Chat, MessageRef
+from bot.alerts.engine import deliver
+from bot.alerts.outbox import StoredOutbox
+from bot.card import Chart
+from bot.commands.cost_posting import digest_draft, put_due_digest
+from tests.fakes_alerts import AlertBench
 from tests.fakes_core import Bench
+from tests.fakes_discord import running
 from tests.fakes_ledger import attempt
-from tests.servers.slack import APP_TOKEN, BOT_TOKEN, SlackServer
+from tests.fakes_slack import Setup
+from tests.servers.discord import DiscordServer
+from tests.servers.slack import SlackServer
 
-# The server's own clock is around here; the Monday before is the day after the week that counts.
-NOW = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
-DUE = datetime(2023, 11, 13, 9, 0, tzinfo=UTC)
-LATER = timedelta(minutes=4)
-MOMENTS = ("claimed", "posted", "posted, an hour ahead")
+# The chats' own clocks run by the world's; the Monday before is the day after the week that counts.
+NOW = datetime.now(UTC).replace(microsecond=0)
+DUE = NOW.replace(hour=0, minute=0, second=0) - timedelta(days=NOW.weekday())
+WEEK = f"week {DUE - timedelta(days=7):%Y-%m-%d} to {DUE - timedelta(days=1):%Y-%m-%d}"
+LATER = timedelta(minutes=1)
+MOMENTS = tuple(
+    f"{when} {what}{ahead}"
+    for what in ("put", "claim", "slack post", "slack note", "discord post", "discord note")
+    for when in ("before", "after")
+    for ahead in ("", ", an hour ahead")
+    if not ahead or what.endswith("post")
+)
 
 
 @dataclass(frozen=True)
-class Setup:
-    """What the surface has to know of its app."""
+class Place:
+    """Where the chats are, in another process."""
 
-    api_url: str | None
-    bot_token: Secret = Secret(BOT_TOKEN)  # noqa: RUF009 - it never changes
-    app_token: Secret | None = Secret(APP_TOKEN)  # noqa: RUF009
-    signing_secret: Secret | None = None
-    channel: str | None = "C0OPS"
+    slack_url: str
+    api_url: str
+    gateway_url: str
+
+    async def connected(self) -> None:
+        """Nobody tells over a pipe; the surface itself knows."""
 
 
 class Dying:
-    """A channel whose process is killed before the message is sent, or after."""
+    """A port whose process is killed before or after the call with the moment's name."""
 
-    def __init__(self, chat: Chat, moment: str) -> None:
-        self._chat, self._moment = chat, moment
+    def __init__(self, port: Any, moment: str, calls: dict[str, str]) -> None:
+        self._port, self._moment, self._calls = port, moment, calls
 
-    async def post(self, card: Card) -> MessageRef:
-        """Post, or die."""
-        if self._moment == "claimed":
+    def __getattr__(self, method: str) -> Any:
+        original = getattr(self._port, method)
+        what = self._calls.get(method, "")
+
+        async def call(*arguments: Any, **more: Any) -> Any:
+            self._die(f"before {what}")
+            result = await original(*arguments, **more)
+            self._die(f"after {what}")
+            return result
+
+        return call
+
+    def _die(self, moment: str) -> None:
+        if self._moment.partition(",")[0] == moment:
             os.kill(os.getpid(), signal.SIGKILL)
-        message = await self._chat.post(card)
-        if self._moment:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return message
-
-    async def update(self, message: MessageRef, card: Card) -> None:
-        """Edit; a digest never is."""
-        await self._chat.update(message, card)
-
-    async def reply(self, message: MessageRef, card: Card) -> MessageRef:
-        """Answer; a digest never is."""
-        return await self._chat.reply(message, card)
 
 
-def main(url: str | None) -> int:
-    """Go through the moments and print what stands in the channel; 1 unless it is one each."""
+def main() -> int:
+    """Go through the moments and print what stands in the channels; 1 unless it is one each."""
+    logging.disable(logging.CRITICAL)
     wrong = 0
     for moment in MOMENTS:
         with tempfile.TemporaryDirectory() as folder:
-            found = _go_through(moment, url or f"sqlite:///{folder}/changeover.db")
-        print(f"{moment}: messages {found}")
-        wrong += found != 1
+            found = _go_through(moment, f"sqlite:///{folder}/changeover.db")
+        print(f"{moment}: Slack {found[0]}, Discord {found[1]}", flush=True)
+        wrong += found != (1, 1)
     return 1 if wrong else 0
 
 
-def _go_through(moment: str, url: str) -> int:
+def _go_through(moment: str, url: str) -> tuple[int, int]:
     """Return how many messages stand there at the end; -1 when somebody failed."""
     ours, theirs = Pipe()
-    server = _fork(lambda: _serve(theirs))
+    server = _fork(lambda: asyncio.run(_serve(theirs)))
     try:
-        api_url = ours.recv()
+        at = ours.recv()
         first = NOW + timedelta(hours=1) if "ahead" in moment else NOW
-        ends = [_run(url, api_url, first, moment)]
-        ends += [_run(url, api_url, first + n * LATER, "") for n in (0.25, 1, 2)]
+        ends = [_run(url, at, first, moment)]
+        ends += [_run(url, at, first + n * LATER, "") for n in (0.25, 1, 2)]
         ours.send("count")
-        found = int(ours.recv())
+        slack, discord = ours.recv()
     finally:
         ours.send("stop")
         os.waitpid(server, 0)
-    return found if os.WIFSIGNALED(ends[0]) and not any(ends[1:]) else -1
+    return (slack, discord) if os.WIFSIGNALED(ends[0]) and not any(ends[1:]) else (-1, -1)
 
 
-def _run(url: str, api_url: str, now: datetime, moment: str) -> int:
-    return os.waitpid(_fork(lambda: asyncio.run(_service(url, api_url, now, moment))), 0)[1]
+def _run(url: str, at: Place, now: datetime, moment: str) -> int:
+    return os.waitpid(_fork(lambda: asyncio.run(_service(url, at, now, moment))), 0)[1]
 
 
-async def _service(url: str, api_url: str, now: datetime, moment: str) -> None:
+async def _service(url: str, at: Place, now: datetime, moment: str) -> None:
+    """One process: it puts what is due and delivers it to both chats, then ends."""
     database, bench = Database(url), Bench()
     bench.clock.at = now
-    ledger, digests = SqlLedger(database), SqlDigestLog(database)
+    ledger = SqlLedger(database)
     await ledger.add([attempt(1, at=DUE - timedelta(days=2))])
-    bench.app.ports = replace(bench.app.ports, ledger=ledger, digests=digests)
-    slack = SlackSurface(bench.app, Setup(api_url), pace_s=0)
+    bench.app.ports = replace(bench.app.ports, ledger=ledger)
+    slack = SlackSurface(bench.app, Setup(api_url=at.slack_url, channel="C0OPS"), _draw, pace_s=0)
     await slack.api.open()
-    channel = DigestChannel("slack", Dying(slack.chat, moment), slack.chat)
-    context = bench.app.context(SERVICE)
-    outcomes = await post_due_digests(context, [channel], DUE, started_at=now, arm=bench.app.arm)
-    for outcome in outcomes:
-        if outcome.trouble is not None:
-            raise outcome.trouble
+    async with running(at, bench, draw=_draw, wait=False) as discord:
+        await discord.ready()
+        chats: dict[str, Any] = {"slack": slack.chat, "discord": discord.chat}
+        store = SqlAlertStore(database)
+        outbox = StoredOutbox(Dying(store, moment, {"add_notice": "put"}), list(chats))
+        context = bench.app.context(SERVICE)
+        await put_due_digest(context, outbox, DUE, started_at=now)
+        for name, chat in chats.items():
+            engine = AlertBench(*chats).engine
+            engine.store = Dying(store, moment, {"claim": "claim", "posted": f"{name} note"})
+            engine.chats = {name: Dying(chat, moment, {"post": f"{name} post"})}
+            engine.histories = {name: chat}
+            engine.digest = partial(digest_draft, context, outbox)
+            await deliver(engine, name, now)
     await slack.api.close()
     await database.close()
 
 
-def _serve(pipe: Connection) -> None:
-    async def serve() -> None:
-        server = SlackServer()
-        await server.start()
-        pipe.send(f"{server.url}/api/")
-        while await asyncio.to_thread(pipe.recv) == "count":
-            pipe.send(sum("week 2023-11-06 to 2023-11-12" in m.words for m in server.posted))
-        await server.stop()
+async def _draw(chart: Chart) -> bytes:
+    return ResvgCharts().png(chart.svg)
 
-    asyncio.run(serve())
+
+async def _serve(pipe: Connection) -> None:
+    slack, discord = SlackServer(), DiscordServer()
+    slack.first_ts = int(NOW.timestamp())
+    await slack.start()
+    await discord.start()
+    pipe.send(
+        Place(slack_url=slack.api_url, api_url=discord.api_url, gateway_url=discord.gateway_url)
+    )
+    while await asyncio.to_thread(pipe.recv) == "count":
+        pipe.send(
+            (
+                sum(WEEK in message.words for message in slack.posted),
+                sum(WEEK in message.words for message in discord.seen()),
+            )
+        )
+    await discord.stop()
+    await slack.stop()
 
 
 def _fork(work: Callable[[], None]) -> int:
@@ -150,4 +186,4 @@ def _fork(work: Callable[[], None]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else None))
+    sys.exit(main())

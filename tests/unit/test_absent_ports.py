@@ -10,15 +10,12 @@ from bot.errors import StorageError
 from bot.ports import (
     BillRead,
     ChainTest,
-    DigestRow,
     GroupBy,
-    MessageRef,
     MeterReading,
     NoBillLog,
     NoBudgets,
     NoChainTests,
     NoCorrections,
-    NoDigestLog,
     NoLedger,
 )
 from tests.fakes_ledger import attempt
@@ -42,15 +39,6 @@ async def test_no_budgets():
     assert await budgets.budget() is None
     with pytest.raises(StorageError):
         await budgets.set_budget(None)
-
-
-async def test_no_digest_log():
-    log, row = NoDigestLog(), DigestRow("weekly", "c", "p", NOW)
-    assert await log.find("weekly", "c", "p") is None
-    assert not await log.claim("weekly", "c", "p", NOW)
-    assert not await log.take_over(row, NOW)
-    await log.posted(row, MessageRef("s", "c", "1"))
-    assert await log.find("weekly", "c", "p") is None
 
 
 async def test_no_chain_tests_bills_or_corrections():

@@ -15,16 +15,14 @@ from bot.costs.export_csv import COLUMNS, to_csv
 from bot.costs.figures import merged, priced_nano, total_of, unpriced_models
 from bot.costs.period import Span, week_before
 from bot.costs.posting import (
-    LEASE,
-    Posting,
-    decide_posting,
     digest_mark,
     first_and_last,
+    is_worth_posting,
     period_name,
 )
 from bot.errors import UsageError
 from bot.models import ModelRef, Price, PriceTier, Usage
-from bot.ports import Bill, Budget, BudgetPeriod, DigestRow, MessageRef, MeterReading, Spend
+from bot.ports import Bill, Budget, BudgetPeriod, MeterReading, Spend
 from tests.fakes_ledger import NOON, attempt
 
 DAY = timedelta(days=1)
@@ -112,25 +110,19 @@ def test_what_is_no_amount_is_refused_with_the_way_to_write_it(words):
 # --- posting --------------------------------------------------------------------------------------
 
 WEEK = week_before(NOON, UTC)
-ROW = DigestRow("weekly", "fake:C1", period_name(WEEK, UTC), NOON)
-MESSAGE = MessageRef("fake", "C1", "1")
 
 
 @pytest.mark.parametrize(
-    ("row", "first_at", "due_at", "now", "what"),
+    ("first_at", "due_at", "worth"),
     [
-        (None, WEEK.start, NOON, NOON, Posting.CLAIM),
-        (None, None, NOON - 9 * DAY, NOON, Posting.NOTHING_COUNTED),
-        (None, WEEK.end, NOON - HOUR, NOON, Posting.NOTHING_COUNTED),
-        (None, None, NOON + HOUR, NOON + HOUR, Posting.CLAIM),
-        (replace(ROW, message=MESSAGE), None, NOON, NOON + 9 * DAY, Posting.DONE),
-        (ROW, None, NOON, NOON + LEASE / 2, Posting.WAIT),
-        (ROW, None, NOON, NOON + LEASE, Posting.SETTLE),
-        (ROW, None, NOON, NOON - 30 * DAY, Posting.SETTLE),
+        (WEEK.start, NOON - HOUR, True),
+        (None, NOON - 9 * DAY, False),
+        (WEEK.end, NOON - HOUR, False),
+        (None, NOON + HOUR, True),
     ],
 )
-def test_what_is_to_be_done_about_a_digest(row, first_at, due_at, now, what):
-    assert decide_posting(row, WEEK, first_at, due_at, NOON, now) is what
+def test_which_digest_is_worth_posting(first_at, due_at, worth):
+    assert is_worth_posting(WEEK, first_at, due_at, NOON) is worth
 
 
 def test_a_period_is_named_by_its_days():

@@ -1,23 +1,27 @@
-"""The scheduled digest stands in its channel exactly once, whatever dies in between."""
+"""The scheduled digest stands in its channels exactly once, whatever dies in between."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
 from bot.access import SERVICE
+from bot.alerts.delivery import AT_WORK
+from bot.alerts.engine import Engine, deliver
+from bot.alerts.outbox import StoredOutbox
 from bot.card import plain
-from bot.commands.cost_posting import DigestChannel, post_due_digests
-from bot.costs.posting import LEASE, PATIENCE, Posting
-from bot.errors import StorageError
-from bot.ports import MessageRef
+from bot.commands.cost_posting import PATIENCE, digest_draft, put_due_digest
+from bot.errors import ConfigError, StorageError
 from tests.bench_costs import DAY, DOLLAR, NOW, TEAM, bench_of, full_bench, spent
+from tests.fakes_alerts import AlertBench, FakeAlertStore
 from tests.fakes_core import Bench
 from tests.fakes_costs import FakeChannel
 
 MINUTE = timedelta(minutes=1)
+MONDAY = "digest:2026-02-23"
 
 
 @dataclass
@@ -25,43 +29,67 @@ class Service:
     """A bot that posts what is due; `later` lets time pass and looks again, as a new process."""
 
     bench: Bench
-    channel: FakeChannel
+    channels: dict[str, FakeChannel] = field(default_factory=lambda: {"fake": FakeChannel()})
     due_at: datetime = NOW
     started_at: datetime = NOW - DAY
     history: bool = True
+    store: FakeAlertStore = field(default_factory=FakeAlertStore)
 
     async def post(self):
-        place = DigestChannel("fake:C1", self.channel, self.channel if self.history else None)
-        (outcome,) = await post_due_digests(
-            self.bench.app.context(SERVICE),
-            [place],
-            self.due_at,
-            started_at=self.started_at,
-            arm=self.bench.app.arm,
-        )
-        return outcome
+        """Put what is due, then deliver; return whether something was put."""
+        put = await self.put()
+        for name in self.channels:
+            await self.deliver(name)
+        return put
+
+    async def put(self):
+        context = self.bench.app.context(SERVICE)
+        return await put_due_digest(context, self.outbox, self.due_at, started_at=self.started_at)
+
+    async def deliver(self, name="fake"):
+        await deliver(self.engine(), name, self.bench.clock.now())
+
+    def engine(self) -> Engine:
+        engine = AlertBench(*self.channels).engine
+        engine.store, engine.chats = self.store, self.channels
+        engine.histories = self.channels if self.history else {}
+        engine.digest = partial(digest_draft, self.bench.app.context(SERVICE), self.outbox)
+        return engine
 
     async def later(self, span):
         self.bench.clock.advance(span)
-        self.channel.dies = ""
+        for channel in self.channels.values():
+            channel.dies = ""
         return await self.post()
+
+    async def dies(self, when):
+        self.channel.dies = when
+        with pytest.raises(KeyboardInterrupt):
+            await self.post()
+
+    @property
+    def outbox(self):
+        return StoredOutbox(self.store, list(self.channels))
+
+    @property
+    def channel(self):
+        return self.channels["fake"]
 
 
 async def service(*attempts, **more):
-    return Service(await bench_of(*(attempts or TEAM)), FakeChannel(), **more)
+    return Service(await bench_of(*(attempts or TEAM)), **more)
 
 
 async def test_it_is_posted_once():
     bot = await service()
-    first = await bot.post()
-    assert (first.posting, first.message) == (Posting.CLAIM, MessageRef("fake", "C1", "1"))
-    assert (await bot.post()).posting is Posting.DONE
-    assert (await bot.later(5 * DAY)).posting is Posting.DONE
+    assert await bot.post()
+    assert not await bot.post()
+    assert not await bot.later(5 * DAY)
     (card,) = bot.channel.cards
     assert "last week" in plain(card.title)
     assert "week 2026-02-23 to 2026-03-01" in plain(card.footer)
     assert card.data["extra"] is False
-    assert all(button.id for button in card.buttons)
+    assert card.warnings[-1].code != "maybe_twice"
 
 
 async def test_the_next_week_has_a_digest_of_its_own():
@@ -73,12 +101,21 @@ async def test_the_next_week_has_a_digest_of_its_own():
     assert "week 2026-03-02 to 2026-03-08" in plain(bot.channel.cards[1].footer)
 
 
+async def test_a_digest_that_waited_for_a_week_gives_way_to_the_next():
+    bot = await service()
+    bot.channel.dies = "before"
+    await bot.post()
+    bot.due_at += 7 * DAY
+    await bot.later(7 * DAY)
+    (card,) = bot.channel.cards
+    assert "week 2026-03-02 to 2026-03-08" in plain(card.footer)
+
+
 async def test_what_was_missed_is_caught_up():
     bot = await service(started_at=NOW + 2 * DAY)
     await bot.later(2 * DAY)
     assert len(bot.channel.cards) == 1
     late = await service(started_at=NOW + 9 * DAY)
-    late.due_at = NOW
     await late.later(9 * DAY)
     assert "in the week 2026-02-23 to 2026-03-01" in plain(late.channel.cards[0].title)
 
@@ -86,7 +123,7 @@ async def test_what_was_missed_is_caught_up():
 async def test_a_new_install_does_not_catch_up_on_what_it_never_counted():
     bot = await service(spent(1, MINUTE, DOLLAR), started_at=NOW + MINUTE)
     bot.bench.wait(minutes=2)
-    assert (await bot.post()).posting is Posting.NOTHING_COUNTED
+    assert not await bot.post()
     assert bot.channel.cards == []
     # The next one comes, and says since when it counts.
     bot.due_at += 7 * DAY
@@ -94,26 +131,25 @@ async def test_a_new_install_does_not_catch_up_on_what_it_never_counted():
     assert "Recorded since" in "\n".join(map(plain, bot.channel.cards[0].body))
 
 
-async def test_a_kill_before_the_message_is_settled_by_posting_it():
+async def test_a_refusal_before_the_message_is_settled_by_posting_it():
     bot = await service()
     bot.channel.dies = "before"
-    outcome = await bot.post()
-    assert outcome.trouble is not None
-    assert (await bot.later(LEASE / 3)).posting is Posting.WAIT
-    settled = await bot.later(LEASE)
-    assert (settled.posting, len(bot.channel.cards)) == (Posting.CLAIM, 1)
-    assert (await bot.later(LEASE)).posting is Posting.DONE
-    assert bot.channel.cards[0].warnings[0].code != "maybe_twice"
+    await bot.post()
+    await bot.later(MINUTE)
+    (card,) = bot.channel.cards
+    assert card.warnings[-1].code != "maybe_twice"
+    await bot.later(DAY)
+    assert len(bot.channel.cards) == 1
 
 
-async def test_a_kill_after_the_message_is_settled_by_finding_it():
+async def test_a_kill_after_the_message_is_settled_by_finding_it_and_edits_nothing():
     bot = await service()
-    bot.channel.dies = "after"
-    with pytest.raises(SystemError):
-        await bot.post()
-    settled = await bot.later(LEASE)
-    assert (settled.posting, settled.message) == (Posting.SETTLE, MessageRef("fake", "C1", "1"))
-    assert (await bot.later(LEASE)).posting is Posting.DONE
+    await bot.dies("after")
+    await bot.later(AT_WORK / 2)
+    assert (await bot.store.post(MONDAY, "fake")).message is None
+    await bot.later(AT_WORK)
+    assert (await bot.store.post(MONDAY, "fake")).message.id == "1"
+    await bot.later(DAY)
     assert len(bot.channel.cards) == 1
 
 
@@ -122,7 +158,7 @@ async def test_a_channel_that_cannot_be_read_is_asked_for_an_hour():
     bot.channel.dies = "before"
     await bot.post()
     bot.channel.blind = True
-    assert (await bot.later(LEASE)).trouble is not None
+    await bot.later(5 * MINUTE)
     assert bot.channel.cards == []
     await bot.later(PATIENCE)
     (card,) = bot.channel.cards
@@ -131,22 +167,29 @@ async def test_a_channel_that_cannot_be_read_is_asked_for_an_hour():
 
 async def test_a_place_without_history_says_that_it_may_stand_twice():
     bot = await service(history=False)
-    bot.channel.dies = "after"
-    with pytest.raises(SystemError):
-        await bot.post()
-    await bot.later(LEASE)
+    await bot.dies("after")
+    await bot.later(PATIENCE)
     assert "may appear twice" in bot.channel.cards[1].warnings[-1].text
-    assert (await bot.later(LEASE)).posting is Posting.DONE
+    await bot.later(DAY)
+    assert len(bot.channel.cards) == 2
 
 
 async def test_a_clock_that_was_a_month_ahead_settles_when_it_is_put_right():
     bot = await service()
     bot.bench.wait(days=30)
-    bot.channel.dies = "after"
-    with pytest.raises(SystemError):
-        await bot.post()
-    settled = await bot.later(-30 * DAY)
-    assert settled.posting is Posting.SETTLE
+    await bot.dies("after")
+    await bot.later(-30 * DAY)
+    assert (await bot.store.post(MONDAY, "fake")).message is not None
+    assert len(bot.channel.cards) == 1
+
+
+async def test_a_clock_that_was_months_ahead_posts_no_week_again():
+    bot = await service()
+    await bot.post()
+    bot.bench.wait(days=90)
+    await bot.store.forget(bot.bench.clock.now() - 40 * DAY)
+    bot.bench.wait(days=-90)
+    assert not await bot.post()
     assert len(bot.channel.cards) == 1
 
 
@@ -155,62 +198,50 @@ async def test_two_processes_post_one():
 
     class Slow(FakeChannel):
         async def post(self, card):
-            other.append(await bot.post())
+            await bot.put()
+            await bot.deliver()
             return await super().post(card)
 
-    other: list = []
-    bot.channel = Slow()
-    calm = bot.channel
-    first = await bot.post()
-    assert first.posting is Posting.CLAIM
-    assert [outcome.posting for outcome in other] == [Posting.WAIT]
-    assert len(calm.cards) == 1
-
-
-async def test_who_loses_the_claim_or_the_take_over_waits():
-    bot = await service()
-    log = bot.bench.digests
-
-    async def lost(*_):
-        return False
-
-    log.claim = lost
-    assert (await bot.post()).posting is Posting.WAIT
-    del log.claim
-    bot.channel.dies = "before"
+    bot.channels["fake"] = Slow()
     await bot.post()
-    log.take_over = lost
-    assert (await bot.later(LEASE)).posting is Posting.WAIT
-    assert bot.channel.cards == []
+    assert len(bot.channel.cards) == 1
 
 
 async def test_one_channels_trouble_is_not_anothers():
-    bench = await full_bench()
-    good, bad = FakeChannel(), FakeChannel(dies="before")
-    outcomes = await post_due_digests(
-        bench.app.context(SERVICE),
-        [DigestChannel("fake:bad", bad, bad), DigestChannel("fake:good", good, good)],
-        NOW,
-        started_at=NOW,
-        arm=bench.app.arm,
-    )
-    assert [outcome.trouble is None for outcome in outcomes] == [False, True]
-    assert len(good.cards) == 1
+    channels = {"bad": FakeChannel(dies="before"), "good": FakeChannel()}
+    bot = Service(await full_bench(), channels)
+    await bot.post()
+    assert [len(channel.cards) for channel in channels.values()] == [0, 1]
 
 
-async def test_a_ledger_that_is_away_claims_nothing():
+async def test_a_ledger_that_is_away_posts_nothing_until_it_is_back():
     bot = await service()
     bot.bench.ledger.fail = StorageError("The database is away.", "Start it.")
-    assert (await bot.post()).trouble is not None
-    assert bot.bench.digests.rows == {}
+    with pytest.raises(StorageError):
+        await bot.post()
+    assert await bot.outbox.find(MONDAY) is None
     bot.bench.ledger.fail = None
-    assert (await bot.post()).posting is Posting.CLAIM
+    await bot.put()
+    bot.bench.ledger.fail = StorageError("The database is away.", "Start it.")
+    with pytest.raises(StorageError):
+        await bot.post()
+    assert bot.channel.cards == []
+    bot.bench.ledger.fail = None
+    await bot.post()
+    assert len(bot.channel.cards) == 1
+
+
+async def test_a_config_that_cannot_be_read_holds_no_digest_up():
+    bot = await service()
+    bot.bench.store.fail_read = ConfigError("The config is broken.", "Fix it.")
+    await bot.post()
+    assert len(bot.channel.cards) == 1
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Kathmandu", "America/Santiago"])
 async def test_the_week_is_the_teams(zone):
     bench = await bench_of(*TEAM, zone=zone)
-    bot = Service(bench, FakeChannel())
+    bot = Service(bench)
     await bot.post()
     data = bot.channel.cards[0].data
     local = data["from"].astimezone(bench.app.settings.timezone)
