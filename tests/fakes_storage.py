@@ -72,7 +72,7 @@ class FakeConfigStore:
         raw: bytes | None = b"{}\n",
         *,
         location: str = "/srv/moltbot.json",
-        included: Mapping[str, bytes | None] | None = None,
+        included: Mapping[str, bytes | str] | None = None,
     ) -> None:
         self.raw = raw
         self.included = dict(included or {})
@@ -126,7 +126,9 @@ class FakeConfigStore:
             self._turn.release()
 
     @asynccontextmanager
-    async def exclusive(self) -> AsyncIterator[_FakeSession]:
+    async def exclusive(
+        self, ready: bytes = b"", into: str | None = None
+    ) -> AsyncIterator[_FakeSession]:
         if self.locked:
             raise ConfigLockedError(f"{self._location} is locked by process 4711.", "Try again.")
         try:
@@ -169,17 +171,23 @@ class _FakeSession:
     async def read(self) -> Document:
         return await self._store.read()
 
-    async def write(self, raw: bytes, *, expected_revision: str) -> Document:
+    async def write(
+        self, raw: bytes, *, expected_revision: str, into: str | None = None
+    ) -> Document:
         if self.closed:
             raise RuntimeError("the lock was given back: this session is over")
         store = self._store
         if store.before_write is not None:
             store.before_write()
         present = await store.read()
-        if present.revision != expected_revision:
+        if revision_of(present.bytes_of(into or "")) != expected_revision:
             raise ConfigConflictError(f"{store.location} changed meanwhile.", "Try again.")
         if store.fail_write is not None:
             raise store.fail_write
+        if into is not None:
+            store.included[into] = raw
+            store.edit_outside(store.raw)
+            return await store.read()
         store.backups.insert(0, present.raw)
         del store.backups[5:]
         store.writes.append(raw)

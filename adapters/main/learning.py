@@ -43,9 +43,11 @@ class LearningStore:
         """Prepare a write while no other editor of ours does."""
         return self._store.turn()
 
-    def exclusive(self) -> AbstractAsyncContextManager[ConfigSession]:
+    def exclusive(
+        self, ready: bytes = b"", into: str | None = None
+    ) -> AbstractAsyncContextManager[ConfigSession]:
         """Hold the writers' lock; who writes has read before, or only adds what was known."""
-        return self._store.exclusive()
+        return self._store.exclusive(ready, into)
 
     async def watch(self, since: str | None = None) -> AsyncIterator[Document]:
         """Yield the document each time its revision has changed."""

@@ -28,6 +28,8 @@ from bot.ports import ConfigSession, Document, KeptRevision, revision_of
 KEPT = 50
 """So many revisions are kept, the present one included."""
 
+_A_FILE = "it is a file, and the config is in the database"
+
 T = TypeVar("T")
 _revisions = schema.config_revisions
 
@@ -61,7 +63,9 @@ class DatabaseConfigStore:
         """Prepare a write while no other editor of ours does."""
         return config_turn(self._database.url, timeout_s=self._lock_timeout_s)
 
-    def exclusive(self) -> AbstractAsyncContextManager[ConfigSession]:
+    def exclusive(
+        self, ready: bytes = b"", into: str | None = None
+    ) -> AbstractAsyncContextManager[ConfigSession]:
         """Hold the writers' lock.
 
         Entering raises ConfigLockedError when it stays taken, ConfigMissingError when there is no
@@ -127,7 +131,9 @@ class _DatabaseSession:
         """Read it afresh. Raises ConfigMissingError, ConfigUnreadableError."""
         return await self._store.read()
 
-    async def write(self, raw: bytes, *, expected_revision: str) -> Document:
+    async def write(
+        self, raw: bytes, *, expected_revision: str, into: str | None = None
+    ) -> Document:
         """Replace the bytes. Raises ConfigConflictError, ConfigWriteError."""
         if not self._open:
             raise RuntimeError("the lock was given back: this session is over")
@@ -139,7 +145,7 @@ class _DatabaseSession:
 
 
 def _document(raw: bytes) -> Document:
-    return Document(raw, revision_of(raw), dict.fromkeys(_included(raw)))
+    return Document(raw, revision_of(raw), dict.fromkeys(_included(raw), _A_FILE))
 
 
 def _included(raw: bytes) -> tuple[str, ...]:

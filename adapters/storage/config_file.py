@@ -4,22 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    suppress,
+)
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 from adapters.storage.file_backup import KEPT, backup_path
 from adapters.storage.file_in_place import read_settled, recover
 from adapters.storage.file_lock import writers_lock, writers_turn
 from adapters.storage.file_watch import watch_file
-from adapters.storage.file_write import MOST_BYTES, create_file, refused, replace_file
-from adapters.storage.filesystem import FileSystem, explain, quoted, read_regular
-from adapters.storage.included import read_included
+from adapters.storage.file_write import (
+    MOST_BYTES,
+    Prepared,
+    changed,
+    create_file,
+    discard,
+    prepare,
+    put,
+    refused,
+)
+from adapters.storage.filesystem import FileSystem, explain, quoted, read_regular, sync_folder
+from adapters.storage.included import path_to_write, read_included
 from adapters.storage.openclaw_keys import key_files, read_keys
-from bot.errors import ConfigConflictError, ConfigMissingError, ConfigUnreadableError
+from bot.errors import ConfigMissingError, ConfigUnreadableError
 from bot.ports import ConfigSession, Document, KeptRevision, revision_of
 from bot.spans import Command, text
+
+T = TypeVar("T")
 
 
 class FileConfigStore:
@@ -59,13 +76,15 @@ class FileConfigStore:
         target = self._target()
         return writers_turn(target, timeout_s=self._lock_timeout_s, fs=self._fs)
 
-    def exclusive(self) -> AbstractAsyncContextManager[ConfigSession]:
-        """Hold the writers' lock.
+    def exclusive(
+        self, ready: bytes = b"", into: str | None = None
+    ) -> AbstractAsyncContextManager[ConfigSession]:
+        """Hold the writers' lock; what takes long of writing `ready` is done before.
 
         Entering raises ConfigLockedError when it stays taken, ConfigMissingError when there is no
         file to lock, ConfigWriteError when its folder takes no lock file.
         """
-        return self._exclusive()
+        return self._exclusive(ready, into)
 
     async def kept(self) -> Sequence[KeptRevision]:
         """Return the file and its backups, the newest first."""
@@ -80,7 +99,7 @@ class FileConfigStore:
     async def create(self, raw: bytes) -> Document:
         """Write a first, private file; never over anything. Raises ConfigWriteError."""
         target = self._target()
-        await _finish(asyncio.create_task(asyncio.to_thread(create_file, self._fs, target, raw)))
+        await _finish(asyncio.to_thread(create_file, self._fs, target, raw))
         return self._read()
 
     def watch(self, since: str | None = None) -> AsyncIterator[Document]:
@@ -90,18 +109,24 @@ class FileConfigStore:
         )
 
     @asynccontextmanager
-    async def _exclusive(self) -> AsyncIterator[ConfigSession]:
+    async def _exclusive(self, ready: bytes, into: str | None) -> AsyncIterator[ConfigSession]:
         target = self._target(must_exist=True)
-        async with writers_lock(target, timeout_s=self._lock_timeout_s, fs=self._fs):
-            try:
-                recover(self._fs, target, MOST_BYTES)
-            except OSError as error:
-                raise refused(error, target) from error
-            session = _FileSession(self, target)
-            try:
+        session = _FileSession(self, target)
+        try:
+            if ready:
+                await session.prepare(ready, into)
+            async with AsyncExitStack() as locks:
+                # An included file may be another config's own, or included by another as well.
+                for path in dict.fromkeys([target, session.path]):
+                    lock = writers_lock(path, timeout_s=self._lock_timeout_s, fs=self._fs)
+                    await locks.enter_async_context(lock)
+                    try:
+                        recover(self._fs, path, MOST_BYTES)
+                    except OSError as error:
+                        raise refused(error, path) from error
                 yield session
-            finally:
-                session.close()
+        finally:
+            await session.close()
 
     def _read(self) -> Document:
         target = self._target()
@@ -120,8 +145,11 @@ class FileConfigStore:
                 f"{target} {error}, so it cannot be the config.",
                 "Set CHANGEOVER_CONFIG to the config file.",
             ) from error
-        included, paths = read_included(raw, os.path.dirname(target), MOST_BYTES)
-        self._beside = (*paths.values(), *key_files(target, self._state))
+        # As OpenClaw does it: from the folder where the config is named, not where a link leads.
+        folder = os.path.dirname(self._path)
+        included = read_included(raw, folder, MOST_BYTES)
+        paths = (os.path.join(folder, file) for file in included)
+        self._beside = (*paths, *key_files(target, self._state))
         return Document(raw, revision_of(raw), included, *read_keys(target, self._state))
 
     def _target(self, *, must_exist: bool = False) -> str:
@@ -129,6 +157,10 @@ class FileConfigStore:
         if must_exist and not os.path.lexists(target):
             raise self._missing(target)
         return target
+
+    def _included_path(self, file: str) -> str:
+        folder, others = os.path.dirname(self._path), self._read().included
+        return path_to_write(file, folder, self._target(), others)
 
     def _missing(self, target: str) -> ConfigMissingError:
         if os.path.islink(self._path):
@@ -145,16 +177,6 @@ class FileConfigStore:
             ),
         )
 
-    async def _write(self, target: str, raw: bytes, expected_revision: str) -> Document:
-        if self._target() != target:
-            raise ConfigConflictError(
-                f"{self._path} now links to another file; nothing was written.",
-                "Run the command again.",
-            )
-        write = asyncio.to_thread(replace_file, self._fs, target, raw, expected_revision)
-        await _finish(asyncio.create_task(write))
-        return self._read()
-
 
 def _kept(path: str, raw: bytes) -> KeptRevision:
     at = datetime.fromtimestamp(os.stat(path).st_mtime, UTC)
@@ -162,32 +184,75 @@ def _kept(path: str, raw: bytes) -> KeptRevision:
 
 
 class _FileSession:
-    """The config file while its lock is held."""
+    """The config file while its lock is held, and what was prepared for it before."""
 
     def __init__(self, store: FileConfigStore, target: str) -> None:
         self._store = store
         self._target = target
+        self._ready: Prepared | None = None
+        self._into: str | None = None
         self._open = True
+        self._written = False
+
+    @property
+    def path(self) -> str:
+        """The file that will be written, as far as it is known."""
+        return self._ready.target if self._ready else self._target
+
+    async def prepare(self, raw: bytes, into: str | None) -> None:
+        """Put the new bytes and a copy of the old ones on the disk. Raises ConfigError."""
+        self._into, fs = into, self._store._fs
+        path = self._target if into is None else self._store._included_path(into)
+
+        def work() -> None:
+            # Here, so that a cancelled caller can still discard it.
+            self._ready = prepare(fs, path, raw)
+
+        await _finish(asyncio.to_thread(work))
 
     async def read(self) -> Document:
         """Read it afresh. Raises ConfigMissingError, ConfigUnreadableError."""
         return await self._store.read()
 
-    async def write(self, raw: bytes, *, expected_revision: str) -> Document:
+    async def write(
+        self, raw: bytes, *, expected_revision: str, into: str | None = None
+    ) -> Document:
         """Replace the bytes. Raises ConfigConflictError, ConfigWriteError."""
         if not self._open:
             raise RuntimeError("the lock was given back: this session is over")
-        return await self._store._write(self._target, raw, expected_revision)
+        if self._store._target() != self._target:
+            raise changed(self._target)
+        if self._ready is None or (self._ready.raw, self._into) != (raw, into):
+            await self._discard()
+            await self.prepare(raw, into)
+        assert self._ready is not None
+        self._written = True
+        await _finish(asyncio.to_thread(put, self._store._fs, self._ready, expected_revision))
+        return self._store._read()
 
-    def close(self) -> None:
-        """Refuse further writes."""
+    async def close(self) -> None:
+        """Refuse further writes, and see to it that those made last."""
         self._open = False
+        await self._discard()
+
+    async def _discard(self) -> None:
+        if self._ready is None:
+            return
+        fs, ready, self._ready = self._store._fs, self._ready, None
+        discard(fs, ready)
+        if self._written:
+            await _finish(asyncio.to_thread(sync_folder, fs, os.path.dirname(ready.target)))
+        if self._written and self._into is not None:
+            # Releases that watch the main file alone read all of it again then.
+            with suppress(OSError):
+                os.utime(self._target)
 
 
-async def _finish(task: asyncio.Task[None]) -> None:
+async def _finish(work: Coroutine[Any, Any, T]) -> T:
     """Wait for a write to end even when cancelled: its lock must not be let go before it."""
+    task = asyncio.create_task(work)
     try:
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
         while not task.done():
             with suppress(asyncio.CancelledError):

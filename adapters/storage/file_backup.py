@@ -15,34 +15,48 @@ def backup_path(target: str, number: int) -> str:
     return f"{target}.changeover-bak.{number}"
 
 
+_live: set[str] = set()
+
+
 def temp_path(target: str) -> str:
-    """Name a new temporary file in the target's folder."""
+    """Name a new temporary file in the target's folder; `drop` it in the end."""
     folder, name = os.path.split(target)
-    return os.path.join(folder, f".{name}.changeover-{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    made = os.path.join(folder, f".{name}.changeover-{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    _live.add(made)
+    return made
 
 
-def keep_backup(fs: FileSystem, target: str, raw: bytes) -> None:
-    """Keep what is about to be replaced as backup 1, on the disk, and move the older ones on.
+def drop(fs: FileSystem, temp: str) -> None:
+    """Remove a temporary file, if it is still there."""
+    with suppress(OSError):
+        fs.unlink(temp)
+    _live.discard(temp)
+
+
+def write_beside(fs: FileSystem, target: str, temp: str, raw: bytes) -> bool:
+    """Write a file with the target's identity, on the disk; False if that could not be kept.
+
+    Raises OSError.
+    """
+    fd = fs.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        write_whole(fs, fd, raw)
+        kept = keep_identity(fs, fd, target)
+        fs.fsync(fd)
+    finally:
+        os.close(fd)
+    return kept
+
+
+def keep_backup(fs: FileSystem, target: str, copy: str) -> None:
+    """Keep what is about to be replaced, which is in `copy`, as backup 1; move the older ones on.
 
     It is a copy: a second name for the file would wake whoever watches it a moment before it is
     replaced, and the watchers of Moltbot and OpenClaw (chokidar) then miss the change itself.
     Raises OSError.
     """
     _move_on(fs, target)
-    temp = temp_path(target)
-    fd = fs.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        try:
-            write_whole(fs, fd, raw)
-            keep_identity(fs, fd, target)
-            fs.fsync(fd)
-        finally:
-            os.close(fd)
-        fs.replace(temp, backup_path(target, 1))
-    except OSError:
-        with suppress(OSError):
-            fs.unlink(temp)
-        raise
+    fs.replace(copy, backup_path(target, 1))
 
 
 def keep_identity(fs: FileSystem, fd: int, target: str) -> bool:
@@ -67,17 +81,17 @@ def keep_identity(fs: FileSystem, fd: int, target: str) -> bool:
 
 
 def sweep(fs: FileSystem, target: str) -> None:
-    """Remove the temporary files of processes that died. Call it only while holding the lock."""
+    """Remove the temporary files of processes that died."""
     folder, name = os.path.split(target)
     start = f".{name}.changeover-"
     with suppress(OSError):
         for entry in os.listdir(folder):
             if not (entry.startswith(start) and entry.endswith(".tmp")):
                 continue
-            pid = entry[len(start) :].partition("-")[0]
-            if not (pid.isdigit() and _alive(int(pid))):
+            pid, path = entry[len(start) :].partition("-")[0], os.path.join(folder, entry)
+            if path not in _live and not (pid.isdigit() and _alive(int(pid))):
                 with suppress(OSError):
-                    fs.unlink(os.path.join(folder, entry))
+                    fs.unlink(path)
 
 
 def _move_on(fs: FileSystem, target: str) -> None:

@@ -1,5 +1,8 @@
 """The writers' lock of a config file: a sidecar that the kernel lets go of when its holder dies.
 
+Waiters queue. Each locks one byte of the sidecar whose offset is the time at which it came, so a
+waiter is first when no byte before its own is locked, and one that dies leaves the queue.
+
 It is not named `<name>.lock`, because OpenClaw 2026.5 and later creates and removes a file of that
 name as its own lock; that one is waited for while it is fresh.
 """
@@ -25,7 +28,10 @@ from bot.spans import Command, text
 SUFFIX = ".changeover-lock"
 _FOREIGN_SUFFIX = ".lock"
 _FOREIGN_STALE_S = 30.0
-_QUICK_TRIES = 5
+_NEXT_S, _LATER_S = 0.002, 0.03
+# Byte 0 is the turn itself. The two queues come after it, by the machine's clock in nanoseconds.
+_TURN_QUEUE, _LOCK_QUEUE = 1, 1 << 62
+_LOCK_FORMAT = "hhqqi4x"
 
 
 @asynccontextmanager
@@ -70,36 +76,92 @@ def _take_lock(fd: int) -> None:
 
 
 def _take_turn(fd: int) -> None:
-    command = getattr(fcntl, "F_OFD_SETLK", None)
-    if command is None:
-        # Not on this system: editors may prepare in vain and try again.
-        return
-    fcntl.fcntl(fd, command, struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0))
+    if _ORDERED:
+        # Where the system has no such locks, editors may prepare in vain and try again.
+        _lock_byte(fd, 0)
+
+
+_ORDERED = hasattr(fcntl, "F_OFD_SETLK")
+
+
+def _lock_byte(fd: int, at: int) -> None:
+    """Lock a byte for as long as the file is open. Raises BlockingIOError."""
+    wanted = struct.pack(_LOCK_FORMAT, fcntl.F_WRLCK, os.SEEK_SET, at, 1, 0)
+    fcntl.fcntl(fd, fcntl.F_OFD_SETLK, wanted)
+
+
+def _first_locked(fd: int, start: int, end: int) -> int | None:
+    """Return a byte that somebody else has locked, the one locked longest ago; None without."""
+    if start >= end:
+        return None
+    asked = struct.pack(_LOCK_FORMAT, fcntl.F_WRLCK, os.SEEK_SET, start, end - start, 0)
+    kind, _, at, _, _ = struct.unpack(_LOCK_FORMAT, fcntl.fcntl(fd, fcntl.F_OFD_GETLK, asked))
+    return None if kind == fcntl.F_UNLCK else int(at)
+
+
+class _Place:
+    """A waiter's place in a queue."""
+
+    def __init__(self, fd: int, queue: int) -> None:
+        self.fd = fd
+        self._queue = queue
+        self._at = 0
+
+    def join(self) -> None:
+        """Go to the queue's end."""
+        while _ORDERED:
+            self._at = self._queue + time.monotonic_ns()
+            try:
+                _lock_byte(self.fd, self._at)
+            except BlockingIOError:
+                continue
+            except OSError:
+                # This file system has no such locks: then there is no order.
+                self._at = 0
+            return
+
+    def ahead(self) -> tuple[int | None, bool]:
+        """Return who is first before this one, and whether nobody else is."""
+        first = _first_locked(self.fd, self._queue, self._at) if _ORDERED else None
+        return first, first is None or _first_locked(self.fd, first + 1, self._at) is None
 
 
 async def _acquire(
     fs: FileSystem, target: str, timeout_s: float, take: Callable[[int], None] = _take_lock
 ) -> int:
+    """Queue for the lock and take it; the time runs out only while the queue does not move."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout_s
-    tries = 0
-    while True:
-        foreign = take is _take_lock and _held_by_other_program(target)
-        fd = None if foreign else _try_lock(fs, target, take)
-        if fd is not None:
-            return fd
-        if loop.time() >= deadline:
-            raise _locked(target, timeout_s)
-        tries += 1
-        # Few wait: be quick. Many wait: spread them out, so that they do not wake in step.
-        longest = 0.005 if tries <= _QUICK_TRIES else 0.05
-        await asyncio.sleep(random.uniform(longest / 10, longest))  # noqa: S311
+    deadline, before = loop.time() + timeout_s, None
+    place: _Place | None = None
+    try:
+        while True:
+            if place is None:
+                queue = _LOCK_QUEUE if take is _take_lock else _TURN_QUEUE
+                place = _Place(_open_lock(fs, target), queue)
+                place.join()
+            first, is_next = place.ahead()
+            if first != before:
+                deadline, before = loop.time() + timeout_s, first
+            foreign = take is _take_lock and _held_by_other_program(target)
+            if first is None and not foreign and _taken(place.fd, target + SUFFIX, take):
+                fd, place = place.fd, None
+                return fd
+            if loop.time() >= deadline:
+                raise _locked(target, timeout_s)
+            if not _still_there(place.fd, target + SUFFIX):
+                os.close(place.fd)
+                place = None
+            # Those who come later look less often; in step they would wake all at once.
+            await asyncio.sleep((_NEXT_S if is_next else _LATER_S) * random.uniform(0.5, 1))  # noqa: S311
+    finally:
+        if place is not None:
+            os.close(place.fd)
 
 
-def _try_lock(fs: FileSystem, target: str, take: Callable[[int], None]) -> int | None:
+def _open_lock(fs: FileSystem, target: str) -> int:
     path = target + SUFFIX
     try:
-        fd = _open(fs, target, path)
+        return _open(fs, target, path)
     except FileNotFoundError as error:
         raise ConfigMissingError(
             f"There is no folder {os.path.dirname(target)}.",
@@ -111,17 +173,16 @@ def _try_lock(fs: FileSystem, target: str, take: Callable[[int], None]) -> int |
         ) from error
     except OSError as error:
         raise _no_lock(error, path) from error
+
+
+def _taken(fd: int, path: str, take: Callable[[int], None]) -> bool:
     try:
         take(fd)
-        if _still_there(fd, path):
-            return fd
+        return _still_there(fd, path)
     except BlockingIOError:
-        pass
+        return False
     except OSError as error:
-        os.close(fd)
         raise _no_lock(error, path) from error
-    os.close(fd)
-    return None
 
 
 def _open(fs: FileSystem, target: str, path: str) -> int:

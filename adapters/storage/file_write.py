@@ -5,14 +5,10 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 
 from adapters.storage import file_in_place
-from adapters.storage.file_backup import (
-    keep_backup,
-    keep_identity,
-    sweep,
-    temp_path,
-)
+from adapters.storage.file_backup import drop, keep_backup, sweep, temp_path, write_beside
 from adapters.storage.filesystem import (
     FileSystem,
     Refusal,
@@ -33,13 +29,25 @@ _NOT_RENAMED_OVER = (errno.EBUSY, errno.EXDEV, errno.EPERM, errno.EACCES)
 """What a file that is mounted on its own, or that stands in a sticky folder, answers."""
 
 
-def replace_file(fs: FileSystem, target: str, raw: bytes, expected_revision: str) -> None:
-    """Put `raw` in the place of the file whose revision is the expected one.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A write that is ready: the new bytes and a copy of the old ones are on the disk.
 
-    Call it only while holding the writers' lock; it blocks until the disk has everything.
+    `temp` and `copy` are "" where there is nothing to do.
+    """
+
+    target: str
+    before: bytes | None
+    raw: bytes
+    temp: str = ""
+    copy: str = ""
+    same_owner: bool = False
+
+
+def prepare(fs: FileSystem, target: str, raw: bytes) -> Prepared:
+    """Do what takes long of a write, beside the file; `discard` it in the end.
 
     Raises:
-        ConfigConflictError: the file has another revision; nothing written.
         ConfigWriteError: the system refused; the file is as it was.
     """
     if len(raw) > MOST_BYTES:
@@ -48,29 +56,55 @@ def replace_file(fs: FileSystem, target: str, raw: bytes, expected_revision: str
             "Split the config into files with $include.",
         )
     before = _present(target)
-    if before is None or revision_of(before) != expected_revision:
-        raise _changed(target)
-    if raw == before:
-        return
+    if before is None or raw == before:
+        return Prepared(target, before, raw)
     if fs.read_only(target):
         # Before the backups move on: a file that is mounted on its own may be in a writable folder.
         raise refused(OSError(errno.EROFS, os.strerror(errno.EROFS)), target)
     sweep(fs, target)
-    temp = temp_path(target)
+    temp, copy = temp_path(target), temp_path(target)
     try:
-        same_owner = _write_temp(fs, target, temp, raw)
-        keep_backup(fs, target, before)
-        if _present(target) != before:
-            raise _changed(target)
-        if not (same_owner and _rename_over(fs, target, temp)):
+        same_owner = write_beside(fs, target, temp, raw)
+        write_beside(fs, target, copy, before)
+    except BaseException as error:
+        drop(fs, temp)
+        drop(fs, copy)
+        if isinstance(error, OSError):
+            raise refused(error, target) from error
+        raise
+    return Prepared(target, before, raw, temp, copy, same_owner)
+
+
+def discard(fs: FileSystem, ready: Prepared) -> None:
+    """Remove what is left of a prepared write."""
+    for path in filter(None, (ready.temp, ready.copy)):
+        drop(fs, path)
+
+
+def put(fs: FileSystem, ready: Prepared, expected_revision: str) -> None:
+    """Put the new bytes in the place of the file whose revision is the expected one.
+
+    Call it only while holding the writers' lock. Then sync the folder.
+
+    Raises:
+        ConfigConflictError: the file has another revision; nothing written.
+        ConfigWriteError: the system refused; the file is as it was.
+    """
+    target, before = ready.target, ready.before
+    if before is None or revision_of(before) != expected_revision or _present(target) != before:
+        raise changed(target)
+    if not ready.temp:
+        return
+    try:
+        keep_backup(fs, target, ready.copy)
+        if not (ready.same_owner and _rename_over(fs, target, ready.temp)):
             sync_folder(fs, os.path.dirname(target))
-            file_in_place.overwrite(fs, target, temp, raw, before)
+            file_in_place.overwrite(fs, target, ready.temp, ready.raw, before)
+    except FileNotFoundError as error:
+        # Another machine on the same folder took what was prepared for a dead process's.
+        raise changed(target) from error
     except OSError as error:
         raise refused(error, target) from error
-    finally:
-        with suppress(OSError):
-            fs.unlink(temp)
-    sync_folder(fs, os.path.dirname(target))
 
 
 def create_file(fs: FileSystem, target: str, raw: bytes) -> None:
@@ -101,8 +135,7 @@ def create_file(fs: FileSystem, target: str, raw: bytes) -> None:
     except OSError as error:
         raise refused(error, target) from error
     finally:
-        with suppress(OSError):
-            fs.unlink(temp)
+        drop(fs, temp)
     sync_folder(fs, os.path.dirname(target))
 
 
@@ -125,23 +158,12 @@ def _present(target: str) -> bytes | None:
         return None
 
 
-def _changed(target: str) -> ConfigConflictError:
+def changed(target: str) -> ConfigConflictError:
+    """Say that another was quicker."""
     return ConfigConflictError(
         f"{target} was changed by another program meanwhile; nothing was written.",
         "Run the command again.",
     )
-
-
-def _write_temp(fs: FileSystem, target: str, temp: str, raw: bytes) -> bool:
-    """Write the new content beside the target; say whether owner and mode could be kept."""
-    fd = fs.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        write_whole(fs, fd, raw)
-        kept = keep_identity(fs, fd, target)
-        fs.fsync(fd)
-    finally:
-        os.close(fd)
-    return kept
 
 
 def _rename_over(fs: FileSystem, target: str, temp: str) -> bool:

@@ -40,7 +40,9 @@ class LazyConfigStore:
         """Prepare a write while no other editor of ours does."""
         return self._turn()
 
-    def exclusive(self) -> AbstractAsyncContextManager[ConfigSession]:
+    def exclusive(
+        self, ready: bytes = b"", into: str | None = None
+    ) -> AbstractAsyncContextManager[ConfigSession]:
         """Hold the writers' lock; entering raises as DatabaseConfigStore's does."""
         return self._exclusive()
 

@@ -10,7 +10,6 @@ from typing import Any
 from bot.card import Caution
 from bot.commands.context import Context
 from bot.config.commit import Present
-from bot.config.include import resolve_includes
 from bot.config.places import Elsewhere, elsewhere
 from bot.errors import StorageError
 from bot.messages.elsewhere import elsewhere_caution
@@ -22,7 +21,7 @@ _NANO = Decimal(10) ** 9
 
 def other_places(present: Present, *, agents: bool = True) -> list[Elsewhere]:
     """Return the places of the file and of what it includes."""
-    return elsewhere(resolve_includes(present.document), present.view, agents=agents)
+    return elsewhere(present.parsed, present.view, agents=agents)
 
 
 async def costs_of_week(ctx: Context) -> Mapping[str, Decimal]:

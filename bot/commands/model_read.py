@@ -71,6 +71,7 @@ def status_warnings(ctx: Context, picture: Picture) -> list[Caution]:
     rule = allow_rule(picture.view, ctx.ports.store.location)
     warnings = cautions.of_chain(picture.hops, picture.view, rule, ctx.catalog)
     warnings += cautions.losses(picture.hops)
+    warnings += cautions.unread_includes(picture.view)
     if picture.pending:
         due_at = picture.pending[0].due_at
         warnings += cautions.overdue(due_at, picture.known.service_seen_at, ctx.now)

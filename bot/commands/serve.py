@@ -7,8 +7,8 @@ from dataclasses import replace
 from bot.card import Card
 from bot.commands.context import Context
 from bot.commands.reload import carry_out_watched
-from bot.config.commit import Plan, Present, Wish, look
-from bot.config.edit import apply_edits, unified_diff
+from bot.config.commit import Plan, Present, Wish, edited_by, look
+from bot.config.edit import unified_diff
 from bot.messages import cautions
 from bot.openclaw.serve import SERVE, SERVED, Door, plan_serve, serve_card
 
@@ -27,10 +27,9 @@ async def serve(ctx: Context, door: Door) -> Card:
         return Plan(plan_serve(present.view, door), old, str(SERVED))
 
     present = await look(store, ctx.ports.journal, ctx.now)
-    raw = present.document.raw
-    diff = unified_diff(
-        raw, apply_edits(raw, plan(present).edits), store.location.rpartition("/")[2]
-    )
+    edited = edited_by(plan(present), present.document)
+    before = present.document.bytes_of(edited.file)
+    diff = unified_diff(before, edited.raw, edited.file or store.location.rpartition("/")[2])
     if not ctx.action.confirmed or not diff:
         return serve_card(present.view, door, diff, place=store.location, made=False)
     wish = Wish(ctx.actor, SERVE, "", plan)

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from bot.access import Actor, Surface
-from bot.config.edit import Edit, SetValue, apply_edits, get, load, touched, unified_diff
-from bot.config.include import resolve_includes
-from bot.config.schema import ALLOW_PATH, MODEL_PATH, MODELS_PATH, ConfigView, view_of
-from bot.config.values import dotted, same
+from bot.config.edit import Edit, Edited, edit_document, touched, unified_diff
+from bot.config.include import resolve
+from bot.config.schema import ALLOW_PATH, MODEL_PATH, MODELS_PATH, ConfigView, view_in
+from bot.config.values import same
 from bot.errors import (
     ConfigConflictError,
     ConfigError,
-    ConfigUneditableError,
     StorageError,
 )
 from bot.models import ModelRef
@@ -59,7 +58,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """The document as a planner sees it: the bytes, the bare parse, the checked view."""
+    """The document as a planner sees it: its bytes, what they and the includes say, the view."""
 
     document: Document
     parsed: Json
@@ -83,7 +82,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of a wish.
+    """What became of a wish; `file` is the included file that was edited, "" the config itself.
 
     `change_id` is None when nothing had to change or the journal could not be written; in the
     latter case `unrecorded` says why.
@@ -98,6 +97,7 @@ class Applied:
     diff: str
     change_id: int | None = None
     unrecorded: StorageError | None = None
+    file: str = ""
 
 
 async def carry_out(store: ConfigStore, journal: Journal, wish: Wish, now: datetime) -> Applied:
@@ -190,16 +190,14 @@ async def _attempt(store: ConfigStore, journal: Journal, wish: Wish, now: dateti
     present = present_of(document, location)
     unrecorded = await _settle(location, journal, present, now)
     plan = wish.planner(present)
-    raw = apply_edits(document.raw, plan.edits) if plan.raw is None else plan.raw
-    if raw == document.raw:
+    edited = edited_by(plan, document)
+    before = document.bytes_of(edited.file)
+    if edited.raw == before:
         return Applied(
             False, plan, present.view, present.view, document.revision, document.revision, ""
         )
-    edited = replace(document, raw=raw, revision=revision_of(raw))
-    after = present_of(edited, location)
-    if document.included:
-        _check_included(after.document, plan.edits)
-    diff = unified_diff(document.raw, raw, location.rpartition("/")[2])
+    after = present_of(edited.document, location)
+    diff = unified_diff(before, edited.raw, edited.file or location.rpartition("/")[2])
     change = NewChange(
         document=location,
         at=now,
@@ -226,8 +224,7 @@ async def _attempt(store: ConfigStore, journal: Journal, wish: Wish, now: dateti
             "Leave out `for` to switch now, and switch back yourself.",
         ) from unrecorded
     try:
-        async with store.exclusive() as session:
-            await session.write(raw, expected_revision=document.revision)
+        await _write(store, document, edited)
     except ConfigError:
         # Anything else, such as a cancellation, may have written: the next visit settles that.
         if change_id is not None:
@@ -245,24 +242,34 @@ async def _attempt(store: ConfigStore, journal: Journal, wish: Wish, now: dateti
         diff,
         change_id,
         unrecorded,
+        edited.file,
     )
 
 
-def _check_included(document: Document, edits: Sequence[Edit]) -> None:
-    """Refuse an edit whose value an included file adds to."""
-    resolved = resolve_includes(document)
-    for edit in edits:
-        if isinstance(edit, SetValue) and not same(get(resolved, edit.path), edit.value):
-            raise ConfigUneditableError(
-                f"{dotted(edit.path)} combines this file and an $include, so the "
-                "edit would not have the intended result.",
-                f"Edit the included file: {', '.join(document.included)}.",
+def edited_by(plan: Plan, document: Document) -> Edited:
+    """Return a document as a plan makes it. Raises ConfigError."""
+    if plan.raw is not None:
+        return Edited(document.having("", plan.raw))
+    return edit_document(document, plan.edits)
+
+
+async def _write(store: ConfigStore, document: Document, edited: Edited) -> None:
+    into = edited.file or None
+    async with store.exclusive(edited.raw, into) as session:
+        if into is not None and (await session.read()).fingerprint != document.fingerprint:
+            # The proof was of the whole, not of this file alone.
+            raise ConfigConflictError(
+                f"The files of {store.location} changed meanwhile; nothing was written.",
+                "Run the command again.",
             )
+        revision = revision_of(document.bytes_of(edited.file))
+        await session.write(edited.raw, expected_revision=revision, into=into)
 
 
 def present_of(document: Document, location: str) -> Present:
     """Parse a document and check its shape. Raises ConfigError, which names the location."""
-    return Present(document, load(document.raw, location), view_of(document))
+    resolved = resolve(document, location)
+    return Present(document, resolved.value, view_in(document, resolved))
 
 
 async def _settle(

@@ -26,9 +26,20 @@ def load(raw: bytes, name: str = "The config") -> Json:
         ConfigSyntaxError: they are no JSON5 text in UTF-8; the message names line and column.
         ConfigShapeError: the root is not an object.
     """
+    parsed = parse(raw, name)
+    if not isinstance(parsed, dict):
+        raise ConfigShapeError(
+            f"{name} is {kind(parsed)}, but must be an object.",
+            "Put the settings between { and }, or restore a backup of the file.",
+        )
+    return parsed
+
+
+def parse(raw: bytes, name: str) -> Json:
+    """Parse any JSON5 text. Raises ConfigSyntaxError, which calls it `name`."""
     text = decode(raw, name)
     try:
-        parsed = pyjson5.decode(text, maxdepth=MAX_DEPTH)
+        return pyjson5.decode(text, maxdepth=MAX_DEPTH)
     except pyjson5.Json5NestingTooDeep as error:
         raise ConfigSyntaxError(
             f"{name} is nested more than {MAX_DEPTH} levels deep{_where(text, error)}.", _AGAIN
@@ -37,12 +48,6 @@ def load(raw: bytes, name: str = "The config") -> Json:
         raise ConfigSyntaxError(
             f"{name} is not valid JSON5{_where(text, error)}: {_why(error)}.", _AGAIN
         ) from None
-    if not isinstance(parsed, dict):
-        raise ConfigShapeError(
-            f"{name} is {kind(parsed)}, but must be an object.",
-            "Put the settings between { and }, or restore a backup of the file.",
-        )
-    return parsed
 
 
 def decode(raw: bytes, name: str = "The config") -> str:
@@ -121,8 +126,8 @@ def include_targets(raw: bytes) -> tuple[str, ...]:
     if b"$include" not in raw and not re.search(rb"\\[ux]", raw):
         return ()
     try:
-        todo: list[Json] = [load(raw)]
-    except (ConfigSyntaxError, ConfigShapeError):
+        todo: list[Json] = [parse(raw, "")]
+    except ConfigSyntaxError:
         return ()
     found: dict[str, None] = {}
     while todo:

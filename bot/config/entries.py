@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from bot.catalog import Catalog
-from bot.config.commit import Plan, Present
-from bot.config.edit import Edit, SetValue, apply_edits
+from bot.config.commit import Plan, Present, edited_by
+from bot.config.edit import Edit, SetValue
 from bot.config.naming import written
 from bot.config.plan import allow
 from bot.config.schema import OWN_PROVIDER, ConfigView, ModelChoice, view_of
 from bot.config.served import Serving, generation_of, served_table, serving
 from bot.errors import RefusedError
 from bot.models import ModelRef
-from bot.ports import Document, Json, Path
+from bot.ports import Json, Path
 from bot.spans import Command, text
 
 PROVIDERS: Path = ("models", "providers")
@@ -176,9 +176,7 @@ def _written_ids(view: ConfigView) -> dict[str, str]:
 
 
 def _view_after(planned: Plan, present: Present) -> ConfigView:
-    raw = apply_edits(present.document.raw, planned.edits)
-    document = Document(raw, Document.of(raw).revision, present.document.included)
-    return view_of(document)
+    return view_of(edited_by(planned, present.document).document)
 
 
 def _renamed_edit(edit: Edit, names: Mapping[str, str]) -> Edit:

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from bot.config.document import has_include, include_names
 from bot.config.json5_span import Container, find_root, scan, value_end
 from bot.config.text import line_of
 from bot.config.values import dotted, shape_error, step_into, strings_in
@@ -38,8 +37,8 @@ def locate(text: str, root: Json, path: Path) -> Place:
 
     Raises:
         ConfigShapeError: a parent on the path is no object (or list, for a position).
-        ConfigUneditableError: a key on the path stands twice, a string stands in the way that an
-            environment variable sets, or the rest of the path may stand in an included file.
+        ConfigUneditableError: a key on the path stands twice, or a string stands in the way that
+            an environment variable sets.
     """
     containers: list[Container] = []
     indexes: list[int] = []
@@ -53,7 +52,6 @@ def locate(text: str, root: Json, path: Path) -> Place:
         containers.append(container)
         index = _index_of(text, container, path, depth)
         if index is None:
-            refuse_included(root, path)
             return Place(tuple(containers), tuple(indexes), ABSENT, at, at)
         indexes.append(index)
         at = container.items[index].value_start
@@ -77,32 +75,6 @@ def _index_of(text: str, container: Container, path: Path, depth: int) -> int | 
             "Keep one of them in the file and try again.",
         )
     return found[0] if found else None
-
-
-def refuse_included(root: Json, path: Path) -> None:
-    """Refuse when a key that is not here may stand in a file that this one includes.
-
-    Raises:
-        ConfigUneditableError: an object on the path has an `$include`.
-    """
-    value: Json | Absent = root
-    files: dict[str, None] = {}
-    including: Path | None = None
-    for depth, step in enumerate(path):
-        if has_include(value):
-            files |= dict.fromkeys(include_names(value))
-            including = path[:depth]
-        value = step_into(value, step)
-        if value is ABSENT:
-            break
-    if including is None or value is not ABSENT or isinstance(path[depth], int):
-        return
-    named = " or ".join(shorten(name) for name in files) or "another file"
-    raise ConfigUneditableError(
-        f"{dotted(path)} is not in this file; {dotted(including)} includes settings"
-        f" from {named}, which may hold it.",
-        f"Edit {named} by hand, or write {dotted(path)} into this file first.",
-    )
 
 
 def refuse_lost_variables(

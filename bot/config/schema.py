@@ -14,9 +14,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
 
-from bot.config.include import resolve_includes
+from bot.config.include import Fault, Resolved, resolve
 from bot.config.keyring import Keyring, keyring_of
-from bot.errors import ConfigShapeError
+from bot.config.values import dotted
+from bot.errors import ConfigShapeError, ConfigUnreadableError
 from bot.ports import Document, Json, Path
 from bot.spans import Command, text
 
@@ -24,6 +25,14 @@ DEFAULTS: Path = ("agents", "defaults")
 MODEL_PATH: Path = (*DEFAULTS, "model")
 MODELS_PATH: Path = (*DEFAULTS, "models")
 ALLOW_PATH: Path = (*DEFAULTS, "modelPolicy", "allow")
+_NEEDED: tuple[Path, ...] = (
+    MODEL_PATH,
+    MODELS_PATH,
+    ALLOW_PATH[:-1],
+    ("agents", "list"),
+    ("agents", "entries"),
+    ("models", "providers"),
+)
 OWN_PROVIDER = "changeover"
 """The provider under which our gateway stands in a Moltbot's or OpenClaw's config."""
 
@@ -84,7 +93,8 @@ class ConfigView:
 
     `aliases` maps a model (as its key is written) to its alias or None, in the file's order.
     `allow` is `modelPolicy.allow`. `profiles` are the providers that OpenClaw is signed in to,
-    `keys` what it would ask them with. `providers` are under their ids as written.
+    `keys` what it would ask them with. `providers` are under their ids as written. `faults` are
+    the `$include`s that give nothing, none of which can hold any of this.
     """
 
     default: ModelChoice
@@ -95,6 +105,7 @@ class ConfigView:
     version: str | None = None
     profiles: frozenset[str] = frozenset()
     keys: Keyring = field(default_factory=Keyring)
+    faults: tuple[Fault, ...] = ()
 
     def choice(self, agent: str | None) -> ModelChoice | None:
         """Return the defaults' model, or an agent's own; None for an unknown agent."""
@@ -199,10 +210,24 @@ def view_of(document: Document) -> ConfigView:
 
     Raises:
         ConfigSyntaxError: it is not JSON5.
+        ConfigUnreadableError, ConfigShapeError: as `view_in`.
+    """
+    return view_in(document, resolve(document))
+
+
+def view_in(document: Document, resolved: Resolved) -> ConfigView:
+    """Read the model-related part of a document whose includes were followed.
+
+    Raises:
+        ConfigUnreadableError: an include that gives nothing may hold the models.
         ConfigShapeError: something else stands where a model or a list of models belongs.
     """
-    parsed = resolve_includes(document)
-    return replace(view(parsed), keys=keyring_of(parsed, document))
+    for fault in resolved.faults:
+        held = next((path for path in _NEEDED if fault.overlaps(path)), None)
+        if held is not None:
+            raise ConfigUnreadableError(f"{fault.says} It may hold {dotted(held)}.", fault.fix)
+    keys = keyring_of(resolved.value, document)
+    return replace(view(resolved.value), keys=keys, faults=resolved.faults)
 
 
 def view(parsed: Json) -> ConfigView:

@@ -245,6 +245,12 @@ def losses(hops: Sequence[Hop]) -> list[Caution]:
     return found
 
 
+def unread_includes(view: ConfigView) -> list[Caution]:
+    """Say which `$include` gives nothing."""
+    refused = " OpenClaw rejects the whole config because of it." if view.version else ""
+    return [Caution("include", f"{one.says}{refused}", one.fix) for one in view.faults]
+
+
 def journal_away(trouble: StorageError | None) -> list[Caution]:
     """Say that history could not be read or written."""
     if trouble is None:

@@ -237,6 +237,11 @@ def entries_added(providers: Sequence[str], version: str | None) -> tuple[Text, 
     )
 
 
+def edited_in(file: str) -> tuple[Text, ...]:
+    """Say which included file was edited; nothing of the config itself."""
+    return (text("Edited in ", Code(file), ", which the config includes."),) if file else ()
+
+
 def also_set(places: Sequence[str]) -> tuple[Text, ...]:
     """Say which other places the change set."""
     return (text("Also set: ", Code(", ".join(places)), "."),) if places else ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -22,13 +22,14 @@ def revision_of(raw: bytes) -> str:
 class Document:
     """The config as it was read once: its bytes, their revision, and the files it includes.
 
-    `included` maps what `$include` says to the bytes found there; None where it could not be
-    read. `env` and `profiles` are OpenClaw's own `.env` and auth profiles beside the file.
+    `included` maps each file that an `$include` draws in, named from the config's folder, to its
+    bytes, or to why it cannot be read. `env` and `profiles` are OpenClaw's own `.env` and auth
+    profiles beside the file.
     """
 
     raw: bytes
     revision: str
-    included: Mapping[str, bytes | None] = field(default_factory=dict)
+    included: Mapping[str, bytes | str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     profiles: bytes = field(default=b"", repr=False)
 
@@ -38,6 +39,18 @@ class Document:
         if not self.included:
             return self.revision
         return revision_of(repr((self.revision, sorted(self.included.items()))).encode())
+
+    def bytes_of(self, file: str) -> bytes:
+        """Return the bytes of an included file that could be read, or of the config itself ("")."""
+        found = self.included[file] if file else self.raw
+        assert isinstance(found, bytes)
+        return found
+
+    def having(self, file: str, raw: bytes) -> Document:
+        """Return the document with other bytes in one of its files."""
+        if file:
+            return replace(self, included={**self.included, file: raw})
+        return replace(self, raw=raw, revision=revision_of(raw))
 
     @property
     def state(self) -> str:
@@ -69,11 +82,16 @@ class ConfigSession(Protocol):
         """Read it afresh. Raises ConfigMissingError, ConfigUnreadableError."""
         ...
 
-    async def write(self, raw: bytes, *, expected_revision: str) -> Document:
+    async def write(
+        self, raw: bytes, *, expected_revision: str, into: str | None = None
+    ) -> Document:
         """Replace the bytes at once and whole, keeping a backup, and return what is now read.
+
+        `into` names an included file, whose own revision is then the expected one.
 
         Raises:
             ConfigConflictError: the present revision is not the expected one; nothing written.
+            ConfigUneditableError: the included file is not ours to write.
             ConfigWriteError: the store refused; the file is as it was.
         """
         ...
@@ -106,8 +124,13 @@ class ConfigStore(Protocol):
         """
         ...
 
-    def exclusive(self) -> AbstractAsyncContextManager[ConfigSession]:
-        """Hold the writers' lock. Entering raises ConfigLockedError when it stays taken."""
+    def exclusive(
+        self, ready: bytes = b"", into: str | None = None
+    ) -> AbstractAsyncContextManager[ConfigSession]:
+        """Hold the writers' lock. Entering raises ConfigLockedError when it stays taken.
+
+        `ready` are the bytes that will be written, so that they can be put on the disk before.
+        """
         ...
 
     def watch(self, since: str | None = None) -> AsyncIterator[Document]:

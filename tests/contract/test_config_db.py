@@ -75,7 +75,9 @@ async def test_the_same_bytes_are_no_new_revision(kind: str, new_database: NewDa
 async def test_files_it_includes_are_named_and_not_looked_for(new_database: NewDatabase) -> None:
     async with opened(new_database("sqlite")) as store:
         document = await store.create(b'{ "$include": "./README.md", a: 1 }')
-        assert dict(document.included) == {"./README.md": None}
+        assert dict(document.included) == {
+            "./README.md": "it is a file, and the config is in the database"
+        }
 
 
 async def test_a_config_that_is_none_by_its_size(new_database: NewDatabase) -> None:

@@ -15,6 +15,7 @@ from bot.config.edit import (
     Edit,
     SetValue,
     apply_edits,
+    edit_document,
     get,
     load,
     restore,
@@ -23,7 +24,7 @@ from bot.config.edit import (
 )
 from bot.config.values import expected, same
 from bot.errors import ConfigError
-from bot.ports import ABSENT, Path
+from bot.ports import ABSENT, Document, Path
 
 TESTS = File(__file__).parent.parent
 CONFIGS = sorted((TESTS / "data" / "configs").iterdir())
@@ -66,7 +67,7 @@ def wishes(root: Any) -> dict[str, list[Edit]]:
 
 def outcome(raw: bytes, edits: list[Edit]) -> str:
     try:
-        edited = apply_edits(raw, edits)
+        edited = edit_document(Document.of(raw), edits).raw
     except ConfigError as error:
         return f"{type(error).__name__}: {error.message}\n  {error.hint}\n"
     return unified_diff(raw, edited, "config") or "unchanged\n"

@@ -202,8 +202,8 @@ async def test_included_files_come_with_it(path: Path) -> None:
     included = (await FileConfigStore(path).read()).included
     assert included == {
         "parts/a.json5": b'{ $include: ["b.json5", "gone.json5"] }',
-        "b.json5": b"{ b: 1 }",
-        "gone.json5": None,
+        "parts/b.json5": b"{ b: 1 }",
+        "parts/gone.json5": "no such file or directory",
     }
 
 

@@ -62,8 +62,8 @@ class Mortal:
         return lambda *args, **more: self._fate.befalls(lambda: method(*args, **more))
 
     @asynccontextmanager
-    async def exclusive(self) -> AsyncIterator[Any]:
-        async with self._port.exclusive() as session:
+    async def exclusive(self, *ready: Any) -> AsyncIterator[Any]:
+        async with self._port.exclusive(*ready) as session:
             yield Mortal(session, self._fate, {"write"})
 
 
