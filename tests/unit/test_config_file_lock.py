@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.storage import file_lock
 from adapters.storage.config_file import FileConfigStore
 from adapters.storage.file_lock import SUFFIX
 from adapters.storage.filesystem import FileSystem
@@ -62,6 +63,72 @@ async def test_a_lock_file_removed_by_hand_does_not_let_two_in(path: Path) -> No
     await waiting
     assert lock.exists()
     assert path.read_bytes() == NEW
+
+
+def queued(path: Path) -> int:
+    """Count who waits for the turn or has it."""
+    if not os.path.exists(str(path) + SUFFIX):
+        return 0
+    with open(str(path) + SUFFIX, "rb+") as lock:
+        count, at = 0, file_lock._first_locked(lock.fileno(), 1, 1 << 61)
+        while at is not None:
+            count, at = count + 1, file_lock._first_locked(lock.fileno(), at + 1, 1 << 61)
+        return count
+
+
+@pytest.mark.parametrize("lock", ["turn", "exclusive"])
+async def test_editors_are_let_in_in_the_order_in_which_they_came(path: Path, lock: str) -> None:
+    came: list[int] = []
+    gate = asyncio.Event()
+
+    async def editor(number: int) -> None:
+        store = FileConfigStore(path)
+        async with store.turn() if lock == "turn" else store.exclusive():
+            came.append(number)
+            await gate.wait()
+
+    tasks = []
+    for number in range(12):
+        tasks.append(asyncio.create_task(editor(number)))
+        # It has joined the queue when it has opened the lock file and waits.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    gate.set()
+    await asyncio.gather(*tasks)
+    assert came == list(range(12))
+
+
+async def test_a_waiter_that_dies_leaves_the_queue(path: Path) -> None:
+    waiter = (
+        "import asyncio, sys; from pathlib import Path\n"
+        "from adapters.storage.config_file import FileConfigStore\n"
+        "async def wait():\n"
+        "    async with FileConfigStore(Path(sys.argv[1])).turn(): pass\n"
+        "asyncio.run(wait())"
+    )
+    store = FileConfigStore(path)
+    async with store.turn():
+        child = subprocess.Popen([sys.executable, "-c", waiter, str(path)])  # noqa: ASYNC220
+        while queued(path) < 2:
+            await asyncio.sleep(0.01)
+            assert child.poll() is None
+        behind = asyncio.create_task(edit(FileConfigStore(path)))
+        child.kill()
+        child.wait()
+        assert queued(path) == 1
+    await behind
+    async with store.turn():
+        assert queued(path) == 1
+
+
+async def test_time_runs_out_only_while_the_queue_does_not_move(path: Path) -> None:
+    """Ten editors that need longer together than one may wait all get their turn."""
+
+    async def editor() -> None:
+        async with FileConfigStore(path, lock_timeout_s=2.0).turn():
+            await asyncio.sleep(0.25)
+
+    await asyncio.gather(*(editor() for _ in range(10)))
 
 
 async def test_another_programs_lock_is_waited_for(path: Path) -> None:
