@@ -25,6 +25,7 @@ from adapters.demo.wire_anthropic import (
 )
 from adapters.demo.wire_gemini import GeminiGenerate, GeminiStream
 from adapters.demo.wire_ollama import OllamaNative
+from adapters.demo.wire_responses import OpenAIResponses
 from bot.models import AuthScheme
 
 _BEARER, _X_API_KEY, _GOOGLE = AuthScheme.BEARER, AuthScheme.X_API_KEY, AuthScheme.X_GOOG_API_KEY
@@ -60,7 +61,7 @@ def _openai() -> Spec:
     return Spec(
         id="openai",
         latency_s=0.05,
-        chats=(chat,),
+        chats=(chat, OpenAIResponses("/v1/responses", chat)),
         listings=(Listing("/v1/models", models, chat),),
         key="demo-openai-key",
     )
@@ -72,7 +73,7 @@ def _openrouter() -> Spec:
     return Spec(
         id="openrouter",
         latency_s=0.08,
-        chats=(chat, messages),
+        chats=(chat, messages, OpenAIResponses("/api/v1/responses", chat)),
         listings=(
             Listing("/api/v1/models", lists.openrouter_models, chat, public=True),
             Listing("/api/v1/key", lists.openrouter_key, chat),
@@ -90,6 +91,7 @@ def _deepseek() -> Spec:
         chats=(
             chat,
             DeepSeekChat("/v1/chat/completions", _BEARER),
+            OpenAIResponses("/responses", chat),
             DeepSeekMessages("/anthropic/v1/messages", _X_API_KEY, _BEARER),
         ),
         listings=(
@@ -107,7 +109,7 @@ def _groq() -> Spec:
     return Spec(
         id="groq",
         latency_s=0.02,
-        chats=(chat,),
+        chats=(chat, OpenAIResponses("/openai/v1/responses", chat)),
         listings=(Listing("/openai/v1/models", lists.openai_models("groq", **more), chat),),
         key="demo-groq-key",
     )
@@ -136,7 +138,12 @@ def _ollama() -> Spec:
     return Spec(
         id="ollama",
         latency_s=0.2,
-        chats=(native, layer, OllamaMessages("/v1/messages")),
+        chats=(
+            native,
+            layer,
+            OllamaMessages("/v1/messages"),
+            OpenAIResponses("/v1/responses", layer),
+        ),
         listings=(
             Listing("/api/tags", lists.ollama_tags, native),
             Listing("/api/version", lists.ollama_version, native),

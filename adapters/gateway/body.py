@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from bot.dialects.history import Edit, edited
+from bot.dialects.history import HISTORY, Edit, edited
 from bot.models import Dialect
 
 LARGE_BYTES = 1 << 20
@@ -29,6 +29,8 @@ _KEPT_CHARACTERS = 1 << 16
 _MOST_FIELDS = 1000
 _MOST_PARTS = 500_000
 _MOST_CHOICES = 1000
+_TOOL_RESULTS = ("function_call_output", "custom_tool_call_output")
+_SAID = ("system", "messages", "instructions", "input")
 _MAX_TOKENS = ("max_tokens", "max_completion_tokens")
 _DECODER = JSONDecoder(strict=False)
 
@@ -78,8 +80,8 @@ class Body:
     _said: tuple[int, list[str]] | None = None
 
     @classmethod
-    def read(cls, raw: bytes) -> Body:
-        """Read a body.
+    def read(cls, raw: bytes, dialect: Dialect = Dialect.OPENAI) -> Body:
+        """Read a body in the caller's dialect.
 
         Raises:
             BadBody: it is not a JSON object, or a field that routing reads has a wrong type.
@@ -87,10 +89,10 @@ class Body:
         if len(raw) > LARGE_BYTES:
             _check_parts(raw)
         with _no_collector():
-            return cls._read(raw)
+            return cls._read(raw, dialect)
 
     @classmethod
-    def _read(cls, raw: bytes) -> Body:
+    def _read(cls, raw: bytes, dialect: Dialect) -> Body:
         try:
             document = orjson.loads(raw)
         except orjson.JSONDecodeError as error:
@@ -102,7 +104,11 @@ class Body:
             raise BadBody("model must be a string: a preset, provider/model or auto.")
         if not isinstance(stream, bool) and stream is not None:
             raise BadBody("stream must be true or false.")
-        if not isinstance(document.get("messages"), list):
+        turns = document.get(HISTORY[dialect])
+        if dialect is Dialect.RESPONSES:
+            if turns is not None and not isinstance(turns, str | list):
+                raise BadBody("input must be a string or a list of items.")
+        elif not isinstance(turns, list):
             raise BadBody("messages must be a list.")
         options = document.get("stream_options")
         wants = isinstance(options, dict) and options.get("include_usage") is True
@@ -133,9 +139,10 @@ class Body:
         """
         if self.document.get("stop") or self.document.get("stop_sequences"):
             return True
-        messages = self.document["messages"]
-        last = messages[-1] if messages and isinstance(messages[-1], dict) else {}
-        if last.get("role") == "tool":
+        turns = self.document.get("messages") or self.document.get("input")
+        last = turns[-1] if turns and isinstance(turns, list) else None
+        last = last if isinstance(last, dict) else {}
+        if last.get("role") == "tool" or last.get("type") in _TOOL_RESULTS:
             return True
         blocks = last.get("content")
         return isinstance(blocks, list) and any(
@@ -179,7 +186,7 @@ class Body:
         """Return how much text goes in; pictures and other files are left out."""
         if self._said is not None:
             return self._said[0]
-        parts = [self.document.get(key) for key in ("system", "messages", "tools")]
+        parts = [self.document.get(key) for key in (*_SAID, "tools")]
         return sum(len(text.encode("utf-8", "replace")) for text in _strings(parts))
 
     def texts(self) -> Iterator[str]:
@@ -189,7 +196,7 @@ class Body:
         """
         if self._said is not None:
             return iter(self._said[1])
-        return _strings([self.document.get(key) for key in ("system", "messages")])
+        return _strings([self.document.get(key) for key in _SAID])
 
     def _said_in_short(self) -> tuple[int, list[str]]:
         text = "\n".join(self.texts())

@@ -8,13 +8,15 @@ a comment, and a chain that fails then ends in an error event.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 
 import orjson
 from aiohttp import web
 
-from adapters.gateway.faults import event_of, stream_fault
+from adapters.gateway.codex import ALIVE, codex_stops, is_codex
+from adapters.gateway.faults import Unfinished, event_of, stream_fault
 from bot.models import Dialect
 
 _HEADERS = {
@@ -26,6 +28,7 @@ _HEADERS = {
 _ALIVE = {
     Dialect.ANTHROPIC: b'event: ping\ndata: {"type": "ping"}\n\n',
     Dialect.OPENAI: b": keep-alive\n\n",
+    Dialect.RESPONSES: b": keep-alive\n\n",
 }
 
 
@@ -39,6 +42,8 @@ class CallerStream:
         self._dialect = dialect
         self._request_id = request_id
         self._keep_alive_s = keep_alive_s
+        self._codex = dialect is Dialect.RESPONSES and is_codex(request.headers)
+        self._alive = ALIVE if self._codex else _ALIVE[dialect]
         self._task: asyncio.Task[None] | None = None
         # A timer costs a quick answer next to nothing, a task would.
         self._timer = asyncio.get_running_loop().call_later(keep_alive_s, self._wait)
@@ -57,15 +62,18 @@ class CallerStream:
         """End an answer that has begun with an error, in the provider's words or ours."""
         await self.close()
         assert self.response is not None
+        answer = Unfinished(f"resp_{self._request_id}", int(time.time()))
         try:
             document = orjson.loads(body)
         except orjson.JSONDecodeError:
             document = None
         if isinstance(document, dict) and document.get("error"):
-            last = event_of(self._dialect, document)
+            if self._codex:
+                document = codex_stops(document)
+            last = event_of(self._dialect, document, answer)
         else:
             words = "The model refused the request."
-            last = stream_fault(self._dialect, words, code, self._request_id, status=status)
+            last = stream_fault(self._dialect, words, code, self._request_id, answer, status=status)
         await self.response.write(last)
         await self.response.write_eof()
 
@@ -91,7 +99,7 @@ class CallerStream:
                 }
             )
             while True:
-                await response.write(_ALIVE[self._dialect])
+                await response.write(self._alive)
                 await asyncio.sleep(self._keep_alive_s)
 
     async def _prepare(self, headers: Mapping[str, str]) -> web.StreamResponse:

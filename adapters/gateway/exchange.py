@@ -42,12 +42,23 @@ CUT = 598
 
 _PASSED_ON = {
     Dialect.OPENAI: ("User-Agent",),
+    Dialect.RESPONSES: (
+        "User-Agent",
+        "OpenAI-Beta",
+        "originator",
+        "session-id",
+        "thread-id",
+        "x-client-request-id",
+    ),
     Dialect.ANTHROPIC: ("User-Agent", "anthropic-version", "anthropic-beta"),
 }
 
 
 class Refusal(Exception):
-    """An answer that the gateway gives itself; `closes` ends the connection with it."""
+    """An answer that the gateway gives itself; `closes` ends the connection with it.
+
+    `param` is the field of the request that is at fault.
+    """
 
     def __init__(
         self,
@@ -57,6 +68,7 @@ class Refusal(Exception):
         headers: Mapping[str, str] | None = None,
         *,
         closes: bool = False,
+        param: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -64,6 +76,7 @@ class Refusal(Exception):
         self.code = code
         self.headers = dict(headers or {})
         self.closes = closes
+        self.param = param
 
 
 class CallerGone(Exception):
@@ -300,6 +313,9 @@ class Exchange:
             headers["retry-after"] = str(math.ceil(blocked.wait_s))
             if blocked.limited:
                 return Refusal(message, 429, "rate_limit_exceeded", headers)
+        if self.dialect is Dialect.RESPONSES:
+            # Its SDK would ask twice more.
+            headers["x-should-retry"] = "false"
         return Refusal(message, 503, "chain_exhausted", headers)
 
     @property

@@ -1,7 +1,8 @@
 """Errors in the words and shape of the caller's own dialect.
 
-Shapes: OpenAI `{error: {message, type, param, code}}`, Anthropic
-`{type: "error", error: {type, message}, request_id}`.
+Shapes: OpenAI and Responses `{error: {message, type, param, code}}`, Anthropic
+`{type: "error", error: {type, message}, request_id}`. A stream of Responses ends with a
+`response.failed`, the one event of failure that Codex understands.
 
 Types are those that agents ask again on. Claude Code 2.1 retries an error event only when it reads
 `"type":"overloaded_error"` (an event has no status); the SDKs retry by status alone; agents on
@@ -10,10 +11,12 @@ OpenAI's dialect take `server_error` for passing and `api_error` for final.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from bot.dialects.error_body import ErrorBody, read_error
 from bot.models import Dialect
 
 _ANTHROPIC_TYPES = {
@@ -30,29 +33,86 @@ _OPENAI_TYPES = {
     403: "permission_error",
     429: "rate_limit_error",
 }
-_USUAL = {Dialect.ANTHROPIC: "api_error", Dialect.OPENAI: "server_error"}
+_USUAL = {
+    Dialect.ANTHROPIC: "api_error",
+    Dialect.OPENAI: "server_error",
+    Dialect.RESPONSES: "server_error",
+}
 
 
-def fault(dialect: Dialect, status: int, message: str, code: str, request_id: str) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """The answer that a stream of Responses had begun: what its last event says of it."""
+
+    id: str
+    created_at: int
+    model: str = ""
+    number: int = 0
+
+
+def fault(
+    dialect: Dialect,
+    status: int,
+    message: str,
+    code: str,
+    request_id: str,
+    param: str | None = None,
+) -> bytes:
     """Write an error body."""
-    return orjson.dumps(_document(dialect, status, message, code, request_id))
+    return orjson.dumps(_document(dialect, status, message, code, request_id, param))
 
 
 def stream_fault(
-    dialect: Dialect, message: str, code: str, request_id: str, *, status: int = 503
+    dialect: Dialect,
+    message: str,
+    code: str,
+    request_id: str,
+    answer: Unfinished,
+    *,
+    status: int = 503,
 ) -> bytes:
     """Write the event that ends a stream which has begun; by default asking again may help."""
-    return event_of(dialect, _document(dialect, status, message, code, request_id))
+    return event_of(dialect, _document(dialect, status, message, code, request_id), answer)
 
 
-def event_of(dialect: Dialect, document: dict[str, Any]) -> bytes:
+def event_of(dialect: Dialect, document: dict[str, Any], answer: Unfinished) -> bytes:
     """Write an error body as the last event of a stream."""
-    name = b"event: error\n" if dialect is Dialect.ANTHROPIC else b""
+    name = b""
+    if dialect is Dialect.ANTHROPIC:
+        name = b"event: error\n"
+    elif dialect is Dialect.RESPONSES:
+        name, document = b"event: response.failed\n", _failed(read_error(document), answer)
     return name + b"data: " + orjson.dumps(document) + b"\n\n"
 
 
+def _failed(error: ErrorBody, answer: Unfinished) -> dict[str, Any]:
+    code = error.fields.get("code") or error.fields.get("type") or "server_error"
+    response = {
+        "id": answer.id,
+        "object": "response",
+        "created_at": answer.created_at,
+        "status": "failed",
+        "error": {"code": str(code), "message": error.message},
+        "incomplete_details": None,
+        "instructions": None,
+        "metadata": {},
+        "model": answer.model,
+        "output": [],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": None,
+    }
+    return {"type": "response.failed", "sequence_number": answer.number, "response": response}
+
+
 def _document(
-    dialect: Dialect, status: int, message: str, code: str, request_id: str
+    dialect: Dialect,
+    status: int,
+    message: str,
+    code: str,
+    request_id: str,
+    param: str | None = None,
 ) -> dict[str, Any]:
     usual = "invalid_request_error" if 400 <= status < 500 else _USUAL[dialect]
     if dialect is Dialect.ANTHROPIC:
@@ -63,4 +123,4 @@ def _document(
             "request_id": request_id,
         }
     kind = _OPENAI_TYPES.get(status, usual)
-    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}

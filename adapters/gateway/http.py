@@ -117,4 +117,6 @@ def dialect_of(request: web.BaseRequest) -> Dialect:
     anthropic = request.raw_path.startswith("/v1/messages") or any(
         name in request.headers for name in ("anthropic-version", "x-api-key")
     )
+    if request.raw_path.startswith("/v1/responses"):
+        return Dialect.RESPONSES
     return Dialect.ANTHROPIC if anthropic else Dialect.OPENAI

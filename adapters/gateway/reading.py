@@ -11,6 +11,7 @@ from aiohttp import web
 from adapters.gateway.body import LARGE_BYTES, BadBody, Body
 from adapters.gateway.exchange import Refusal
 from adapters.gateway.http import Limits
+from bot.models import Dialect
 
 
 class Bodies:
@@ -21,7 +22,7 @@ class Bodies:
         self._held = 0
 
     @asynccontextmanager
-    async def read(self, request: web.Request) -> AsyncIterator[Body]:
+    async def read(self, request: web.Request, dialect: Dialect) -> AsyncIterator[Body]:
         """Read a body and hold its room. Raises Refusal."""
         room = _Room(self)
         try:
@@ -29,7 +30,10 @@ class Bodies:
             try:
                 # Beyond this size the loop would stand still meanwhile.
                 large = len(raw) > LARGE_BYTES
-                body = await asyncio.to_thread(Body.read, raw) if large else Body.read(raw)
+                if large:
+                    body = await asyncio.to_thread(Body.read, raw, dialect)
+                else:
+                    body = Body.read(raw, dialect)
             except BadBody as error:
                 raise Refusal(str(error), 400, "invalid_request") from error
             yield body

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from adapters.gateway.body import Body
 from adapters.gateway.callers import Callers, from_this_machine
+from adapters.gateway.codex import STOPS, stops
 from adapters.gateway.counting import count_tokens
 from adapters.gateway.exchange import GONE, CallerGone, Exchange, Refusal, Tools
 from adapters.gateway.faults import fault
@@ -23,7 +24,7 @@ from adapters.gateway.reading import Bodies
 from adapters.gateway.record import Recorder
 from adapters.gateway.reply import reply
 from bot.errors import UnknownModelError
-from bot.messages.gateway import OPEN_TO_THIS_MACHINE, WRONG_CREDENTIALS
+from bot.messages.gateway import NO_UPGRADES, OPEN_TO_THIS_MACHINE, WRONG_CREDENTIALS
 from bot.models import Dialect
 from bot.routing.cooldown import CooldownBook
 from bot.routing.router import Walk
@@ -52,7 +53,7 @@ class Parts:
 
 
 class Gateway:
-    """An HTTP server that answers both dialects.
+    """An HTTP server that answers the dialects of callers.
 
     `app` takes the routes of others, which come after the gateway's own.
     """
@@ -69,6 +70,7 @@ class Gateway:
         self._paths: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": self._openai},
             "/v1/messages": {"POST": self._anthropic},
+            "/v1/responses": {"POST": self._responses},
             "/v1/messages/count_tokens": {"POST": self._count_tokens},
             _MODELS: _readable(self._models),
             "/healthz": _readable(self._healthz),
@@ -141,6 +143,10 @@ class Gateway:
         if handler is not None:
             return await handler(request)
         allowed = ", ".join(methods)
+        if request.headers.get("Upgrade"):
+            # What makes agents that would rather have a WebSocket use HTTP at once.
+            refusal = Refusal(NO_UPGRADES, 426, "upgrade_refused", {"Allow": allowed})
+            return self._refuse(dialect_of(request), refusal)
         refusal = Refusal(
             f"{path} accepts {allowed} only.", 405, "wrong_method", {"Allow": allowed}
         )
@@ -154,7 +160,7 @@ class Gateway:
             return await match.handler(request)
         words = (
             f"Not found: {path[:200]}. This gateway serves POST /v1/chat/completions, "
-            "POST /v1/messages and GET /v1/models."
+            "POST /v1/messages, POST /v1/responses and GET /v1/models."
         )
         return self._refuse(dialect_of(request), Refusal(words, 404, "unknown_path"))
 
@@ -163,6 +169,9 @@ class Gateway:
 
     async def _anthropic(self, request: web.Request) -> web.StreamResponse:
         return await self._answer(request, Dialect.ANTHROPIC)
+
+    async def _responses(self, request: web.Request) -> web.StreamResponse:
+        return await self._answer(request, Dialect.RESPONSES)
 
     async def _answer(self, request: web.Request, dialect: Dialect) -> web.StreamResponse:
         """Answer a chat, whatever happens, and count it."""
@@ -175,8 +184,10 @@ class Gateway:
         try:
             response, status = await self._guarded(request, dialect, request_id)
         except Refusal as refusal:
+            status = refusal.status
+            if dialect is Dialect.RESPONSES and stops(request.headers, refusal.code):
+                refusal.status = STOPS
             response = self._refuse(dialect, refusal, request_id)
-            status = response.status
         except CallerGone:
             response, status = _nobody(request), GONE
         except asyncio.CancelledError:
@@ -196,7 +207,7 @@ class Gateway:
     ) -> tuple[web.StreamResponse, int]:
         """Return the answer, and with what status it is counted."""
         caller = self._caller(request)
-        async with self._bodies.read(request) as body:
+        async with self._bodies.read(request, dialect) as body:
             exchange = self._exchange(request, dialect, request_id, body, caller)
             response = await self._replied(exchange, request, caller)
             return response, exchange.ended_status or response.status
@@ -218,7 +229,7 @@ class Gateway:
         dialect, request_id = Dialect.ANTHROPIC, self._new_id()
         try:
             self._caller(request)
-            async with self._bodies.read(request) as body:
+            async with self._bodies.read(request, dialect) as body:
                 return await count_tokens(self._exchange(request, dialect, request_id, body))
         except Refusal as refusal:
             return self._refuse(dialect, refusal, request_id)
@@ -283,7 +294,7 @@ class Gateway:
             return self._refuse(dialect, refusal)
 
     async def _hello(self, request: web.Request) -> web.StreamResponse:
-        chat = ["/v1/chat/completions", "/v1/messages"]
+        chat = ["/v1/chat/completions", "/v1/messages", "/v1/responses"]
         installation = self._parts.installation
         return as_json({"service": "changeover", "chat": chat, "installation": installation})
 
@@ -304,7 +315,8 @@ class Gateway:
     def _refuse(self, dialect: Dialect, refusal: Refusal, request_id: str = "") -> web.Response:
         request_id = request_id or self._new_id()
         words = self._parts.tools.blackout.clean(refusal.message)
-        body = fault(dialect, refusal.status, words, refusal.code, request_id)
+        param = refusal.param
+        body = fault(dialect, refusal.status, words, refusal.code, request_id, param)
         # Each dialect's SDK looks for the id under another name.
         ids = {"x-request-id": request_id, "request-id": request_id}
         response = as_json(body, refusal.status, **(ids | refusal.headers))

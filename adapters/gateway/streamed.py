@@ -16,11 +16,12 @@ from aiohttp import web
 
 from adapters.gateway.caller_stream import CallerStream
 from adapters.gateway.exchange import CUT, CallerGone, Exchange, Tried
-from adapters.gateway.faults import fault, stream_fault
+from adapters.gateway.faults import Unfinished, fault, stream_fault
 from adapters.gateway.reworded import reworded
 from adapters.gateway.transport import Broken, Incoming, Whole, begin
 from adapters.gateway.whole import conclude, judge, passed_back
 from bot.costs.usage import estimate_cut, estimate_whole, uncounted
+from bot.dialects.error_body import read_error
 from bot.dialects.events import Kind
 from bot.dialects.history import edit_for
 from bot.dialects.stream import Ending, StreamEvent, StreamParser
@@ -30,6 +31,7 @@ from bot.routing.failure import Outcome, Verdict, classify_stream
 from bot.settings import Timeouts
 
 _MOST_HELD_BYTES = 1 << 20
+_LONGEST_CODE = 100
 _MOST_SILENCE_BYTES = 1 << 16
 _DONE = b"data: [DONE]\n\n"
 _NO_STREAM = Verdict(
@@ -149,7 +151,8 @@ class _Relay:
         else:
             exchange.refused(self._one, verdict, status=400, usage=usage)
         words = exchange.tools.blackout.clean(verdict.detail)
-        content = fault(exchange.dialect, 400, words, "refused", exchange.request_id)
+        code = self._code("refused")
+        content = fault(exchange.dialect, 400, words, code, exchange.request_id)
         headers = {"Content-Type": "application/json"} | exchange.headers(self._one)
         return web.Response(status=400, body=content, headers=headers)
 
@@ -192,7 +195,12 @@ class _Relay:
             f"{one.candidate.name} stopped mid-response ({trouble.reason}): {trouble.detail}. "
             "Nothing of another model follows; retry."
         )
-        return self._fault(str(trouble.reason), words)
+        return self._fault(self._code(str(trouble.reason)), words)
+
+    def _code(self, ours: str) -> str:
+        """Return the code of the provider's own error, which agents may act on; else ours."""
+        theirs = read_error(self._error.body).fields.get("code") if self._error else None
+        return theirs if isinstance(theirs, str) and len(theirs) <= _LONGEST_CODE else ours
 
     def _note_gone(self) -> None:
         # Who hangs up after the last word has had a whole answer.
@@ -284,7 +292,9 @@ class _Relay:
             self._held.append(event)
             self._held_bytes += len(event.raw)
             self._heard_s = asyncio.get_running_loop().time()
-        if self._held_bytes > _MOST_HELD_BYTES and not self._parser.started:
+        # A provider may repeat the request in its first events.
+        most = _MOST_HELD_BYTES + 4 * len(self._exchange.body.raw)
+        if self._held_bytes > most and not self._parser.started:
             raise Broken(FailureReason.BAD_RESPONSE, "too much data before the first content")
 
     async def _show(self, response: web.StreamResponse, events: list[StreamEvent]) -> None:
@@ -321,8 +331,14 @@ class _Relay:
 
     def _fault(self, code: str, words: str) -> bytes:
         exchange = self._exchange
-        words = exchange.tools.blackout.clean(words)
-        return stream_fault(exchange.dialect, words, code, exchange.request_id)
+        words, parser = exchange.tools.blackout.clean(words), self._parser
+        answer = Unfinished(
+            next(iter(parser.made), f"resp_{exchange.request_id}"),
+            int(exchange.at.timestamp()),
+            parser.served_model or "",
+            parser.next_number,
+        )
+        return stream_fault(exchange.dialect, words, code, exchange.request_id, answer)
 
     def _usage(self) -> Usage:
         """Return the counted tokens; of a stream that never said them all, an estimate."""

@@ -10,6 +10,7 @@ OPEN_TO_THIS_MACHINE = (
     "loopback address, without a proxy. Set GATEWAY_TOKEN on the server, restart it, and send the "
     "token as Authorization: Bearer."
 )
+NO_UPGRADES = "This gateway serves no WebSockets. Send the same request as an HTTP POST."
 OPEN_TO_THE_PUBLIC = (
     "SLACK_SIGNING_SECRET is set without GATEWAY_TOKEN: the public URL that Slack calls may "
     "reach the models too."

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
+from bot.dialects.history import by_model
 from bot.dialects.wire import rows, table, words
 from bot.ports import Json
 from bot.routing.cooldown import CooldownBook, Gate
@@ -34,6 +35,7 @@ _WARM_BY_PROVIDER = {"openai": timedelta(minutes=10), "deepseek": timedelta(hour
 """How long a provider's cache lasts after its last use, by its own documents of 2026-11: Anthropic
 5 min, OpenAI 5 to 10 min, DeepSeek some hours."""
 
+_ASKING = ("user", "developer")
 _MOST_HASHED = 1 << 16
 
 
@@ -52,8 +54,7 @@ def conversation_of(
         raw = part.encode("utf-8", "surrogatepass")
         digest.update(b"%d:" % len(raw) + raw)
     if not named:
-        messages = [table(message) for message in rows(document.get("messages"))]
-        first = next((m for m in messages if m.get("role") in ("user", "developer")), {})
+        first = next((m for m in map(table, _turns(document)) if m.get("role") in _ASKING), {})
         if not first:
             return None
         for text in _texts(first.get("content")):
@@ -66,7 +67,7 @@ def goes_on(headers: Mapping[str, str], document: Mapping[str, Json]) -> bool:
     return any(headers.get(name) for name in _SESSION_HEADERS) or bool(
         document.get("prompt_cache_key")
         or table(document.get("metadata")).get("user_id")
-        or any(table(m).get("role") == "assistant" for m in rows(document.get("messages")))
+        or any(map(by_model, _turns(document)))
     )
 
 
@@ -175,6 +176,14 @@ class Conversations:
         row = book.row(first.scope)
         since = self._open_since.setdefault(first.name, min(row.until, now) if row else now)
         return now - max(since, stay.began_at) > self.longest
+
+
+def _turns(document: Mapping[str, Json]) -> list[Json]:
+    """Return a conversation's turns; a question of Responses may be no more than its words."""
+    asked = document.get("input")
+    if isinstance(asked, str):
+        return [{"role": "user", "content": asked}]
+    return rows(document.get("messages")) or rows(asked)
 
 
 def _texts(content: Json) -> Iterator[str]:
