@@ -428,11 +428,13 @@ class FakeFallbackLog:
 
     async def add_events(self, events: Sequence[FallbackEvent]) -> None:
         self._check()
-        known = {event_key(event) for event in self._events}
+        known = {event_key(event): n for n, event in enumerate(self._events)}
         for event in events:
-            if event_key(event) not in known:
-                known.add(event_key(event))
+            at = known.setdefault(event_key(event), len(self._events))
+            if at == len(self._events):
                 self._events.append(event)
+            elif self._events[at].held_until is not None:
+                self._events[at] = event
 
     async def incidents(self, *, open_only: bool, limit: int) -> Sequence[IncidentRow]:
         self._check()

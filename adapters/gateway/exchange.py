@@ -205,8 +205,9 @@ class Exchange:
         )
         if row is not None:
             self.tools.cooldowns_changed()
-            if row.reason in CONFIRMED:
-                self.tools.suspected(one.candidate.hop, row.reason)
+        doubted = reason in CONFIRMED and self.walk.doubted(one.candidate, reason, self.now())
+        if doubted or (row is not None and reason in CONFIRMED):
+            self.tools.suspected(one.candidate.hop, reason)
 
     def begun(self, one: Tried) -> None:
         """Note the first content: a trial has succeeded, however long the answer may be."""

@@ -11,6 +11,7 @@ from bot.costs.pricing import Cost, price_usage, served_price, unit_price
 from bot.models import Dialect, FailureReason, ModelRef, Usage
 from bot.ports import Attempt, FallbackEvent, HopFailure, Prices
 from bot.routing.echo import without_echo
+from bot.routing.router import CANNOT_TAKE, Fate
 
 _log = logging.getLogger("gateway")
 _MOST_ASKED = 200
@@ -78,6 +79,9 @@ class Recorder:
             self.meter.attempt(attempt)
         if behind:
             self._fallback(exchange, served_by)
+        elif exchange.walk.others_failed:
+            # Its caller has the first hop's refusal; nobody else would have served it.
+            self._fallback(exchange, None)
         if exchange.cut is not None:
             self._cut_off(exchange, exchange.cut)
 
@@ -86,7 +90,7 @@ class Recorder:
         reason, first = walk.reason(), exchange.lane.first
         if reason is None or first is None:
             return
-        hops = _hops(exchange)
+        hops = _hops(exchange, served_by)
         detail = next((one.detail for one in tried if one.reason), "")
         if exchange.lane.barred:
             detail = next((hop.detail for hop in hops if hop.model == first), "")
@@ -103,6 +107,7 @@ class Recorder:
             hops=hops,
             alone=exchange.lane.alone,
             unfit=walk.unfit,
+            exhausted=walk.others_failed,
         )
         self.queue.put_event(event)
 
@@ -166,7 +171,7 @@ def _cut(one: Tried) -> tuple[str, FailureReason]:
     return one.candidate.name, one.reason or FailureReason.BAD_RESPONSE
 
 
-def _hops(exchange: Exchange) -> tuple[HopFailure, ...]:
+def _hops(exchange: Exchange, served_by: str | None) -> tuple[HopFailure, ...]:
     """Return the hops that did not answer, in the chain's order, with what each said."""
     lane = exchange.lane
     # Kept: it is looked through once a hop.
@@ -178,11 +183,16 @@ def _hops(exchange: Exchange) -> tuple[HopFailure, ...]:
         name = str(hop.ref or hop.written)
         reason = lane.barred if name == lane.first else None
         found[hop.position] = HopFailure(name, reason, asked=False, detail=why)
-    for candidate, _, reason in exchange.walk.ends():
-        if candidate.name == _served_by(exchange):
+    for candidate, fate, reason in exchange.walk.ends():
+        name = candidate.name
+        if name == served_by:
             continue
-        detail = without_echo(said.get(candidate.name, ""), texts)[:_MOST_SAID]
+        detail = without_echo(said.get(name, ""), texts)[:_MOST_SAID]
+        unfit = fate is Fate.REFUSED
         found[candidate.hop.position] = HopFailure(
-            candidate.name, reason, asked=candidate.name in asked, detail=detail
+            name,
+            None if unfit else reason,
+            asked=name in asked,
+            detail=f"{CANNOT_TAKE} ({detail})" if unfit else detail,
         )
     return tuple(found[position] for position in sorted(found)[:_MOST_HOPS])

@@ -33,6 +33,8 @@ from bot.settings import Timeouts
 _MOST_HELD_BYTES = 1 << 20
 _LONGEST_CODE = 100
 _MOST_SILENCE_BYTES = 1 << 16
+_LAST_BYTES_S = 0.02
+_LATE_USAGE_S = 0.5
 _DONE = b"data: [DONE]\n\n"
 _NO_STREAM = Verdict(
     Outcome.FAILED, FailureReason.BAD_RESPONSE, detail="a complete response instead of a stream"
@@ -166,7 +168,7 @@ class _Relay:
                 await response.write(last_words)
             await response.write_eof()
             if self._parser.ended:
-                await self._incoming.settle()
+                await self._settle()
         except asyncio.CancelledError:
             self._note_gone()
             begun = caller.response
@@ -180,6 +182,14 @@ class _Relay:
             self._note_gone()
             raise CallerGone from error
         return response
+
+    async def _settle(self) -> None:
+        """Read what follows the last word: some count the tokens only there."""
+        late = self._one.estimated
+        await self._incoming.settle(self._parser.feed, _LATE_USAGE_S if late else _LAST_BYTES_S)
+        self._parser.close()
+        if late and not uncounted(usage := self._parser.usage):
+            self._one.usage, self._one.estimated = usage, False
 
     def _note(self, trouble: Verdict | None) -> bytes:
         """Note how the stream ended; return what is still to be said of it."""

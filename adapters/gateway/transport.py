@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -19,7 +19,6 @@ from bot.models import FailureReason
 from bot.routing.failure import Outcome, Verdict
 
 MOST_ANSWER_BYTES = 32 * 1024 * 1024
-_LAST_BYTES_S = 0.02
 # Beyond this the library would hold the loop up while it sends the body in one piece.
 _ONE_PIECE_BYTES = 1 << 20
 # Whether the connection of the request that this task makes had been used before; None without one.
@@ -105,12 +104,12 @@ class Incoming:
             words = f"HTTP {self.status}, but the body did not arrive in time"
             raise Broken(FailureReason.TIMEOUT, words) from error
 
-    async def settle(self) -> None:
+    async def settle(self, take: Callable[[bytes], object], within_s: float) -> None:
         """Read what may follow a stream's last word, so that the connection can be used again."""
         with suppress(TimeoutError, *FAULTS):
-            async with asyncio.timeout(_LAST_BYTES_S):
-                while await self._response.content.readany():
-                    pass
+            async with asyncio.timeout(within_s):
+                while chunk := await self._response.content.readany():
+                    take(chunk)
 
     def close(self) -> None:
         """Give the connection back; one that has not been read to its end is closed."""

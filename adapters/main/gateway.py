@@ -33,7 +33,7 @@ from bot.errors import ChangeoverError, ConfigError, SettingsError, StorageError
 from bot.messages.gateway import HOW_TO_CLOSE_IT, OPEN_TO_THE_PUBLIC
 from bot.models import FailureReason, Secret
 from bot.ports import revision_of
-from bot.routing.chain import Hop
+from bot.routing.chain import Hop, scope_of
 from bot.routing.confirm import PROBE_EVERY, settle, to_probe
 from bot.routing.cooldown import KEPT, CooldownBook
 from bot.routing.probe import probe, target_of
@@ -49,6 +49,8 @@ LAST_ROWS_S = 2.0
 LOOK_S = 1.0
 TOLD_AFTER_S = 0.25
 PROBES_LOOK_S = 30.0
+HELD_BEYOND = timedelta(seconds=10)
+"""How much longer than its probe may take an event waits for a gateway that has died."""
 _PROBED = "gateway.probed_at"
 REPORT_EVERY = timedelta(seconds=5)
 # How long a thread that writes to the database may keep the loop waiting; Python's own 5 ms is
@@ -264,14 +266,19 @@ class GatewayService:
         key = (str(hop.ref), reason)
         if key not in self._suspects and not self._tools.stopping:
             self._suspects.add(key)
+            now, scope = self._wired.clock.now(), scope_of(hop)
+            wait = (self._book.doubt(scope, reason, now) if scope else None) or timedelta(0)
             if seen:
-                self._unconfirmed.claimed(*key)
-            self._spawn(self._confirm(hop, reason))
+                probe_s = self._wired.settings.timeouts.probe_s
+                until = now + wait + timedelta(seconds=probe_s) + HELD_BEYOND
+                self._unconfirmed.claimed(*key, until)
+            self._spawn(self._confirm(hop, reason, wait.total_seconds()))
 
-    async def _confirm(self, hop: Hop, reason: FailureReason) -> None:
+    async def _confirm(self, hop: Hop, reason: FailureReason, wait_s: float) -> None:
         ports, settings = self._wired.app.ports, self._wired.settings
         disproved_at = None
         try:
+            await asyncio.sleep(wait_s)
             (verdict,) = await probe(
                 [target_of(hop, settings.env)],
                 ports.upstream,
@@ -318,10 +325,11 @@ class GatewayService:
         log, now = self._wired.app.ports.log, self._wired.clock.now()
         with contextlib.suppress(StorageError):
             # Heard first: what proof has ended meanwhile is not told any more.
-            retried_at = self._book.retried_at
+            before = self._book.retries()
             self._book.merge(await log.cooldowns(now - KEPT), now)
-            if self._book.retried_at != retried_at:
-                self._tools.conversations.end(now)
+            for model, at in self._book.retries().items():
+                if before.get(model) != at:
+                    self._tools.conversations.end(now, model)
             news = self._book.untold()
             # All at once: a failover must not wait behind a transaction for each.
             await log.set_cooldown(*news)

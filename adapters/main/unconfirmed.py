@@ -1,4 +1,8 @@
-"""Fallback events that wait for our own probe: is what one request was told true of all?"""
+"""Fallback events that wait for our own probe: is what one request was told true of all?
+
+They are written at once, held back, and written anew when the probe is back: a process that dies
+meanwhile loses none, and then they are told as they were.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ class Unconfirmed:
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
-        self._open: list[Claim] = []
+        self._open: list[tuple[Claim, datetime]] = []
         self._waiting: list[FallbackEvent] = []
         self._disproved: dict[Claim, datetime] = {}
 
@@ -31,22 +35,28 @@ class Unconfirmed:
 
     def put_event(self, event: FallbackEvent) -> None:
         """Take a fallback event."""
-        if _claims(event).isdisjoint(self._open):
+        claims = _claims(event)
+        until = max((until for claim, until in self._open if claim in claims), default=None)
+        if until is None:
             self._queue.put_event(self._judged(event))
-        else:
-            self._waiting.append(event)
+            return
+        self._queue.put_event(replace(event, held_until=until))
+        self._waiting.append(event)
 
-    def claimed(self, model: str, reason: FailureReason) -> None:
-        """Hold events of this claim back until it is settled."""
-        self._open.append(_claim(model, reason))
+    def claimed(self, model: str, reason: FailureReason, until: datetime) -> None:
+        """Hold events of this claim back until it is settled, which it is by `until`."""
+        self._open.append((_claim(model, reason), until))
 
     def settled(self, model: str, reason: FailureReason, disproved_at: datetime | None) -> None:
         """Let go what waited for a probe; None where it did not disprove the claim."""
         claim = _claim(model, reason)
-        if claim not in self._open:
+        known = next((one for one in self._open if one[0] == claim), None)
+        if known is None:
             return
-        self._open.remove(claim)
-        if disproved_at is not None:
+        self._open.remove(known)
+        if disproved_at is None:
+            self._disproved.pop(claim, None)
+        else:
             self._disproved[claim] = disproved_at
         waiting, self._waiting = self._waiting, []
         for event in waiting:

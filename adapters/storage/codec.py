@@ -25,6 +25,7 @@ REVISIONS = (
     "0009",
     "0010",
     "0011",
+    "0012",
 )
 """Every schema version there was, oldest first."""
 
@@ -40,7 +41,7 @@ STAYING = "staying."
 
 MUTE_SCOPE = "all"
 
-_MARKS = ("cut", "alone", "unfit")
+_MARKS = ("cut", "alone", "unfit", "exhausted")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 

@@ -77,7 +77,7 @@ class SqlFallbackLog:
         ]
 
     async def add_events(self, events: Sequence[FallbackEvent]) -> None:
-        """Append, all of them or none; those that are there already are left out."""
+        """Append, all or none; of those there already, only what is held back is written anew."""
         if not events:
             return
         rows = [
@@ -92,12 +92,20 @@ class SqlFallbackLog:
                 "asked": event.asked,
                 "context": context_out(event),
                 "key": event_key(event),
+                "held_until": event.held_until,
             }
             for event in events
         ]
 
         def work(connection: Connection) -> None:
-            connection.execute(upsert(connection, _events).on_conflict_do_nothing(), rows)
+            row = upsert(connection, _events)
+            held = and_(_events.c.held_until.is_not(None), _events.c.taken_at.is_(None))
+            known = row.on_conflict_do_update(
+                index_elements=[_events.c.key],
+                set_={name: row.excluded[name] for name in ("context", "held_until")},
+                where=held,
+            )
+            connection.execute(known, rows)
 
         await self._database.write(work)
 
@@ -187,6 +195,7 @@ def event_of(row: Row[Any]) -> FallbackEvent:
         row.source,
         row.detail or "",
         row.asked is not False,
+        held_until=row.held_until,
         **context_in(row.context),
     )
 

@@ -121,6 +121,7 @@ fallback_events = Table(
     Column("context", JsonText),
     Column("key", String(32)),
     Column("taken_at", UtcMicros),
+    Column("held_until", UtcMicros),
     Index(None, "key", unique=True),
     Index(None, "from_model", "at"),
     Index(
@@ -131,7 +132,8 @@ fallback_events = Table(
     ),
     sqlite_autoincrement=True,
 )
-"""`key` is the same for what is the same event told twice; `taken_at` is when alerts counted it."""
+"""`key` is the same for what is the same event told twice; `taken_at` is when alerts counted it,
+`held_until` how long they leave a claim to the gateway's own probe."""
 
 incidents = Table(
     "incidents",

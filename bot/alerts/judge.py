@@ -26,7 +26,7 @@ from bot.alerts.record import incident_of, record_of
 from bot.alerts.signals import OWNERS
 from bot.alerts.steps import SPEAKING, carry_out, wants
 from bot.errors import ConfigError
-from bot.ports import Cooldown
+from bot.ports import Cooldown, FallbackEvent
 from bot.ports.alerts import AlertReason, AlertStore, IncidentRecord, Want
 from bot.spans import kept
 
@@ -36,6 +36,8 @@ MOST_CHANGES = 100
 OUTSIDE_EVERY = timedelta(seconds=5)
 ALIVE = "alerts.alive"
 ALIVE_EVERY = timedelta(seconds=15)
+MOST_HELD = timedelta(hours=1)
+"""No probe takes so long: what is held longer comes from a clock that has been put back."""
 OFF_AFTER = timedelta(minutes=1)
 """Restarts take less, and what is not written down by then is seldom more."""
 
@@ -84,7 +86,8 @@ async def _take_in(engine: Engine, now: datetime) -> None:
     await _note_time_off(engine, now)
     longest = engine.settings.silent_after
     for _ in range(MOST_BATCHES):
-        queued = await engine.store.queued(BATCH)
+        waiting = await engine.store.queued(BATCH)
+        queued = [one for one in waiting if not _held(one.event, now)]
         if not queued:
             return
         recent = [one.event for one in queued if now - one.event.at < longest]
@@ -93,8 +96,13 @@ async def _take_in(engine: Engine, now: datetime) -> None:
         changed = sort_in(known, recent, now)
         taken = [one.id for one in queued]
         await engine.store.commit(taken, [record_of(one) for one in changed], (), now)
-        if len(queued) < BATCH:
+        if len(waiting) < BATCH:
             return
+
+
+def _held(event: FallbackEvent, now: datetime) -> bool:
+    """Return whether a probe may still prove an event wrong."""
+    return event.held_until is not None and now < event.held_until <= now + MOST_HELD
 
 
 async def _note_time_off(engine: Engine, now: datetime) -> None:

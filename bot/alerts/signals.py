@@ -47,7 +47,8 @@ def signals_of(event: FallbackEvent) -> list[Signal]:
 
     A request that went past a first hop in order says nothing of either.
     """
-    dead = event.to_model is None and not event.cut and not event.alone and not event.unfit
+    passed = event.unfit and not event.exhausted
+    dead = event.to_model is None and not (event.cut or event.alone or passed)
     found = [Signal(event, AlertReason.CHAIN_EXHAUSTED)] if dead else []
     reason = AlertReason(event.reason)
     if not dead and not event.unfit and (event.cut or not event.hops or reason not in OWNERS):

@@ -14,7 +14,7 @@ from bot.errors import StorageError
 from bot.messages.fallback import retried_card
 from bot.ports import Cooldown
 from bot.routing.chain import Hop, lone_hop, scope_of
-from bot.routing.cooldown import RETRY, covering, ended, proof
+from bot.routing.cooldown import covering, ended, is_retry, proof, retry_of
 
 
 async def retry(ctx: Context, args: Args) -> Card:
@@ -23,14 +23,16 @@ async def retry(ctx: Context, args: Args) -> Card:
     log, word = ctx.ports.log, args.text("model")
     known = await log.cooldowns(ctx.now)
     hops: Sequence[Hop] = picture.hops
+    model = ""
     if word:
         ref = resolve(word, picture.view, ctx.catalog).ref
-        hops = [lone_hop(0, ref, picture.view, surroundings(ctx, picture.known))]
+        hops, model = [lone_hop(0, ref, picture.view, surroundings(ctx, picture.known))], str(ref)
     scopes = [scope for hop in hops if (scope := scope_of(hop))]
     names = dict.fromkeys(name for scope in scopes for name in scope.names)
     if not word:
-        names |= dict.fromkeys(row.scope for row in known if row.scope != RETRY)
-    await log.set_cooldown(*(ended(name, ctx.now, by_hand=True) for name in (*names, RETRY)))
+        names |= dict.fromkeys(row.scope for row in known if not is_retry(row.scope))
+    names[retry_of(model)] = None
+    await log.set_cooldown(*(ended(name, ctx.now, by_hand=True) for name in names))
     over = [row for row in known if row.scope in names and row.holds(ctx.now)]
     data = {
         "ended": [
@@ -38,7 +40,7 @@ async def retry(ctx: Context, args: Args) -> Card:
         ]
     }
     told = [(_public(row.scope), row.reason) for row in over]
-    return retried_card(told, str(hops[0].ref) if word else "", ctx.actor, data)
+    return retried_card(told, model, ctx.actor, data)
 
 
 async def prove(ctx: Context, hops: Iterable[Hop], at: datetime) -> Sequence[Cooldown] | None:

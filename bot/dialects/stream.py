@@ -7,6 +7,7 @@ parsed; the others are told apart by a search for a few words.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -82,9 +83,10 @@ class StreamParser:
     """Follows one stream. Feed it what arrives, hand on `raw`, and `close` it at the end.
 
     `started` is True from the first content on, `over` after the terminal event or an error:
-    what arrives later is dropped. `served_model` is the first model the stream names. `choices`
-    is how many answers were asked for, `made` the ids by which a later request may refer to this
-    one. The events do not depend on how the network cut the bytes.
+    what arrives later is dropped, but for the tokens that some count after `[DONE]`. `served_model`
+    is the first model the stream names. `choices` is how many answers were asked for, `made` the ids
+    by which a later request may refer to this one. The events do not depend on how the network cut
+    the bytes.
     """
 
     __slots__ = (
@@ -179,15 +181,18 @@ class StreamParser:
 
     def feed(self, chunk: bytes) -> list[StreamEvent]:
         """Return the events that this chunk completes."""
-        return [] if self.over else self._events(self._frames.feed(chunk))
+        return self._events(self._frames.feed(chunk))
 
     def close(self) -> list[StreamEvent]:
         """Return what the last bytes amount to once no more will come."""
-        return [] if self.over else self._events(self._frames.close())
+        return self._events(self._frames.close())
 
     def _events(self, frames: list[bytes]) -> list[StreamEvent]:
         events: list[StreamEvent] = []
         for raw in frames:
+            if self.over:
+                self._count(raw)
+                continue
             if (
                 self.started
                 and raw.startswith(self._starts)
@@ -200,12 +205,17 @@ class StreamParser:
                 self._last = raw
                 continue
             events.append(self._read(raw))
-            if self.over:
-                return events
-        if self._frames.overflowed:
+        if self._frames.overflowed and not self.over:
             self.failed = True
             events.append(StreamEvent(Kind.ERROR, b"", None, "an event of the stream is too large"))
         return events
+
+    def _count(self, raw: bytes) -> None:
+        """Take the tokens from an event that comes after the end."""
+        if self.failed or self._dialect is not Dialect.OPENAI or b'"usage"' not in raw:
+            return
+        with suppress(ValueError):
+            self._usage.add(load_json(self._fields(raw)[1]))
 
     def _read(self, raw: bytes) -> StreamEvent:
         self._latest = raw

@@ -43,8 +43,8 @@ class Cooldown:
 class HopFailure:
     """A hop that did not answer a request.
 
-    `reason` is None for one that cannot be asked at all; `detail` then says why. `asked` is False
-    where it was only passed over, as one that is cooling down.
+    `reason` is None for one that cannot be asked at all, or cannot take the request; `detail` then
+    says why. `asked` is False where it was only passed over, as one that is cooling down.
     """
 
     model: str
@@ -61,7 +61,9 @@ class FallbackEvent:
     is False when the first hop was only passed over, as one that is cooling down. `hops` are all
     that did not answer, in the chain's order. `cut` marks an answer that `from_model` broke off
     after its first content; `alone` a request whose caller wanted no fallback; `unfit` one that
-    `from_model` could not take, or was not asked for, though nothing is wrong with it.
+    `from_model` could not take, or was not asked for, though nothing is wrong with it; `exhausted`
+    one of these that failed with all others. Until `held_until`, or until it is written anew, a
+    probe may prove it wrong: nobody is told of it.
     """
 
     at: datetime
@@ -76,6 +78,8 @@ class FallbackEvent:
     cut: bool = False
     alone: bool = False
     unfit: bool = False
+    exhausted: bool = False
+    held_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,10 @@ class FallbackLog(Protocol):
         ...
 
     async def add_events(self, events: Sequence[FallbackEvent]) -> None:
-        """Append; a request that is there already, of that model and reason, counts once."""
+        """Append; a request that is there already, of that model and reason, counts once.
+
+        One that is held back, and not taken yet, is written anew.
+        """
         ...
 
     async def incidents(self, *, open_only: bool, limit: int) -> Sequence[IncidentRow]:

@@ -24,7 +24,8 @@ MISSING = timedelta(days=1)
 UNCONFIRMED = timedelta(minutes=1)
 PASSING_LIMIT = 2
 RETRY = "retry"
-"""The scope of no hop: its proof tells every gateway when `/fallback retry` was last asked for."""
+"""The scope of no hop: its proof tells every gateway when `/fallback retry` was last asked for. That
+of `retry MODEL` does so for one model."""
 KEPT = timedelta(days=1)
 """How long one that is over stands for the trial that is still to come."""
 
@@ -33,7 +34,9 @@ OWNERS = frozenset({FailureReason.AUTH, FailureReason.BILLING})
 CONFIRMED = OWNERS | {FailureReason.MODEL_NOT_FOUND}
 """What one caller's mistake may look like: only our own probe makes it last hours, or ends it."""
 DISPROVED = timedelta(minutes=1)
-"""How long real traffic is not believed after a probe has found it wrong."""
+"""How long real traffic alone cools nothing down after a probe has found it wrong."""
+ASK_AGAIN = timedelta(seconds=10)
+"""How long after that probe the next one may find it true: its key may be refused by now."""
 
 
 class Gate(StrEnum):
@@ -107,6 +110,16 @@ def ended(name: str, now: datetime, *, by_hand: bool = False) -> Cooldown:
     return Cooldown(name, FailureReason.SERVER_ERROR, now, 0, now, by_hand)
 
 
+def retry_of(model: str) -> str:
+    """Return the scope that tells of `/fallback retry` for a model, "" for all."""
+    return f"{RETRY} {model}".strip()
+
+
+def is_retry(name: str) -> bool:
+    """Return whether a scope tells of `/fallback retry`."""
+    return name.partition(" ")[0] == RETRY
+
+
 def covering(scope: Scope, rows: Sequence[Cooldown]) -> Cooldown | None:
     """Return the cool-down that covers a hop, the longest first."""
     found = [row for row in rows if row.failures and row.scope in scope.names]
@@ -134,10 +147,13 @@ class CooldownBook:
         """Return every cool-down, those that are over included."""
         return list(self._rows.values())
 
-    @property
-    def retried_at(self) -> datetime | None:
-        """When somebody last wanted hops tried again, as far as is known here."""
-        return self._proofs.get(RETRY)
+    def retries(self) -> dict[str, datetime]:
+        """Return when somebody last wanted a model tried again; under "" all of them."""
+        return {
+            name.removeprefix(RETRY).strip(): at
+            for name, at in self._proofs.items()
+            if is_retry(name)
+        }
 
     def gate(self, scope: Scope, now: datetime) -> Gate:
         """Return whether a hop may be asked; a trial must be settled by what becomes of it."""
@@ -210,6 +226,12 @@ class CooldownBook:
         if not about_key and self._widens(scope, row, now):
             self._begin(Cooldown(scope.key, reason, row.until, failures, now, named))
         return row
+
+    def doubt(self, scope: Scope, reason: FailureReason, now: datetime) -> timedelta | None:
+        """Return how soon to ask about what was found wrong lately; None where nothing was."""
+        found = (self._disproved.get((name, reason), _NEVER) for name in scope.names)
+        since = now - max(found)
+        return max(ASK_AGAIN - since, timedelta(0)) if since < DISPROVED else None
 
     def answered(self, scope: Scope, now: datetime, *, trial: int | None = None) -> list[str]:
         """Note a good answer; return the scopes whose cool-down it ended.

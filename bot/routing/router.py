@@ -20,6 +20,7 @@ AUTO = frozenset({"", "auto", "changeover", "changeover/auto"})
 """Model names that mean the current primary."""
 
 OTHER_FORMAT = "does not accept this request format"
+CANNOT_TAKE = "cannot take this request"
 
 
 class Fate(StrEnum):
@@ -212,6 +213,10 @@ class Walk:
             self._again = candidate
         return row
 
+    def doubted(self, candidate: Candidate, reason: FailureReason, now: datetime) -> bool:
+        """Return whether a failure is only believed once our own probe has seen it too."""
+        return self.book.doubt(candidate.scope, reason, now) is not None
+
     def lacks(self, candidate: Candidate, lack: Lack) -> None:
         """Note what a candidate lacks: from now on only who is known to have more is asked."""
         facts = candidate.hop.facts
@@ -258,6 +263,15 @@ class Walk:
         """True when nothing is wrong with the first hop: this request went past it."""
         fate = next((fate for c, fate, _ in self.ends() if c.name == self.lane.first), None)
         return self.lane.barred is None and fate in (None, Fate.REFUSED)
+
+    @property
+    def others_failed(self) -> bool:
+        """True when the first hop cannot take this request, and all others failed."""
+        ends = {candidate.name: fate for candidate, fate, _ in self.ends()}
+        first = self.lane.first
+        others = [ends.get(c.name) for c in self.lane.candidates if c.name != first]
+        failed = bool(others) and None not in others and Fate.REFUSED not in others
+        return failed and ends.get(first or "") is Fate.REFUSED
 
     def ends(self) -> list[tuple[Candidate, Fate, FailureReason]]:
         """Return what became of each candidate in the end, in the order of the lane."""

@@ -74,6 +74,7 @@ def goes_on(headers: Mapping[str, str], document: Mapping[str, Json]) -> bool:
 @dataclass(frozen=True, slots=True)
 class _Stay:
     model: str
+    first: str | None
     revision: str
     began_at: datetime
     turn_at: datetime
@@ -91,7 +92,7 @@ class Conversations:
     most: int = MOST_CONVERSATIONS
     _stays: OrderedDict[bytes, _Stay] = field(default_factory=OrderedDict)
     _open_since: dict[str, datetime] = field(default_factory=dict)
-    _ended_at: datetime | None = None
+    _ended: dict[str, datetime] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Return whether any stays, so that most requests need no digest."""
@@ -132,7 +133,8 @@ class Conversations:
 
         One that was under way when all stays ended begins none.
         """
-        late = self._ended_at is not None and (asked_at or now) <= self._ended_at
+        ends = (self._ended.get(name) for name in ("", lane.first or ""))
+        late = any(at is not None and (asked_at or now) <= at for at in ends)
         if self.longest is None or lane.barred or late or candidate.name == lane.first:
             self._stays.pop(key, None)
             return
@@ -141,7 +143,7 @@ class Conversations:
         known = self._stays.get(key)
         same = known is not None and known.model == candidate.name
         began_at = known.began_at if known is not None and same else now
-        self._stays[key] = _Stay(candidate.name, revision, began_at, now, warm)
+        self._stays[key] = _Stay(candidate.name, lane.first, revision, began_at, now, warm)
         self._stays.move_to_end(key)
         while len(self._stays) > self.most:
             self._stays.popitem(last=False)
@@ -150,10 +152,11 @@ class Conversations:
         """Note that nobody served a turn."""
         self._stays.pop(key, None)
 
-    def end(self, now: datetime) -> None:
-        """End every stay: somebody wants the first hops tried again."""
-        self._stays.clear()
-        self._ended_at = now
+    def end(self, now: datetime, first: str = "") -> None:
+        """End the stays of those away from one first hop, or all: somebody wants it tried again."""
+        self._ended[first] = now
+        for key in [k for k, stay in self._stays.items() if first in ("", stay.first)]:
+            del self._stays[key]
 
     def counts(self, now: datetime) -> Counter[str]:
         """Return how many conversations stay with each model."""

@@ -189,6 +189,19 @@ async def test_an_event_that_is_told_twice_is_kept_once(ground: Ground) -> None:
     assert len(await ground.log.events(NOW, 9)) == 3
 
 
+async def test_an_event_that_is_held_back_is_written_anew_until_it_is_taken(
+    ground: Ground,
+) -> None:
+    held = replace(event(1), held_until=NOW + MINUTE)
+    await ground.log.add_events([held, event(2)])
+    assert list(await ground.other.events(NOW, 9)) == [event(2), held]
+    settled = replace(event(1), unfit=True, exhausted=True)
+    await ground.other.add_events([settled, replace(event(2), unfit=True)])
+    assert list(await ground.log.events(NOW, 9)) == [event(2), settled]
+    await ground.log.add_events([held])
+    assert list(await ground.log.events(NOW, 9)) == [event(2), settled]
+
+
 async def test_every_reason_can_be_kept(ground: Ground) -> None:
     events = [FallbackEvent(NOW, r.value, "a/one", "b/two", r, "openclaw") for r in FailureReason]
     await ground.log.add_events(events)

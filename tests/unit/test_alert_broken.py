@@ -77,6 +77,25 @@ async def test_answers_that_are_cut_off_are_an_incident_of_their_model():
     assert (row.requests, row.served_by) == (15, None)
 
 
+async def test_a_request_that_the_primary_cannot_take_and_all_others_fail_is_a_dead_chain():
+    bench = AlertBench()
+    unfit = replace(event(1, to=None, reason=FailureReason.BAD_RESPONSE), unfit=True)
+    hops = (
+        HopFailure(OPUS, None, detail="cannot take this request (HTTP 413: too large)"),
+        HopFailure(FLASH, DOWN),
+    )
+    await happens(bench, replace(unfit, hops=hops))
+    await bench.wait(minutes=1)
+    assert bench.slack.calls == 0
+    await happens(bench, replace(unfit, request_id="two", hops=hops, exhausted=True))
+    await bench.wait(minutes=1)
+    [message] = bench.slack.main
+    assert message.title.startswith("All models down")
+    assert f"1 {OPUS}: skipped: cannot take this request (HTTP 413: too large)" in message.text
+    assert f"2 {FLASH}: returns server errors" in message.text
+    assert [row.reason for row in await incidents(bench)] == ["chain_exhausted"]
+
+
 async def test_a_fallback_whose_answer_is_cut_off_is_told_beside_the_primary():
     bench = AlertBench()
     await happens(bench, event(1), replace(event(1, primary=FLASH, to=None, reason=DOWN), cut=True))

@@ -529,6 +529,16 @@ async def test_what_is_older_than_a_day_is_history_and_no_alert():
     assert list(await bench.store.queued(9)) == []
 
 
+async def test_an_event_whose_gateway_died_before_its_probe_was_back_is_told_all_the_same():
+    bench = AlertBench()
+    refused = event(1, NOON, reason=FailureReason.AUTH)
+    await bench.log.add_events([replace(refused, held_until=NOON + MINUTE)])
+    await bench.wait(seconds=50)
+    assert bench.slack.calls == 0
+    await bench.wait(seconds=20)
+    assert bench.slack.titles == ["Fallback: anthropic/claude-opus-4-5 rejected the API key"]
+
+
 # --- restarts and other processes -----------------------------------------------------------------
 
 

@@ -72,6 +72,17 @@ def test_while_the_primary_is_out_the_time_does_not_run(lane: Lane):
     assert not _kept(stays, lane, NOW + 41 * MINUTE, book)
 
 
+def test_a_retry_of_one_model_ends_only_the_stays_away_from_it(lane: Lane):
+    stays = Conversations()
+    _served(stays, lane, 1)
+    stays.end(NOW, lane.candidates[2].name)
+    assert _kept(stays, lane, NOW)
+    stays.end(NOW, lane.candidates[0].name)
+    assert not stays
+    _served(stays, lane, 1)
+    assert not stays, "it was under way then"
+
+
 def test_what_ends_it_at_once(lane: Lane):
     stays, book = Conversations(), CooldownBook()
     _served(stays, lane, 1)

@@ -370,6 +370,11 @@ FINE = [
      (chunk("Hello"), chunk(finish="stop"), usage_chunk(), DONE)))),
     ("no [DONE]", says(head(), chunk("Hello"), chunk(finish="stop"), usage_chunk())),
     ("stalled behind its finish", says(head(), chunk("Hello", "stop"), usage_chunk(), hang=True)),
+    ("usage behind the end", says(head(), chunk("Hello", "stop"), DONE, usage_chunk(), pause_s=0.05)),
+    ("usage behind the end at once", says(b"".join([head(), chunk("Hello", "stop"), DONE,
+     usage_chunk()]))),
+    ("usage behind the end, not ended", says(head(), chunk("Hello", "stop"), DONE,
+     usage_chunk().rstrip())),
 ]  # fmt: skip
 
 

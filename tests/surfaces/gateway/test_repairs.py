@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from adapters.demo.simulated import SimulatedProviders
+from adapters.main.gateway import COOLDOWNS_EVERY_S
 from bot.access import Actor, Surface
+from bot.alerts.signals import signals_of
 from bot.ports import Cooldown
 from tests.fakes_gateway import (
     CHAIN,
@@ -52,14 +54,16 @@ async def put(start: Start) -> AsyncIterator[Put]:
     """Put a scripted server in the place of OpenAI."""
     running: list[Chaos] = []
 
-    async def go(script: Callable[[Call], bytes], *chain: str, **env: str) -> tuple[Gate, Chaos]:
+    async def go(
+        script: Callable[[Call], bytes], *chain: str, more: Any = None, **env: str
+    ) -> tuple[Gate, Chaos]:
         async def play(call: Call) -> None:
             await call.send(script(call))
 
         chaos = await Chaos(play).__aenter__()
         running.append(chaos)
         env = {"OPENAI_BASE_URL": chaos.url, **env}
-        return await start(config_of(*(chain or (GPT, FLASH))), **env), chaos
+        return await start(config_of(*(chain or (GPT, FLASH))), more=more, **env), chaos
 
     yield go
     for chaos in running:
@@ -161,8 +165,9 @@ async def test_retry_ends_what_only_time_would_end(gate: Gate, providers: Simula
     await served_by(gate, OPUS)
 
 
+@pytest.mark.parametrize("retried", ["", OPUS])
 async def test_retry_ends_the_stays_of_every_gateway_and_a_recovery_ends_none(
-    start: Start, providers: SimulatedProviders
+    start: Start, providers: SimulatedProviders, retried: str
 ):
     gates = [await start(), await start()]
     mine, control = {"x-session-id": "mine"}, {"x-session-id": "control"}
@@ -176,7 +181,12 @@ async def test_retry_ends_the_stays_of_every_gateway_and_a_recovery_ends_none(
         event, *_ = await gate.events()
         assert not event.unfit
         assert (await gate.ask(headers=control)).headers["x-changeover-sticky"] == "cache"
-    await gates[0].wired.app.handle(OWNER, "fallback retry")
+    # Another model's retry ends none of them; that of the model itself does, as one of all would.
+    await gates[0].wired.app.handle(OWNER, f"fallback retry {FLASH}")
+    await asyncio.sleep(2 * COOLDOWNS_EVERY_S)
+    for gate in gates:
+        assert (await gate.ask(headers=mine)).headers["x-changeover-sticky"] == "cache"
+    await gates[0].wired.app.handle(OWNER, f"fallback retry {retried}".strip())
     for gate in gates:
         await served_by(gate, OPUS, headers=mine)
         assert (await gate.ask(headers=control)).headers["x-changeover-model"] == OPUS
@@ -263,6 +273,24 @@ async def test_a_key_or_model_that_is_really_refused_is_left_alone_for_hours(
     assert len(chaos.calls) == asked == 2
 
 
+async def test_a_key_that_is_refused_right_after_a_false_alarm_is_left_alone_and_told(put: Put):
+    clock, refused = HandClock(), False
+
+    def script(call: Call) -> bytes:
+        return refusal(401, NOT_A_KEY) if refused or "poison" in str(call.json) else good()
+
+    gate, chaos = await put(script, more={"clock": clock})
+    poisoned = [{"role": "user", "content": "poison"}]
+    assert (await gate.ask(messages=poisoned)).headers["x-changeover-model"] == FLASH
+    await served_by(gate, GPT)
+    refused = True
+    clock.jump(seconds=15)
+    assert (await gate.ask()).headers["x-changeover-model"] == FLASH
+    await long_out(gate)
+    assert sum(is_probe(call) for call in chaos.calls) == 2
+    assert [len(signals_of(event)) for event in await gate.events()] == [0, 1]
+
+
 async def test_a_wrong_file_id_stays_its_callers(put: Put):
     def script(call: Call) -> bytes:
         return refusal(404, NO_FILE) if "file-1" in str(call.json) else good()
@@ -310,6 +338,19 @@ async def test_what_one_hop_lacks_another_has(put: Put, document: Any, stream: b
     assert len(chaos.calls) == 2
     assert await rows(gate) == []
     assert [event.unfit for event in await gate.events()] == [True, True]
+
+
+async def test_what_the_first_hop_lacks_while_all_others_fail_is_a_dead_chain(
+    put: Put, providers: SimulatedProviders
+):
+    gate, _ = await put(lambda call: refusal(400, NO_IMAGES), GPT, FLASH)
+    providers.break_provider("deepseek", "server_error")
+    answer = await gate.ask()
+    assert (answer.status, answer.json["error"]["message"]) == (400, NO_IMAGES["error"]["message"])
+    (event,) = await gate.events()
+    assert [signal.reason for signal in signals_of(event)] == ["chain_exhausted"]
+    assert [(hop.model, hop.reason) for hop in event.hops] == [(GPT, None), (FLASH, "server_error")]
+    assert event.hops[0].detail.startswith("cannot take this request (HTTP 400: ")
 
 
 async def test_what_no_other_hop_has_comes_back_as_the_callers(put: Put):
