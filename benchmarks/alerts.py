@@ -5,7 +5,8 @@
 `apply` and `decide` are compared with the bare copy of an incident, the least that a pure state
 machine has to do. The flood is 100,000 fallback events in one minute, on SQLite, through the
 engine to a channel: messages, edits, the longest time the event loop kept others waiting, how long
-a command takes beside it, and the memory that is left over.
+a command takes beside it, and the memory that is left over. Before it, a look at 20,000 fallbacks that waited, and what it
+costs to break such a look off.
 """
 
 from __future__ import annotations
@@ -28,18 +29,36 @@ from adapters.storage.alerts import SqlAlertStore  # noqa: E402
 from adapters.storage.database import Database  # noqa: E402
 from adapters.storage.fallback_log import SqlFallbackLog  # noqa: E402
 from adapters.storage.journal import SqlJournal  # noqa: E402
-from bot.alerts.engine import Engine, tick  # noqa: E402
-from bot.alerts.incident import Incident, State, apply, apply_all  # noqa: E402
+from adapters.storage.ledger import SqlLedger  # noqa: E402
+from bot.alerts.engine import Engine, lead, tick  # noqa: E402
+from bot.alerts.incident import Incident, State  # noqa: E402
 from bot.alerts.outlook import Outlooks  # noqa: E402
 from bot.alerts.policy import AlertSettings, Scene, decide  # noqa: E402
 from bot.catalog import shipped  # noqa: E402
-from tests.fakes_alerts import CONFIG, FLASH, LLAMA, NOON, FakeChat, event  # noqa: E402
+from bot.models import FailureReason, ModelRef, Usage  # noqa: E402
+from bot.ports import Attempt  # noqa: E402
+from tests.fakes_alerts import (  # noqa: E402
+    CONFIG,
+    FLASH,
+    LLAMA,
+    NOON,
+    OPUS,
+    FakeChat,
+    apply,
+    apply_all,
+    event,
+)
 from tests.fakes_core import KEYS, Bench, FakePrices  # noqa: E402
 from tests.fakes_storage import FakeClock, FakeConfigStore  # noqa: E402
 
 EVENTS = 100_000
 A_SECOND = EVENTS // 60
 ROUNDS = 20_000
+BACKLOG = 20_000
+STALL_BOUND_S = 0.25
+"""How long others may wait for the event loop: far under a second."""
+STOP_BOUND_S = 15.0
+"""In which a service has to end once it is told to."""
 BENCH = Bench()
 
 
@@ -143,6 +162,63 @@ async def flood(*, traced: bool) -> None:
     )
 
 
+async def backlog() -> None:
+    """Look once at 20,000 fallbacks with their ledger rows, and break such a look off."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/bench.db")
+        log, clock = SqlFallbackLog(database), FakeClock(NOON)
+        config = FakeConfigStore(json.dumps(CONFIG).encode())
+        engine = Engine(
+            SqlAlertStore(database),
+            Outlooks(config, log, FakePrices(), shipped(), KEYS),
+            SqlJournal(database),
+            {"slack": FakeChat("slack", clock)},
+        )
+        await tick(engine, clock.now())
+        ledger, step = SqlLedger(database), timedelta(minutes=20) / BACKLOG
+        at = [NOON + n * step for n in range(BACKLOG)]
+        await ledger.add([row for n in range(BACKLOG) for row in attempts(n, at[n])])
+        await log.add_events([event(n, at[n]) for n in range(BACKLOG)])
+        clock.advance(timedelta(minutes=21))
+        broken_off = asyncio.create_task(tick(engine, clock.now()))
+        await asyncio.sleep(0.2)
+        start = time.perf_counter()
+        broken_off.cancel()
+        await asyncio.wait({broken_off})
+        stop = time.perf_counter() - start
+        stalls, done = [0.0], asyncio.Event()
+        watching = asyncio.create_task(watch(stalls, done))
+        start = time.perf_counter()
+        while not await lead(engine, clock.now()):
+            """What was broken off was still being written."""
+        look = time.perf_counter() - start
+        done.set()
+        await watching
+        [row] = await log.incidents(open_only=True, limit=9)
+        assert row.requests == BACKLOG
+        await database.close()
+    print(f"\n{BACKLOG:,} fallbacks in one look, SQLite, with two ledger rows each:")
+    print(f"  the whole look {look:.2f} s, {look / STOP_BOUND_S:.2f} x the time for a stop")
+    print(f"  the event loop kept others waiting for {max(stalls) * 1000:.0f} ms at most, ", end="")
+    print(f"{max(stalls) / STALL_BOUND_S:.2f} x its bound")
+    print(f"  broken off after 200 ms: over {stop * 1000:.0f} ms later, ", end="")
+    print(f"{stop / STOP_BOUND_S:.2f} x the time for a stop")
+
+
+def attempts(number: int, at: datetime) -> list[Attempt]:
+    """Make the ledger rows of a fallback: who failed, who answered."""
+    failed, served = ModelRef.parse(OPUS), ModelRef.parse(FLASH)
+    assert failed is not None
+    assert served is not None
+    limit, usage = FailureReason.RATE_LIMIT, Usage(input_tokens=1000, output_tokens=100)
+    name = f"req-{number}"
+    return [
+        Attempt(at, name, 1, failed, failed.provider, Usage(), reason=limit, status=429,
+                answered=False, last=False, fallback=True),
+        Attempt(at, name, 2, served, served.provider, usage, fallback=True, cost_nano_usd=1000),
+    ]  # fmt: skip
+
+
 async def ask() -> float:
     """Return the seconds that `/fallback status` takes."""
     start = time.perf_counter()
@@ -168,6 +244,7 @@ async def watch(stalls: list[float], done: asyncio.Event) -> None:
 
 if __name__ == "__main__":
     pure()
+    asyncio.run(backlog())
     asyncio.run(flood(traced=False))
     tracemalloc.start()
     asyncio.run(flood(traced=True))

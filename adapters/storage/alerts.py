@@ -46,8 +46,9 @@ class SqlAlertStore(SqlPosts):
         """Return events that no commit has taken yet, the oldest rows first."""
         query = select(_events).where(_events.c.taken_at.is_(None))
         query = query.order_by(_events.c.id).limit(limit)
-        rows = await self._database.read(lambda c: c.execute(query).all())
-        return [QueuedEvent(row.id, event_of(row)) for row in rows]
+        return await self._database.read(
+            lambda c: [QueuedEvent(row.id, event_of(row)) for row in c.execute(query)]
+        )
 
     async def incidents(self, since: datetime) -> Sequence[IncidentRecord]:
         """Return the open incidents and those that were resolved since, by id."""

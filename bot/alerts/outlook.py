@@ -15,7 +15,7 @@ from bot.config.naming import resolve
 from bot.config.schema import ConfigView
 from bot.costs.pricing import unit_price
 from bot.errors import ConfigError, StorageError
-from bot.messages.chain import REASONS
+from bot.messages.chain import REASONS, settings_page
 from bot.messages.words import change_in_price, tokens
 from bot.models import FailureReason, ModelRef, Price
 from bot.ports import ConfigStore, Cooldown, FallbackLog, Prices
@@ -168,7 +168,8 @@ def _step(incident: Incident, first: Hop | None, switch: tuple[str, str] | None)
         case AlertReason.CHAIN_EXHAUSTED:
             return text("Run ", Command("fallback test"), " for a fix per hop.")
         case AlertReason.MODEL_NOT_FOUND:
-            return _replace(first)
+            pages = (settings_page(one.detail) for one in incident.samples)
+            return _replace(first, next(filter(None, pages), ""))
         case AlertReason.AUTH | AlertReason.BILLING:
             return _owners_step(FailureReason(incident.reason), first)
         case _ if incident.replaced:
@@ -179,7 +180,10 @@ def _step(incident: Incident, first: Hop | None, switch: tuple[str, str] | None)
             return text("Run ", Command("fallback test"), " to see its current error.")
 
 
-def _replace(first: Hop | None) -> Text:
+def _replace(first: Hop | None, page: str) -> Text:
+    if page:
+        settings = Link("OpenRouter's settings", page)
+        return text("Allow it in ", settings, ", or replace it with one of ", Command("model list"))
     successor = first.facts.successor if first and first.facts and first.facts.gone else None
     if successor:
         return text("Replace it: ", Command(f"model use {successor}"))

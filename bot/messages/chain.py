@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -33,6 +34,16 @@ _OPENCLAW_ONLY = "OpenClaw only"
 
 
 KEY_ELSEWHERE = "Write the key as ${VARIABLE} in the config, and set that in .env."
+_PAGE = re.compile(r"https://openrouter\.ai/(?:settings|workspaces)/[\w/-]+")
+_PRIVACY = "https://openrouter.ai/settings/privacy"
+
+
+def settings_page(detail: str) -> str:
+    """Return the page with the setting that bars a model, by what was refused; empty if none."""
+    named = _PAGE.search(detail)
+    if named:
+        return named[0]
+    return _PRIVACY if "data policy" in detail or "guardrail" in detail else ""
 
 
 def skip_words(hop: Hop, hops: Sequence[Hop]) -> str:

@@ -30,7 +30,7 @@ from bot.card import (
 from bot.config.schema import ConfigView
 from bot.durations import say_duration
 from bot.errors import ExitCode
-from bot.messages.chain import KEY_ELSEWHERE, REASONS, line
+from bot.messages.chain import KEY_ELSEWHERE, REASONS, line, settings_page
 from bot.messages.model import incident_line, troubled
 from bot.messages.words import counted, money
 from bot.models import FailureReason, ModelRef, Price
@@ -230,6 +230,9 @@ def _ms(span_ms: float) -> str:
 def hint_for(hop: Hop, verdict: HopVerdict, hops: Sequence[Hop], view: ConfigView) -> Phrase:
     """Write the command or step that fixes a hop."""
     if isinstance(verdict.verdict, FailureReason):
+        page = settings_page(verdict.detail)
+        if page and verdict.verdict is FailureReason.MODEL_NOT_FOUND:
+            return f"Allow it at {page}, then test again."
         return _repair(verdict.verdict, hop, verdict.near, hops, view)
     if hop.skip is SkipReason.NO_KEY:
         return f"Set {hop.key_name} in .env and restart."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,8 @@ from bot.routing.retry_after import retry_after_s
 from bot.routing.signals import Lack, Meant, meaning_of, names_lack, names_route, page_meaning
 
 _DETAIL_CHARACTERS = 200
+# What OpenRouter writes before the setting that is in the way, and longer than what is shown.
+_PREAMBLE = re.compile(r"^\d+ endpoints? out of [^\n]{0,300}? reasons \([^)]{0,80}\):\s*")
 _READ_BYTES = 64 * 1024
 _OWN_REASON_INSIDE_200 = frozenset({401, 402, 403, 429})
 # What Anthropic, and Responses' events, call the statuses with a reason of their own inside a 200.
@@ -100,7 +103,7 @@ def classify(
     if answer_state(dialect, parsed) is AnswerState.GOOD:
         # Answers are never stored, whatever the status they come with.
         text = "with a response body"
-    said = error.message or (page_title(text) or "a web page" if page else text)
+    said = _PREAMBLE.sub("", error.message) or (page_title(text) or "a web page" if page else text)
     detail = f"HTTP {status}: {said}" if said.strip() else f"HTTP {status}, no message"
     if meant.reason is None:
         return _not_failed(meant, _clean(detail, secrets))

@@ -107,7 +107,7 @@ def meaning_of(asked: ModelRef, status: int, error: ErrorBody, text: str) -> Mea
     limited = _limits(asked.provider, status, error, seen, text)
     if limited is not None:
         return Meant(limited, reach=_reach(limited, error, seen, asked.name))
-    if seen.says(Meaning.REGION):
+    if seen.says(Meaning.REGION) and not seen.says(Meaning.MODEL):
         return Meant(_R.AUTH)
     return _key_or_model(status, error, seen, text, asked.name)
 

@@ -36,8 +36,10 @@ async def firsts(around: Outlooks) -> frozenset[str]:
     return chains[0]
 
 
-def incident(reason=FailureReason.RATE_LIMIT, to: str | None = FLASH, primary=OPUS) -> Incident:
-    return apply(None, event(1, reason=reason, to=to, primary=primary), NOON)
+def incident(
+    reason=FailureReason.RATE_LIMIT, to: str | None = FLASH, primary=OPUS, detail=""
+) -> Incident:
+    return apply(None, event(1, reason=reason, to=to, primary=primary, detail=detail), NOON)
 
 
 def chain(*models: str) -> Any:
@@ -110,6 +112,12 @@ async def test_the_step_that_mends_it():
     assert plain((await look(unpaid)).step) == "Add credit at the provider."
     retired = incident(FailureReason.MODEL_NOT_FOUND, primary="deepseek/deepseek-chat")
     assert "Replace it: /model use deepseek/" in plain((await look(retired)).step)
+    policy = "HTTP 404: No endpoints found matching your data policy."
+    barred = incident(FailureReason.MODEL_NOT_FOUND, primary="openrouter/z/x", detail=policy)
+    step = (
+        "Allow it in OpenRouter's settings (https://openrouter.ai/settings/privacy), or replace it"
+    )
+    assert plain((await look(barred)).step).startswith(step)
     broken = broke(None, "/srv/moltbot.json", ("no JSON5", "Mend line 4."), NOON, NOON)
     assert plain((await look(broken)).step) == "Mend line 4."
 

@@ -173,7 +173,12 @@ LOW = "Your credit balance is too low to access the Anthropic API."
             router_error(404, "No endpoints found that support image input"),
             UNFIT,
         ),
-        ("openrouter", 404, router_error(404, "No endpoints found matching your data policy"), BAD),
+        (
+            "openrouter",
+            404,
+            router_error(404, "No endpoints found matching your data policy"),
+            NO_MODEL,
+        ),
         # the caller's own
         ("openai", 400, openai_error("Invalid type for 'messages'"), CALLER),
         (

@@ -191,6 +191,25 @@ async def test_a_misspelt_model_gets_the_nearest_name_of_the_list():
     ] == "/model use openai/gpt-5-mini"
 
 
+async def test_a_model_that_the_accounts_settings_bar_names_their_page():
+    config = {"agents": {"defaults": {"model": "openrouter/z/x"}}}
+    bench = Bench(config, env={"OPENROUTER_API_KEY": "k"})
+    page = "https://openrouter.ai/workspaces/mine/guardrails"
+    words = (
+        "0 endpoints out of 1 requested are available matching your guardrail restrictions and data"
+        " policy. We removed them for the following reasons (an endpoint may have matched multiple"
+        " reasons):\nFree model training violation (guardrail): 1 endpoint excluded; configurable"
+        f" at {page}"
+    )
+    bench.upstream.fail("openrouter.ai", 404, {"error": {"message": words, "code": 404}})
+    (hop,) = (await bench.say("/fallback test")).data["hops"]
+    assert hop["detail"] == (
+        "HTTP 404: Free model training violation (guardrail): 1 endpoint excluded; configurable"
+        f" at {page}"
+    )
+    assert hop["hint"] == f"Allow it at {page}, then test again."
+
+
 async def test_a_hop_without_a_key_is_not_asked():
     bench = Bench(FRESH, env={"ANTHROPIC_API_KEY": "x"})
     card = await bench.say("/fallback test")
