@@ -5,8 +5,8 @@
 `apply` and `decide` are compared with the bare copy of an incident, the least that a pure state
 machine has to do. The flood is 100,000 fallback events in one minute, on SQLite, through the
 engine to a channel: messages, edits, the longest time the event loop kept others waiting, how long
-a command takes beside it, and the memory that is left over. Before it, a look at 20,000 fallbacks that waited, and what it
-costs to break such a look off.
+a command takes beside it, and the memory that is left over. Before it, a look at 20,000 fallbacks
+that waited, and what it takes to break such a look off.
 """
 
 from __future__ import annotations

@@ -189,8 +189,9 @@ class StreamParser:
 
     def _events(self, frames: list[bytes]) -> list[StreamEvent]:
         events: list[StreamEvent] = []
+        over = self.over
         for raw in frames:
-            if self.over:
+            if over:
                 self._count(raw)
                 continue
             if (
@@ -205,7 +206,8 @@ class StreamParser:
                 self._last = raw
                 continue
             events.append(self._read(raw))
-        if self._frames.overflowed and not self.over:
+            over = self.over
+        if self._frames.overflowed and not over:
             self.failed = True
             events.append(StreamEvent(Kind.ERROR, b"", None, "an event of the stream is too large"))
         return events

@@ -267,9 +267,9 @@ model | code | org_model_access_denied | LiteLLM proxy | 2026-11
 model | code | project_model_access_denied | LiteLLM proxy | 2026-11
 model | code | model.accessdenied | Alibaba Model Studio error codes | 2026-11
 model | code | accessdenied.unpurchased | Alibaba Model Studio error codes | 2026-11
-model | code | model_is_deactivated | Groq, openclaw provider-error-patterns.test.ts 094e860 | 2026-11
+model | code | model_is_deactivated | Groq | 2026-11
 model | words | matching your data policy | OpenRouter, anon-kode issue 13 | 2025-03
-model | words | matching your guardrail restrictions | OpenRouter, truefoundry models pull 826 | 2026-11
+model | words | matching your guardrail restrictions | OpenRouter | 2026-11
 model | words | all providers have been ignored | OpenRouter, ignored providers | 2026-11
 model | words | is requiring a key to access this model | OpenRouter, own keys | 2025-08
 model | start | this model is unavailable for free | OpenRouter, free variants | 2026-11
