@@ -19,7 +19,7 @@ import tempfile
 import time
 import tracemalloc
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]

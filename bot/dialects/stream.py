@@ -84,9 +84,9 @@ class StreamParser:
 
     `started` is True from the first content on, `over` after the terminal event or an error:
     what arrives later is dropped, but for the tokens that some count after `[DONE]`. `served_model`
-    is the first model the stream names. `choices` is how many answers were asked for, `made` the ids
-    by which a later request may refer to this one. The events do not depend on how the network cut
-    the bytes.
+    is the first model the stream names. `choices` is how many answers were asked for, `made` the
+    ids by which a later request may refer to this one. The events do not depend on how the network
+    cut the bytes.
     """
 
     __slots__ = (

@@ -24,8 +24,8 @@ MISSING = timedelta(days=1)
 UNCONFIRMED = timedelta(minutes=1)
 PASSING_LIMIT = 2
 RETRY = "retry"
-"""The scope of no hop: its proof tells every gateway when `/fallback retry` was last asked for. That
-of `retry MODEL` does so for one model."""
+"""The scope of no hop: its proof tells every gateway when `/fallback retry` was last asked for.
+That of `retry MODEL` does so for one model."""
 KEPT = timedelta(days=1)
 """How long one that is over stands for the trial that is still to come."""
 
