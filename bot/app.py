@@ -75,6 +75,7 @@ class App:
             line,
             confirmed=action.confirmed if action else False,
             expected_primary=action.expected_primary if action else None,
+            shown=action.shown if action else None,
             change_id=action.change_id if action else None,
         )
         ctx = self.context(actor, told)

@@ -127,14 +127,16 @@ class Action:
     """What a button does: run `words` as the person who clicks, under these conditions.
 
     `confirmed` passes the price question; `expected_primary` refuses when the primary has
-    changed since it was shown (`""` stands for none); `change_id` limits an undo to that
-    change; `only` is the one actor (`surface:id`) who may click; after `expires_at` the button
-    is dead; `once` lets only the first click count.
+    changed since it was shown (`""` stands for none); `shown` limits what is changed in OpenClaw
+    itself to what was shown; `change_id` limits an undo to that change; `only` is the one actor
+    (`surface:id`) who may click; after `expires_at` the button is dead; `once` lets only the
+    first click count.
     """
 
     words: str
     confirmed: bool = False
     expected_primary: str | None = None
+    shown: tuple[str, ...] | None = None
     change_id: int | None = None
     only: str | None = None
     expires_at: datetime | None = None

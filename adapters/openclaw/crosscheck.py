@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from adapters.openclaw.reload import Reachable
+from adapters.openclaw.find import Reachable
 from adapters.openclaw.rpc import connected
 from bot.commands.doctor import Check, Level
 from bot.errors import ChangeoverError

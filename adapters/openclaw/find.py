@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
+from bot.models import Secret
 from bot.openclaw.place import Facts, Release, release_of
 from bot.ports import Json
 
@@ -27,6 +28,20 @@ class Attachable(Protocol):
     @property
     def log(self) -> Path | None:
         """OPENCLAW_LOG."""
+        ...
+
+
+class Reachable(Attachable, Protocol):
+    """What the environment says of it, its RPC included."""
+
+    @property
+    def gateway_url(self) -> str | None:
+        """OPENCLAW_GATEWAY_URL."""
+        ...
+
+    @property
+    def gateway_token(self) -> Secret | None:
+        """OPENCLAW_GATEWAY_TOKEN."""
         ...
 
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bot.ports import ConfigStore
-from bot.ports.reloads import Neighbour, Pinned, Reload
+from bot.ports.reloads import Neighbour, PinChange, PinResult, Pins, Reload
 
 if TYPE_CHECKING:
-    from adapters.openclaw.reload import OpenClawReloads, Reachable
+    from adapters.openclaw.find import Reachable
+    from adapters.openclaw.reload import OpenClawReloads
 
 
 class LazyReloads:
@@ -24,11 +25,15 @@ class LazyReloads:
         """Look at where its log stands before a write; None when there is nothing to follow."""
         return await self._real().begin()
 
-    async def pinned(self) -> Sequence[Pinned]:
-        """Return the sessions that do not follow the config."""
+    async def pinned(self) -> Pins:
+        """Return the sessions and cron jobs that do not follow the config."""
         from adapters.openclaw.neighbour import pinned_of
 
         return await pinned_of(self._settings, self._store)
+
+    async def repin(self, changes: Sequence[PinChange]) -> Sequence[PinResult]:
+        """Give each its new model where it still has the one before."""
+        return await self._real().repin(changes)
 
     async def neighbour(self) -> Neighbour:
         """Return what is known of the program itself."""

@@ -2,49 +2,68 @@
 
 Releases before 2026.3 keep the sessions in `<state>/agents/<id>/sessions/sessions.json`, later
 ones as JSON in the agent's database; both name the model `modelOverride`. One that was overridden
-by a program (`modelOverrideSource: "auto"`), such as by a fallback, is no pin.
+by a fallback (`modelOverrideSource: "auto"`) is no pin. Nothing here is ever written.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
 from adapters.openclaw.find import FILE
 from bot.ports import Json
-from bot.ports.reloads import Pinned
+from bot.ports.reloads import Pin, PinKind
 
 _MOST_BYTES = 32 * 1024 * 1024
+_KEPT_HERE = "SELECT 1 FROM sqlite_master WHERE name = 'session_nodes'"
 _ROWS = (
-    "SELECT entry_json FROM session_nodes WHERE archived_at IS NULL "
+    "SELECT session_key, entry_json FROM session_nodes WHERE archived_at IS NULL "
     "AND instr(entry_json, '\"modelOverride\"') LIMIT 10000"
 )
 
 
-def pinned_in(state: Path) -> list[Pinned]:
-    """Count them by agent, and cron jobs as one; what cannot be read has none."""
-    found = _jobs(state)
-    for folder in _folders(state):
-        models = [name for entry in _entries(folder) if (name := _model(entry))]
-        if models:
-            found.append(Pinned(folder.name, len(models), tuple(sorted(set(models)))))
+def pinned_in(state: Path) -> list[Pin]:
+    """Return the cron jobs and sessions with a model of their own; what cannot be read has none."""
+    sessions = [
+        pin
+        for folder in _folders(state)
+        for key, entry in _entries(folder)
+        if (pin := _session(folder.name, key, entry))
+    ]
+    return [*jobs_in(_jobs(state)), *sessions]
+
+
+def jobs_in(jobs: Json) -> list[Pin]:
+    """Return the enabled cron jobs with a model of their own."""
+    found = []
+    for job in jobs if isinstance(jobs, list) else ():
+        payload = job.get("payload") if isinstance(job, dict) else None
+        model = payload.get("model") if isinstance(payload, dict) else None
+        if isinstance(model, str) and model.strip() and job.get("enabled") is not False:
+            key = str(job.get("id") or job.get("name"))
+            agent = str(job.get("agentId") or "")
+            found.append(Pin(PinKind.JOB, key, str(job.get("name") or key), model, agent))
     return found
 
 
-def _jobs(state: Path) -> list[Pinned]:
-    """Return the enabled cron jobs with a model of their own, of releases that use a file."""
-    models: dict[str, str] = {}
-    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
-        for job in json.loads((state / "cron" / "jobs.json").read_bytes())["jobs"]:
-            model = (job.get("payload") or {}).get("model")
-            if isinstance(model, str) and model.strip() and job.get("enabled") is not False:
-                models[str(job.get("name") or job.get("id"))] = model
-    named = tuple(sorted(set(models.values())))
-    return [Pinned("cron", 0, named, tuple(models))] if models else []
+def session_pin(key: str, agent: str, model: str, entry: dict[str, Json]) -> Pin:
+    """Make a session's pin; sub-agents and cron runs get their models from tools."""
+    tool = ":subagent:" in key or ":cron:" in key or bool(entry.get("spawnedBy"))
+    name = key.removeprefix("agent:")
+    ran_in = entry.get("sessionId")
+    sessions = (ran_in,) if isinstance(ran_in, str) else ()
+    return Pin(PinKind.SESSION, key, name, model, agent, tool, sessions)
+
+
+def _jobs(state: Path) -> Json:
+    """Return the cron jobs of releases that keep them in a file."""
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        return json.loads((state / "cron" / "jobs.json").read_bytes())["jobs"]
+    return []
 
 
 def signed_in(state: Path) -> frozenset[str]:
@@ -67,29 +86,36 @@ def _folders(state: Path) -> Iterable[Path]:
         return ()
 
 
-def _entries(folder: Path) -> Iterator[Json]:
+def _entries(folder: Path) -> Iterable[tuple[str, Json]]:
+    database = folder / FILE
     try:
+        if database.is_file() and (rows := _rows(database)) is not None:
+            return rows
         listed = folder / "sessions" / "sessions.json"
         if listed.is_file() and listed.stat().st_size <= _MOST_BYTES:
             read = json.loads(listed.read_bytes())
-            yield from read.values() if isinstance(read, dict) else ()
-        database = folder / FILE
-        if database.is_file():
-            yield from _rows(database)
+            return read.items() if isinstance(read, dict) else ()
     except (OSError, ValueError, sqlite3.Error):
-        return
+        pass
+    return ()
 
 
-def _rows(database: Path) -> list[Json]:
+def _rows(database: Path) -> list[tuple[str, Json]] | None:
+    """Return an agent's sessions; None of a release that keeps them elsewhere."""
     uri = f"file:{quote(str(database))}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True, timeout=0.5)) as connection:
-        return [json.loads(row[0]) for row in connection.execute(_ROWS)]
+        if not connection.execute(_KEPT_HERE).fetchone():
+            return None
+        return [(str(key), json.loads(entry)) for key, entry in connection.execute(_ROWS)]
 
 
-def _model(entry: Json) -> str | None:
+def _session(agent: str, key: str, entry: Json) -> Pin | None:
     if not isinstance(entry, dict) or entry.get("modelOverrideSource") == "auto":
         return None
     model, provider = entry.get("modelOverride"), entry.get("providerOverride")
     if not isinstance(model, str) or not model.strip():
         return None
-    return f"{provider}/{model}" if isinstance(provider, str) and provider else model
+    if isinstance(provider, str) and provider:
+        model = f"{provider}/{model}"
+    key = key if key.startswith("agent:") else f"agent:{agent}:{key}"
+    return session_pin(key, agent, model, entry)

@@ -14,34 +14,20 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from adapters.openclaw.find import Attachable
-from adapters.openclaw.neighbour import neighbour_of, pinned_of, place_of
+from adapters.openclaw.find import Reachable
+from adapters.openclaw.neighbour import neighbour_of, pinned_of, place_of, repin
 from adapters.openclaw.tail import LogTail
 from bot.errors import ChangeoverError
 from bot.models import Secret
 from bot.openclaw.log_lines import Reload, ReloadNote, UnknownModel, read_line
 from bot.ports import ConfigStore
-from bot.ports.reloads import Confirmation, Neighbour, Pinned, Taken
+from bot.ports.reloads import Confirmation, Neighbour, PinChange, PinResult, Pins, Taken
 
 _log = logging.getLogger("openclaw")
 _POLL_S = 0.1
 _NUDGE_EVERY_S = 1.5
 # A running gateway writes something far more often; one that is stopped is not waited for.
 _SILENT_S = 24 * 3600.0
-
-
-class Reachable(Attachable, Protocol):
-    """What the environment says of it, its RPC included."""
-
-    @property
-    def gateway_url(self) -> str | None:
-        """OPENCLAW_GATEWAY_URL."""
-        ...
-
-    @property
-    def gateway_token(self) -> Secret | None:
-        """OPENCLAW_GATEWAY_TOKEN."""
-        ...
 
 
 class Lines(Protocol):
@@ -118,9 +104,13 @@ class OpenClawReloads:
             return None
         return await self._watch(FileLines([Path(path) for path in place.logs]))
 
-    async def pinned(self) -> Sequence[Pinned]:
-        """Return the sessions that do not follow the config."""
+    async def pinned(self) -> Pins:
+        """Return the sessions and cron jobs that do not follow the config."""
         return await pinned_of(self._settings, self._store)
+
+    async def repin(self, changes: Sequence[PinChange]) -> Sequence[PinResult]:
+        """Give each its new model where it still has the one before; never raises."""
+        return await repin(self._settings, self._store, changes)
 
     async def neighbour(self) -> Neighbour:
         """Return whether one is attached, and to which providers it has signed in by itself."""

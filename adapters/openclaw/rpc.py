@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -33,14 +33,18 @@ _CONNECT = {
         "mode": "backend",
     },
     "role": "operator",
-    "scopes": ["operator.read"],
 }
+READ, WRITE, ADMIN = "operator.read", "operator.write", "operator.admin"
 
 
 class RpcError(ChangeoverError):
     """OpenClaw's gateway cannot be asked."""
 
     code = "openclaw_rpc"
+
+
+class ScopeError(RpcError):
+    """OpenClaw does not let this connection do that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,11 @@ class Rpc:
 
 @asynccontextmanager
 async def connected(
-    url: str, token: Secret | None, timeout_s: float = _TIMEOUT_S
+    url: str,
+    token: Secret | None,
+    timeout_s: float = _TIMEOUT_S,
+    *,
+    scopes: Sequence[str] = (READ,),
 ) -> AsyncIterator[Rpc]:
     """Connect for `timeout_s` at most, everything asked included. Raises RpcError."""
     auth = {"auth": {"token": token.reveal()}} if token else {}
@@ -110,7 +118,7 @@ async def connected(
             session.ws_connect(url, max_msg_size=_MOST_BYTES) as socket,
         ):
             rpc = Rpc(socket)
-            await rpc.call("connect", {**_CONNECT, **auth})
+            await rpc.call("connect", {**_CONNECT, "scopes": list(scopes), **auth})
             yield rpc
     except TimeoutError:
         raise RpcError(
@@ -131,6 +139,13 @@ def _payload(frame: dict[str, Json], method: str) -> dict[str, Json]:
         return payload if isinstance(payload, dict) else {}
     error = frame.get("error")
     words = error.get("message") if isinstance(error, dict) else None
+    if any(sign in str(words) for sign in ("missing scope", "pairing", "device identity")):
+        raise ScopeError(
+            f"OpenClaw's gateway does not allow {method} from here: {str(words)[:200]}.",
+            "Use its token over loopback; 2026.3 allows only paired devices.",
+        )
+    if "unknown method" in str(words):
+        raise RpcError(f"This release of OpenClaw has no {method}.", "Update OpenClaw.")
     raise RpcError(
         f"OpenClaw's gateway refused {method}: {str(words or 'no reason given')[:200]}.",
         "Check OPENCLAW_GATEWAY_TOKEN.",

@@ -78,4 +78,6 @@ def _action_in(out: Json) -> Action:
     values = dict(out)
     if values["expires_at"] is not None:
         values["expires_at"] = time_of(values["expires_at"])
+    if values.get("shown") is not None:
+        values["shown"] = tuple(values["shown"])
     return Action(**values)

@@ -15,6 +15,8 @@ from bot.commands.elsewhere import (
     elsewhere_cautions,
     elsewhere_data,
     other_places,
+    pin_results_data,
+    pins_data,
 )
 from bot.commands.picture import (
     Known,
@@ -29,6 +31,7 @@ from bot.config.commit import Applied, Plan, Planner, Present, Wish
 from bot.config.edit import SetValue
 from bot.config.history import owner
 from bot.config.naming import alias_of, near, written
+from bot.config.pins import repin_all, shown
 from bot.config.places import set_everywhere
 from bot.config.plan import choice_for
 from bot.config.schema import ConfigView, view_of
@@ -38,7 +41,12 @@ from bot.costs.pricing import needs_confirmation, price_ratio
 from bot.durations import parse_deadline
 from bot.errors import ConfirmationNeededError, MovedOnError, StorageError
 from bot.messages import cautions
-from bot.messages.elsewhere import elsewhere_lines
+from bot.messages.elsewhere import (
+    elsewhere_lines,
+    repinned_cautions,
+    repinned_notes,
+    unreached_line,
+)
 from bot.messages.model import (
     ChangeWords,
     also_set,
@@ -55,7 +63,7 @@ from bot.messages.reverts import cannot_revert
 from bot.messages.words import counted
 from bot.models import ModelRef, Price
 from bot.ports import Json, RevertState
-from bot.ports.reloads import Confirmation
+from bot.ports.reloads import NO_PINS, Confirmation, PinChange, Pins
 from bot.routing.chain import SkipReason, allow_rule, lone_hop
 
 CONFIRM_FOR = timedelta(minutes=5)
@@ -67,7 +75,7 @@ class Request:
 
     `what` is the headline's name, `priced` says that it is a primary, `deadline` the words after
     `for`, `back_at` the same as a time. `notes` are added to the card. `everywhere` returns the
-    model that the other places are set to as well.
+    model that the other places are set to as well, `pins` among them.
     """
 
     what: str
@@ -82,6 +90,7 @@ class Request:
     notes: Callable[[Present], tuple[Text, ...]] = lambda present: ()
     warn: Callable[[Picture], list[Caution]] = lambda picture: []
     everywhere: Callable[[Present], ModelRef] | None = None
+    pins: Pins = NO_PINS
 
 
 async def change(ctx: Context, request: Request) -> Card:
@@ -91,6 +100,8 @@ async def change(ctx: Context, request: Request) -> Card:
         if request.deadline
         else request.back_at
     )
+    if request.everywhere is not None:
+        request = replace(request, pins=await ctx.ports.reloads.pinned())
     seen: list[Present] = []
 
     def plan(present: Present) -> Plan:
@@ -98,7 +109,8 @@ async def change(ctx: Context, request: Request) -> Card:
         planned = request.planner(present)
         if request.priced and request.asks:
             _ask(ctx, request, present, planned)
-        return replace(planned, edits=[*planned.edits, *_elsewhere_edits(ctx, request, present)])
+        edits = [*planned.edits, *_elsewhere_edits(ctx, request, present)]
+        return replace(planned, edits=edits, pins=planned.pins or _repins(ctx, request, present))
 
     wish = Wish(ctx.actor, request.action, request.reason, plan, back_at)
     try:
@@ -119,9 +131,10 @@ def _ask(ctx: Context, request: Request, present: Present, planned: Plan) -> Non
             text("Check ", Command("model status"), ", then run the command again."),
         )
     old, new = _prices(ctx, present.view, planned.old, planned.new)
-    if ctx.action.confirmed or (planned.old == planned.new and not also):
+    more = also or _repins(ctx, request, present)
+    if ctx.action.confirmed or (planned.old == planned.new and not more):
         return
-    if also or needs_confirmation(old, new, ctx.settings.confirm_ratio):
+    if more or needs_confirmation(old, new, ctx.settings.confirm_ratio):
         raise ConfirmationNeededError("", "")
 
 
@@ -134,6 +147,14 @@ def _elsewhere_edits(ctx: Context, request: Request, present: Present) -> list[S
     return set_everywhere(present.parsed, present.view, ref, sees_images=sees)
 
 
+def _repins(ctx: Context, request: Request, present: Present) -> tuple[PinChange, ...]:
+    """Plan for the sessions and cron jobs that a question showed, or for all of them."""
+    if request.everywhere is None or request.pins.trouble is not None:
+        return ()
+    model = str(request.everywhere(present))
+    return repin_all(request.pins.found, model, ctx.action.shown)
+
+
 def _shown(planned: Plan, also: Sequence[SetValue]) -> str:
     """Name what a question showed, so that a click finds out whether it still stands."""
     primary = str(planned.old or "")
@@ -143,11 +164,14 @@ def _shown(planned: Plan, also: Sequence[SetValue]) -> str:
 async def _question(ctx: Context, request: Request, present: Present) -> Card:
     planned = request.planner(present)
     also = _elsewhere_edits(ctx, request, present)
+    repins = {(one.kind, one.key) for one in _repins(ctx, request, present)}
+    pins = [pin for pin in request.pins.found if (pin.kind, pin.key) in repins]
     words = _words(ctx, request, present.view, present.view, planned)
     action = Action(
         ctx.action.words,
         confirmed=True,
         expected_primary=_shown(planned, also),
+        shown=tuple(map(shown, pins)),
         only=ctx.actor.key,
         expires_at=ctx.now + CONFIRM_FOR,
         once=True,
@@ -163,14 +187,15 @@ async def _question(ctx: Context, request: Request, present: Present) -> Card:
         "expires_at": action.expires_at,
     }
     places = [one for one in other_places(present) if one.path in {e.path for e in also}]
-    costs = await costs_of_week(ctx) if places else {}
-    data["elsewhere"] = elsewhere_data(places, costs)
-    lines = elsewhere_lines(places, costs)
+    costs = await costs_of_week(ctx, places, pins)
+    data["elsewhere"], data["pins"] = elsewhere_data(places, costs), pins_data(pins, costs)
+    lines = (*elsewhere_lines(places, pins, costs), *unreached_line(request.pins))
     card = confirm_card(words, action, CONFIRM_FOR, ctx.action.words, data, lines)
     why = f"{words.new_name or words.new} costs much more than "
     error = ConfirmationNeededError(
-        f"{counted(len(also), 'other place')} would change as well. Nothing has changed yet."
-        if also
+        f"{counted(len(also) + len(pins), 'other place')} would change as well. "
+        "Nothing has changed yet."
+        if also or pins
         else f"{why}{words.old_name or value(words.old)}. Nothing has changed yet.",
         text("Confirm with ", Command(f"{ctx.action.words} --yes", program=True)),
     )
@@ -196,7 +221,7 @@ async def _tell(
         *cautions.reload(told),
         *request.warn(picture),
         *(cautions.overdue(back[0], known.service_seen_at, ctx.now) if back else []),
-        *(cautions.pinned(await ctx.ports.reloads.pinned()) if told and request.priced else []),
+        *repinned_cautions(applied.pins),
         *await _staying(ctx, request, before, picture),
     ]
     words = replace(
@@ -206,6 +231,7 @@ async def _tell(
         notes=(
             *request.notes(before),
             *_also(ctx, request, before),
+            *repinned_notes(applied.pins),
             *_entries(applied),
             *edited_in(applied.file),
             *dropped,
@@ -225,12 +251,18 @@ def _also(ctx: Context, request: Request, before: Present) -> tuple[Text, ...]:
 async def _staying(
     ctx: Context, request: Request, before: Present, picture: Picture
 ) -> list[Caution]:
-    """Name the other places that keep another model than the new primary."""
-    if not request.priced or request.agent is not None or picture.primary is None:
+    """Name what keeps another model than the new primary."""
+    if not request.priced or picture.primary is None:
         return []
     changed = {edit.path for edit in _elsewhere_edits(ctx, request, before)}
     found = [one for one in other_places(before) if one.path not in changed]
-    return await elsewhere_cautions(ctx, found, picture.primary.ref)
+    pins = await ctx.ports.reloads.pinned()
+    if request.agent is not None:
+        found, pins = (
+            [],
+            replace(pins, found=tuple(p for p in pins.found if p.agent == request.agent)),
+        )
+    return await elsewhere_cautions(ctx, found, picture.primary.ref, pins)
 
 
 def _entries(applied: Applied) -> tuple[Text, ...]:
@@ -277,6 +309,7 @@ def _data(ctx: Context, request: Request, words: ChangeWords, applied: Applied) 
         "diff": applied.diff,
         "change_id": applied.change_id,
         "config_path": ctx.ports.store.location,
+        "pins": pin_results_data(applied.pins),
         "warnings": warnings_data(words.warnings),
     }
 

@@ -33,8 +33,8 @@ async def status(ctx: Context, args: Args) -> Card:
     first = picture.primary
     if agent is None and first is not None:
         places = other_places(picture.present, agents=False)
-        warnings += await elsewhere_cautions(ctx, places, first.ref)
-        warnings += cautions.pinned(await ctx.ports.reloads.pinned())
+        pins = await ctx.ports.reloads.pinned()
+        warnings += await elsewhere_cautions(ctx, places, first.ref, pins)
     pending = picture.pending
     back = (pending[0].due_at, value(pending[1].old)) if pending else None
     words = StatusWords(

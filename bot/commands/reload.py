@@ -39,12 +39,18 @@ async def carry_out_watched(ctx: Context, wish: Wish) -> tuple[Applied, Confirma
     reload = await ports.reloads.begin()
     wish = replace(wish, planner=await _callable(ctx, wish.planner))
     applied = await carry_out(ports.store, ports.journal, wish, ctx.now)
-    if reload is None or not applied.changed:
-        return applied, None
-    confirmation = await reload.confirm([str(ref) for ref in applied.plan.wants])
-    if confirmation.taken in (Taken.REJECTED, Taken.UNKNOWN_MODEL):
-        await _take_back(ctx, applied, confirmation)
-    return applied, confirmation
+    confirmation = None
+    if reload is not None and applied.revision != applied.revision_before:
+        confirmation = await reload.confirm([str(ref) for ref in applied.plan.wants])
+        if confirmation.taken in (Taken.REJECTED, Taken.UNKNOWN_MODEL):
+            await _take_back(ctx, applied, confirmation)
+    return await _with_pins(ctx, applied), confirmation
+
+
+async def _with_pins(ctx: Context, applied: Applied) -> Applied:
+    """Change the sessions and cron jobs of a plan in OpenClaw, now that the file is written."""
+    pins = applied.plan.pins
+    return replace(applied, pins=tuple(await ctx.ports.reloads.repin(pins))) if pins else applied
 
 
 async def take_back_unknown(ctx: Context, model: str, outbox: Outbox) -> None:
@@ -65,6 +71,7 @@ async def take_back_unknown(ctx: Context, model: str, outbox: Outbox) -> None:
     with suppress(MovedOnError):
         wish = Wish(SERVICE, "undo", f"OpenClaw answered Unknown model: {model}", undo(made))
         applied = await carry_out(ports.store, ports.journal, wish, ctx.now)
+        await _with_pins(ctx, applied)
         await outbox.put(unknown_model_notice(made, applied.change_id, model, place, ctx.now))
 
 

@@ -15,6 +15,7 @@ from datetime import datetime
 from bot.access import Actor, Surface
 from bot.config.edit import Edit, Edited, edit_document, touched, unified_diff
 from bot.config.include import resolve
+from bot.config.pins import touched_of
 from bot.config.schema import ALLOW_PATH, MODEL_PATH, MODELS_PATH, ConfigView, view_in
 from bot.config.values import same
 from bot.errors import (
@@ -35,6 +36,7 @@ from bot.ports import (
     Touched,
     revision_of,
 )
+from bot.ports.reloads import PinChange, PinResult
 
 ATTEMPTS = 8
 OUTSIDE = Actor(Surface.OUTSIDE, "outside", "outside")
@@ -45,7 +47,7 @@ class Plan:
     """What to edit, and the headline value before and after.
 
     `wants` are the models that it must be possible to call then, whether or not they are new.
-    `raw` replaces the whole text.
+    `raw` replaces the whole text. `pins` are to change in OpenClaw itself, after the file.
     """
 
     edits: Sequence[Edit]
@@ -54,6 +56,7 @@ class Plan:
     reverts: int | None = None
     wants: tuple[ModelRef, ...] = ()
     raw: bytes | None = None
+    pins: tuple[PinChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class Applied:
     """What became of a wish; `file` is the included file that was edited, "" the config itself.
 
     `change_id` is None when nothing had to change or the journal could not be written; in the
-    latter case `unrecorded` says why.
+    latter case `unrecorded` says why. `pins` says what became of the plan's.
     """
 
     changed: bool
@@ -98,6 +101,7 @@ class Applied:
     change_id: int | None = None
     unrecorded: StorageError | None = None
     file: str = ""
+    pins: tuple[PinResult, ...] = ()
 
 
 async def carry_out(store: ConfigStore, journal: Journal, wish: Wish, now: datetime) -> Applied:
@@ -192,7 +196,7 @@ async def _attempt(store: ConfigStore, journal: Journal, wish: Wish, now: dateti
     plan = wish.planner(present)
     edited = edited_by(plan, document)
     before = document.bytes_of(edited.file)
-    if edited.raw == before:
+    if edited.raw == before and not plan.pins:
         return Applied(
             False, plan, present.view, present.view, document.revision, document.revision, ""
         )
@@ -206,7 +210,10 @@ async def _attempt(store: ConfigStore, journal: Journal, wish: Wish, now: dateti
         reason=wish.reason,
         old=plan.old,
         new=plan.new,
-        touched=touched(present.parsed, plan.edits, after.parsed),
+        touched=(
+            *touched(present.parsed, plan.edits, after.parsed),
+            *touched_of(plan.pins),
+        ),
         revision_before=document.fingerprint,
         revision=after.document.fingerprint,
         diff=diff,
@@ -224,7 +231,8 @@ async def _attempt(store: ConfigStore, journal: Journal, wish: Wish, now: dateti
             "Leave out `for` to switch now, and switch back yourself.",
         ) from unrecorded
     try:
-        await _write(store, document, edited)
+        if edited.raw != before:
+            await _write(store, document, edited)
     except ConfigError:
         # Anything else, such as a cancellation, may have written: the next visit settles that.
         if change_id is not None:

@@ -108,7 +108,8 @@ def _in_own_ids(planned: Plan, present: Present) -> Plan:
     edits = [_renamed_edit(edit, names) for edit in planned.edits]
     edits += [edit for edit in allow(present.view, renamed.values()) if edit not in edits]
     wants = tuple(renamed.get(ref, ref) for ref in planned.wants)
-    return replace(planned, edits=edits, new=_renamed(planned.new, names), wants=wants)
+    pins = tuple(replace(pin, after=names.get(pin.after or "", pin.after)) for pin in planned.pins)
+    return replace(planned, edits=edits, new=_renamed(planned.new, names), wants=wants, pins=pins)
 
 
 def _entry(id_: str, refs: list[ModelRef], view: ConfigView, around: EntryFacts) -> list[SetValue]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from bot.access import Surface
 from bot.config.commit import Plan, Planner, Present
 from bot.config.edit import Edit, Remove, SetValue, get, restore
+from bot.config.pins import in_file, pins_back
 from bot.config.values import dotted, same
 from bot.errors import MovedOnError, NothingToDoError, RefusedError
 from bot.ports import ABSENT, Absent, Change, Json, Path, Touched
@@ -112,14 +113,17 @@ def undo(change: Change) -> Planner:
     """Plan restoring every value the change touched; refuse when one has moved on since."""
 
     def plan(present: Present) -> Plan:
-        moved = [t for t in change.touched if not _stands(present, t)]
+        here = [t for t in change.touched if in_file(t)]
+        moved = [t for t in here if not _stands(present, t)]
         if moved:
             raise MovedOnError(
                 f"{dotted(moved[0].path)} was changed since; undo would revert that too.",
                 Command("model history"),
             )
-        edits = _take_back(present, change.touched)
-        return Plan(edits, change.new, change.old, reverts=change.id)
+        edits = _take_back(present, here)
+        return Plan(
+            edits, change.new, change.old, reverts=change.id, pins=pins_back(change.touched)
+        )
 
     return plan
 
@@ -144,7 +148,9 @@ def go_back(change: Change, changes: Sequence[Change]) -> Planner:
         }:
             # The string it was has become an object since, which holds the same primary.
             edits.append(_primary_edit((*model, "primary"), change.old))
-        return Plan(edits, change.new, change.old, reverts=change.id)
+        return Plan(
+            edits, change.new, change.old, reverts=change.id, pins=pins_back(change.touched)
+        )
 
     return plan
 

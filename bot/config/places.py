@@ -28,11 +28,16 @@ _IMAGES = "imageModel"
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """A place with a model of its own; `path` is where its string stands."""
+    """A place with a model of its own; `path` is where its string stands.
+
+    `agent` is whose own primary it is; `included` marks one that only an included file names.
+    """
 
     path: Path
     written: str
     ref: ModelRef | None
+    agent: str | None = None
+    included: bool = False
 
     @property
     def name(self) -> str:
@@ -46,17 +51,23 @@ class Elsewhere:
         return _IMAGES in self.path
 
 
-def elsewhere(parsed: Json, view: ConfigView, *, agents: bool = True) -> list[Elsewhere]:
-    """Return every other place that names a model; `agents` False leaves agents' own out."""
+def elsewhere(
+    parsed: Json, view: ConfigView, *, agents: bool = True, bare: Json = None
+) -> list[Elsewhere]:
+    """Return every other place that names a model; `agents` False leaves agents' own out.
+
+    `bare` is the file without what it includes, if `parsed` has that.
+    """
     found = []
-    for path in _paths(parsed, agents):
+    for path, agent in _paths(parsed, agents):
         value = get(parsed, path)
         if isinstance(value, dict):
             path, value = (*path, "primary"), value.get("primary", ABSENT)
         if value is not ABSENT and isinstance(value, str) and value.strip() and "$" not in value:
             ref = written(value, view)
             if ref is None or ref.provider != OWN_PROVIDER:
-                found.append(Elsewhere(path, value, ref))
+                included = bare is not None and get(bare, path) is ABSENT
+                found.append(Elsewhere(path, value, ref, agent, included))
     return found
 
 
@@ -71,25 +82,26 @@ def set_everywhere(
     ]
 
 
-def _paths(parsed: Json, agents: bool) -> Iterator[Path]:
-    yield from ((*DEFAULTS, *tail) for tail in _OF_AN_AGENT)
-    for base in _agents(parsed):
+def _paths(parsed: Json, agents: bool) -> Iterator[tuple[Path, str | None]]:
+    yield from (((*DEFAULTS, *tail), None) for tail in _OF_AN_AGENT)
+    for base, agent in _agents(parsed):
         if agents:
-            yield (*base, "model")
-        yield from ((*base, *tail) for tail in _OF_AN_AGENT)
+            yield (*base, "model"), agent
+        yield from (((*base, *tail), None) for tail in _OF_AN_AGENT)
     by_channel = get(parsed, ("channels", "modelByChannel"))
     for channel, targets in by_channel.items() if isinstance(by_channel, dict) else ():
         for target in targets if isinstance(targets, dict) else ():
-            yield ("channels", "modelByChannel", channel, target)
+            yield ("channels", "modelByChannel", channel, target), None
     mappings = get(parsed, ("hooks", "mappings"))
     for at in range(len(mappings) if isinstance(mappings, list) else 0):
-        yield ("hooks", "mappings", at, "model")
-    yield ("hooks", "gmail", "model")
+        yield ("hooks", "mappings", at, "model"), None
+    yield ("hooks", "gmail", "model"), None
 
 
-def _agents(parsed: Json) -> Iterator[Path]:
+def _agents(parsed: Json) -> Iterator[tuple[Path, str | None]]:
     listed, entries = get(parsed, ("agents", "list")), get(parsed, ("agents", "entries"))
-    for at in range(len(listed) if isinstance(listed, list) else 0):
-        yield ("agents", "list", at)
+    for at, agent in enumerate(listed if isinstance(listed, list) else ()):
+        id_ = agent.get("id") if isinstance(agent, dict) else None
+        yield ("agents", "list", at), id_ if isinstance(id_, str) else None
     for id_ in entries if isinstance(entries, dict) else ():
-        yield ("agents", "entries", id_)
+        yield ("agents", "entries", id_), id_

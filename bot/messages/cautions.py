@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.card import Caution, Code, Command, Phrase, Text, text
+from bot.card import Caution, Command, Phrase, Text, text
 from bot.catalog import Catalog
 from bot.config.naming import variable_in
 from bot.config.schema import ConfigView, ModelShape
@@ -13,10 +13,10 @@ from bot.dialects.custom import OPENCLAW_APIS
 from bot.dialects.locality import is_cloud_model
 from bot.errors import StorageError
 from bot.messages.chain import KEY_ELSEWHERE, skip_words
-from bot.messages.words import FORMATS, counted, listed, tokens
+from bot.messages.words import FORMATS, listed, tokens
 from bot.models import Dialect, ModelRef
 from bot.ports.alerts import ChannelTrouble
-from bot.ports.reloads import Confirmation, Pinned, Taken
+from bot.ports.reloads import Confirmation, Taken
 from bot.routing.chain import AllowRule, Hop, SkipReason, lost_on_the_way
 from bot.spans import recalled
 
@@ -308,36 +308,6 @@ def reload(confirmation: Confirmation | None) -> list[Caution]:
             ]
         case _:
             return []
-
-
-def pinned(found: Sequence[Pinned]) -> list[Caution]:
-    """Say which sessions and cron jobs of OpenClaw do not follow the config."""
-    jobs = [one for one in found if one.jobs]
-    scheduled = [
-        Caution(
-            "cron_jobs",
-            f"{'Cron job' if len(one.jobs) == 1 else 'Cron jobs'} {listed(list(one.jobs))} "
-            f"{'keeps' if len(one.jobs) == 1 else 'keep'} another model: "
-            f"{listed(list(one.models))}.",
-            text("In OpenClaw's shell: ", Code("openclaw cron edit ID --model MODEL")),
-        )
-        for one in jobs
-    ]
-    sessions = [one for one in found if not one.jobs]
-    if not sessions:
-        return scheduled
-    total = sum(one.sessions for one in sessions)
-    agents = listed([one.agent for one in sessions])
-    models = listed(sorted({model for one in sessions for model in one.models}))
-    return [
-        *scheduled,
-        Caution(
-            "pinned_sessions",
-            f"{counted(total, 'session')} of {agents} {'keeps' if total == 1 else 'keep'} another "
-            f"model: {models}.",
-            text("In that conversation, to OpenClaw: ", Code("/model default")),
-        ),
-    ]
 
 
 def lives(seen_at: datetime | None, now: datetime) -> bool:

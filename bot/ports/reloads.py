@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from bot.errors import ChangeoverError
+
 
 class Taken(StrEnum):
     """What became of a change."""
@@ -26,14 +28,68 @@ class Confirmation:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Pinned:
-    """Sessions of an agent, or cron jobs, whose own model stays whatever the config says."""
+class PinKind(StrEnum):
+    """What has a model of its own beside the config."""
 
-    agent: str
-    sessions: int
-    models: tuple[str, ...] = ()
-    jobs: tuple[str, ...] = ()
+    SESSION = "session"
+    JOB = "job"
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A session or cron job whose own model stays whatever the config says.
+
+    `by_tool` marks a session that was given its model by a tool, not by a person. `sessions` are
+    the ledger's names of the sessions that it is known to have run in.
+    """
+
+    kind: PinKind
+    key: str
+    name: str
+    model: str
+    agent: str = ""
+    by_tool: bool = False
+    sessions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """All that was found, and why OpenClaw cannot be asked to change it, where it cannot."""
+
+    found: tuple[Pin, ...] = ()
+    trouble: ChangeoverError | None = None
+
+
+NO_PINS = Pins()
+
+
+@dataclass(frozen=True, slots=True)
+class PinChange:
+    """A pin's model before and after a change; None is no model of its own."""
+
+    kind: PinKind
+    key: str
+    name: str
+    before: str | None
+    after: str | None
+
+
+class PinOutcome(StrEnum):
+    """What became of a change of a pin."""
+
+    DONE = "done"
+    MOVED_ON = "moved_on"
+    GONE = "gone"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class PinResult:
+    """A change of a pin, and what became of it; `why` is set when OpenClaw failed it."""
+
+    change: PinChange
+    outcome: PinOutcome
+    why: ChangeoverError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +121,12 @@ class Reloads(Protocol):
         """Look at where things stand before a write; None when nobody runs on the config."""
         ...
 
-    async def pinned(self) -> Sequence[Pinned]:
+    async def pinned(self) -> Pins:
         """Return who will not follow a change of the config."""
+        ...
+
+    async def repin(self, changes: Sequence[PinChange]) -> Sequence[PinResult]:
+        """Give each its new model where it still has the one before; never raises."""
         ...
 
     async def neighbour(self) -> Neighbour:
@@ -81,9 +141,13 @@ class NoReloads:
         """Nothing is to be waited for."""
         return None
 
-    async def pinned(self) -> Sequence[Pinned]:
+    async def pinned(self) -> Pins:
         """Nobody pinned a session."""
-        return ()
+        return NO_PINS
+
+    async def repin(self, changes: Sequence[PinChange]) -> Sequence[PinResult]:
+        """There is nobody to ask."""
+        return [PinResult(one, PinOutcome.GONE) for one in changes]
 
     async def neighbour(self) -> Neighbour:
         """There is no such program."""

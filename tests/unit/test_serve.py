@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,35 +17,73 @@ from adapters.openclaw.pinned import pinned_in, signed_in
 from bot.card import Action, Card, plain
 from bot.commands.serve import serve
 from bot.config.schema import view
-from bot.errors import ConfigRefusedError, ExitCode, StorageError
+from bot.errors import ChangeoverError, ConfigRefusedError, ExitCode, StorageError
 from bot.openclaw.serve import Door, is_served
-from bot.ports.reloads import Confirmation, Neighbour, Pinned, Taken
+from bot.ports.reloads import (
+    Confirmation,
+    Neighbour,
+    Pin,
+    PinChange,
+    PinKind,
+    PinOutcome,
+    PinResult,
+    Pins,
+    Taken,
+)
 from bot.routing.chain import SkipReason
 from tests.fakes_core import GUIDE, OWNER, Bench
 from tests.fakes_openclaw import Named
 from tests.fakes_storage import FakeConfigStore
 
 DOOR = Door(8787)
+TWO = [Pin(PinKind.SESSION, f"agent:main:{n}", f"main:{n}", "openai/gpt-5", "main") for n in "ab"]
 
 
 class FakeOwner:
     """A program that runs on the config and says what it makes of each change."""
 
-    def __init__(self, *verdicts: Taken, detail: str = "", pinned: Sequence[Pinned] = ()) -> None:
+    def __init__(
+        self,
+        *verdicts: Taken,
+        detail: str = "",
+        pinned: Sequence[Pin] = (),
+        trouble: ChangeoverError | None = None,
+    ) -> None:
         self.verdicts = list(verdicts)
         self.detail = detail
         self.asked = 0
-        self._pinned = pinned
+        self.pins = {(pin.kind, pin.key): pin for pin in pinned}
+        self.models: dict[tuple[PinKind, str], str | None] = {
+            key: pin.model for key, pin in self.pins.items()
+        }
+        self.trouble = trouble
 
     async def begin(self) -> FakeOwner:
         return self
 
     async def confirm(self, models: Collection[str] = ()) -> Confirmation:
         self.asked += 1
-        return Confirmation(self.verdicts.pop(0), self.detail)
+        taken = self.verdicts.pop(0) if self.verdicts else Taken.IN_FORCE
+        return Confirmation(taken, self.detail)
 
-    async def pinned(self) -> Sequence[Pinned]:
-        return self._pinned
+    async def pinned(self) -> Pins:
+        kept = [(key, model) for key, model in self.models.items() if model is not None]
+        found = [replace(self.pins[key], model=model) for key, model in kept]
+        return Pins(tuple(found), self.trouble)
+
+    async def repin(self, changes: Sequence[PinChange]) -> Sequence[PinResult]:
+        return [self._repin(one) for one in changes]
+
+    def _repin(self, one: PinChange) -> PinResult:
+        key = (one.kind, one.key)
+        if self.trouble is not None:
+            return PinResult(one, PinOutcome.FAILED, self.trouble)
+        if key not in self.models:
+            return PinResult(one, PinOutcome.GONE)
+        if self.models[key] not in (one.before, one.after):
+            return PinResult(one, PinOutcome.MOVED_ON)
+        self.models[key] = one.after
+        return PinResult(one, PinOutcome.DONE)
 
     async def neighbour(self) -> Neighbour:
         return Neighbour(attached=True)
@@ -175,11 +214,11 @@ def test_an_alias_of_our_gateway_is_known_as_it():
 
 
 async def test_a_change_in_force_is_said_to_be():
-    owner = FakeOwner(Taken.IN_FORCE, pinned=[Pinned("main", 2, ("openai/gpt-5",))])
+    owner = FakeOwner(Taken.IN_FORCE, pinned=TWO)
     card = await Bench(reloads=owner).say("/model cheap")
     assert card.data["reload"] == "in_force"
     assert "Applied" in words(card)
-    assert "2 sessions of main keep another model: openai/gpt-5." in words(card)
+    assert "2 sessions of main (openai/gpt-5) keep their own model." in words(card)
 
 
 @pytest.mark.parametrize("taken", [Taken.NOT_SEEN, Taken.NEEDS_RESTART])
@@ -242,13 +281,23 @@ def test_pinned_sessions_of_both_generations_are_counted(tmp_path: Path):
     new = tmp_path / "agents" / "ops" / "agent"
     new.mkdir(parents=True)
     with closing(sqlite3.connect(new / "openclaw-agent.sqlite")) as connection, connection:
-        connection.execute("CREATE TABLE session_nodes (entry_json TEXT, archived_at INTEGER)")
-        kept = json.dumps({"modelOverride": "b"})
-        connection.execute("INSERT INTO session_nodes VALUES (?, NULL), (?, 1)", (kept, kept))
+        connection.execute(
+            "CREATE TABLE session_nodes (session_key TEXT, entry_json TEXT, archived_at INTEGER)"
+        )
+        kept = json.dumps({"modelOverride": "b", "spawnedBy": "agent:ops:main", "sessionId": "s"})
+        rows_of = (("agent:ops:x", kept, None), ("agent:ops:y", kept, 1))
+        connection.executemany("INSERT INTO session_nodes VALUES (?, ?, ?)", rows_of)
+    # A release that keeps them in the database leaves the file of the one before it.
+    stale = tmp_path / "agents" / "ops" / "sessions"
+    stale.mkdir()
+    (stale / "sessions.json").write_text(json.dumps({"agent:ops:x": {"modelOverride": "old"}}))
     broken = tmp_path / "agents" / "zed" / "sessions"
     broken.mkdir(parents=True)
     (broken / "sessions.json").write_text("{")
-    assert pinned_in(tmp_path) == [Pinned("main", 1, ("openai/gpt-5",)), Pinned("ops", 1, ("b",))]
+    assert pinned_in(tmp_path) == [
+        Pin(PinKind.SESSION, "agent:main:one", "main:one", "openai/gpt-5", "main"),
+        Pin(PinKind.SESSION, "agent:ops:x", "ops:x", "b", "ops", by_tool=True, sessions=("s",)),
+    ]
     assert pinned_in(tmp_path / "nowhere") == []
 
 
@@ -259,9 +308,9 @@ async def test_cron_jobs_with_a_model_of_their_own_are_named(tmp_path: Path):
     jobs = [nightly, off, {"id": "7", "payload": {"kind": "systemEvent"}}]
     (tmp_path / "cron" / "jobs.json").write_text(json.dumps({"version": 1, "jobs": jobs}))
     found = pinned_in(tmp_path)
-    assert found == [Pinned("cron", 0, ("openai/gpt-5",), ("nightly",))]
+    assert found == [Pin(PinKind.JOB, "nightly", "nightly", "openai/gpt-5")]
     said = words(await Bench(reloads=FakeOwner(pinned=found)).say("/model status"))
-    assert "Cron job nightly keeps another model: openai/gpt-5" in said
+    assert "Cron job nightly (openai/gpt-5) keeps its own model" in said
     for broken in ("[]", "{", '{"jobs": [3]}', '{"jobs": {"a": 1}}'):
         (tmp_path / "cron" / "jobs.json").write_text(broken)
         assert pinned_in(tmp_path) == []
@@ -281,5 +330,5 @@ async def test_a_config_that_nobody_runs_on_is_not_waited_for(tmp_path: Path):
     store = FakeConfigStore(b"{}", location=str(tmp_path / "moltbot.json"))
     reloads = LazyReloads(Named(), store)
     assert await reloads.begin() is None
-    assert await reloads.pinned() == ()
+    assert await reloads.pinned() == Pins()
     assert await reloads.neighbour() == Neighbour()
