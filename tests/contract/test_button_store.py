@@ -23,6 +23,7 @@ BO = Actor(Surface.DISCORD, "2", "Bo")
 FULL = Action(
     "model use b/two reason “ümlaut” 🚀",
     confirmed=True,
+    shown=("session agent:main:a beta/m",),
     expected_primary="",
     change_id=7,
     only="slack:U1",

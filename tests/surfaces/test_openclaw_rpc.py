@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,10 +16,10 @@ from aiohttp import web
 
 from adapters.openclaw.crosscheck import cross_check
 from adapters.openclaw.reload import OpenClawReloads
-from adapters.openclaw.rpc import RpcError, connected
+from adapters.openclaw.rpc import ADMIN, READ, WRITE, RpcError, connected
 from adapters.storage.config_file import FileConfigStore
 from bot.models import Secret, Usage
-from bot.ports.reloads import Taken
+from bot.ports.reloads import Pin, PinChange, PinKind, PinOutcome, Taken
 from tests.fakes_ledger import FakeLedger, attempt
 from tests.fakes_openclaw import Named
 
@@ -38,6 +38,11 @@ class Gateway:
         self.calls: list[str] = []
         self.url = ""
         self.rubbish = False
+        self.release = "2026.9.6"
+        self.sessions: dict[str, str | None] = {}
+        self.jobs: dict[str, str] = {}
+        self.lies = False
+        self._scopes: list[str] = []
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
@@ -65,11 +70,68 @@ class Gateway:
                 totals = {"totalTokens": self.tokens, "totalCost": 0.5}
                 cache = {"status": self.status}
                 return {"ok": True, "payload": {"totals": totals, "cacheStatus": cache}}
+            case "connect":
+                # 2026.3 takes every scope from a client without a device.
+                self._scopes = [] if self.release == "2026.3.13" else params["scopes"]
+                return {"ok": True, "payload": {"type": "hello-ok"}}
+            case method if (lacks := self.lacks(method)) is not None:
+                return {"ok": False, "error": {"message": f"missing scope: {lacks}"}}
+            case "sessions.list":
+                return {"ok": True, "payload": self.page(params.get("offset", 0))}
+            case "sessions.patch":
+                if not self.lies:
+                    self.sessions[params["key"]] = params["model"]
+                provider, _, model = (self.sessions[params["key"]] or "").partition("/")
+                entry = {"providerOverride": provider, "modelOverride": model}
+                return {"ok": True, "payload": {"entry": entry if model else {}}}
+            case "cron.list":
+                return {"ok": True, "payload": {"jobs": [self.job(name) for name in self.jobs]}}
+            case "cron.update":
+                self.jobs[params["id"]] = params["patch"]["payload"]["model"]
+                return {"ok": True, "payload": self.job(params["id"])}
+            case "cron.runs" if self.release == "2026.1.29":
+                return {"ok": True, "payload": {"entries": [{"jobId": params["id"]}]}}
+            case "cron.runs":
+                entries = [{"sessionId": "run-1"}, {"sessionId": "run-1"}, {"sessionId": "run-2"}]
+                return {"ok": True, "payload": {"entries": entries}}
             case "logs.tail":
                 lines = self.log[params.get("cursor", len(self.log) - 1) :]
                 return {"ok": True, "payload": {"lines": lines, "cursor": len(self.log)}}
             case _:
                 return {"ok": True, "payload": {"type": "hello-ok"}}
+
+    def lacks(self, method: str) -> str | None:
+        """Return the scope that a call needs and the connection has not."""
+        new = self.release == "2026.9.6"
+        admin = {"cron.update"} | (set() if new else {"sessions.patch"})
+        needed = ADMIN if method in admin else WRITE if method == "sessions.patch" else READ
+        held = {*self._scopes, *({READ, WRITE} if WRITE in self._scopes else ())}
+        return None if needed in held or ADMIN in held else needed
+
+    def page(self, offset: int) -> dict[str, Any]:
+        """Return a page of two sessions; older releases do not say who chose a model."""
+        rows: list[dict[str, Any]] = []
+        for key, model in list(self.sessions.items())[offset : offset + 2]:
+            provider, _, name = (model or "alpha/m").partition("/")
+            row: dict[str, Any] = {
+                "key": key,
+                "sessionId": f"id-{key}",
+                "modelProvider": provider,
+                "model": name,
+            }
+            if self.release == "2026.9.6":
+                row["modelOverrideSource"] = "user" if model else None
+            rows.append(row)
+        more = offset + 2 < len(self.sessions)
+        return {"sessions": rows, "hasMore": more, "nextOffset": offset + 2 if more else None}
+
+    def job(self, name: str) -> dict[str, Any]:
+        """Return a cron job."""
+        return {
+            "id": name,
+            "name": name,
+            "payload": {"kind": "agentTurn", "model": self.jobs[name]},
+        }
 
 
 @pytest.fixture
@@ -177,3 +239,116 @@ async def test_an_rpc_that_is_away_leaves_the_log_file(tmp_path: Path) -> None:
     assert watch is not None
     log.write_text(APPLIED + "\n")
     assert (await watch.confirm()).taken is Taken.IN_FORCE
+
+
+# ---------------------------------------------------------------- sessions and cron jobs
+
+KEYS = ["agent:main:a", "agent:main:b", "agent:ops:subagent:1"]
+
+
+def beside(gateway: Gateway, folder: Path, *, visible: bool = True) -> OpenClawReloads:
+    """Make what asks the gateway; its state folder knows the sessions, where it can be seen."""
+    gateway.sessions = {KEYS[0]: "beta/m", KEYS[1]: None, KEYS[2]: "beta/m"}
+    gateway.jobs = {"nightly": "beta/m"}
+    config = folder / "openclaw.json"
+    config.write_text("{}")
+    if visible:
+        for agent, key in (("main", KEYS[0]), ("ops", KEYS[2])):
+            kept = {"modelOverride": "m", "providerOverride": "beta", "sessionId": f"id-{key}"}
+            sessions = folder / "agents" / agent / "sessions"
+            sessions.mkdir(parents=True)
+            (sessions / "sessions.json").write_text(json.dumps({key: kept}))
+    return OpenClawReloads(named(gateway), FileConfigStore(config))
+
+
+def changes(pins: Sequence[Pin]) -> list[PinChange]:
+    return [
+        PinChange(p.kind, p.key, p.name, p.model, "x/y" if p.kind is PinKind.JOB else None)
+        for p in pins
+    ]
+
+
+@pytest.mark.parametrize(
+    ("release", "visible"),
+    [("2026.1.29", True), ("2026.9.6", True), ("2026.9.6", False)],
+)
+async def test_sessions_and_cron_jobs_are_found_and_changed(
+    gateway: Gateway, tmp_path: Path, release: str, visible: bool
+) -> None:
+    gateway.release = release
+    reloads = beside(gateway, tmp_path, visible=visible)
+    pins = await reloads.pinned()
+    assert pins.trouble is None
+    found = {pin.key: pin for pin in pins.found}
+    assert set(found) == {KEYS[0], KEYS[2], "nightly"}
+    assert {pin.model for pin in pins.found} == {"beta/m"}
+    assert [key for key, pin in found.items() if pin.by_tool] == [KEYS[2]]
+    assert found[KEYS[0]].sessions == (f"id-{KEYS[0]}",)
+    runs = () if release == "2026.1.29" else ("run-1", "run-2")
+    assert found["nightly"].sessions == runs
+    results = await reloads.repin(changes(pins.found))
+    assert {one.outcome for one in results} == {PinOutcome.DONE}
+    assert gateway.sessions == dict.fromkeys(KEYS)
+    assert gateway.jobs == {"nightly": "x/y"}
+
+
+async def test_what_moved_or_is_gone_is_not_touched(gateway: Gateway, tmp_path: Path) -> None:
+    reloads = beside(gateway, tmp_path, visible=False)
+    wanted = changes((await reloads.pinned()).found)
+    gateway.sessions[KEYS[0]] = "other/m"
+    del gateway.sessions[KEYS[2]]
+    outcomes = {one.change.key: one.outcome for one in await reloads.repin(wanted)}
+    assert outcomes == {
+        KEYS[0]: PinOutcome.MOVED_ON,
+        KEYS[2]: PinOutcome.GONE,
+        "nightly": PinOutcome.DONE,
+    }
+    assert gateway.sessions[KEYS[0]] == "other/m"
+
+
+async def test_a_release_that_gives_no_scopes_is_said_to(gateway: Gateway, tmp_path: Path) -> None:
+    gateway.release = "2026.3.13"
+    reloads = beside(gateway, tmp_path)
+    pins = await reloads.pinned()
+    assert {pin.key for pin in pins.found} == {KEYS[0], KEYS[2]}
+    assert pins.trouble is not None
+    assert "does not allow sessions.list from here: missing scope: operator.read" in str(
+        pins.trouble
+    )
+    [one, _] = await reloads.repin(changes(pins.found))
+    assert one.outcome is PinOutcome.FAILED
+    assert gateway.sessions[KEYS[0]] == "beta/m"
+
+
+async def test_an_answer_that_changed_nothing_is_no_success(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    gateway.lies = True
+    reloads = beside(gateway, tmp_path, visible=False)
+    [one] = await reloads.repin(changes((await reloads.pinned()).found)[1:2])
+    assert one.outcome is PinOutcome.FAILED
+    assert "did not make it" in str(one.why)
+
+
+async def test_without_a_gateway_they_are_named_and_left(gateway: Gateway, tmp_path: Path) -> None:
+    beside(gateway, tmp_path)
+    reloads = OpenClawReloads(Named(), FileConfigStore(tmp_path / "openclaw.json"))
+    pins = await reloads.pinned()
+    assert len(pins.found) == 2
+    assert "OPENCLAW_GATEWAY_URL" in str(pins.trouble)
+    assert [one.outcome for one in await reloads.repin(changes(pins.found))] == [
+        PinOutcome.FAILED,
+        PinOutcome.FAILED,
+    ]
+    assert gateway.calls == []
+
+
+async def test_an_openclaw_that_is_away_leaves_all_as_it_is(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    beside(gateway, tmp_path)
+    away = Named(gateway_url="ws://127.0.0.1:1/")
+    reloads = OpenClawReloads(away, FileConfigStore(tmp_path / "openclaw.json"))
+    pins = await reloads.pinned()
+    assert "is unreachable" in str(pins.trouble)
+    assert {one.outcome for one in await reloads.repin(changes(pins.found))} == {PinOutcome.FAILED}
