@@ -28,11 +28,11 @@ from bot.commands.picture import (
 )
 from bot.commands.reload import carry_out_watched
 from bot.config.commit import Applied, Plan, Planner, Present, Wish
-from bot.config.edit import SetValue
+from bot.config.edit import Edit
 from bot.config.history import owner
 from bot.config.naming import alias_of, near, written
 from bot.config.pins import repin_all, shown
-from bot.config.places import set_everywhere
+from bot.config.places import Elsewhere, set_everywhere, together
 from bot.config.plan import choice_for
 from bot.config.schema import ConfigView, view_of
 from bot.config.served import is_listed, is_mapped
@@ -62,7 +62,7 @@ from bot.messages.model import (
 from bot.messages.reverts import cannot_revert
 from bot.messages.words import counted
 from bot.models import ModelRef, Price
-from bot.ports import Json, RevertState
+from bot.ports import Json, Path, RevertState
 from bot.ports.reloads import NO_PINS, Confirmation, PinChange, Pins
 from bot.routing.chain import SkipReason, allow_rule, lone_hop
 
@@ -138,13 +138,26 @@ def _ask(ctx: Context, request: Request, present: Present, planned: Plan) -> Non
         raise ConfirmationNeededError("", "")
 
 
-def _elsewhere_edits(ctx: Context, request: Request, present: Present) -> list[SetValue]:
+def _elsewhere_edits(ctx: Context, request: Request, present: Present) -> list[Edit]:
     if request.everywhere is None:
         return []
     ref = request.everywhere(present)
     hop = lone_hop(0, ref, present.view, surroundings(ctx, Known()))
     sees = bool(hop.facts and hop.facts.vision)
-    return set_everywhere(present.parsed, present.view, ref, sees_images=sees)
+    wanted = set_everywhere(present.parsed, present.view, ref, sees_images=sees)
+    return together(present.document, request.planner(present).edits, wanted)
+
+
+def _marked(request: Request, present: Present, set_: set[Path]) -> list[Elsewhere]:
+    """Return all other places; those that `everywhere` wants to set and cannot are marked."""
+    places = other_places(present)
+    if request.everywhere is None or not present.document.included:
+        return places
+    ref = request.everywhere(present)
+    return [
+        replace(one, apart=one.path not in set_ and one.ref != ref and not one.for_images)
+        for one in places
+    ]
 
 
 def _repins(ctx: Context, request: Request, present: Present) -> tuple[PinChange, ...]:
@@ -155,7 +168,7 @@ def _repins(ctx: Context, request: Request, present: Present) -> tuple[PinChange
     return repin_all(request.pins.found, model, ctx.action.shown)
 
 
-def _shown(planned: Plan, also: Sequence[SetValue]) -> str:
+def _shown(planned: Plan, also: Sequence[Edit]) -> str:
     """Name what a question showed, so that a click finds out whether it still stands."""
     primary = str(planned.old or "")
     return " ".join([primary, *(dotted(edit.path) for edit in also)]) if also else primary
@@ -186,7 +199,8 @@ async def _question(ctx: Context, request: Request, present: Present) -> Card:
         "new_price": price_data(words.new_price),
         "expires_at": action.expires_at,
     }
-    places = [one for one in other_places(present) if one.path in {e.path for e in also}]
+    places = _marked(request, present, {edit.path for edit in also})
+    places = [one for one in places if one.apart or one.path in {edit.path for edit in also}]
     costs = await costs_of_week(ctx, places, pins)
     data["elsewhere"], data["pins"] = elsewhere_data(places, costs), pins_data(pins, costs)
     lines = (*elsewhere_lines(places, pins, costs), *unreached_line(request.pins))
@@ -255,7 +269,7 @@ async def _staying(
     if not request.priced or picture.primary is None:
         return []
     changed = {edit.path for edit in _elsewhere_edits(ctx, request, before)}
-    found = [one for one in other_places(before) if one.path not in changed]
+    found = [one for one in _marked(request, before, changed) if one.path not in changed]
     pins = await ctx.ports.reloads.pinned()
     if request.agent is not None:
         found, pins = (

@@ -5,15 +5,17 @@ Source: the zod schemas of openclaw 2026.1.29 and the configured-model-refs of 2
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from bot.config.edit import SetValue, get
+from bot.config.edit import Edit, SetValue, edit_document, get
 from bot.config.naming import written
 from bot.config.schema import DEFAULTS, OWN_PROVIDER, ConfigView
 from bot.config.values import dotted
+from bot.errors import ConfigError
 from bot.models import ModelRef
-from bot.ports import ABSENT, Json, Path
+from bot.ports import ABSENT, Document, Json, Path
 
 _OF_AN_AGENT: tuple[Path, ...] = (
     ("heartbeat", "model"),
@@ -30,14 +32,15 @@ _IMAGES = "imageModel"
 class Elsewhere:
     """A place with a model of its own; `path` is where its string stands.
 
-    `agent` is whose own primary it is; `included` marks one that only an included file names.
+    `agent` is whose own primary it is; `apart` marks one that the same edit cannot set, since
+    another file holds it.
     """
 
     path: Path
     written: str
     ref: ModelRef | None
     agent: str | None = None
-    included: bool = False
+    apart: bool = False
 
     @property
     def name(self) -> str:
@@ -51,13 +54,8 @@ class Elsewhere:
         return _IMAGES in self.path
 
 
-def elsewhere(
-    parsed: Json, view: ConfigView, *, agents: bool = True, bare: Json = None
-) -> list[Elsewhere]:
-    """Return every other place that names a model; `agents` False leaves agents' own out.
-
-    `bare` is the file without what it includes, if `parsed` has that.
-    """
+def elsewhere(parsed: Json, view: ConfigView, *, agents: bool = True) -> list[Elsewhere]:
+    """Return every other place that names a model; `agents` False leaves agents' own out."""
     found = []
     for path, agent in _paths(parsed, agents):
         value = get(parsed, path)
@@ -66,8 +64,7 @@ def elsewhere(
         if value is not ABSENT and isinstance(value, str) and value.strip() and "$" not in value:
             ref = written(value, view)
             if ref is None or ref.provider != OWN_PROVIDER:
-                included = bare is not None and get(bare, path) is ABSENT
-                found.append(Elsewhere(path, value, ref, agent, included))
+                found.append(Elsewhere(path, value, ref, agent))
     return found
 
 
@@ -80,6 +77,18 @@ def set_everywhere(
         for place in elsewhere(parsed, view)
         if place.ref != ref and (sees_images or not place.for_images)
     ]
+
+
+def together(document: Document, edits: Sequence[Edit], more: Sequence[Edit]) -> list[Edit]:
+    """Return those of `more` that can be made in the one file in which `edits` are made."""
+    if not document.included:
+        return list(more)
+    kept: list[Edit] = []
+    for edit in more:
+        with suppress(ConfigError):
+            edit_document(document, [*edits, *kept, edit])
+            kept.append(edit)
+    return kept
 
 
 def _paths(parsed: Json, agents: bool) -> Iterator[tuple[Path, str | None]]:

@@ -46,7 +46,7 @@ def elsewhere_caution(
     """Say which places keep their own model, and what that cost."""
     named = [f"{one.name} ({_model(one, costs)})" for one in places]
     verb = "keeps its" if len(places) == 1 else "keep their"
-    settable = primary is not None and any(not one.included for one in places)
+    settable = primary is not None and any(not one.apart for one in places)
     return Caution(
         "elsewhere",
         f"{_named(named)} {verb} own model.",
@@ -75,11 +75,14 @@ def pinned_cautions(pins: Pins, costs: WeekCosts, primary: ModelRef | None) -> l
 def elsewhere_lines(
     places: Sequence[Elsewhere], pins: Sequence[Pin], costs: WeekCosts
 ) -> tuple[Text, ...]:
-    """Write each place that would change, with its model and what that cost."""
+    """Write each place that would change or cannot, with its model and what that cost."""
     jobs = [pin for pin in pins if pin.kind is PinKind.JOB]
     sessions = [pin for pin in pins if pin.kind is PinKind.SESSION]
     return (
-        *(text("Also ", Code(one.name), f": {_model(one, costs)}") for one in places),
+        *(
+            text("Not set: " if one.apart else "Also ", Code(one.name), f": {_model(one, costs)}")
+            for one in places
+        ),
         *(text(f"Also {words}") for words in _groups(jobs, costs)),
         *(
             text(f"Also, to follow the config again: {words}: {_keys(group)}")
@@ -177,8 +180,8 @@ def _named(names: Sequence[str]) -> str:
 
 
 def _model(place: Elsewhere, costs: WeekCosts) -> str:
-    included = ", in an included file, not set from here" if place.included else ""
-    return f"{place.ref or place.written}{_cost(*costs.of(place))}{included}"
+    apart = ", in another file that needs an edit of its own" if place.apart else ""
+    return f"{place.ref or place.written}{_cost(*costs.of(place))}{apart}"
 
 
 def _cost(amount: Decimal | None, of: str) -> str:

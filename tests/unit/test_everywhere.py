@@ -309,3 +309,20 @@ async def test_an_agents_own_model_has_that_agents_cost():
     await bench.ledger.add([mine])
     card = await bench.say(f"/model use {CHEAP}")
     assert f"agents.list[0].model ({OPUS}, $4.00 by this agent in 7 days)" in words(card)
+
+
+async def test_a_place_that_another_file_holds_is_named_and_not_set():
+    raw = (
+        b'{agents: {defaults: {model: "groq/a", heartbeat: {model: "groq/b"},'
+        b' subagents: {$include: "./s.json5"}}}}\n'
+    )
+    bench = Bench(raw)
+    bench.store.included = {"s.json5": b'{model: "groq/c"}\n'}
+    asked = await bench.say("/model use groq/new everywhere", yes=False)
+    assert "Not set: subagents.model: groq/c, in another file that needs an edit" in words(asked)
+    assert "1 other place would change" in asked.error.message
+    card = await bench.say("/model use groq/new everywhere")
+    assert card.ok, card.error
+    assert "subagents.model (groq/c, in another file that needs an edit of its own)" in words(card)
+    assert bench.store.raw == raw.replace(b"groq/a", b"groq/new").replace(b"groq/b", b"groq/new")
+    assert bench.store.included == {"s.json5": b'{model: "groq/c"}\n'}
