@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import shlex
@@ -63,8 +64,12 @@ async def _serve(invocation: Invocation) -> int:
 async def _init(invocation: Invocation) -> Card:
     lines: list[Text] = []
     env_path = invocation.env_file or Path.cwd() / ".env"
-    wrote_env = _write_env(env_path)
-    lines.append(_line(env_path, written=wrote_env))
+    wrote_env = _write_env(env_path, needed=invocation.env_file is not None)
+    if wrote_env is None:
+        words = " cannot be written here; set the variables in the environment."
+        lines.append(text(Code(str(env_path)), words))
+    else:
+        lines.append(_line(env_path, written=wrote_env))
     if wrote_env:
         lines.append(
             text("Add an API key to it: ", Code("ANTHROPIC_API_KEY=…"), "; one is enough.")
@@ -87,20 +92,25 @@ async def _init(invocation: Invocation) -> Card:
         command="init",
         data={
             "env_path": str(env_path),
-            "env_written": wrote_env,
+            "env_written": bool(wrote_env),
             "config_path": str(place),
             "config_written": missing,
         },
     )
 
 
-def _write_env(path: Path) -> bool:
-    """Write the template, readable by its owner alone; False when the file is there."""
+def _write_env(path: Path, *, needed: bool) -> bool | None:
+    """Write the template, readable by its owner alone.
+
+    False when the file is there; None where it cannot be and is not needed, as in a container.
+    """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return False
     except OSError as error:
+        if not needed and error.errno in (errno.EROFS, errno.EACCES):
+            return None
         raise ConfigWriteError(
             f"{path} cannot be written: {error.strerror}.",
             "Change to a writable folder, or pass --env-file PATH.",

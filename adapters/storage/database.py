@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, InvalidatePoolError, SQLAlchemyError
 from adapters.storage.calls import Call, Calls, running
 from adapters.storage.database_errors import cannot_make, storage_error, too_late
 from adapters.storage.migrate import check_version, prepare
-from adapters.storage.url import KEEPALIVE, SESSION, DatabaseUrl, parse_url
+from adapters.storage.url import CONNECT, SESSION, DatabaseUrl, parse_url
 from bot.errors import NewerDatabaseError, StorageError
 
 T = TypeVar("T")
@@ -194,7 +194,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _open_postgresql(url: URL) -> Engine:
-    given = {name: value for name, value in KEEPALIVE.items() if name not in url.query}
+    given = {name: value for name, value in CONNECT.items() if name not in url.query}
     engine = create_engine(url, connect_args=given, pool_timeout=WITHIN_S, hide_parameters=True)
     event.listen(engine, "connect", _set_up_postgresql)
     event.listen(engine, "checkout", _ask_postgresql)

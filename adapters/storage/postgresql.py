@@ -9,7 +9,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from adapters.storage.database_errors import storage_error
-from adapters.storage.url import KEEPALIVE, SESSION, DatabaseUrl
+from adapters.storage.url import CONNECT, SESSION, DatabaseUrl
 from bot.errors import StorageError
 
 Connection = psycopg.AsyncConnection[Any]
@@ -20,7 +20,7 @@ async def connect(url: DatabaseUrl) -> Connection:
     try:
         at = make_url(url.text)
         arguments, options = at.get_dialect()().create_connect_args(at)
-        given = {**KEEPALIVE, **options}
+        given = {**CONNECT, **options}
         connection = await psycopg.AsyncConnection.connect(*arguments, autocommit=True, **given)
         await connection.execute(SESSION)
     except psycopg.Error as error:

@@ -12,12 +12,14 @@ _HINT = "Set DATABASE_URL to sqlite:///changeover.db or postgresql://USER:PASSWO
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
 
 # A machine that is gone says no goodbye: both ends ask after each other, and nothing waits long.
-KEEPALIVE = {
+CONNECT = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
     "keepalives_interval": 3,
     "keepalives_count": 2,
     "tcp_user_timeout": 10_000,
+    # A server whose own encoding is SQL_ASCII would have the driver hand out bytes.
+    "client_encoding": "utf8",
 }
 """Connection settings for the PostgreSQL driver, unless DATABASE_URL has its own."""
 

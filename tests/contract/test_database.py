@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -263,6 +264,27 @@ async def test_sqlite_is_private_and_keeps_a_write_ahead_log(new_database: NewDa
     path = parse_url(url).path
     assert path is not None
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+
+
+async def test_a_postgresql_database_without_an_encoding(postgresql_server: str) -> None:
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute(
+            "CREATE DATABASE plain ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"
+        )
+    try:
+        database = Database(postgresql_server.replace("/postgres?", "/plain?"))
+        word = "Grüße, 世界"
+        await database.write(
+            lambda c: c.execute(schema.memory.insert().values(key=word, value="x"))
+        )
+        found = await database.read(
+            lambda c: c.execute(text("SELECT key FROM memory")).scalars().all()
+        )
+        await database.close()
+        assert found == [word]
+    finally:
+        with psycopg.connect(postgresql_server, autocommit=True) as connection:
+            connection.execute("DROP DATABASE plain")
 
 
 async def test_a_relative_sqlite_file_is_in_the_working_folder(
