@@ -24,6 +24,7 @@ A_TRY_S = 1.2
 KEEP_ALIVE_S = 60.0
 PATIENCE_S = 0.1
 _ALREADY = 40060
+_ANOTHER = "another process with the same DISCORD_BOT_TOKEN was first. Run only one"
 _LATER = discord.InteractionResponseType.deferred_channel_message.value
 _UPDATE_LATER = discord.InteractionResponseType.deferred_message_update.value
 _EPHEMERAL = 1 << 6
@@ -108,8 +109,8 @@ class Acks:
             else:
                 if status < 300:
                     return ""
-                if status == 400 and maybe_there and f"{_ALREADY}".encode() in told:
-                    return ""
+                if status == 400 and f"{_ALREADY}".encode() in told:
+                    return "" if maybe_there else _ANOTHER
                 if status == 429:
                     wait_s = max(wait_s, _asked_to_wait_s(answer.headers))
                 elif status < 500:

@@ -131,7 +131,9 @@ class SocketLine:
                 continue
             if not isinstance(envelope, dict):
                 continue
-            if envelope.get("type") == "disconnect":
+            if envelope.get("type") == "hello":
+                self._count(envelope.get("num_connections"))
+            elif envelope.get("type") == "disconnect":
                 log.info("Slack requests a new socket: %s", envelope.get("reason"))
                 return True
             if envelope.get("envelope_id"):
@@ -140,6 +142,17 @@ class SocketLine:
                 self._acks.add(task)
                 task.add_done_callback(self._acks.discard)
         return False
+
+    def _count(self, sockets: object) -> None:
+        """Warn of sockets that are not ours; only Slack knows of a process elsewhere."""
+        ours = 1 + len(self._leaving)
+        if isinstance(sockets, int) and sockets > ours:
+            log.warning(
+                "Slack counts %d connections of this app, %d of them from this process. Another one "
+                "with the same SLACK_APP_TOKEN gets part of the commands; one that was killed is "
+                "counted for a few minutes more. Stop it, or create an app for it.",
+                sockets, ours,
+            )  # fmt: skip
 
     async def _take(self, envelope: dict[str, Any]) -> None:
         """Acknowledge an envelope, whatever it holds, and hand it to bolt once."""

@@ -560,8 +560,9 @@ class SlackServer:
             return web.Response(status=503)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        await socket.send_json({"type": "hello", "num_connections": 1})
         self.sockets.append(socket)
+        hello = {"type": "hello", "num_connections": len(self.sockets)}
+        await socket.send_json(hello)
         try:
             async for message in socket:
                 if message.type is aiohttp.WSMsgType.TEXT:

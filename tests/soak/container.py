@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 60.0
+PATIENCE_S = 30.0
 # What an attacker in the container would have: the last four must fail.
 _INSIDE = """
 id -u; grep -E '^(CapEff|CapBnd|NoNewPrivs)' /proc/self/status | tr -s '\\t ' ' '
@@ -38,8 +38,8 @@ class Walk:
 
     def run(self, command: str, *, may_fail: bool = False) -> str:
         """Run a command of the page and return what it printed."""
-        here = re.sub(r"\bdocker compose\b", self._compose, command)
-        here = re.sub(r"\bdocker\b", self._tool, here)
+        here = re.sub(r"\bdocker compose\b(?= )", self._compose, command)
+        here = re.sub(r"(?<![\w.])docker(?= )", self._tool, here)
         print(f"$ {here}", flush=True)
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-c", here],
@@ -126,7 +126,7 @@ def main() -> None:
     parser.add_argument("--compose", help="instead of TOOL compose: podman-compose")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="container-") as name:
-        folder = Path(name) / "changeover"
+        folder = Path(name)
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
         for file in ("Dockerfile", "compose.yaml", ".dockerignore"):
             shutil.copy(ROOT / file, folder)

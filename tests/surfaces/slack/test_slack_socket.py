@@ -221,6 +221,19 @@ async def test_an_envelope_that_comes_twice_is_acknowledged_twice_and_done_once(
     assert [line for _, line in core.handled] == ["/model status", "/model last"]
 
 
+async def test_a_socket_of_another_process_is_said(
+    slack: SlackServer, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    await start(FakeCore())
+    await slack.disconnect()
+    # One of its own that it leaves does not count.
+    await slack.until(lambda: len(slack.sockets) == 2)
+    await slack.until(lambda: len(slack.sockets) == 1)
+    assert "SLACK_APP_TOKEN" not in caplog.text
+    await start(FakeCore())
+    await slack.until(lambda: "counts 2 connections of this app, 1 of them" in caplog.text)
+
+
 async def test_the_home_tab_shows_how_things_stand(slack: SlackServer, start: Start) -> None:
     core = FakeCore(
         lines={
