@@ -148,9 +148,9 @@ class SocketLine:
         ours = 1 + len(self._leaving)
         if isinstance(sockets, int) and sockets > ours:
             log.warning(
-                "Slack counts %d connections of this app, %d of them from this process. Another one "
-                "with the same SLACK_APP_TOKEN gets part of the commands; one that was killed is "
-                "counted for a few minutes more. Stop it, or create an app for it.",
+                "Slack counts %d connections of this app, %d of them from this process. Another "
+                "process with the same SLACK_APP_TOKEN gets part of the commands (one that was "
+                "killed is still counted for a while). Stop it, or create an app for it.",
                 sockets, ours,
             )  # fmt: skip
 
