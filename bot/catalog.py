@@ -158,7 +158,9 @@ def _ref(name: str) -> ModelRef:
 
 def _provider(id_: str, table: Mapping[str, Any]) -> Provider:
     endpoints = {
-        Dialect(row["dialect"]): Endpoint(row["prefix"], row["tail"], AuthScheme(row["auth"]))
+        Dialect(row["dialect"]): Endpoint(
+            row["prefix"], row["tail"], AuthScheme(row["auth"]), row.get("stateless", False)
+        )
         for row in table["endpoints"]
     }
     known = {key: value for key, value in table.items() if key not in ("endpoints", "aliases")}

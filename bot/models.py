@@ -148,12 +148,13 @@ class Endpoint:
     """Where a provider answers chats in one dialect, below its bare host.
 
     The path is `prefix + tail` (`/api/v1` + `/chat/completions`); `{model}` in the tail stands
-    for the model's name.
+    for the model's name. `stateless` where it keeps no answer that could be referred to.
     """
 
     prefix: str
     tail: str
     auth: AuthScheme
+    stateless: bool = False
 
 
 @dataclass(frozen=True, slots=True)

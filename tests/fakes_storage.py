@@ -31,13 +31,14 @@ from bot.ports import (
     IncidentRow,
     KeptRevision,
     KnownState,
+    MadeId,
     NewChange,
     Revert,
     RevertState,
     Touched,
     revision_of,
 )
-from bot.ports.fallbacks import SKEW
+from bot.ports.fallbacks import MADE_KEPT, SKEW
 
 
 class FakeClock:
@@ -394,6 +395,7 @@ class FakeFallbackLog:
     _cooldowns: dict[str, Cooldown] = field(default_factory=dict)
     _events: list[FallbackEvent] = field(default_factory=list)
     _muted_until: datetime | None = None
+    _made: dict[str, MadeId] = field(default_factory=dict)
     _staying: dict[str, tuple[datetime, Mapping[str, int]]] = field(default_factory=dict)
 
     async def staying(self, since: datetime) -> Mapping[str, int]:
@@ -402,6 +404,17 @@ class FakeFallbackLog:
         for at, counts in self._staying.values():
             total.update(counts if at >= since else {})
         return total
+
+    async def add_made(self, made: Sequence[MadeId]) -> None:
+        self._check()
+        self._made |= {one.digest: one for one in made}
+        newest = max((one.at for one in made), default=datetime.min.replace(tzinfo=UTC))
+        self._made = {d: one for d, one in self._made.items() if newest - one.at <= MADE_KEPT}
+
+    async def makers(self, digests: Sequence[str], since: datetime) -> Mapping[str, str]:
+        self._check()
+        found = (self._made.get(digest) for digest in digests)
+        return {one.digest: one.model for one in found if one and one.at >= since}
 
     async def report_staying(self, service: str, at: datetime, counts: Mapping[str, int]) -> None:
         self._check()

@@ -1,35 +1,54 @@
-"""`POST /v1/messages/count_tokens`: asked of the model the caller means, and of no other."""
+"""Tokens of a request, counted before it is sent: by the model that would answer it."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from aiohttp import web
 
 from adapters.gateway.exchange import Exchange, Refusal
-from adapters.gateway.transport import Broken, fetch_whole
-from adapters.gateway.whole import passed_back
+from adapters.gateway.transport import Broken, Whole, fetch_whole
+from adapters.gateway.whole import NOT_SERVED, passed_back
 from bot.errors import SettingsError
+from bot.models import Dialect
+from bot.routing.cooldown import Gate
 from bot.routing.redact import redact_body
+from bot.routing.router import Candidate
 
 _WITHIN_S = 10.0
 
 
 async def count_tokens(exchange: Exchange) -> web.Response:
-    """Hand the question to the first who could answer; others count by another tokeniser.
+    """Hand the question to who would answer now; others count by another tokeniser.
+
+    In Responses any of them may count. Nothing is held against a hop that does not.
 
     Raises:
-        Refusal: nobody can be asked, or who could answer cannot count tokens.
+        Refusal: nobody can be asked, or nobody counts.
     """
-    lane = exchange.lane
-    if not lane.candidates:
-        raise Refusal("No available model can count tokens.", 404, "not_found")
-    candidate = lane.candidates[0]
-    try:
-        outgoing = await exchange.outgoing(candidate, "/count_tokens")
-        answer = await fetch_whole(exchange.tools.session(), outgoing, _WITHIN_S)
-    except (Broken, SettingsError) as error:
-        raise Refusal(f"{candidate.name} did not count the tokens.", 503, "no_count") from error
-    if answer.status in (404, 405, 501):
-        raise Refusal(f"{candidate.name} cannot count tokens.", 404, "not_found")
+    refusal = Refusal("No available model can count tokens.", 404, "not_found")
+    for candidate in _would_answer(exchange):
+        try:
+            outgoing = await exchange.outgoing(candidate)
+            answer = await fetch_whole(exchange.tools.session(), outgoing, _WITHIN_S)
+        except (Broken, SettingsError):
+            refusal = Refusal(f"{candidate.name} did not count the tokens.", 503, "no_count")
+            continue
+        if answer.status not in NOT_SERVED:
+            return _handed_on(exchange, answer)
+        refusal = Refusal(f"{candidate.name} cannot count tokens.", 404, "not_found")
+    raise refusal
+
+
+def _would_answer(exchange: Exchange) -> Sequence[Candidate]:
+    """Return who may count: those that are not cooling down, the one that answers first first."""
+    candidates, book = exchange.lane.candidates, exchange.walk.book
+    ready = [c for c in candidates if book.gate(c.scope, exchange.now()) is Gate.OPEN]
+    found = ready or candidates
+    return found if exchange.dialect is Dialect.RESPONSES else found[:1]
+
+
+def _handed_on(exchange: Exchange, answer: Whole) -> web.Response:
     body = answer.body
     if answer.status != 200:
         blackout = exchange.tools.blackout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -14,9 +14,12 @@ import aiohttp
 
 from adapters.gateway.body import USUAL, Body, Wording
 from adapters.gateway.live import LiveConfig
+from adapters.gateway.made_ids import MadeIds
 from adapters.gateway.transport import Outgoing, connected
 from bot.blackout import Blackout
 from bot.costs.usage import estimate_cut
+from bot.dialects.state import Reference
+from bot.messages.gateway import maker_down
 from bot.messages.words import FORMATS
 from bot.models import Dialect, FailureReason, Usage
 from bot.ports import Clock
@@ -79,6 +82,14 @@ class Refusal(Exception):
         self.param = param
 
 
+def not_found(
+    message: str, param: str, headers: Mapping[str, str] | None = None, status: int = 400
+) -> Refusal:
+    """Refuse what refers to something that cannot be had; agents then send their input whole."""
+    code = "not_found" if status == 404 else "previous_response_not_found"
+    return Refusal(message, status, code, headers, param=param)
+
+
 class CallerGone(Exception):
     """The caller went away, or takes nothing more, in the middle of its answer."""
 
@@ -116,6 +127,7 @@ class Tools:
     clock: Clock
     cooldowns_changed: Callable[[], None]
     suspected: Callable[[Hop, FailureReason], None]
+    made_ids: MadeIds
     conversations: Conversations = field(default_factory=Conversations)
     blackout: Blackout = field(default_factory=Blackout)
     stopping: bool = False
@@ -126,7 +138,8 @@ class Exchange:
     """A request under way: its lane, its walk and what was tried so far.
 
     `ended_status` is what a stream that had begun with keep-alives ended with, where that is no
-    success. `conversation` is the digest of one that stays with a fallback.
+    success. `conversation` is the digest of one that stays with a fallback. `tail` goes behind the
+    path. `pinned` is what only one account knows, so that no other can go on with the turn.
     """
 
     request_id: str
@@ -139,6 +152,8 @@ class Exchange:
     query: str = ""
     caller: str = ""
     conversation: bytes | None = None
+    tail: str = ""
+    pinned: Reference | None = None
     at: datetime = field(init=False)
     tried: list[Tried] = field(default_factory=list)
     ended_status: int | None = None
@@ -156,10 +171,8 @@ class Exchange:
         self.tried.append(one)
         return one
 
-    async def outgoing(
-        self, candidate: Candidate, tail: str = "", *, wording: Wording = USUAL
-    ) -> Outgoing:
-        """Return the request for a candidate; `tail` goes behind the path. Raises SettingsError."""
+    async def outgoing(self, candidate: Candidate, *, wording: Wording = USUAL) -> Outgoing:
+        """Return the request for a candidate. Raises SettingsError."""
         route = self.tools.live.route(candidate, self.dialect)
         headers = dict(route.headers)
         for name in _PASSED_ON[self.dialect]:
@@ -171,7 +184,7 @@ class Exchange:
         headers["Accept"] = "text/event-stream" if self.body.stream else "application/json"
         ref = candidate.hop.ref
         assert ref is not None
-        url = _url(route.url, tail, beta=self._beta)
+        url = _url(route.url, self.tail, beta=self._beta)
         body = await self.off_loop(self.body.for_model, ref.name, self.dialect, wording)
         return Outgoing(url, headers, body, route.proxy)
 
@@ -214,6 +227,11 @@ class Exchange:
         one.first_token_ms = (time.perf_counter() - one.started_s) * 1000
         if self.walk.answered(one.candidate, self.now()):
             self.tools.cooldowns_changed()
+
+    def made(self, one: Tried, ids: Sequence[str]) -> None:
+        """Note by which ids a later request may refer to an answer."""
+        if ids:
+            self.tools.made_ids.note(self.caller, ids, one.candidate.name)
 
     def answered(self, one: Tried, *, status: int, usage: Usage | None, served: str | None) -> None:
         """Note that a candidate answered."""
@@ -303,6 +321,9 @@ class Exchange:
             words[candidate.hop.position] = line
         hops = "; ".join(words[position] for position in sorted(words)) or "the chain is empty"
         blocked, headers = self.walk.blocked(self.now()), self.headers(None)
+        if self.pinned is not None:
+            down = redact(maker_down(self.pinned.param, self.pinned.id, hops), self.secrets)
+            return not_found(down, self.pinned.param, headers)
         if blocked.format:
             name = FORMATS[self.dialect]
             words_ = f"No model in the chain accepts {name}-format requests. {hops}."

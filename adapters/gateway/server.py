@@ -23,6 +23,7 @@ from adapters.gateway.models import model_list, model_row
 from adapters.gateway.reading import Bodies
 from adapters.gateway.record import Recorder
 from adapters.gateway.reply import reply
+from adapters.gateway.stored import PREFIX, ask_maker, maker_of, methods_of
 from bot.errors import UnknownModelError
 from bot.messages.gateway import NO_UPGRADES, OPEN_TO_THIS_MACHINE, WRONG_CREDENTIALS
 from bot.models import Dialect
@@ -72,6 +73,8 @@ class Gateway:
             "/v1/messages": {"POST": self._anthropic},
             "/v1/responses": {"POST": self._responses},
             "/v1/messages/count_tokens": {"POST": self._count_tokens},
+            f"{PREFIX}input_tokens": {"POST": self._input_tokens},
+            f"{PREFIX}compact": {"POST": self._compact},
             _MODELS: _readable(self._models),
             "/healthz": _readable(self._healthz),
             "/readyz": _readable(self._readyz),
@@ -137,6 +140,8 @@ class Gateway:
         methods = self._paths.get(path)
         if methods is None and path.startswith(f"{_MODELS}/"):
             methods = _readable(self._model)
+        if methods is None and (known := methods_of(path)):
+            methods = dict.fromkeys(known, self._stored)
         if methods is None:
             return await self._elsewhere(request, path)
         handler = methods.get(request.method)
@@ -173,7 +178,12 @@ class Gateway:
     async def _responses(self, request: web.Request) -> web.StreamResponse:
         return await self._answer(request, Dialect.RESPONSES)
 
-    async def _answer(self, request: web.Request, dialect: Dialect) -> web.StreamResponse:
+    async def _compact(self, request: web.Request) -> web.StreamResponse:
+        return await self._answer(request, Dialect.RESPONSES, "/compact")
+
+    async def _answer(
+        self, request: web.Request, dialect: Dialect, tail: str = ""
+    ) -> web.StreamResponse:
         """Answer a chat, whatever happens, and count it."""
         request_id = self._new_id()
         started = time.perf_counter()
@@ -182,7 +192,7 @@ class Gateway:
         self._busy.add(task)
         status = 500
         try:
-            response, status = await self._guarded(request, dialect, request_id)
+            response, status = await self._guarded(request, dialect, request_id, tail)
         except Refusal as refusal:
             status = refusal.status
             if dialect is Dialect.RESPONSES and stops(request.headers, refusal.code):
@@ -203,12 +213,12 @@ class Gateway:
         return response
 
     async def _guarded(
-        self, request: web.Request, dialect: Dialect, request_id: str
+        self, request: web.Request, dialect: Dialect, request_id: str, tail: str
     ) -> tuple[web.StreamResponse, int]:
         """Return the answer, and with what status it is counted."""
         caller = self._caller(request)
         async with self._bodies.read(request, dialect) as body:
-            exchange = self._exchange(request, dialect, request_id, body, caller)
+            exchange = await self._exchange(request, dialect, request_id, body, caller, tail)
             response = await self._replied(exchange, request, caller)
             return response, exchange.ended_status or response.status
 
@@ -226,13 +236,32 @@ class Gateway:
             asyncio.get_running_loop().call_soon(recorder.book, exchange, caller)
 
     async def _count_tokens(self, request: web.Request) -> web.StreamResponse:
-        dialect, request_id = Dialect.ANTHROPIC, self._new_id()
+        return await self._counted(request, Dialect.ANTHROPIC, "/count_tokens")
+
+    async def _input_tokens(self, request: web.Request) -> web.StreamResponse:
+        return await self._counted(request, Dialect.RESPONSES, "/input_tokens")
+
+    async def _tokens(
+        self, request: web.Request, dialect: Dialect, tail: str
+    ) -> web.StreamResponse:
+        request_id = self._new_id()
         try:
-            self._caller(request)
+            caller = self._caller(request)
             async with self._bodies.read(request, dialect) as body:
-                return await count_tokens(self._exchange(request, dialect, request_id, body))
+                return await count_tokens(
+                    await self._exchange(request, dialect, request_id, body, caller, tail)
+                )
         except Refusal as refusal:
             return self._refuse(dialect, refusal, request_id)
+
+    async def _stored(self, request: web.Request) -> web.StreamResponse:
+        request_id, tools = self._new_id(), self._parts.tools
+        try:
+            return await ask_maker(tools, request, self._caller(request), request_id)
+        except Refusal as refusal:
+            return self._refuse(Dialect.RESPONSES, refusal, request_id)
+        except CallerGone:
+            return _nobody(request)
 
     def _caller(self, request: web.Request) -> str:
         """Return the caller's label. Raises Refusal."""
@@ -244,13 +273,14 @@ class Gateway:
     def _who_may_call(self) -> str:
         return OPEN_TO_THIS_MACHINE if self._parts.callers.open else WRONG_CREDENTIALS
 
-    def _exchange(
+    async def _exchange(
         self,
         request: web.Request,
         dialect: Dialect,
         request_id: str,
         body: Body,
-        caller: str = "",
+        caller: str,
+        tail: str,
     ) -> Exchange:
         """Lay out who may answer. Raises Refusal."""
         headers, tools = request.headers, self._parts.tools
@@ -260,8 +290,12 @@ class Gateway:
             lane = tools.live.lane(body.model[:_LONGEST_MODEL], dialect, fallbacks=not alone)
         except UnknownModelError as error:
             raise Refusal(f"{error.message} {error.hint}", 404, "model_not_found") from error
-        stays, conversation = tools.conversations, None
-        if stays and goes_on(headers, body.document):
+        stays, conversation, maker = tools.conversations, None, None
+        if dialect is Dialect.RESPONSES:
+            maker = await maker_of(tools, caller, body.document)
+        if maker is not None:
+            lane = maker.lane(tools, lane)
+        elif stays and goes_on(headers, body.document):
             conversation = conversation_of(caller, body.model, headers, body.document)
         if conversation is not None:
             kept = stays.staying(
@@ -270,9 +304,11 @@ class Gateway:
             lane, conversation = kept or lane, conversation if kept else None
         walk = Walk(lane, self._parts.book)
         query = request.raw_path.partition("?")[2]
+        pinned = maker.reference if maker else None
         return Exchange(
-            request_id, dialect, body, lane, walk, tools, headers, query, caller, conversation
-        )
+            request_id, dialect, body, lane, walk, tools, headers, query, caller, conversation,
+            tail, pinned,
+        )  # fmt: skip
 
     async def _models(self, request: web.Request) -> web.StreamResponse:
         try:

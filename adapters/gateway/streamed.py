@@ -128,6 +128,7 @@ class _Relay:
             return Verdict(Outcome.FAILED, FailureReason.TIMEOUT, detail=words)
         if self._parser.started and not self._parser.failed:
             self._exchange.begun(self._one)
+            self._exchange.made(self._one, self._parser.made)
             return None
         verdict = self._judged()
         return None if verdict.ok else verdict
@@ -196,6 +197,7 @@ class _Relay:
         exchange, one, usage = self._exchange, self._one, self._usage()
         if trouble is None:
             exchange.answered(one, status=200, usage=usage, served=self._served)
+            exchange.made(one, self._parser.made)
             unsaid = exchange.dialect is Dialect.OPENAI and not self._parser.ended
             return _DONE if unsaid else b""
         one.answered = True

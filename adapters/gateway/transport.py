@@ -45,6 +45,7 @@ class Outgoing:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     proxy: str | None = None
+    method: str = "POST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +178,11 @@ async def _post(session: aiohttp.ClientSession, outgoing: Outgoing) -> aiohttp.C
 
 async def _send(session: aiohttp.ClientSession, outgoing: Outgoing) -> aiohttp.ClientResponse:
     body = outgoing.body
-    return await session.post(
+    return await session.request(
+        outgoing.method,
         outgoing.url,
         headers=outgoing.headers,
-        data=body if len(body) <= _ONE_PIECE_BYTES else io.BytesIO(body),
+        data=(body or None) if len(body) <= _ONE_PIECE_BYTES else io.BytesIO(body),
         allow_redirects=False,
         proxy=outgoing.proxy,
     )

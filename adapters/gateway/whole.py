@@ -13,12 +13,16 @@ from adapters.gateway.transport import Whole, fetch_whole
 from bot.costs.usage import estimate_whole, uncounted
 from bot.dialects.answer import AnswerState, answer_state, served_model
 from bot.dialects.events import said_bytes
+from bot.dialects.state import made_by
 from bot.dialects.usage import PROXY_COST, read_usage, with_proxy_cost
 from bot.dialects.wire import load_json
-from bot.models import ModelRef
+from bot.models import Dialect, ModelRef
 from bot.ports import Json
 from bot.routing.failure import OK, Outcome, Verdict, classify
 from bot.routing.redact import redact_body
+
+NOT_SERVED = (404, 405, 501)
+"""The statuses of a path that a provider does not have."""
 
 _PASSED_BACK = (
     "retry-after",
@@ -60,6 +64,9 @@ def judge(exchange: Exchange, one: Tried, answer: Whole) -> tuple[Verdict, Json]
         parsed=document,
         secrets=exchange.secrets,
     )
+    if exchange.tail and answer.status in NOT_SERVED:
+        # Not every provider has every path; nothing is wrong with it.
+        verdict = Verdict(Outcome.UNFIT, detail=f"HTTP {answer.status}: not served")
     if exchange.body.may_be_empty and answer.status == 200 and not verdict.ok:
         empty = answer_state(exchange.dialect, document) is AnswerState.EMPTY
         verdict = OK if empty else verdict
@@ -91,6 +98,8 @@ def conclude(
             answer_bytes=said_bytes(exchange.dialect, document),
         )
     exchange.answered(one, status=answer.status, usage=usage, served=served)
+    if good and exchange.dialect is Dialect.RESPONSES and isinstance(document, dict):
+        exchange.made(one, made_by(document))
     return handed_on(exchange, one, answer, clean=good)
 
 

@@ -17,6 +17,7 @@ from adapters.gateway.callers import Callers
 from adapters.gateway.exchange import Tools
 from adapters.gateway.http import Limits
 from adapters.gateway.live import LiveConfig
+from adapters.gateway.made_ids import MadeIds
 from adapters.gateway.neighbour import may_listen
 from adapters.gateway.record import Recorder
 from adapters.gateway.server import Gateway, Parts
@@ -107,6 +108,7 @@ class GatewayService:
             wired.clock,
             self._news.set,
             self._suspect,
+            MadeIds(ports.log, wired.clock, self._queue.put_made),
             Conversations(settings.sticky),
             settings.blackout,
         )

@@ -22,12 +22,13 @@ from adapters.storage.codec import (
 from adapters.storage.database import Database, upsert
 from adapters.storage.sync_memory import put
 from bot.models import FailureReason
-from bot.ports import Cooldown, FallbackEvent, IncidentRow
-from bot.ports.fallbacks import SKEW
+from bot.ports import Cooldown, FallbackEvent, IncidentRow, MadeId
+from bot.ports.fallbacks import MADE_KEPT, SKEW
 
 _cooldowns = schema.cooldowns
 _events = schema.fallback_events
 _incidents = schema.incidents
+_made = schema.made_ids
 _memory = schema.memory
 _mutes = schema.mutes
 _MOST_DETAIL = 2000
@@ -118,6 +119,18 @@ class SqlFallbackLog:
         rows = await self._database.read(lambda c: c.execute(query).all())
         return [_incident(row) for row in rows]
 
+    async def add_made(self, made: Sequence[MadeId]) -> None:
+        """Keep who made what."""
+        if made:
+            await self._database.write(lambda c: _keep_made(c, made))
+
+    async def makers(self, digests: Sequence[str], since: datetime) -> Mapping[str, str]:
+        """Return the model by digest."""
+        asked = _made.c.digest.in_(digests), _made.c.at >= since
+        query = select(_made.c.digest, _made.c.model).where(*asked)
+        rows = await self._database.read(lambda c: c.execute(query).all())
+        return {row.digest: row.model for row in rows}
+
     async def staying(self, since: datetime) -> Mapping[str, int]:
         """Add up what gateways reported since."""
         query = select(_memory.c.value).where(_memory.c.key.startswith(STAYING))
@@ -170,6 +183,21 @@ def _cool_down(connection: Connection, cooldowns: Sequence[Cooldown]) -> None:
         ),
         rows,
     )
+
+
+def _keep_made(connection: Connection, made: Sequence[MadeId]) -> None:
+    last = {one.digest: one for one in made}
+    rows = [
+        {"digest": one.digest, "model": one.model, "at": one.at} for _, one in sorted(last.items())
+    ]
+    new = upsert(connection, _made)
+    put = new.on_conflict_do_update(
+        index_elements=[_made.c.digest],
+        set_={"model": new.excluded.model, "at": new.excluded.at},
+    )
+    connection.execute(put, rows)
+    too_old = max(one.at for one in made) - MADE_KEPT
+    connection.execute(delete(_made).where(_made.c.at < too_old))
 
 
 def _mute(connection: Connection, until: datetime | None) -> None:

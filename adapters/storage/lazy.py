@@ -23,6 +23,7 @@ from bot.ports import (
     FallbackEvent,
     IncidentRow,
     KnownState,
+    MadeId,
     NewChange,
     Revert,
     RevertState,
@@ -212,6 +213,15 @@ class LazyFallbackLog:
         if seen is None:
             return await self._open().incidents(open_only=open_only, limit=limit)
         return seen
+
+    async def add_made(self, made: Sequence[MadeId]) -> None:
+        """Keep who made what."""
+        if made:
+            await self._open().add_made(made)
+
+    async def makers(self, digests: Sequence[str], since: datetime) -> Mapping[str, str]:
+        """Return the model by digest."""
+        return {} if self._database.empty else await self._open().makers(digests, since)
 
     async def staying(self, since: datetime) -> Mapping[str, int]:
         """Add up what gateways reported since."""

@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 
 from adapters.storage.life_mark import LifeMark, Marks
 from bot.errors import StorageError
-from bot.ports import Attempt, Clock, FallbackEvent, FallbackLog, Ledger
+from bot.ports import Attempt, Clock, FallbackEvent, FallbackLog, Ledger, MadeId
 
 T = TypeVar("T")
 MOST_WAITING = 50_000
@@ -49,6 +49,7 @@ class LedgerQueue:
     ) -> None:
         self._attempts = _Lane("attempts", ledger.add, most)
         self._events = _Lane("fallback events", log.add_events, most)
+        self._made = _Lane("response ids", log.add_made, most)
         self._mark = LifeMark(marks, clock, service)
         self._flush_s = flush_s
         self._retry_s = retry_s
@@ -60,8 +61,8 @@ class LedgerQueue:
 
     @property
     def waiting(self) -> int:
-        """How many attempts and events are not in the database yet."""
-        return len(self._attempts.items) + len(self._events.items)
+        """How many rows are not in the database yet."""
+        return sum(len(lane.items) for lane in (self._attempts, self._events, self._made))
 
     @property
     def written(self) -> int:
@@ -83,6 +84,11 @@ class LedgerQueue:
         self._events.put(event)
         self._wake()
 
+    def put_made(self, made: MadeId) -> None:
+        """Take who made what; never waits, never fails."""
+        self._made.put(made)
+        self._wake()
+
     def start(self) -> None:
         """Begin to write, and look whether the last run of this service was stopped cleanly."""
         if self._task is None:
@@ -98,6 +104,7 @@ class LedgerQueue:
             if not done:
                 self._task.cancel()
                 await asyncio.wait({self._task})
+        self._made.close()
         lost = [lane.close() for lane in (self._attempts, self._events)]
         if any(lost):
             _log.error(
@@ -135,6 +142,7 @@ class LedgerQueue:
         await self._mark.alive()
         await self._attempts.write()
         await self._events.write()
+        await self._made.write()
 
     async def _until_due(self) -> None:
         """Wait for something to write, and then for more of it or for the time to pass."""

@@ -328,6 +328,15 @@ chain_tests = Table(
     sqlite_autoincrement=True,
 )
 
+made_ids = Table(
+    "made_ids",
+    metadata,
+    Column("digest", String(32), primary_key=True),
+    Column("model", PlainText, nullable=False),
+    Column("at", UtcMicros, nullable=False, index=True),
+)
+"""Who made the responses that callers refer to."""
+
 bill_reads = Table(
     "bill_reads",
     metadata,

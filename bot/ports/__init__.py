@@ -30,7 +30,14 @@ from bot.ports.costs import (
     MeterReading,
     RowPage,
 )
-from bot.ports.fallbacks import Cooldown, FallbackEvent, FallbackLog, HopFailure, IncidentRow
+from bot.ports.fallbacks import (
+    Cooldown,
+    FallbackEvent,
+    FallbackLog,
+    HopFailure,
+    IncidentRow,
+    MadeId,
+)
 from bot.ports.journal import (
     ABSENT,
     Absent,
@@ -85,6 +92,7 @@ __all__ = [
     "KeptRevision",
     "KnownState",
     "Ledger",
+    "MadeId",
     "MessageRef",
     "MeterReading",
     "ModelLists",

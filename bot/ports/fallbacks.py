@@ -99,8 +99,21 @@ class IncidentRow:
     gaps: tuple[Gap, ...] = ()
 
 
+MADE_KEPT = timedelta(days=30)
+"""How long it is kept who made what."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeId:
+    """The digest of an id that an answer can be referred to by, and the model that made it."""
+
+    digest: str
+    model: str
+    at: datetime
+
+
 class FallbackLog(Protocol):
-    """Cool-downs, fallback events, incidents and the mute. Raises StorageError."""
+    """Cool-downs, fallback events, who made what, incidents and the mute. Raises StorageError."""
 
     async def cooldowns(self, after: datetime) -> Sequence[Cooldown]:
         """Return those that end after an instant, proofs among them, the soonest first."""
@@ -122,6 +135,14 @@ class FallbackLog(Protocol):
 
         One that is held back, and not taken yet, is written anew.
         """
+        ...
+
+    async def add_made(self, made: Sequence[MadeId]) -> None:
+        """Keep who made what, the last one of each digest; what is too old goes."""
+        ...
+
+    async def makers(self, digests: Sequence[str], since: datetime) -> Mapping[str, str]:
+        """Return the model by digest, of what was made since; earlier ones may be gone."""
         ...
 
     async def incidents(self, *, open_only: bool, limit: int) -> Sequence[IncidentRow]:

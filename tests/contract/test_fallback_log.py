@@ -15,7 +15,7 @@ from adapters.storage.database import Database
 from adapters.storage.fallback_log import SqlFallbackLog
 from adapters.storage.lazy import LazyDatabase, LazyFallbackLog
 from bot.models import FailureReason
-from bot.ports import Cooldown, FallbackEvent, FallbackLog, IncidentRow
+from bot.ports import Cooldown, FallbackEvent, FallbackLog, IncidentRow, MadeId
 from bot.routing.cooldown import ended
 from tests.databases import LookingFallbackLog
 from tests.fakes_storage import FakeFallbackLog
@@ -226,6 +226,19 @@ async def test_incidents_come_newest_first(ground: Ground) -> None:
     assert list(await ground.log.incidents(open_only=False, limit=9)) == [second, first, resolved]
     assert list(await ground.log.incidents(open_only=True, limit=9)) == [second, first]
     assert list(await ground.log.incidents(open_only=False, limit=1)) == [second]
+
+
+async def test_who_made_what(ground: Ground) -> None:
+    one, two = "a" * 32, "b" * 32
+    await ground.log.add_made([])
+    assert await ground.other.makers([one], NOW) == {}
+    await ground.log.add_made([MadeId(one, "openai/x", NOW), MadeId(two, "groq/y", NOW)])
+    await ground.other.add_made([MadeId(two, "groq/z", NOW + MINUTE)])
+    assert await ground.other.makers([one, two, "c" * 32], NOW) == {one: "openai/x", two: "groq/z"}
+    assert await ground.log.makers([one, two], NOW + MINUTE) == {two: "groq/z"}
+    assert await ground.log.makers([], NOW) == {}
+    await ground.log.add_made([MadeId(two, "groq/z", NOW + 31 * DAY)])
+    assert await ground.log.makers([one, two], NOW) == {two: "groq/z"}
 
 
 async def test_the_mute_can_be_set_moved_and_lifted(ground: Ground) -> None:
