@@ -241,7 +241,7 @@ class Gateway:
     async def _input_tokens(self, request: web.Request) -> web.StreamResponse:
         return await self._counted(request, Dialect.RESPONSES, "/input_tokens")
 
-    async def _tokens(
+    async def _counted(
         self, request: web.Request, dialect: Dialect, tail: str
     ) -> web.StreamResponse:
         request_id = self._new_id()
