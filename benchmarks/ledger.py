@@ -2,8 +2,8 @@
 
     python -m benchmarks.ledger [--rows N] [--small N] [--on sqlite|postgresql|both] [--batch N]
 
-The rows lie evenly over 90 days, of 5 models and 6 callers. The first hundred thousand go in as
-the gateway's do, which is timed; what is beyond that is copied from them by the database itself.
+The rows lie evenly over 90 days, of 5 models, 6 callers and 3 agents. The first hundred thousand go
+in as the gateway's do, which is timed; what is beyond that is copied from them by the database.
 Each figure is the median of several rounds in which the competitors take turns; what counts are
 the ratios.
 """
@@ -60,6 +60,7 @@ MODELS = (
     "ollama/llama3.3",
 )
 CALLERS = (None, "web", "batch", "ci", "ana", "bo")
+AGENTS = (None, "main", "research")
 PRICES = [Price(Decimal(n + 1), Decimal(5 * n + 3), source="catalog") for n in range(len(MODELS))]
 
 
@@ -85,6 +86,8 @@ def attempts(rows: int, batch: int) -> Iterator[list[Attempt]]:
                     asked="auto",
                     served=refs[which].name,
                     caller=CALLERS[dice.randrange(len(CALLERS))],
+                    agent=AGENTS[dice.randrange(len(AGENTS))],
+                    estimated=number % 20 == 0,
                     reason=FailureReason.TIMEOUT if number % 50 == 0 else None,
                     fallback=which > 2,
                     cost_nano_usd=given * 1000 * (which + 1) + output * 1000,
@@ -107,7 +110,8 @@ class Result:
 
 async def measure(url: str, rows: int, batch: int) -> Result:
     """Fill a database and ask it."""
-    database = Database(url)
+    # Filling it and reading every row take longer than a service would wait.
+    database = Database(url, within_s=3600)
     ledger = SqlLedger(database)
     seed = min(rows, SEED)
     result = Result(rows // seed * seed)
@@ -191,6 +195,8 @@ async def _ask(database: Database, ledger: SqlLedger, result: Result) -> None:
         "week by model, full scan": lambda: full_scan(database, *WEEK, GroupBy.MODEL),
         "week by day, Kolkata": lambda: ledger.spend(*WEEK, GroupBy.DAY, zone=KOLKATA),
         "month by day, Kolkata": lambda: ledger.spend(*MONTH, GroupBy.DAY, zone=KOLKATA),
+        "month by key": lambda: ledger.spend(*MONTH, GroupBy.KEY),
+        "month by agent": lambda: ledger.spend(*MONTH, GroupBy.AGENT),
         "month by day, UTC": lambda: ledger.spend(*MONTH, GroupBy.DAY),
         "/cost month by model": lambda: here.say("/cost month by model"),
         "/cost digest, Berlin": lambda: here.say("/cost digest"),

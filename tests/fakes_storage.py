@@ -257,6 +257,12 @@ class FakeJournal:
         if note is not None and not note.done:
             self._forget(note)
 
+    async def notes(self, document: str) -> Sequence[Change]:
+        self._check()
+        return [
+            _row(n) for n in self._notes.values() if not n.done and n.change.document == document
+        ]
+
     async def settle(self, document: str, revision: str, *, forget: bool = True) -> None:
         self._check()
         state = self._states.get(document)

@@ -50,6 +50,15 @@ class SqlJournal:
         """Forget the note, and the going back that was planned with it."""
         await self._database.write(lambda c: _forget(c, [change_id]))
 
+    async def notes(self, document: str) -> Sequence[Change]:
+        """Return what was begun and neither confirmed nor abandoned, oldest first."""
+        query = (
+            select(_changes)
+            .where(_changes.c.document == document, _changes.c.state == PENDING)
+            .order_by(_changes.c.id)
+        )
+        return [_change(row) for row in await self._database.read(lambda c: c.execute(query).all())]
+
     async def settle(self, document: str, revision: str, *, forget: bool = True) -> None:
         """Confirm the note whose bytes are there and forget the others."""
         await self._database.write(lambda c: _settle(c, document, revision, forget=forget))

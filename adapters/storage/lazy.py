@@ -113,6 +113,10 @@ class LazyJournal:
         if not self._database.empty:
             await self._open().abandon(change_id)
 
+    async def notes(self, document: str) -> Sequence[Change]:
+        """Return what was begun and neither confirmed nor abandoned."""
+        return () if self._database.empty else await self._open().notes(document)
+
     async def settle(self, document: str, revision: str, *, forget: bool = True) -> None:
         """Confirm the note whose bytes are there and forget the others."""
         if not self._database.empty:

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from bot.alerts.mute import in_force
 from bot.commands.context import Context
 from bot.config.commit import Present, look
-from bot.config.history import model_path, owner
+from bot.config.history import owner
+from bot.config.notes import model_path
 from bot.config.plan import choice_for
 from bot.config.schema import ConfigView, ModelChoice
 from bot.costs.pricing import unit_price

@@ -9,7 +9,7 @@ from bot.alerts.notices import revert_notice
 from bot.alerts.outbox import Outbox
 from bot.commands.context import Context
 from bot.commands.reload import carry_out_watched
-from bot.config.commit import Wish
+from bot.config.commit import Wish, notice_outside, present_of
 from bot.config.history import go_back
 from bot.errors import ConfigError, ConfigLockedError, ConfigRefusedError, MovedOnError
 from bot.ports import Change, Revert, RevertState
@@ -39,10 +39,11 @@ async def run_due_reverts(ctx: Context, outbox: Outbox) -> None:
 async def _settle(ctx: Context) -> None:
     journal, store = ctx.ports.journal, ctx.ports.store
     with suppress(ConfigError):
-        revision = (await store.read()).fingerprint
+        document = await store.read()
         known = await journal.known(store.location)
-        if known is None or known.revision != revision:
-            await journal.settle(store.location, revision, forget=False)
+        if known is None or known.revision != document.fingerprint:
+            present = present_of(document, store.location)
+            await notice_outside(store.location, journal, present, ctx.now)
 
 
 async def _one(
@@ -53,12 +54,13 @@ async def _one(
     # A process that died after the switch back has left that, and nothing else, undone.
     gone_back = next((c for c in changes if c.reverts == change.id and c.action == "revert"), None)
     change_id = gone_back.id if gone_back else None
-    why = ""
+    reverted, why = gone_back is not None, ""
     if gone_back is None:
         try:
             wish = Wish(ctx.actor, "revert", reason, go_back(change, changes))
             applied, _ = await carry_out_watched(ctx, wish)
-            change_id = applied.change_id
+            # Also where history could not be written meanwhile.
+            reverted, change_id = applied.changed, applied.change_id
         except ConfigLockedError:
             # Somebody is writing, maybe this very revert from another process: look again later.
             return
@@ -68,6 +70,6 @@ async def _one(
                 # Another process has just reverted it; the next look tells what is left to tell.
                 return
             why = error.message
-    if change_id is not None or why:
+    if reverted or why:
         await outbox.put(revert_notice(revert, change, change_id, why, place, ctx.now))
     await journal.close_revert(revert.id, RevertState.DROPPED if why else RevertState.DONE)

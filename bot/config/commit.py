@@ -15,6 +15,7 @@ from datetime import datetime
 from bot.access import Actor, Surface
 from bot.config.edit import Edit, Edited, edit_document, touched, unified_diff
 from bot.config.include import resolve
+from bot.config.notes import settle
 from bot.config.pins import touched_of
 from bot.config.schema import ALLOW_PATH, MODEL_PATH, MODELS_PATH, ConfigView, view_in
 from bot.config.values import same
@@ -175,11 +176,12 @@ async def notice_outside(
         if known is not None and known.revision == present.document.fingerprint:
             return None
         # Maybe it is no edit from outside: a writer of ours died before it could say so.
-        await journal.settle(location, present.document.fingerprint, forget=False)
+        revision = present.document.fingerprint
+        reason = await settle(journal, location, revision, present.view, now)
         known = await journal.known(location)
         if known is None or known.revision == present.document.fingerprint:
             return None
-        change = _outside(location, known, present, now)
+        change = replace(_outside(location, known, present, now), reason=reason)
         if change.touched and await journal.observe(change, known.revision):
             return change
     except StorageError:
@@ -283,11 +285,11 @@ def present_of(document: Document, location: str) -> Present:
 async def _settle(
     location: str, journal: Journal, present: Present, now: datetime
 ) -> StorageError | None:
+    await notice_outside(location, journal, present, now)
     try:
         await journal.settle(location, present.document.fingerprint)
     except StorageError as error:
         return error
-    await notice_outside(location, journal, present, now)
     return None
 
 

@@ -11,17 +11,15 @@ from collections.abc import Sequence
 from bot.access import Surface
 from bot.config.commit import Plan, Planner, Present
 from bot.config.edit import Edit, Remove, SetValue, get, restore
+from bot.config.notes import BEHIND, model_path
 from bot.config.pins import in_file, pins_back
 from bot.config.values import dotted, same
 from bot.errors import MovedOnError, NothingToDoError, RefusedError
 from bot.ports import ABSENT, Absent, Change, Json, Path, Touched
 from bot.spans import Command
 
-# Where our own gateway stands first in the file, what it asks first is the list's first.
 WHOLE = frozenset({"import", "restore"})
 """Actions that replace the whole text: what they touched is not kept part by part."""
-
-_BEHIND: Path = ("fallbacks", 0)
 
 
 def moves_primary(change: Change, model: Path) -> bool:
@@ -29,7 +27,7 @@ def moves_primary(change: Change, model: Path) -> bool:
     return any(
         not same(_primary(one.before, one.path, model), _primary(one.after, one.path, model))
         for one in change.touched
-        if _overlap(one.path, (*model, "primary")) or one.path == (*model, *_BEHIND)
+        if _overlap(one.path, (*model, "primary")) or one.path == (*model, *BEHIND)
     )
 
 
@@ -44,25 +42,6 @@ def owner(changes: Sequence[Change], model: Path) -> Change | None:
         else:
             stack.append(change)
     return stack[-1] if stack else None
-
-
-def model_path(change: Change) -> Path | None:
-    """Return the `model` value whose primary a change set; None when it set none."""
-    for one in change.touched:
-        for path in ((*one.path, *rest) for rest in _leaves(one.after)):
-            if path[-1] == "primary" and path[-2:-1] == ("model",):
-                return path[:-1]
-            if path[-2:] == _BEHIND and path[-3:-2] == ("model",):
-                return path[:-2]
-            if path[-1] == "model":
-                return path
-    return None
-
-
-def _leaves(value: Json | Absent) -> list[Path]:
-    if not isinstance(value, dict):
-        return [()]
-    return [(key, *rest) for key, held in value.items() for rest in _leaves(held)]
 
 
 def _overlap(one: Path, other: Path) -> bool:

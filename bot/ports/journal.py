@@ -126,6 +126,10 @@ class Journal(Protocol):
         """The write did not happen: forget the note."""
         ...
 
+    async def notes(self, document: str) -> Sequence[Change]:
+        """Return what was begun and neither confirmed nor abandoned, oldest first."""
+        ...
+
     async def settle(self, document: str, revision: str, *, forget: bool = True) -> None:
         """After a crash: confirm a note whose revision is the present one, drop stale ones.
 

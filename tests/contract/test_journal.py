@@ -283,6 +283,21 @@ async def test_settle_confirms_when_the_first_look_came_after_the_write(journal:
     assert await revisions(journal) == ["r1"]
 
 
+async def test_the_notes_are_what_is_neither_confirmed_nor_abandoned(journal: Journal) -> None:
+    assert list(await journal.notes(DOC)) == []
+    await made(journal, change("r1"))
+    first = await journal.begin(change("r2", "r1"))
+    second = await journal.begin(change("r3", "r1"))
+    await journal.begin(change("r2", document="/other"))
+    assert [(n.id, n.revision, n.revision_before) for n in await journal.notes(DOC)] == [
+        (first, "r2", "r1"),
+        (second, "r3", "r1"),
+    ]
+    await journal.abandon(first)
+    await journal.confirm(second)
+    assert list(await journal.notes(DOC)) == []
+
+
 async def test_settle_leaves_other_documents_alone(journal: Journal) -> None:
     other = await journal.begin(change("s1", document="/other"))
     await journal.settle(DOC, "r1")

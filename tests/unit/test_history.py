@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.config.history import model_path, owner, to_undo
+from bot.config.history import owner, to_undo
+from bot.config.notes import model_path
 from bot.errors import MovedOnError, NothingToDoError
 from bot.ports import ABSENT, Change, Touched
 from tests.fakes_storage import FakeClock

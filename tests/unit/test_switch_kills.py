@@ -5,15 +5,19 @@ Each test runs once for every write there is: the process dies just before it, o
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from bot.access import SERVICE
 from bot.card import plain
 from bot.commands.cost_budget import check_budget
+from bot.config.notes import BELIEVED
 from bot.errors import StorageError
 from tests.bench_costs import bench_of, spent
 from tests.fakes_core import GUIDE, OWNER, Bench
@@ -117,6 +121,50 @@ async def test_a_read_settles_what_a_dead_writer_left_and_shows_its_return():
     card = await bench.say("/model status")
     assert card.data["pending_revert"]["to"] == OPUS
     assert card.data["last_change"]["actor"] == OWNER.name
+
+
+@pytest.mark.parametrize("stands", [True, False])
+@pytest.mark.parametrize("after", [timedelta(seconds=2), timedelta(days=2)])
+async def test_an_edit_before_anybody_looked_loses_no_return_without_a_word(stands, after):
+    bench = Bench(GUIDE)
+    await bench.app.begin()
+    # After the file, before its confirmation.
+    fate = Fate(3, after=True)
+    assert not await lives(bench, fate, lambda _: bench.say("/model local for 2h"))
+    config = bench.config
+    config["gateway"] = {"port": 1}
+    if not stands:
+        config["agents"]["defaults"]["model"]["primary"] = "openai/gpt-6-luna"
+    bench.store.raw = json.dumps(config).encode()
+    bench.clock.advance(after)
+    await bench.outbox.run_due(bench.app)
+    changes = await bench.journal.changes(bench.store.location, 9)
+    if stands and after < BELIEVED:
+        assert [one.action for one in changes] == ["use"]
+        assert len(await bench.journal.reverts(bench.store.location)) == 1
+        bench.wait(hours=2)
+        [card] = await bench.outbox.run_due(bench.app)
+        assert card.data["changed"] is True
+        assert bench.primary == OPUS
+    else:
+        assert [one.action for one in changes] == ["edit"]
+        assert changes[0].reason == f"may overwrite an interrupted change by {OWNER.name}"
+        assert "interrupted" in str((await bench.say("/model history")).data)
+
+
+async def test_a_return_that_history_did_not_take_is_told():
+    bench = Bench(GUIDE)
+    await bench.say("/model local for 2h")
+    bench.wait(hours=2, seconds=1)
+
+    async def refused(_):
+        raise StorageError("The database is full.")
+
+    bench.journal.begin = refused  # type: ignore[method-assign]
+    [card] = await bench.outbox.run_due(bench.app)
+    assert card.data["changed"] is True
+    assert not card.buttons
+    assert bench.primary == OPUS
 
 
 async def test_a_switch_back_is_made_and_told_once():
