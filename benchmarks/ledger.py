@@ -144,6 +144,8 @@ async def _add_more(ledger: SqlLedger, batch: int) -> float:
 
 def _multiply(connection: Connection, times: int, seed: int) -> None:
     """Put copies of every row between it and the next one, in the order of time."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
     step = timedelta(days=DAYS) // seed // times // timedelta(microseconds=1)
     names = [column.name for column in schema.attempts.c if column.name != "id"]
     copied = {

@@ -46,6 +46,21 @@ class QuietDays:
 
 
 @dataclass(frozen=True, slots=True)
+class FreeNames:
+    """The names that a provider sells at $0 by its own list, and the suffix of others."""
+
+    names: frozenset[str]
+    suffix: str
+    as_of: date
+
+    def price(self, name: str) -> Price | None:
+        """Return the price of such a name; None for any other."""
+        if name not in self.names and not name.endswith(self.suffix):
+            return None
+        return Price(Decimal(0), Decimal(0), source="catalog", as_of=self.as_of)
+
+
+@dataclass(frozen=True, slots=True)
 class Catalog:
     """Everything that is known without asking a provider, as of a day: see `on`.
 
@@ -62,6 +77,7 @@ class Catalog:
     models: Mapping[ModelRef, ModelFacts]
     quiet_days: Mapping[str, QuietDays] = field(default_factory=dict)
     term_factors: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
+    free_names: Mapping[str, FreeNames] = field(default_factory=dict)
     _by_gone: dict[frozenset[ModelRef], Catalog] = field(
         default_factory=dict, compare=False, repr=False
     )
@@ -138,6 +154,10 @@ def parse_catalog(source: str) -> Catalog:
         term_factors={
             id_: {term: Decimal(row["factor"]) for term, row in table.items()}
             for id_, table in data.get("term_factors", {}).items()
+        },
+        free_names={
+            id_: FreeNames(frozenset(table["names"]), table["suffix"], table["as_of"])
+            for id_, table in data.get("free_names", {}).items()
         },
     )
     return catalog.on(as_of)

@@ -164,9 +164,11 @@ class Provider:
     `base_url` is the provider's own scheme and host, or whatever a custom provider's config says.
     `endpoints` are in order of preference; `list_path` is the free model list below the bare
     host. `self_hosted` is a server that teams run themselves; whether it is `near` and `private`
-    depends on its address (`bot.dialects.locality`). `config_key` is an `apiKey` of the config
-    file, still with its `${VAR}`, and `headers` what the file sends besides. `unreadable` is the
-    key of the file whose secret is kept where only OpenClaw can read it; `api` is the file's word.
+    depends on its address (`bot.dialects.locality`), and so does `moved`: a built-in provider is
+    reached at another host than its own, such as a proxy's. `config_key` is an `apiKey` of the
+    config file, still with its `${VAR}`, and `headers` what the file sends besides. `unreadable` is
+    the key of the file whose secret is kept where only OpenClaw can read it; `api` is the file's
+    word.
     """
 
     id: str
@@ -180,6 +182,7 @@ class Provider:
     self_hosted: bool = False
     near: bool = False
     private: bool = False
+    moved: bool = False
     custom: bool = False
     config_key: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)

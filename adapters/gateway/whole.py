@@ -80,7 +80,7 @@ def conclude(
     provider = one.candidate.hop.provider
     assert provider is not None
     usage = read_usage(exchange.dialect, provider.id, document)
-    if usage is not None and provider.custom:
+    if usage is not None and (provider.custom or provider.moved):
         usage = with_proxy_cost(usage, answer.headers.get(PROXY_COST))
     served = served_model(exchange.dialect, document)
     if verdict.outcome is Outcome.FAILED:

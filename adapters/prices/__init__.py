@@ -93,7 +93,8 @@ class ListedPrices:
             whole = ModelRef.parse(name)
             vendors = (ModelRef(id_, name) for id_ in self._catalog.providers)
             found = (self.listed(ref, at) for ref in (whole, *vendors) if ref)
-            self._sold[key] = next((price for price in found if price), None)
+            # What a vendor gives away, a proxy need not.
+            self._sold[key] = next((price for price in found if price and not price.free), None)
         return self._sold[key]
 
     def knows(self, ref: ModelRef) -> bool:
@@ -114,7 +115,9 @@ class ListedPrices:
             return facts.price
         quiet = self._catalog.quiet_days.get(ref.provider)
         at = quiet.price_time(at) if quiet else at
-        return self._with_factors(ref, self._published(ref, at) or facts.price)
+        free = self._catalog.free_names.get(ref.provider)
+        given = free.price(ref.name) if free else None
+        return self._with_factors(ref, self._published(ref, at) or facts.price or given)
 
     def _published(self, ref: ModelRef, at: datetime) -> Price | None:
         if self._fresh is not None:

@@ -120,6 +120,8 @@ def source_of(attempt: Attempt) -> tuple[str, date | None]:
     if attempt.cost_nano_usd is None:
         return "unpriced", None
     price, told = attempt.price, attempt.usage.reported_cost_usd is not None
+    if price is None and not told:
+        return "several", None
     if price is None or (told and price.source not in OWN_SOURCES):
         return "reported", None
     return price.source, price.as_of

@@ -287,7 +287,8 @@ def _parts(usage: Usage, price: Price) -> tuple[CostPart, ...]:
 def _covered(usage: Usage, price: Price) -> bool:
     """Return whether the price has a figure for all that the call used."""
     if price.free:
-        return True
+        # What a vendor gives away may still search at a price.
+        return price.source == _FREE.source or not usage.web_searches
     return not (
         (usage.terms and set(usage.terms.split()) - dict(price.variants).keys())
         or (usage.cached_audio_tokens and price.cached_audio_usd_per_1m is None)

@@ -40,9 +40,10 @@ def located(provider: Provider, env: Mapping[str, str]) -> Provider:
     near = is_local_url(base)
     vouched = {word.strip().lower() for word in env.get(VOUCHED, "").split(",")} - {""}
     private = (provider.self_hosted and near) or bool(vouched & {provider.id, host_of(base)})
-    if (near, private) == (provider.near, provider.private):
+    moved = host_of(base) != host_of(provider.base_url)
+    if (near, private, moved) == (provider.near, provider.private, provider.moved):
         return provider
-    return replace(provider, near=near, private=private)
+    return replace(provider, near=near, private=private, moved=moved)
 
 
 def is_local_url(url: str) -> bool:

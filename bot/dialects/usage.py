@@ -47,14 +47,15 @@ def read_usage(dialect: Dialect, provider_id: str, body: Json) -> Usage | None:
     """Read a whole answer's usage; None when it has none that makes sense.
 
     A count that is negative, absurdly large or no number is as good as absent; a part is never
-    larger than its whole. Either makes the usage doubtful, and so does a search of Gemini's.
+    larger than its whole; a fraction of a token is rounded up. Each makes the usage doubtful, and
+    so does a search of Gemini's.
     """
     counts = usage_part(dialect, body)
     usage = _counted(dialect, provider_id, counts)
     if usage is None:
         return None
     wrong = any(counts.get(key) is not None and _count(counts, key) is None for key in _COUNTS)
-    if wrong or _grounded(table(body).get(_ANSWERS)):
+    if wrong or _fractional(counts) or _grounded(table(body).get(_ANSWERS)):
         usage = replace(usage, doubtful=True)
     answer = _answer(dialect, body)
     output = [words(table(item).get("type")) for item in rows(answer.get(_OUTPUT))]
@@ -116,6 +117,7 @@ _COUNTS = (
     "completion_tokens", "output_tokens", "candidatesTokenCount", "thoughtsTokenCount",
     "eval_count",
 )  # fmt: skip
+_COUNT_ENDINGS = ("tokens", "tokencount", "_count")
 _LAST_KEYS = ("total_tokens", "totalTokenCount")
 
 
@@ -401,6 +403,15 @@ def _usd(cost: Json) -> Decimal | None:
     except InvalidOperation:
         return None
     return amount if amount.is_finite() and 0 <= amount <= _MOST_COST_USD else None
+
+
+def _fractional(value: Json, key: str = "") -> bool:
+    """Return whether a count, or a part of one, is no whole number; costs and times are none."""
+    if isinstance(value, float):
+        return key.lower().endswith(_COUNT_ENDINGS) and value % 1 > 0
+    inner = value.items() if isinstance(value, dict) else ()
+    listed = value if isinstance(value, list) else ()
+    return any(_fractional(v, k) for k, v in inner) or any(_fractional(v, key) for v in listed)
 
 
 def _count(counts: Mapping[str, Json], key: str) -> int | None:

@@ -43,6 +43,7 @@ SOURCES = {
     "genai-prices": "genai-prices",
     "catalog": "catalog",
     "local": "local (free)",
+    "several": "list prices of several models",
 }
 NO_KEY = "no key"
 _BUTTONS = (GroupBy.MODEL, GroupBy.PROVIDER, GroupBy.DAY, GroupBy.KEY)

@@ -114,15 +114,20 @@ async def test_where_a_price_came_from_is_told():
     rows = (
         spent(1, HOUR, 5, usage=Usage(10, 1, reported_cost_usd=Decimal("0.01"))),
         spent(2, HOUR, 5, "a/own", price=replace(LISTED, source="operator")),
-        spent(3, HOUR, 5, "a/told", price=None),
+        spent(3, HOUR, 5, "a/asides", price=None),
         spent(4, HOUR, 0, LLAMA, price=Price(Decimal(0), Decimal(0), source="local")),
     )
     card = await (await bench_of(*rows)).say("/cost")
     sources = {s["source"]: s["models"] for s in card.data["price_sources"]}
-    assert sources == {"operator": ["a/own"], "reported": ["a/told", OPUS], "local": [LLAMA]}
+    assert sources == {
+        "operator": ["a/own"],
+        "reported": [OPUS],
+        "local": [LLAMA],
+        "several": ["a/asides"],
+    }
     assert [group["price_source"] for group in card.data["groups"]] == [
+        "several",
         "operator",
-        "reported",
         "reported",
         "local",
     ]

@@ -115,6 +115,23 @@ def test_openrouter_says_itself_what_a_call_cost():
     assert (free.nano_usd, free.source) == (0, "reported")
 
 
+@pytest.mark.parametrize("name", ["meta-llama/llama-4:free", "x/y:free", "openrouter/free"])
+def test_what_openrouter_gives_away_is_free_by_its_own_list(name):
+    body = {"usage": {"prompt_tokens": 1000, "completion_tokens": 100}}
+    cost = priced(f"openrouter/{name}", "openai", body)
+    assert (cost.nano_usd, cost.source, cost.estimated) == (0, "catalog", False)
+    assert cost.as_of is not None
+    # Told otherwise, or beside a search, it is not believed to be nothing.
+    told = priced(f"openrouter/{name}", "openai", {"usage": body["usage"] | {"cost": 0.01}})
+    assert (told.nano_usd, told.source) == (10_000_000, "reported")
+    searched = Usage(1000, 100, web_searches=1)
+    price = LISTED.listed(ModelRef("openrouter", name), NOON)
+    assert price_usage(searched, price).estimated
+    # A proxy that sells it by the same name need not give it away.
+    assert LISTED.sold(name, NOON) is None
+    assert LISTED.listed(ModelRef("groq", name), NOON) is None
+
+
 def test_openrouter_without_a_cost_is_priced_from_the_list():
     body = {"usage": {"prompt_tokens": 1000, "completion_tokens": 100}}
     cost = priced("openrouter/anthropic/claude-sonnet-4.5", "openai", body)

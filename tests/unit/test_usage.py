@@ -239,8 +239,19 @@ def test_what_is_no_count_is_as_good_as_absent(bad):
 
 
 def test_a_number_may_be_written_as_a_float_or_in_a_string():
-    assert openai(prompt_tokens=4.0, completion_tokens=1.2) == Usage(4, 2)
+    assert openai(prompt_tokens=4.0, completion_tokens=2.0) == Usage(4, 2)
     assert openai(prompt_tokens="12", completion_tokens="3") == Usage(12, 3)
+
+
+def test_a_fraction_of_a_token_is_rounded_up_and_doubted():
+    doubted = Usage(101, 2, doubtful=True)
+    assert openai(prompt_tokens=100.5, completion_tokens=2) == doubted
+    usage = openai(
+        prompt_tokens=4, completion_tokens=1, prompt_tokens_details={"cached_tokens": 1.5}
+    )
+    assert usage == Usage(4, 1, cached_input_tokens=2, doubtful=True)
+    # Groq's times are no counts.
+    assert openai(prompt_tokens=4, completion_tokens=1, total_time=0.75) == Usage(4, 1)
 
 
 def test_a_part_is_never_larger_than_its_whole():

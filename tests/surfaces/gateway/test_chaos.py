@@ -494,6 +494,17 @@ async def test_a_proxys_own_word_for_the_cost_is_taken(start: Start, told: str, 
     assert (row.cost_nano_usd, row.estimated) == (nano, nano == 2_700)
 
 
+@pytest.mark.parametrize(("told", "nano"), [("0.5", 500_000_000), ("0", 2_700)])
+async def test_so_is_a_proxys_in_the_place_of_a_vendor(start: Start, told: str, nano: int):
+    body = json.dumps(answer(model="gpt-6-luna")).encode()
+    raw = head("application/json", f"x-litellm-response-cost: {told}") + body
+    async with Chaos(says(raw)) as chaos:
+        gate = await start(config_of("openai/gpt-6-luna"), OPENAI_BASE_URL=chaos.url)
+        assert (await gate.ask()).status == 200
+        (row,) = await gate.attempts()
+    assert (row.cost_nano_usd, row.estimated) == (nano, False)
+
+
 async def test_a_caller_who_stops_reading_is_let_go(put: Put):
     async def script(call: Call) -> None:
         await call.send(head())
