@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 import aiohttp
 
 from adapters.gateway.body import USUAL, Body, Wording
+from adapters.gateway.faults import OWNERS_TURN
 from adapters.gateway.live import LiveConfig
 from adapters.gateway.made_ids import MadeIds
 from adapters.gateway.transport import Outgoing, connected
@@ -330,7 +331,9 @@ class Exchange:
             return Refusal(words_, 400, "unsupported_format", headers)
         message = redact(f"No model in the chain answered. {hops}.", self.secrets)
         if blocked.owners:
+            # No time to wait either: agents that go by it would hang for hours.
             headers["x-should-retry"] = "false"
+            return Refusal(message, 503, OWNERS_TURN, headers)
         if blocked.wait_s is not None:
             headers["retry-after"] = str(math.ceil(blocked.wait_s))
             if blocked.limited:

@@ -5,8 +5,9 @@ Shapes: OpenAI and Responses `{error: {message, type, param, code}}`, Anthropic
 `response.failed`, the one event of failure that Codex understands.
 
 Types are those that agents ask again on. Claude Code 2.1 retries an error event only when it reads
-`"type":"overloaded_error"` (an event has no status); the SDKs retry by status alone; agents on
-OpenAI's dialect take `server_error` for passing and `api_error` for final.
+`"type":"overloaded_error"` (an event has no status), and an answer with these words whatever its
+`x-should-retry` says; the SDKs retry by status and that header; agents on OpenAI's dialect take
+`server_error` for passing and `api_error` for final.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ import orjson
 
 from bot.dialects.error_body import ErrorBody, read_error
 from bot.models import Dialect
+
+OWNERS_TURN = "no_usable_key"
+"""The code of a chain that only its keys' owners can help: asking again does not."""
 
 _ANTHROPIC_TYPES = {
     401: "authentication_error",
@@ -116,7 +120,7 @@ def _document(
 ) -> dict[str, Any]:
     usual = "invalid_request_error" if 400 <= status < 500 else _USUAL[dialect]
     if dialect is Dialect.ANTHROPIC:
-        kind = _ANTHROPIC_TYPES.get(status, usual)
+        kind = usual if code == OWNERS_TURN else _ANTHROPIC_TYPES.get(status, usual)
         return {
             "type": "error",
             "error": {"type": kind, "message": message},

@@ -51,13 +51,13 @@ context | words | maximum context length | OpenAI, DeepSeek, vLLM, OpenRouter | 
 context | words | prompt is too long | Anthropic errors | 2026-11
 context | words | prompt too long | Ollama cloud, Mistral | 2026-11
 context | words | context window | OpenAI Responses, MiniMax, llama.cpp | 2026-11
-context | words | exceeds the available context | llama.cpp server README | 2026-11
+context | words | available context size | llama.cpp, pi overflow.ts 17c253c | 2026-11
 context | words | context size has been exceeded | LM Studio bug tracker 237 | 2026-11
 context | words | context length exceeded | OpenAI-compatible proxies | 2026-11
 context | words | context length of only | LM Studio | 2026-11
 context | words | exceeds the maximum number of tokens | Gemini API | 2026-11
 context | words | maximum prompt length | xAI | 2026-11
-context | words | input is too long for requested model | Amazon Bedrock | 2026-11
+context | words | input is too long for | Amazon Bedrock, Mistral | 2026-11
 context | words | range of input length should be | Alibaba Model Studio error codes | 2026-11
 context | words | exceeded model token limit | Moonshot | 2026-11
 context | words | too many tokens in the prompt | Cohere | 2026-11
@@ -67,6 +67,16 @@ context | words | input tokens exceed | OpenAI | 2026-11
 context | words | prompt token count of | GitHub Copilot | 2026-11
 context | words | too large for model with | Mistral | 2026-11
 context | words | greater than the context length | LM Studio | 2026-11
+context | code | 1261 | docs.bigmodel.cn/cn/api/api-code | 2026-11
+context | words | prompt 超长 | docs.bigmodel.cn/cn/api/api-code | 2026-11
+context | words | input token length too long | platform.kimi.com/docs/api/errors | 2026-11
+context | words | maximum allowed input length | OpenRouter, pi overflow.ts 17c253c | 2026-11
+context | words | longer than the model's context length | Together, pi overflow.ts 17c253c | 2026-11
+context | words | less than the context length | docs.together.ai/docs/error-codes | 2026-11
+context | words | maximum number of input tokens | Amazon Bedrock | 2026-11
+context | words | total tokens exceeds the model | Cohere | 2026-11
+context | words | maximum model length | vLLM, hermes-agent error_classifier.py 0003295 | 2026-11
+context | words | 上下文长度 | hermes-agent error_classifier.py 0003295 | 2026-11
 context | words | extra usage is required for long context | Anthropic 1M context | 2026-11
 context | words | long context beta is not yet available | Anthropic 1M context | 2026-11
 images | words | does not support image | OpenAI, Ollama, Groq | 2026-11
@@ -87,6 +97,8 @@ request | words | request exceeds the maximum size | Anthropic errors | 2026-11
 request | words | request entity too large | nginx, Express | 2026-11
 request | words | prompt tokens limit exceeded | OpenRouter, continue issue 10962 | 2026-03
 request | words | payload size exceeds | Gemini API | 2026-11
+request | words | image exceeds | Anthropic, hermes-agent error_classifier.py 0003295 | 2026-11
+request | words | image dimensions exceed | Anthropic, hermes-agent error_classifier.py 0003295 | 2026-11
 request | words | no endpoints found that support | OpenRouter errors | 2026-11
 request | words | no allowed providers are available | OpenRouter provider routing | 2026-11
 request | words | does not support tools | Ollama | 2026-11
@@ -109,7 +121,10 @@ money | code | allocationquota.freetieronly | Alibaba Model Studio error codes |
 money | code | accountoverdueerror | Volcengine Ark error codes | 2026-11
 money | code | exceeded_current_quota_error | Moonshot | 2026-11
 money | code | payment_required | Together, Hugging Face | 2026-11
-money | code | 1113 | Z.ai error codes | 2026-11
+money | code | 1113 | docs.bigmodel.cn/cn/api/api-code | 2026-11
+money | code | 1309 | docs.bigmodel.cn/cn/api/api-code | 2026-11
+money | code | balance_depleted | hermes-agent error_classifier.py 0003295 | 2026-11
+money | code | model_not_supported_on_free_tier | hermes-agent error_classifier.py 0003295 | 2026-11
 money | words | credit balance is too low | Anthropic errors | 2026-11
 money | words | credit balance too low | Anthropic Claude Code | 2026-11
 money | words | reached your specified api usage limits | Anthropic errors | 2026-11
@@ -125,6 +140,8 @@ money | words | requires more credits | OpenRouter errors | 2026-11
 money | words | any credits | xAI | 2026-11
 money | words | no credits | xAI, Nous Portal | 2026-11
 money | words | out of credits | proxies | 2026-11
+money | words | out of funds | hermes-agent error_classifier.py 0003295 | 2026-11
+money | words | credits have been exhausted | hermes-agent error_classifier.py 0003295 | 2026-11
 money | words | used all available credits | xAI | 2026-11
 money | words | run out of credits | Vercel, Fireworks | 2026-11
 money | words | purchase more credits | xAI, Replicate | 2026-11
@@ -257,7 +274,10 @@ model | code | invalidendpointormodel.notfound | Volcengine Ark error codes | 20
 model | code | deploymentnotfound | Azure OpenAI | 2026-11
 model | code | unknown_model | GitHub Models | 2026-11
 model | code | unavailable_model | GitHub Models | 2026-11
-model | code | 1211 | Z.ai error codes | 2026-11
+model | code | 1211 | docs.bigmodel.cn/cn/api/api-code | 2026-11
+model | code | 1311 | docs.bigmodel.cn/cn/api/api-code | 2026-11
+model | code | invalidendpoint.closedendpoint | volcengine.com/docs/82379/1299023 | 2025-04
+model | words | use case details have not been submitted | Bedrock troubleshooting page | 2026-11
 model | code | model_permission_blocked_org | Groq error codes | 2026-11
 model | code | model_permission_blocked_project | Groq error codes | 2026-11
 model | code | key_model_access_denied | LiteLLM proxy | 2026-11

@@ -1,4 +1,4 @@
-"""Two hundred and fifty refusals as providers wrote them, each with its source and date."""
+"""Refusals as providers wrote them, each with its source, its date and where it was seen."""
 
 from __future__ import annotations
 
@@ -46,9 +46,19 @@ def test_what_a_refusal_means(case: dict[str, Any]) -> None:
     assert verdict.retry_after_s == case.get("wait_s", verdict.retry_after_s)
 
 
+_SEEN = {"issue", "docs", "code"}
+"""Where a refusal's words were found: in a thread or on a page, whose address its source is; or
+verbatim in public code. What was `made` is a control; `unseen` has its provider's documented shape,
+and no public report of it was found.
+"""
+
+
 def test_every_refusal_has_a_source_and_a_date() -> None:
-    assert len(CORPUS) > 200
     assert all(case["source"] and case["as_of"][:2] == "20" for case in CORPUS)
+    assert {case["seen"] for case in CORPUS} == _SEEN | {"made", "unseen"}
+    addressed = [case for case in CORPUS if case["seen"] in ("issue", "docs")]
+    assert [case["source"] for case in addressed if "/" not in case["source"]] == []
+    assert sum(case["seen"] in _SEEN for case in CORPUS) >= 200
 
 
 _EXPECTED = {
