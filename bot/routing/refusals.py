@@ -75,8 +75,8 @@ context | words | longer than the model's context length | Together, pi overflow
 context | words | less than the context length | docs.together.ai/docs/error-codes | 2026-11
 context | words | maximum number of input tokens | Amazon Bedrock | 2026-11
 context | words | total tokens exceeds the model | Cohere | 2026-11
-context | words | maximum model length | vLLM, hermes-agent error_classifier.py 0003295 | 2026-11
-context | words | 上下文长度 | hermes-agent error_classifier.py 0003295 | 2026-11
+context | words | maximum model length | vLLM, hermes-agent classifier 0003295 | 2026-11
+context | words | 上下文长度 | hermes-agent classifier 0003295 | 2026-11
 context | words | extra usage is required for long context | Anthropic 1M context | 2026-11
 context | words | long context beta is not yet available | Anthropic 1M context | 2026-11
 images | words | does not support image | OpenAI, Ollama, Groq | 2026-11
@@ -97,8 +97,8 @@ request | words | request exceeds the maximum size | Anthropic errors | 2026-11
 request | words | request entity too large | nginx, Express | 2026-11
 request | words | prompt tokens limit exceeded | OpenRouter, continue issue 10962 | 2026-03
 request | words | payload size exceeds | Gemini API | 2026-11
-request | words | image exceeds | Anthropic, hermes-agent error_classifier.py 0003295 | 2026-11
-request | words | image dimensions exceed | Anthropic, hermes-agent error_classifier.py 0003295 | 2026-11
+request | words | image exceeds | Anthropic, hermes-agent classifier 0003295 | 2026-11
+request | words | image dimensions exceed | Anthropic, hermes-agent classifier 0003295 | 2026-11
 request | words | no endpoints found that support | OpenRouter errors | 2026-11
 request | words | no allowed providers are available | OpenRouter provider routing | 2026-11
 request | words | does not support tools | Ollama | 2026-11
@@ -123,8 +123,8 @@ money | code | exceeded_current_quota_error | Moonshot | 2026-11
 money | code | payment_required | Together, Hugging Face | 2026-11
 money | code | 1113 | docs.bigmodel.cn/cn/api/api-code | 2026-11
 money | code | 1309 | docs.bigmodel.cn/cn/api/api-code | 2026-11
-money | code | balance_depleted | hermes-agent error_classifier.py 0003295 | 2026-11
-money | code | model_not_supported_on_free_tier | hermes-agent error_classifier.py 0003295 | 2026-11
+money | code | balance_depleted | hermes-agent classifier 0003295 | 2026-11
+money | code | model_not_supported_on_free_tier | hermes-agent classifier 0003295 | 2026-11
 money | words | credit balance is too low | Anthropic errors | 2026-11
 money | words | credit balance too low | Anthropic Claude Code | 2026-11
 money | words | reached your specified api usage limits | Anthropic errors | 2026-11
@@ -140,8 +140,8 @@ money | words | requires more credits | OpenRouter errors | 2026-11
 money | words | any credits | xAI | 2026-11
 money | words | no credits | xAI, Nous Portal | 2026-11
 money | words | out of credits | proxies | 2026-11
-money | words | out of funds | hermes-agent error_classifier.py 0003295 | 2026-11
-money | words | credits have been exhausted | hermes-agent error_classifier.py 0003295 | 2026-11
+money | words | out of funds | hermes-agent classifier 0003295 | 2026-11
+money | words | credits have been exhausted | hermes-agent classifier 0003295 | 2026-11
 money | words | used all available credits | xAI | 2026-11
 money | words | run out of credits | Vercel, Fireworks | 2026-11
 money | words | purchase more credits | xAI, Replicate | 2026-11
