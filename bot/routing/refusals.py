@@ -51,7 +51,7 @@ context | words | maximum context length | OpenAI, DeepSeek, vLLM, OpenRouter | 
 context | words | prompt is too long | Anthropic errors | 2026-11
 context | words | prompt too long | Ollama cloud, Mistral | 2026-11
 context | words | context window | OpenAI Responses, MiniMax, llama.cpp | 2026-11
-context | words | available context size | llama.cpp, pi overflow.ts 17c253c | 2026-11
+context | words | available context size | llama.cpp, pi overflow.ts | 2026-11
 context | words | context size has been exceeded | LM Studio bug tracker 237 | 2026-11
 context | words | context length exceeded | OpenAI-compatible proxies | 2026-11
 context | words | context length of only | LM Studio | 2026-11
@@ -70,8 +70,8 @@ context | words | greater than the context length | LM Studio | 2026-11
 context | code | 1261 | docs.bigmodel.cn/cn/api/api-code | 2026-11
 context | words | prompt 超长 | docs.bigmodel.cn/cn/api/api-code | 2026-11
 context | words | input token length too long | platform.kimi.com/docs/api/errors | 2026-11
-context | words | maximum allowed input length | OpenRouter, pi overflow.ts 17c253c | 2026-11
-context | words | longer than the model's context length | Together, pi overflow.ts 17c253c | 2026-11
+context | words | maximum allowed input length | OpenRouter, pi overflow.ts | 2026-11
+context | words | longer than the model's context length | Together, pi overflow.ts | 2026-11
 context | words | less than the context length | docs.together.ai/docs/error-codes | 2026-11
 context | words | maximum number of input tokens | Amazon Bedrock | 2026-11
 context | words | total tokens exceeds the model | Cohere | 2026-11
