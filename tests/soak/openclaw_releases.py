@@ -5,8 +5,9 @@ python -m tests.soak.openclaw_releases [--rounds 10] [--keep FOLDER] [RELEASE ..
 A release is a package of npm, `openclaw@2026.9.6`. Each is installed (with a Node.js of its own,
 also from npm) into FOLDER, started on a fresh config with a fast and a failing provider, and
 followed by `changeover run`. Then the config is switched to and fro while it runs, the provider
-breaks, a question is asked, our gateway is put in front and taken away, an edit is refused. It
-prints what was seen and exits with 1 if anything was not as it should be.
+breaks, a question is asked, a session and a cron job are pinned, set with `everywhere` and given
+back, our gateway is put in front and taken away, an edit is refused. It prints what was seen and
+exits with 1 if anything was not as it should be.
 """
 
 from __future__ import annotations
@@ -23,10 +24,15 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+
+from adapters.openclaw.rpc import connected
+from bot.errors import ChangeoverError
+from bot.models import Secret
 
 ROOT = Path(__file__).parents[2]
 RELEASES = (
@@ -42,6 +48,15 @@ TOKEN = "of-the-gateway"
 # One package of the old releases is to be had from a repository only; the registry has its like.
 OVERRIDES = {"libsignal": "npm:libsignal@^2.0.1"}
 UP_WITHIN_S = 120.0
+SESSION = "agent:main:main"
+PINNED = ["cron_jobs", "pinned_sessions"]
+JOB = {
+    "name": "nightly",
+    "schedule": {"kind": "every", "everyMs": 24 * 3600 * 1000},
+    "sessionTarget": "isolated",
+    "wakeMode": "now",
+    "payload": {"kind": "agentTurn", "message": "Hello", "model": "beta/m"},
+}
 
 
 @dataclass
@@ -240,6 +255,7 @@ async def play(stage: Stage, rounds: int) -> None:
         stage.expect("it falls back by itself", said == "I am beta", f"{took_s:.1f} s")
         stage.providers.status.clear()
         await followed(stage)
+        await pinned(stage, f"ws://127.0.0.1:{theirs}")
         await served(stage, port)
         stage.expect("every byte is back again", stage.config.read_bytes() == before)
 
@@ -267,6 +283,51 @@ async def followed(stage: Stage) -> None:
     cost = await stage.ours("cost", "today", "by", "agent")
     groups = {group["key"]: group["requests"] for group in cost.get("groups") or ()}
     stage.expect("its usage is counted", groups == {"main": 2}, groups)
+
+
+async def pinned(stage: Stage, url: str) -> None:
+    """A session and a cron job with a model of their own follow `everywhere`, and come back."""
+    rpc = {"OPENCLAW_GATEWAY_URL": url, "OPENCLAW_GATEWAY_TOKEN": TOKEN}
+    admin = partial(connected, url, Secret(TOKEN), 20.0, scopes=("operator.admin",))
+    try:
+        async with admin() as to:
+            rows: Any = (await to.call("sessions.list", {})).get("sessions")
+            key = next((row["key"] for row in rows if ":cron:" not in row["key"]), SESSION)
+            await to.call("sessions.patch", {"key": key, "model": "beta/m"})
+            job = (await to.call("cron.add", JOB))["id"]
+    except ChangeoverError as error:
+        stage.expect("only 2026.3 gives us no scopes", "2026.3." in stage.release, error.message)
+        left = await stage.ours("model", "use", "alpha/m", "everywhere", env=rpc)
+        stage.expect("the file's part still answers", left["error"] is None, left["error"])
+        return
+
+    async def seen() -> tuple[object, object]:
+        status = await stage.ours("model", "status", env=rpc)
+        named = sorted(w["code"] for w in status["warnings"] if w["code"] in PINNED)
+        async with admin() as to:
+            jobs: Any = (await to.call("cron.list", {})).get("jobs")
+            payload = next(one["payload"] for one in jobs if one["id"] == job)
+            stage.providers.calls.clear()
+            await to.call("cron.run", {"id": job, "mode": "force"})
+        for _ in range(60):
+            if stage.providers.calls:
+                break
+            await asyncio.sleep(0.5)
+        return named, (payload["model"], stage.providers.calls[:1])
+
+    was = await seen()
+    stage.expect("both are named", was == (PINNED, ("beta/m", ["beta"])), was)
+    done = await stage.ours("model", "use", "alpha/m", "everywhere", env=rpc)
+    outcomes = [(one["kind"], one["outcome"], one["why"]) for one in done.get("pins") or ()]
+    good = sorted(outcomes) == [("job", "done", None), ("session", "done", None)]
+    stage.expect("both are set", good, outcomes or done["error"])
+    now = await seen()
+    stage.expect("both follow", now == ([], ("alpha/m", ["alpha"])), now)
+    undone = await stage.ours("model", "undo", env=rpc)
+    stage.expect("undo answers", undone["error"] is None, undone["error"])
+    again = await seen()
+    stage.expect("both are as they were", again == was, again)
+    await stage.ours("model", "use", "alpha/m", "everywhere", env=rpc)
 
 
 async def served(stage: Stage, port: dict[str, str]) -> None:
