@@ -17,7 +17,7 @@ from bot.models import Secret
 from bot.ports import Json
 from bot.ports.reloads import Pin, PinChange, PinKind, PinOutcome, PinResult, Pins
 
-_LOOK_S = 3.0
+_LOOK_S = 5.0
 _CHANGE_S = 20.0
 _MOST_PAGES = 50
 _MOST_RUNS = 200
@@ -48,7 +48,7 @@ async def change(
 ) -> list[PinResult]:
     """Change each that still stands as it was; what cannot be changed says why."""
     try:
-        async with connected(url, token, _LOOK_S) as rpc:
+        async with connected(url, token, _CHANGE_S) as rpc:
             pins, there = await _present(rpc, on_disk)
     except ChangeoverError as error:
         return [PinResult(one, PinOutcome.FAILED, error) for one in changes]

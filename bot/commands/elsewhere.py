@@ -52,7 +52,10 @@ async def elsewhere_cautions(
     """Name what has another model than the primary, and the command that sets it."""
     others = [one for one in places if one.ref != primary]
     costs = await costs_of_week(ctx, others, pins.found)
-    named = [elsewhere_caution(others, costs, primary)] if others else []
+    # A model that sees no images is not set where images are read.
+    sees = primary is not None and bool(ctx.catalog.facts(primary).vision)
+    settable = any(not one.apart and (sees or not one.for_images) for one in others)
+    named = [elsewhere_caution(others, costs, primary if settable else None)] if others else []
     return [*named, *pinned_cautions(pins, costs, primary)]
 
 

@@ -75,6 +75,7 @@ def custom_provider(
     key = secret_reference(entry.get("apiKey"))
     if key is None and entry.get("apiKey"):
         unreadable = f"models.providers.{id_}.apiKey"
+    unreadable = _by_openclaw_alone(id_, entry) or unreadable
     said = Provider(
         id=id_.lower(),
         title=id_,
@@ -135,6 +136,16 @@ def _headers(
     lost = next((name for name, value in read.items() if value is None and given[name]), None)
     headers = {name: value for name, value in read.items() if value is not None}
     return headers, f"models.providers.{id_}.headers.{lost}" if lost else None
+
+
+def _by_openclaw_alone(id_: str, entry: Mapping[str, Json]) -> str | None:
+    """Name what an entry says of its requests that only OpenClaw does: sign-in, proxy, TLS."""
+    request = table(entry.get("request"))
+    for part in ("auth", "proxy", "tls"):
+        said = table(request.get(part))
+        if said and said.get("mode") != "provider-default":
+            return f"models.providers.{id_}.request.{part}"
+    return None
 
 
 def _api_name(entry: Mapping[str, Json]) -> str:

@@ -154,7 +154,8 @@ def of_chain(
 def unaccepted_formats(hops: Sequence[Hop]) -> list[Caution]:
     """Warn that the gateway has no hop at all for the callers of a format."""
     spoken = {d for hop in hops if hop.provider and hop.walked for d in hop.provider.endpoints}
-    if not spoken:
+    if not spoken or any(hop.walked and hop.unasked for hop in hops):
+        # What only OpenClaw asks is no chain for the gateway's callers.
         return []
     return [
         Caution(

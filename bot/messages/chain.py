@@ -54,6 +54,8 @@ def skip_words(hop: Hop, hops: Sequence[Hop]) -> str:
         case SkipReason.NO_KEY:
             return f"no API key ({hop.key_name})"
         case SkipReason.KEY_ELSEWHERE:
+            if ".request." in unreadable(hop):
+                return f"only OpenClaw can use {unreadable(hop)}"
             return f"API key not readable here ({unreadable(hop)})"
         case SkipReason.UNSUPPORTED if hop.provider and hop.provider.api:
             return f"unsupported API ({hop.provider.api})"
@@ -104,6 +106,9 @@ def state(hop: Hop, hops: Sequence[Hop], now: datetime) -> Text:
     ready = "ready, local" if hop.private else "ready"
     if hop.unasked is SkipReason.NO_KEY and not hop.signed_in:
         ready = unasked_words(hop)
+    elif hop.unasked and hop.unasked is not SkipReason.OURSELVES:
+        # Its sign-in may have ended: nothing here can tell.
+        ready = f"{unasked_words(hop)}, not tested from here"
     elif hop.unasked:
         ready = f"{ready}, {unasked_words(hop)}"
     if hop.facts and hop.facts.retires_on:

@@ -43,14 +43,13 @@ class WeekCosts:
 def elsewhere_caution(
     places: Sequence[Elsewhere], costs: WeekCosts, primary: ModelRef | None
 ) -> Caution:
-    """Say which places keep their own model, and what that cost."""
+    """Say which places keep their own model, and what that cost; `primary` if it can be set."""
     named = [f"{one.name} ({_model(one, costs)})" for one in places]
     verb = "keeps its" if len(places) == 1 else "keep their"
-    settable = primary is not None and any(not one.apart for one in places)
     return Caution(
         "elsewhere",
         f"{_named(named)} {verb} own model.",
-        Command(f"model use {primary} everywhere") if settable else "",
+        Command(f"model use {primary} everywhere") if primary else "",
     )
 
 

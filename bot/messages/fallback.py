@@ -158,16 +158,21 @@ def test_card(words: TestWords, data: dict[str, Any]) -> Card:
         title = text(Strong("Not tested"), ": only OpenClaw can ask these models")
         tone = Tone.NEUTRAL
     else:
+        down = not words.named and len(asked) == len(words.rows)
         title = text(
-            Strong("Chain down" if not words.named else "All failed"),
+            Strong("Chain down" if down else "All failed" if words.named else "Partly tested"),
             f": none {of}",
         )
-        tone = Tone.BAD
+        tone = Tone.BAD if down or words.named else Tone.WARNING
     serves = words.would_serve
+    theirs = counted(len(words.rows) - len(asked), "hop")
+    left = f"OpenClaw signs in to {theirs} itself; not tested from here."
     served = (
         (text("A request now would be served by ", Code(serves), "."),)
         if serves
         else (text("A request now would be refused."),)
+        if len(asked) == len(words.rows)
+        else (text(left),)
         if asked
         else ()
     )

@@ -322,7 +322,8 @@ def _unasked(
         return SkipReason.UNKNOWN_PROVIDER
     if not provider.endpoints:
         return SkipReason.UNSUPPORTED
-    if provider.unreadable is not None and (key is None or ".headers." in provider.unreadable):
+    lacks = provider.unreadable
+    if lacks is not None and (key is None or ".headers." in lacks or ".request." in lacks):
         return SkipReason.KEY_ELSEWHERE
     if key is None and key_name is not None:
         return SkipReason.NO_KEY

@@ -56,7 +56,7 @@ async def test_a_hop_that_only_openclaw_can_ask_is_ready_beside_it():
     first = card.data["chain"][0]
     assert (first["walker"], first["walked"], first["skip_reason"]) == ("openclaw", True, None)
     assert first["not_asked_by_gateway"] == "openclaw_only"
-    assert "ready, OpenClaw only" in plain(card.body[0])
+    assert "OpenClaw only, not tested from here" in plain(card.body[0])
 
 
 async def test_the_test_leaves_such_a_hop_out_of_its_verdict():
@@ -79,7 +79,7 @@ async def test_a_missing_key_of_ours_is_no_reason_to_skip_beside_openclaw():
     signed_in = {"auth": {"profiles": {"groq:me": {"provider": "groq", "mode": "token"}}}}
     bench = Bench(config("groq/openai/gpt-oss-120b", version="2026.5.28", **signed_in))
     card = await bench.say("/model status")
-    assert "ready, OpenClaw's own sign-in" in words(card)
+    assert "OpenClaw's own sign-in, not tested from here" in words(card)
     assert not [w for w in card.warnings if w.code == "key_not_seen"]
 
 
@@ -143,3 +143,43 @@ def test_the_table_of_generations(version, model, verdict):
 def test_every_generation_has_the_guides_own_primary():
     for one in served_table().generations:
         assert "anthropic" in one.providers, one.release
+
+
+@pytest.mark.parametrize(
+    ("request_", "named"),
+    [
+        ({"auth": {"mode": "authorization-bearer", "token": "${CORP}"}}, "request.auth"),
+        ({"proxy": {"mode": "env-proxy"}}, "request.proxy"),
+        ({"tls": {"ca": "/etc/ca.pem"}}, "request.tls"),
+        ({"auth": {"mode": "provider-default"}}, ""),
+    ],
+)
+async def test_what_only_openclaw_can_sign_in_to_is_not_asked_and_not_called_down(request_, named):
+    made = config("github-copilot/gpt-5.4", "corp/big", version="2026.5.28")
+    row = {"id": "big", "contextWindow": 128000, "input": ["text"]}
+    corp = {"baseUrl": "https://corp.example/v1", "apiKey": "sk-corp", "models": [row]}
+    made["models"] = {"providers": {"corp": corp | {"request": request_}}}
+    bench = Bench(made)
+    status, test = await bench.say("/model status"), await bench.say("/fallback test")
+    asked = [one for one in bench.upstream.requests if "corp.example" in one.url]
+    assert bool(asked) is not bool(named)
+    assert ("corp/big · OpenClaw only, not tested from here" in words(status)) is bool(named)
+    assert "would be refused" not in words(test)
+    assert "Anthropic-format" not in words(status)
+
+
+async def test_a_chain_is_not_down_while_openclaw_alone_can_ask_a_part_of_it():
+    made = config("github-copilot/gpt-5.4", "deepseek/deepseek-v4-pro", version="2026.9.6")
+    bench = Bench(made)
+    bench.upstream.fail("deepseek", 401, {"error": {"message": "bad key"}})
+    card = await bench.say("/fallback test")
+    assert "Partly tested: none of 1 hop answered" in words(card)
+    assert "OpenClaw signs in to 1 hop itself; not tested from here." in words(card)
+
+
+async def test_a_model_without_eyes_is_not_offered_for_images():
+    made = config("github-copilot/gpt-5.4", version="2026.5.28")
+    made["agents"]["defaults"]["imageModel"] = "openai/gpt-4o"
+    said = words(await Bench(made).say("/model status"))
+    assert "imageModel (openai/gpt-4o) keeps its own model." in said
+    assert "everywhere" not in said
