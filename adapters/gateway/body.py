@@ -86,8 +86,9 @@ class Body:
         Raises:
             BadBody: it is not a JSON object, or a field that routing reads has a wrong type.
         """
-        if len(raw) > LARGE_BYTES:
-            _check_parts(raw)
+        if len(raw) <= LARGE_BYTES:
+            return cls._read(raw)
+        _check_parts(raw)
         with _no_collector():
             return cls._read(raw, dialect)
 

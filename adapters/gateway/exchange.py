@@ -162,13 +162,13 @@ class Exchange:
     def __post_init__(self) -> None:
         self.at = self.now()
 
-    def next(self) -> Candidate | None:
-        """Return the next candidate to ask."""
-        return self.walk.next(self.now())
-
-    def begin(self, candidate: Candidate) -> Tried:
-        """Note that a candidate is asked now."""
-        one = Tried(candidate, self.now(), time.perf_counter())
+    def next(self) -> Tried | None:
+        """Begin an attempt at the next candidate; None when no other is left."""
+        now = self.now()
+        candidate = self.walk.next(now)
+        if candidate is None:
+            return None
+        one = Tried(candidate, now, time.perf_counter())
         self.tried.append(one)
         return one
 
@@ -183,10 +183,8 @@ class Exchange:
                 headers[name] = ", ".join(lines)
         headers["Content-Type"] = "application/json"
         headers["Accept"] = "text/event-stream" if self.body.stream else "application/json"
-        ref = candidate.hop.ref
-        assert ref is not None
         url = _url(route.url, self.tail, beta=self._beta)
-        body = await self.off_loop(self.body.for_model, ref.name, self.dialect, wording)
+        body = await self.off_loop(self.body.for_model, candidate.ref.name, self.dialect, wording)
         return Outgoing(url, headers, body, route.proxy)
 
     async def off_loop(self, work: Callable[P, T], *args: P.args, **kw: P.kwargs) -> T:

@@ -85,12 +85,10 @@ class LiveConfig:
         return route
 
     def _make_route(self, candidate: Candidate, dialect: Dialect) -> Route:
-        hop = candidate.hop
-        assert hop.provider is not None
-        assert hop.ref is not None
-        base = self._around.env.get(hop.provider.base_url_env or "") or hop.provider.config_base_url
-        url = endpoint_url(hop.provider, dialect, base, hop.ref.name)
-        headers = auth_headers(hop.provider, dialect, hop.key)
+        provider = candidate.provider
+        base = self._around.env.get(provider.base_url_env or "") or provider.config_base_url
+        url = endpoint_url(provider, dialect, base, candidate.ref.name)
+        headers = auth_headers(provider, dialect, candidate.hop.key)
         if "authorization" in headers:
-            refuse_login(f"The base URL of {hop.provider.id}", url)
+            refuse_login(f"The base URL of {provider.id}", url)
         return Route(url, headers, proxy_for(url))

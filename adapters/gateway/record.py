@@ -123,9 +123,7 @@ class Recorder:
     def _attempt(
         self, exchange: Exchange, one: Tried, number: int, caller: str, *, fallback: bool
     ) -> Attempt:
-        ref, provider = one.candidate.hop.ref, one.candidate.hop.provider
-        assert ref is not None
-        assert provider is not None
+        ref, provider = one.candidate.ref, one.candidate.provider
         view = exchange.tools.live.view
         price = served_price(ref, one.served, provider, view, self.prices, one.at)
         cost = Cost(None)

@@ -13,7 +13,6 @@ from adapters.gateway.whole import ask_whole
 from bot.errors import SettingsError
 from bot.models import FailureReason
 from bot.routing.failure import Outcome, Verdict
-from bot.routing.router import Candidate
 
 
 async def reply(
@@ -78,13 +77,13 @@ async def _walk(exchange: Exchange, caller: CallerStream | None) -> web.StreamRe
         CallerGone: there is nobody to answer any more.
     """
     refusals: list[tuple[Tried, web.StreamResponse]] = []
-    while (candidate := exchange.next()) is not None:
-        response = await _ask(exchange, candidate, caller)
+    while (one := exchange.next()) is not None:
+        response = await _attempt(exchange, one, caller)
         if response is None:
             continue
-        if exchange.tried[-1].answered:
+        if one.answered:
             return response
-        refusals.append((exchange.tried[-1], response))
+        refusals.append((one, response))
     meant = [pair for pair in refusals if exchange.meant_for(pair[0])]
     if meant or (refusals and exchange.walk.all_refused):
         one, response = (meant or refusals)[-1]
@@ -93,11 +92,10 @@ async def _walk(exchange: Exchange, caller: CallerStream | None) -> web.StreamRe
     raise exchange.refusal()
 
 
-async def _ask(
-    exchange: Exchange, candidate: Candidate, caller: CallerStream | None
+async def _attempt(
+    exchange: Exchange, one: Tried, caller: CallerStream | None
 ) -> web.StreamResponse | None:
     """Ask one candidate; None when it failed, an unanswered attempt's response when it refused."""
-    one = exchange.begin(candidate)
     try:
         if caller is not None:
             return await ask_streamed(exchange, one, caller)

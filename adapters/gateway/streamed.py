@@ -50,13 +50,13 @@ async def ask_streamed(
         Broken, SettingsError: it failed, and nobody has noted it yet.
         CallerGone: the caller takes nothing more.
     """
-    response = await _ask(exchange, one, caller)
+    response = await _open(exchange, one, caller)
     while isinstance(response, Whole) and await reworded(exchange, one, response):
-        response = await _ask(exchange, one, caller)
+        response = await _open(exchange, one, caller)
     return _no_stream(exchange, one, response) if isinstance(response, Whole) else response
 
 
-async def _ask(
+async def _open(
     exchange: Exchange, one: Tried, caller: CallerStream
 ) -> web.StreamResponse | Whole | None:
     """Ask for a stream and hand it on; what is no stream is returned as it is."""
@@ -96,8 +96,7 @@ class _Relay:
     """One upstream stream on its way to the caller."""
 
     def __init__(self, exchange: Exchange, one: Tried, incoming: Incoming) -> None:
-        provider = one.candidate.hop.provider
-        assert provider is not None
+        provider = one.candidate.provider
         self._provider_id = provider.id
         self._exchange = exchange
         self._one = one

@@ -134,7 +134,7 @@ async def fetch_whole(
     """Ask and read the whole answer within `timeout_s`. Raises Broken."""
     try:
         async with asyncio.timeout(timeout_s):
-            incoming = await _ask(session, outgoing)
+            incoming = await _begun(session, outgoing)
             try:
                 return await incoming.whole()
             finally:
@@ -148,7 +148,7 @@ async def begin(session: aiohttp.ClientSession, outgoing: Outgoing, within_s: fl
     """Ask, and wait so long for the answer to begin. Raises Broken."""
     try:
         async with asyncio.timeout(within_s):
-            return await _ask(session, outgoing)
+            return await _begun(session, outgoing)
     except TimeoutError as error:
         raise Broken(FailureReason.TIMEOUT, f"no response started within {within_s:g} s") from error
 
@@ -158,7 +158,7 @@ def connected() -> bool:
     return _REUSED.get() is not None
 
 
-async def _ask(session: aiohttp.ClientSession, outgoing: Outgoing) -> Incoming:
+async def _begun(session: aiohttp.ClientSession, outgoing: Outgoing) -> Incoming:
     try:
         return Incoming(await _post(session, outgoing), outgoing.url)
     except FAULTS as error:

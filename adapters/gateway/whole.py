@@ -50,12 +50,9 @@ async def _fetch(exchange: Exchange, one: Tried) -> Whole:
 
 def judge(exchange: Exchange, one: Tried, answer: Whole) -> tuple[Verdict, Json]:
     """Decide what an answer is; its JSON comes along, None where it is none."""
-    provider = one.candidate.hop.provider
-    assert provider is not None
-    assert one.candidate.hop.ref is not None
     document = _document(answer.body)
     verdict = classify(
-        ModelRef(provider.id, one.candidate.hop.ref.name),
+        ModelRef(one.candidate.provider.id, one.candidate.ref.name),
         exchange.dialect,
         answer.status,
         answer.headers,
@@ -77,8 +74,7 @@ def conclude(
     exchange: Exchange, one: Tried, answer: Whole, verdict: Verdict, document: Json
 ) -> web.Response | None:
     """Note what an answer was and make the caller's response of it; None for a failure."""
-    provider = one.candidate.hop.provider
-    assert provider is not None
+    provider = one.candidate.provider
     usage = read_usage(exchange.dialect, provider.id, document)
     if usage is not None and (provider.custom or provider.moved):
         usage = with_proxy_cost(usage, answer.headers.get(PROXY_COST))
@@ -118,10 +114,11 @@ def handed_on(exchange: Exchange, one: Tried, answer: Whole, *, clean: bool) -> 
 
 def passed_back(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the provider's headers that a caller gets; one that cannot be sent is left out."""
+    lowered = ((name.lower(), value) for name, value in headers.items())
     return {
-        name.lower(): value
-        for name, value in headers.items()
-        if name.lower().startswith(_PASSED_BACK) and _can_be_sent(value)
+        name: value
+        for name, value in lowered
+        if name.startswith(_PASSED_BACK) and _can_be_sent(value)
     }
 
 

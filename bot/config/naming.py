@@ -137,9 +137,13 @@ def variable_in(value: str | None) -> str | None:
 
 def known_provider(id_: str, view: ConfigView, catalog: Catalog) -> bool:
     """Return whether the catalog, the file or an OpenClaw release has a provider of that id."""
-    mapped = {key.partition("/")[0].lower() for key in view.aliases}
-    named = {*mapped, *view.profiles, *(id_.lower() for id_ in view.providers)}
-    return catalog.provider(id_) is not None or id_ in named or has_provider(id_)
+    return (
+        catalog.provider(id_) is not None
+        or has_provider(id_)
+        or id_ in view.profiles
+        or any(written.lower() == id_ for written in view.providers)
+        or any(key.partition("/")[0].lower() == id_ for key in view.aliases)
+    )
 
 
 def check_preset_name(name: str, taken: Iterable[str]) -> str:

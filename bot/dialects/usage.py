@@ -54,7 +54,8 @@ def read_usage(dialect: Dialect, provider_id: str, body: Json) -> Usage | None:
     usage = _counted(dialect, provider_id, counts)
     if usage is None:
         return None
-    wrong = any(counts.get(key) is not None and _count(counts, key) is None for key in _COUNTS)
+    given = counts.keys() & _COUNTS
+    wrong = any(counts[k] is not None and _count(counts, k) is None for k in given)
     if wrong or _fractional(counts) or _grounded(table(body).get(_ANSWERS)):
         usage = replace(usage, doubtful=True)
     answer = _answer(dialect, body)
@@ -112,11 +113,11 @@ _INPUT_PARTS = (
     "prompt_tokens_details", "input_tokens_details", "cache_creation",
     "promptTokensDetails", "cacheTokensDetails", "toolUsePromptTokensDetails",
 )  # fmt: skip
-_COUNTS = (
+_COUNTS = frozenset({
     *_INPUT_COUNTS,
     "completion_tokens", "output_tokens", "candidatesTokenCount", "thoughtsTokenCount",
     "eval_count",
-)  # fmt: skip
+})  # fmt: skip
 _COUNT_ENDINGS = ("tokens", "tokencount", "_count")
 _LAST_KEYS = ("total_tokens", "totalTokenCount")
 
@@ -407,6 +408,8 @@ def _usd(cost: Json) -> Decimal | None:
 
 def _fractional(value: Json, key: str = "") -> bool:
     """Return whether a count, or a part of one, is no whole number; costs and times are none."""
+    if isinstance(value, int | str):
+        return False
     if isinstance(value, float):
         return key.lower().endswith(_COUNT_ENDINGS) and value % 1 > 0
     inner = value.items() if isinstance(value, dict) else ()
@@ -416,6 +419,8 @@ def _fractional(value: Json, key: str = "") -> bool:
 
 def _count(counts: Mapping[str, Json], key: str) -> int | None:
     value = counts.get(key)
+    if value is None:
+        return None
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < _MOST_DIGITS:
         value = int(value)
     elif isinstance(value, float) and 0 <= value <= MOST_TOKENS:

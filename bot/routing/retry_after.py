@@ -15,6 +15,7 @@ LONGEST_RETRY_AFTER_S = 7 * 86400.0
 _EPOCH_S, _EPOCH_MS = 1e9, 1e12
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _NUMBER = r"\d{1,15}(?:\.\d{1,12})?"
+_PLAIN = re.compile(_NUMBER)
 _PART = re.compile(
     rf"({_NUMBER})\s*(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)"
     r"(?![a-z])",
@@ -34,6 +35,11 @@ _AT = re.compile(
 _BODY_WAITS = ("retry_after", "retryAfter", "retry_after_seconds", "resets_in_seconds")
 _BODY_TIMES = ("resets_at", "reset_at", "resetsAt", "resetAt")
 _KINDS = ("requests", "tokens", "input-tokens", "output-tokens")
+_RESETS = frozenset(
+    {"x-ratelimit-reset", "ratelimit-reset", "x-rate-limit-reset"}
+    | {f"x-ratelimit-reset-{kind}" for kind in _KINDS}
+    | {f"anthropic-ratelimit-{kind}-reset" for kind in _KINDS}
+)
 
 
 def retry_after_s(
@@ -44,15 +50,20 @@ def retry_after_s(
     `now` is needed to understand an instant.
     """
     lowered = {name.lower(): value for name, value in headers.items()}
-    for wait_s in (
-        *_asked(lowered, now),
-        *_in_body(error, now),
-        _in_message(error.message, now),
-        *_resets(lowered, now),
-    ):
+    for wait_s in _waits(lowered, error, now):
         if wait_s is not None:
             return min(max(wait_s, 0.0), LONGEST_RETRY_AFTER_S)
     return None
+
+
+def _waits(
+    headers: Mapping[str, str], error: ErrorBody, now: datetime | None
+) -> Iterator[float | None]:
+    """Yield what each place says, the most telling first."""
+    yield from _asked(headers, now)
+    yield from _in_body(error, now)
+    yield _in_message(error.message, now)
+    yield from _resets(headers, now)
 
 
 def span_s(text: str) -> float | None:
@@ -69,6 +80,8 @@ def span_s(text: str) -> float | None:
 
 def wait_of(text: str, now: datetime | None) -> float | None:
     """Read a wait: a duration, an epoch in seconds or milliseconds, or a date."""
+    if not text:
+        return None
     asked = span_s(text)
     if asked is not None and (asked < _EPOCH_S or _number(text.strip()) is None):
         return asked
@@ -117,7 +130,7 @@ def _resets(headers: Mapping[str, str], now: datetime | None) -> Iterator[float 
     """Yield the waits of rate-limit headers: of what is used up, else the shortest."""
     found: list[tuple[bool, float]] = []
     for reset, remaining in _pairs(headers):
-        wait_s = wait_of(headers.get(reset, ""), now)
+        wait_s = wait_of(headers[reset], now)
         if wait_s is not None and wait_s > 0:
             left = headers.get(remaining, "").strip().lower()
             found.append((_number(left) == 0 or left == "rejected", wait_s))
@@ -130,15 +143,11 @@ def _resets(headers: Mapping[str, str], now: datetime | None) -> Iterator[float 
 
 def _pairs(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield each reset header with the one that says whether it is used up."""
-    for kind in _KINDS:
-        yield f"x-ratelimit-reset-{kind}", f"x-ratelimit-remaining-{kind}"
-        yield f"anthropic-ratelimit-{kind}-reset", f"anthropic-ratelimit-{kind}-remaining"
     for name in headers:
-        if name.startswith("anthropic-ratelimit-unified-") and name.endswith("-reset"):
+        if name in _RESETS:
+            yield name, name.replace("reset", "remaining")
+        elif name.startswith("anthropic-ratelimit-unified-") and name.endswith("-reset"):
             yield name, name.removesuffix("reset") + "status"
-    yield "anthropic-ratelimit-unified-reset", "anthropic-ratelimit-unified-status"
-    for name in ("x-ratelimit-reset", "ratelimit-reset", "x-rate-limit-reset"):
-        yield name, name.replace("reset", "remaining")
 
 
 def _value(value: Json, now: datetime | None) -> float | None:
@@ -153,9 +162,7 @@ def _unit_s(unit: str) -> float:
 
 
 def _number(text: str) -> float | None:
-    if not re.fullmatch(_NUMBER, text):
-        return None
-    return float(text)
+    return float(text) if _PLAIN.fullmatch(text) else None
 
 
 def _until(text: str, now: datetime) -> float | None:

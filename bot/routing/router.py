@@ -10,7 +10,7 @@ from bot.catalog import Catalog
 from bot.config.naming import bare_model, resolve
 from bot.config.schema import ConfigView
 from bot.errors import UnknownModelError
-from bot.models import Dialect, FailureReason, ModelRef
+from bot.models import Dialect, FailureReason, ModelRef, Provider
 from bot.ports import Cooldown
 from bot.routing.chain import Hop, SkipReason, Surroundings, chain_of
 from bot.routing.cooldown import OWNERS, CooldownBook, Gate, Reach, Scope
@@ -33,15 +33,16 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A hop that can be asked in the caller's dialect, and what its failures count against."""
+    """A hop that can be asked in the caller's dialect, and what its failures count against.
+
+    `name` is `provider/model` as the config has it.
+    """
 
     hop: Hop
+    ref: ModelRef
+    provider: Provider
     scope: Scope
-
-    @property
-    def name(self) -> str:
-        """`provider/model`."""
-        return str(self.hop.ref)
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,13 @@ def lane_of(
         if hop.skip not in (None, SkipReason.REPEATED) and (hop in speaking or not hop.provider)
     ]
     candidates = tuple(
-        Candidate(hop, Scope.of(hop.provider.id, hop.key, hop.ref))
+        Candidate(
+            hop,
+            hop.ref,
+            hop.provider,
+            Scope.of(hop.provider.id, hop.key, hop.ref),
+            str(hop.ref),
+        )
         for hop in speaking
         if hop.walked and hop.provider and hop.ref
     )
@@ -170,7 +177,7 @@ class Walk:
                 continue
             gate = self.book.gate(candidate.scope, now)
             if gate in (Gate.OPEN, Gate.TRIAL):
-                return self._ask(candidate, trial=gate is Gate.TRIAL)
+                return self._let_through(candidate, trial=gate is Gate.TRIAL)
             row = self.book.row(candidate.scope)
             reason = row.reason if row else FailureReason.SERVER_ERROR
             self.fates.append((candidate, Fate.COOLING, reason))
@@ -179,9 +186,9 @@ class Walk:
         while self._passed_over:
             candidate = self._passed_over.pop(0)
             if self._suits(candidate):
-                return self._ask(candidate, trial=not self.book.on_trial(candidate.scope))
+                return self._let_through(candidate, trial=not self.book.on_trial(candidate.scope))
         again, self._again = self._again, None
-        return None if again is None else self._ask(again, trial=False, last=True)
+        return None if again is None else self._let_through(again, trial=False, last=True)
 
     def failed(
         self,
@@ -315,7 +322,7 @@ class Walk:
                 return False
         return True
 
-    def _ask(self, candidate: Candidate, *, trial: bool, last: bool = False) -> Candidate:
+    def _let_through(self, candidate: Candidate, *, trial: bool, last: bool = False) -> Candidate:
         self.attempts += 1
         self._again = None
         self._trial = self.book.begin_trial(candidate.scope) if trial else None

@@ -138,8 +138,7 @@ class Conversations:
         if self.longest is None or lane.barred or late or candidate.name == lane.first:
             self._stays.pop(key, None)
             return
-        provider = candidate.hop.provider
-        warm = _WARM_BY_PROVIDER.get(provider.id if provider else "", _WARM)
+        warm = _WARM_BY_PROVIDER.get(candidate.provider.id, _WARM)
         known = self._stays.get(key)
         same = known is not None and known.model == candidate.name
         began_at = known.began_at if known is not None and same else now
