@@ -32,6 +32,12 @@ _ALIVE = {
 }
 
 
+class _Response(web.StreamResponse):
+    """Sends its headers along with the first bytes, which always follow at once."""
+
+    _send_headers_immediately = False
+
+
 class CallerStream:
     """One caller's stream. `close` it in any case; `response` is None until it has begun."""
 
@@ -103,7 +109,7 @@ class CallerStream:
                 await asyncio.sleep(self._keep_alive_s)
 
     async def _prepare(self, headers: Mapping[str, str]) -> web.StreamResponse:
-        response = web.StreamResponse(headers=_HEADERS | dict(headers))
+        response = _Response(headers=_HEADERS | dict(headers))
         # Known before the first byte is sent: who comes later must not begin a second answer.
         self.response = response
         await response.prepare(self._request)

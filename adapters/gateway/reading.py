@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from aiohttp import web
 
@@ -21,24 +19,20 @@ class Bodies:
         self._limits = limits
         self._held = 0
 
-    @asynccontextmanager
-    async def read(self, request: web.Request, dialect: Dialect) -> AsyncIterator[Body]:
-        """Read a body and hold its room. Raises Refusal."""
-        room = _Room(self)
+    async def read(self, request: web.Request, dialect: Dialect, room: Room) -> Body:
+        """Read a body into its room. Raises Refusal."""
+        raw = await self._read(request, room)
         try:
-            raw = await self._read(request, room)
-            try:
-                # Beyond this size the loop would stand still meanwhile.
-                large = len(raw) > LARGE_BYTES
-                if large:
-                    body = await asyncio.to_thread(Body.read, raw, dialect)
-                else:
-                    body = Body.read(raw, dialect)
-            except BadBody as error:
-                raise Refusal(str(error), 400, "invalid_request") from error
-            yield body
-        finally:
-            room.close()
+            # Beyond this size the loop would stand still meanwhile.
+            if len(raw) > LARGE_BYTES:
+                return await asyncio.to_thread(Body.read, raw, dialect)
+            return Body.read(raw, dialect)
+        except BadBody as error:
+            raise Refusal(str(error), 400, "invalid_request") from error
+
+    def room(self) -> Room:
+        """Return the room for one request's body; leave it in any case."""
+        return Room(self)
 
     def take(self, size: int, *, large: bool) -> None:
         """Take so many bytes; what small bodies need is kept free of large ones. Raises Refusal."""
@@ -55,13 +49,11 @@ class Bodies:
         """Give so many bytes back."""
         self._held -= size
 
-    async def _read(self, request: web.Request, room: _Room) -> bytes:
-        limits = self._limits
-        words = f"The body is larger than {limits.body_bytes >> 20} MiB."
-        too_large = Refusal(words, 413, "too_large", closes=True)
-        if (request.content_length or 0) > limits.body_bytes:
-            raise too_large
-        room.hold(request.content_length or 0)
+    async def _read(self, request: web.Request, room: Room) -> bytes:
+        limits, told = self._limits, request.content_length or 0
+        if told > limits.body_bytes:
+            raise self._too_large()
+        room.hold(told)
         try:
             if request.content.is_eof():
                 raw = await request.read()
@@ -71,7 +63,7 @@ class Bodies:
                 _invite(request)
                 return await _parts(request, limits.body_bytes, room)
         except web.HTTPRequestEntityTooLarge:
-            raise too_large from None
+            raise self._too_large() from None
         except TimeoutError:
             words = f"The body did not arrive within {limits.body_s:g} s."
             raise Refusal(words, 408, "timeout", closes=True) from None
@@ -79,13 +71,27 @@ class Bodies:
             words = "The body could not be decompressed."
             raise Refusal(words, 400, "invalid_request", closes=True) from None
 
+    def _too_large(self) -> Refusal:
+        words = f"The body is larger than {self._limits.body_bytes >> 20} MiB."
+        return Refusal(words, 413, "too_large", closes=True)
 
-class _Room:
+
+class Room:
     """What one request holds of it."""
+
+    __slots__ = ("_bodies", "_held")
 
     def __init__(self, bodies: Bodies) -> None:
         self._bodies = bodies
         self._held = 0
+
+    def __enter__(self) -> Room:
+        """Hold nothing yet."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Give it back."""
+        self._bodies.give(self._held)
 
     def hold(self, size: int) -> None:
         """Hold room for so many bytes in all."""
@@ -93,13 +99,8 @@ class _Room:
             self._bodies.take(size - self._held, large=size > LARGE_BYTES)
             self._held = size
 
-    def close(self) -> None:
-        """Give it back."""
-        self._bodies.give(self._held)
-        self._held = 0
 
-
-async def _parts(request: web.Request, most_bytes: int, room: _Room) -> bytes:
+async def _parts(request: web.Request, most_bytes: int, room: Room) -> bytes:
     """Read the body, and stop as soon as it is too large, whatever it unpacks to.
 
     The library's own way unpacks up to twice as much ahead, which a small body may demand.

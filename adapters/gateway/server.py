@@ -217,7 +217,8 @@ class Gateway:
     ) -> tuple[web.StreamResponse, int]:
         """Return the answer, and with what status it is counted."""
         caller = self._caller(request)
-        async with self._bodies.read(request, dialect) as body:
+        with self._bodies.room() as room:
+            body = await self._bodies.read(request, dialect, room)
             exchange = await self._exchange(request, dialect, request_id, body, caller, tail)
             response = await self._replied(exchange, request, caller)
             return response, exchange.ended_status or response.status
@@ -247,7 +248,8 @@ class Gateway:
         request_id = self._new_id()
         try:
             caller = self._caller(request)
-            async with self._bodies.read(request, dialect) as body:
+            with self._bodies.room() as room:
+                body = await self._bodies.read(request, dialect, room)
                 return await count_tokens(
                     await self._exchange(request, dialect, request_id, body, caller, tail)
                 )

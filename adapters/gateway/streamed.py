@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import orjson
@@ -109,22 +108,22 @@ class _Relay:
         self._error: StreamEvent | None = None
         self._ended = False
         self._writing = False
+        self._timer: asyncio.TimerHandle | None = None
 
     async def until_content(self) -> Verdict | None:
         """Read up to the first content; return why there will be none. Raises Broken."""
-
-        async def hold(_: asyncio.Timeout) -> None:
-            while not (self._parser.started or self._parser.over):
-                events = await self._read()
-                if events is None:
-                    break
-                self._hold(events)
-
-        try:
-            await self._patiently(_left_s(self._exchange, self._one), hold)
-        except TimeoutError:
-            words = self._silent("no first token within", self._timeouts.first_token_s)
-            return Verdict(Outcome.FAILED, FailureReason.TIMEOUT, detail=words)
+        limit_s = _left_s(self._exchange, self._one)
+        while True:
+            try:
+                async with asyncio.timeout(limit_s):
+                    await self._hold_back()
+                break
+            except TimeoutError:
+                waited_s = asyncio.get_running_loop().time() - self._heard_s
+                limit_s = self._timeouts.thinking_s - waited_s
+                if not self._parser.thinking or limit_s <= 0:
+                    words = self._silent("no first token within", self._timeouts.first_token_s)
+                    return Verdict(Outcome.FAILED, FailureReason.TIMEOUT, detail=words)
         if self._parser.started and not self._parser.failed:
             self._exchange.begun(self._one)
             self._exchange.made(self._one, self._parser.made)
@@ -231,51 +230,51 @@ class _Relay:
 
         Raises TimeoutError when it is the caller who does not read.
         """
-        idle_s = self._timeouts.idle_s
         loop = asyncio.get_running_loop()
-
-        async def relay(idle: asyncio.Timeout) -> None:
-            while not self._parser.over:
-                events = await self._read()
-                if events is None:
-                    break
-                await self._show(response, events)
-                if any(event.kind is not Kind.SILENCE for event in events):
-                    self._heard_s = loop.time()
-                    idle.reschedule(self._heard_s + idle_s)
-
+        self._heard_s = loop.time()
         try:
-            await self._patiently(idle_s, relay)
+            async with asyncio.timeout(None) as limit:
+                self._watch(limit)
+                while not self._parser.over:
+                    events = await self._read()
+                    if events is None:
+                        break
+                    await self._show(response, events)
+                    for event in events:
+                        if event.kind is not Kind.SILENCE:
+                            self._heard_s = loop.time()
+                            break
         except TimeoutError:
             if self._writing:
                 raise
-            broken = Broken(FailureReason.TIMEOUT, self._silent("no data for", idle_s))
+            words = self._silent("no data for", self._timeouts.idle_s)
+            broken = Broken(FailureReason.TIMEOUT, words)
         except Broken as error:
             broken = error
         else:
             verdict = self._judged()
             return None if verdict.ok else verdict
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
         # With the reason for the end said, only the last formality is missing.
         return None if self._ending is Ending.WHOLE else broken.verdict
 
-    async def _patiently(
-        self, limit_s: float, work: Callable[[asyncio.Timeout], Awaitable[None]]
-    ) -> None:
-        """Do work within a limit, and within a longer one while a thinking block is open.
+    def _watch(self, limit: asyncio.Timeout) -> None:
+        """End the wait once nothing was heard for too long.
 
-        Raises TimeoutError.
+        Looked at when that may be so, since setting a timer at each event costs more than reading
+        the event does.
         """
-        while True:
-            try:
-                async with asyncio.timeout(limit_s) as limit:
-                    return await work(limit)
-            except TimeoutError:
-                if self._writing or not self._parser.thinking:
-                    raise
-                waited_s = asyncio.get_running_loop().time() - self._heard_s
-                limit_s = self._timeouts.thinking_s - waited_s
-                if limit_s <= 0:
-                    raise
+        loop = asyncio.get_running_loop()
+        idle_s = limit_s = self._timeouts.idle_s
+        waited_s = loop.time() - self._heard_s
+        if waited_s >= idle_s and not self._writing and self._parser.thinking:
+            limit_s = self._timeouts.thinking_s
+        if waited_s >= limit_s:
+            limit.reschedule(loop.time())
+        else:
+            self._timer = loop.call_later(min(limit_s - waited_s, idle_s), self._watch, limit)
 
     def _silent(self, words: str, limit_s: float) -> str:
         if self._parser.thinking:
@@ -291,6 +290,13 @@ class _Relay:
             if events:
                 return events
         return None
+
+    async def _hold_back(self) -> None:
+        while not (self._parser.started or self._parser.over):
+            events = await self._read()
+            if events is None:
+                return
+            self._hold(events)
 
     def _hold(self, events: list[StreamEvent]) -> None:
         for event in events:
