@@ -87,7 +87,7 @@ class Body:
             BadBody: it is not a JSON object, or a field that routing reads has a wrong type.
         """
         if len(raw) <= LARGE_BYTES:
-            return cls._read(raw)
+            return cls._read(raw, dialect)
         _check_parts(raw)
         with _no_collector():
             return cls._read(raw, dialect)
