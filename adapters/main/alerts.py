@@ -54,7 +54,12 @@ class Alerts:
         self._engine = Engine(
             store=self._store,
             outlooks=Outlooks(
-                ports.store, ports.log, ports.prices, wired.app.catalog, wired.settings.env
+                ports.store,
+                ports.log,
+                ports.prices,
+                wired.app.catalog,
+                wired.settings.env,
+                ports.reloads,
             ),
             journal=ports.journal,
             chats={name: PatientChat(name, chat) for name, chat in chats.items()},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain
 
@@ -20,7 +20,17 @@ from bot.messages.words import change_in_price, tokens
 from bot.models import FailureReason, ModelRef, Price
 from bot.ports import ConfigStore, Cooldown, FallbackLog, Prices
 from bot.ports.alerts import AlertReason
-from bot.routing.chain import Hop, Surroundings, chain_of, lone_hop, lost_on_the_way
+from bot.ports.reloads import NoReloads, Reloads
+from bot.routing.chain import (
+    Hop,
+    SkipReason,
+    Surroundings,
+    Walker,
+    chain_of,
+    lone_hop,
+    lost_on_the_way,
+    provider_of,
+)
 from bot.spans import recalled
 
 MOST_COMMAND = 88
@@ -51,6 +61,7 @@ class Outlooks:
     prices: Prices
     catalog: Catalog
     env: Mapping[str, str]
+    reloads: Reloads = field(default_factory=NoReloads)
     _seen: tuple[str, ConfigView] | None = None
 
     async def chains(self) -> tuple[frozenset[str], frozenset[str]] | None:
@@ -59,7 +70,7 @@ class Outlooks:
         if view is None:
             return None
         choices = [view.default, *view.agents.values()]
-        around = self._around(())
+        around = await self._around(())
         chains = [chain_of(view, choice, around) for choice in choices if choice.primary]
         named = [[str(hop.ref or hop.written) for hop in hops] for hops in chains if hops]
         return frozenset(names[0] for names in named), frozenset(chain.from_iterable(named))
@@ -69,7 +80,7 @@ class Outlooks:
         view = await self._view()
         if view is None or incident.reason is AlertReason.CONFIG_INVALID:
             return Outlook(step=_step(incident, None, None))
-        around = self._around(await self._cooldowns(now))
+        around = await self._around(await self._cooldowns(now))
         hops = chain_of(view, replace(view.default, primary=incident.primary), around)
         first = hops[0] if hops else None
         serving = next((hop for hop in hops if str(hop.ref) == incident.served_by), None)
@@ -95,10 +106,7 @@ class Outlooks:
 
     def unit_price(self, model: ModelRef, view: ConfigView, at: datetime) -> Price | None:
         """Return a model's unit prices."""
-        hops = chain_of(
-            view, replace(view.default, primary=str(model), fallbacks=()), self._around(())
-        )
-        provider = hops[0].provider if hops else None
+        provider = provider_of(model, view, self.catalog, self.env)
         return unit_price(model, provider, view, self.prices, at)
 
     async def price_of(self, model: ModelRef, at: datetime) -> Price | None:
@@ -114,7 +122,9 @@ class Outlooks:
         for preset in self.catalog.presets.values():
             hop = lone_hop(1, resolve(preset.name, view, self.catalog).ref, view, around)
             cooling = hop.cooldown is not None and hop.cooldown.holds(now)
-            if hop.walked and not cooling and hop.provider and hop.provider.id not in taken:
+            # OpenClaw may have a key that is not seen here, but nobody should bet a chain on it.
+            usable = hop.walked and (hop.unasked is not SkipReason.NO_KEY or hop.signed_in)
+            if usable and not cooling and hop.provider and hop.provider.id not in taken:
                 return hop
         return None
 
@@ -126,8 +136,10 @@ class Outlooks:
         before = self.unit_price(first.ref, view, now)
         return change_in_price(before, self.unit_price(serving.ref, view, now))
 
-    def _around(self, cooldowns: Sequence[Cooldown]) -> Surroundings:
-        return Surroundings(self.catalog, self.env, self.config.location, cooldowns, gateway=True)
+    async def _around(self, cooldowns: Sequence[Cooldown]) -> Surroundings:
+        neighbour = await self.reloads.neighbour()
+        place = self.config.location
+        return Surroundings(self.catalog, self.env, place, cooldowns, neighbour=neighbour)
 
     async def _view(self) -> ConfigView | None:
         try:
@@ -142,8 +154,9 @@ class Outlooks:
 def _lost(hops: Sequence[Hop], serving: Hop | None) -> tuple[str, ...]:
     if serving is None:
         return ()
-    # The first hop is failing, so it may be passed over: what it can do counts all the same.
-    lost = next((names for hop, names in lost_on_the_way([hops[0], serving])), [])
+    # Both were asked, however the chain is judged now.
+    asked = [replace(hop, skip=None) for hop in (hops[0], serving)]
+    lost = next((names for hop, names in lost_on_the_way(asked)), [])
     window = serving.facts.context_window if serving.facts else None
     words = {
         "vision": "images",
@@ -192,6 +205,11 @@ def _replace(first: Hop | None, page: str) -> Text:
 
 def _owners_step(reason: FailureReason, hop: Hop | None) -> Text:
     provider = hop.provider if hop else None
+    if hop and hop.ref and hop.walker is Walker.OPENCLAW and _by_sign_in(hop):
+        if reason is FailureReason.AUTH:
+            login = Code(f"openclaw models auth login --provider {hop.ref.provider}")
+            return text("Sign in again where OpenClaw runs: ", login)
+        return text(f"Check the {hop.ref.provider} account that OpenClaw is signed in to.")
     if reason is FailureReason.AUTH:
         key = (hop.key_name if hop else None) or "its API key"
         if provider and provider.keys_url:
@@ -203,6 +221,13 @@ def _owners_step(reason: FailureReason, hop: Hop | None) -> Text:
             "Add credit at ", Link(f"{provider.title}'s billing", provider.billing_url), "."
         )
     return text("Add credit at the provider.")
+
+
+def _by_sign_in(hop: Hop) -> bool:
+    """Return whether OpenClaw calls a model with its own sign-in, not with a key of ours."""
+    return hop.unasked is SkipReason.OPENCLAW_ONLY or (
+        hop.unasked is SkipReason.NO_KEY and hop.signed_in
+    )
 
 
 def _further(hops: Sequence[Hop], now: datetime) -> list[Text]:

@@ -16,6 +16,7 @@ from bot.catalog import shipped
 from bot.errors import ConfigLockedError, StorageError
 from bot.models import FailureReason, ModelRef, Secret
 from bot.ports import Cooldown
+from bot.ports.reloads import Neighbour, NoReloads
 from bot.routing.cooldown import Scope
 from tests.fakes_alerts import CONFIG, FLASH, NOON, OPUS, apply, event
 from tests.fakes_core import KEYS, FakePrices
@@ -183,3 +184,54 @@ def test_a_saving_has_a_pace_once_there_is_enough_of_it():
     assert old.hourly_usd == Decimal(-2)
     assert saving_of(replace(young, costs_until=None)) is None
     assert saving_of(replace(young, costs_nano_usd=None)) is None
+
+
+COPILOT = "github-copilot/gpt-5"
+
+
+def beside(*models: str, version: str = "2026.5.28") -> Any:
+    """Lay a chain out that OpenClaw walks."""
+    config = chain(*models)
+    config["meta"] = {"lastTouchedVersion": version}
+    return config
+
+
+async def test_a_hop_that_only_openclaw_calls_has_its_place_and_its_own_step():
+    found = await look(incident(to=COPILOT), outlooks(beside(OPUS, COPILOT, FLASH)))
+    assert found.place == (2, 3)
+    assert found.switch == ("gpt-5", f"model use {COPILOT}")
+    auth = incident(FailureReason.AUTH, primary=COPILOT)
+    step = plain((await look(auth, outlooks(beside(COPILOT, FLASH)))).step)
+    assert step == (
+        "Sign in again where OpenClaw runs: openclaw models auth login --provider github-copilot"
+    )
+    billing = incident(FailureReason.BILLING, primary=COPILOT)
+    step = plain((await look(billing, outlooks(beside(COPILOT, FLASH)))).step)
+    assert step == "Check the github-copilot account that OpenClaw is signed in to."
+    assert "Renew its API key" in plain((await look(auth, outlooks(chain(COPILOT, FLASH)))).step)
+
+
+async def test_what_openclaw_is_signed_in_to_is_no_matter_of_our_keys():
+    class SignedIn(NoReloads):
+        async def neighbour(self) -> Neighbour:
+            return Neighbour(True, frozenset({"anthropic"}))
+
+    around = outlooks(chain(OPUS, FLASH), ANTHROPIC_API_KEY="")
+    around.reloads = SignedIn()
+    step = plain((await look(incident(FailureReason.AUTH), around)).step)
+    assert step.startswith("Sign in again where OpenClaw runs")
+
+
+async def test_beside_openclaw_a_dead_chain_is_offered_only_what_has_a_key():
+    keys = {"DEEPSEEK_API_KEY": "", "OPENROUTER_API_KEY": "", "OLLAMA_API_KEY": ""}
+    left = await look(incident(to=None), outlooks(beside(OPUS), **keys))
+    assert left.switch is None
+    spare = await look(incident(to=None), outlooks(beside(OPUS, COPILOT)))
+    # That release has no deepseek-flash by itself.
+    assert spare.switch == ("think", "model use think")
+
+
+async def test_a_fallback_outside_an_old_releases_allowlist_still_loses_what_it_lacks():
+    config = beside(OPUS, "ollama/llama3.3", version="2026.1.29")
+    config["agents"]["defaults"]["models"] = {OPUS: {}}
+    assert "images" in (await look(incident(to="ollama/llama3.3"), outlooks(config))).lost
