@@ -185,7 +185,8 @@ def _spent_of(data: Any) -> BudgetSpent:
 
 
 def _switch_of(data: Any) -> BudgetSwitch:
-    return BudgetSwitch(**{**data, "back_at": _time(data["back_at"])})
+    told = {name: value for name, value in data.items() if name != "refused"}
+    return BudgetSwitch(**{**told, "back_at": _time(data["back_at"])})
 
 
 def _change_of(data: Any) -> PriceChangeWords:

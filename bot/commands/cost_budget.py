@@ -15,7 +15,7 @@ from bot.config.plan import choice_for, plan_primary
 from bot.costs.budget import BudgetState, BudgetStep, decide, parse_amount
 from bot.costs.figures import total_of
 from bot.costs.period import Span, calendar, zone_name
-from bot.errors import ChangeoverError, UsageError
+from bot.errors import ChangeoverError, ConfigRefusedError, UsageError
 from bot.messages.cost_budget import (
     BudgetWords,
     budget_card,
@@ -118,7 +118,7 @@ async def _switch_once(
 ) -> None:
     """Switch the primary until the period ends, unless that is done; note what came of it."""
     kept = await outbox.find(key)
-    if kept is not None and not kept.data["error"]:
+    if kept is not None and (not kept.data["error"] or kept.data.get("refused")):
         return
     data: dict[str, object] = {"word": word, "back_at": state.period.end.isoformat(), "error": ""}
     data |= await _switched(ctx, state, word)
@@ -136,7 +136,9 @@ async def _switched(ctx: Context, state: BudgetState, word: str) -> dict[str, ob
         try:
             card = await change(ctx, _request(ctx, word, state.period))
         except ChangeoverError as error:
-            return {"error": error.message, "hint": error.hint}
+            # What OpenClaw refused it would refuse again, each time until it is taken back.
+            refused = isinstance(error, ConfigRefusedError)
+            return {"error": error.message, "hint": error.hint, "refused": refused}
         made = await _made(ctx, state)
         if made is None:
             names = ("changed", "old", "new", "change_id")

@@ -66,7 +66,9 @@ async def take_back_unknown(ctx: Context, model: str, outbox: Outbox) -> None:
     made = next((one for one in changes if _names(one, model)), None)
     if made is None or made.at < ctx.now - UNKNOWN_WITHIN or made.surface == Surface.OUTSIDE:
         return
-    if made.reverts is not None or any(one.reverts == made.id for one in changes):
+    ours = made.action == "undo" and made.surface == SERVICE.surface
+    if ours or any(one.reverts == made.id for one in changes):
+        # Taken back already, or itself what took a change back: that would go on for ever.
         return
     with suppress(MovedOnError):
         wish = Wish(SERVICE, "undo", f"OpenClaw answered Unknown model: {model}", undo(made))
@@ -76,8 +78,11 @@ async def take_back_unknown(ctx: Context, model: str, outbox: Outbox) -> None:
 
 
 def _names(change: Change, model: str) -> bool:
-    """Return whether a change put a model where none or another one stood."""
-    return any(model in str(one.after) and model not in str(one.before) for one in change.touched)
+    """Return whether a change put a model, or a name for it, where none or another one stood."""
+    return any(
+        (model in str(one.after) or model in one.path) and model not in str(one.before)
+        for one in change.touched
+    )
 
 
 async def _callable(ctx: Context, planner: Planner) -> Planner:
@@ -114,8 +119,10 @@ def _refuse_uncallable(planned: Plan, present: Present, around: Surroundings) ->
 async def _take_back(ctx: Context, applied: Applied, told: Confirmation) -> None:
     ports, reason = ctx.ports, told.detail or "no reason given"
     refused = f"OpenClaw rejected the changed config: {reason.rstrip('.')}."
+    step = text(Command("doctor", program=True), "; if it was invalid before, fix the file first.")
     if told.taken is Taken.UNKNOWN_MODEL:
         refused = f"OpenClaw answers Unknown model: {reason}."
+        step = text("Choose another: ", Command("model list"))
     try:
         changes = await ports.journal.changes(ports.store.location, HISTORY)
         made = next(change for change in changes if change.id == applied.change_id)
@@ -127,7 +134,4 @@ async def _take_back(ctx: Context, applied: Applied, told: Confirmation) -> None
             f"{refused} It could not be reverted: {why}",
             text(Command("model undo"), ", then ", Command("model history")),
         ) from error
-    raise ConfigRefusedError(
-        f"{refused} The change was reverted.",
-        text(Command("doctor", program=True), "; if it was invalid before, fix the file first."),
-    )
+    raise ConfigRefusedError(f"{refused} The change was reverted.", step)

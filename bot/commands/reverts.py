@@ -52,7 +52,7 @@ async def _one(
     journal, place = ctx.ports.journal, ctx.ports.store.location
     reason = f"timed switch (change {change.id}) ended"
     # A process that died after the switch back has left that, and nothing else, undone.
-    gone_back = next((c for c in changes if c.reverts == change.id and c.action == "revert"), None)
+    gone_back = _gone_back(change, changes)
     change_id = gone_back.id if gone_back else None
     reverted, why = gone_back is not None, ""
     if gone_back is None:
@@ -65,11 +65,16 @@ async def _one(
             # Somebody is writing, maybe this very revert from another process: look again later.
             return
         except (ConfigRefusedError, MovedOnError) as error:
-            later = await journal.changes_since(place, change.id)
-            if any(c.reverts == change.id and c.action == "revert" for c in later):
+            if _gone_back(change, await journal.changes_since(place, change.id)):
                 # Another process has just reverted it; the next look tells what is left to tell.
                 return
             why = error.message
     if reverted or why:
         await outbox.put(revert_notice(revert, change, change_id, why, place, ctx.now))
     await journal.close_revert(revert.id, RevertState.DROPPED if why else RevertState.DONE)
+
+
+def _gone_back(change: Change, changes: Sequence[Change]) -> Change | None:
+    """Return the change that ended a timed switch, unless OpenClaw made us take that back."""
+    back = (c for c in changes if c.reverts == change.id and c.action == "revert")
+    return next((c for c in back if not any(one.reverts == c.id for one in changes)), None)

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from bot.access import Surface
 from bot.config.commit import Plan, Planner, Present
 from bot.config.edit import Edit, Remove, SetValue, get, restore
+from bot.config.naming import written
 from bot.config.notes import BEHIND, model_path
 from bot.config.pins import in_file, pins_back
 from bot.config.values import dotted, same
 from bot.errors import MovedOnError, NothingToDoError, RefusedError
+from bot.models import ModelRef
 from bot.ports import ABSENT, Absent, Change, Json, Path, Touched
 from bot.spans import Command
 
@@ -100,9 +102,7 @@ def undo(change: Change) -> Planner:
                 Command("model history"),
             )
         edits = _take_back(present, here)
-        return Plan(
-            edits, change.new, change.old, reverts=change.id, pins=pins_back(change.touched)
-        )
+        return _back(change, present, edits)
 
     return plan
 
@@ -127,11 +127,22 @@ def go_back(change: Change, changes: Sequence[Change]) -> Planner:
         }:
             # The string it was has become an object since, which holds the same primary.
             edits.append(_primary_edit((*model, "primary"), change.old))
-        return Plan(
-            edits, change.new, change.old, reverts=change.id, pins=pins_back(change.touched)
-        )
+        return _back(change, present, edits)
 
     return plan
+
+
+def _back(change: Change, present: Present, edits: Sequence[Edit]) -> Plan:
+    words = change.old if isinstance(change.old, list) else [change.old]
+    refs = [written(word, present.view) for word in words if isinstance(word, str)]
+    return Plan(
+        edits,
+        change.new,
+        change.old,
+        reverts=change.id,
+        wants=tuple(ref for ref in refs if ref is not None),
+        pins=pins_back(change.touched),
+    )
 
 
 def _primary_edit(path: Path, old: Json) -> Edit:

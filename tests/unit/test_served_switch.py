@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from adapters.openclaw.reload import verdict_of
+from bot.access import SERVICE
 from bot.alerts.notices import draft_of
 from bot.card import plain
+from bot.commands.cost_budget import check_budget
 from bot.openclaw.log_lines import UnknownModel, read_line
 from bot.ports.reloads import Confirmation, Neighbour, Taken
+from tests.bench_costs import spent
 from tests.fakes_core import Bench
 from tests.unit.test_serve import FakeOwner
 
@@ -215,3 +220,104 @@ async def test_an_old_change_or_one_by_other_hands_is_left_alone():
     bench.wait(hours=2)
     await bench.app.unknown_model("deepseek/deepseek-chat", outbox)
     assert bench.primary == "deepseek/deepseek-chat"
+
+
+class Unknowing(FakeOwner):
+    """An OpenClaw that knows all models but some."""
+
+    def __init__(self, *unknown: str) -> None:
+        super().__init__()
+        self.unknown = unknown
+
+    async def confirm(self, models: Collection[str] = ()) -> Confirmation:
+        missing = [model for model in models if model in self.unknown]
+        return Confirmation(Taken.UNKNOWN_MODEL if missing else Taken.IN_FORCE, *missing[:1])
+
+
+FLASH = "deepseek/deepseek-flash"
+TEAM = config("openai/gpt-5", version="2026.5.28")
+TEAM["agents"]["list"] = [{"id": "ops", "model": OPUS}]
+TEAM["agents"]["defaults"]["heartbeat"] = {"model": OPUS}
+WAYS = [
+    f"/model use {FLASH}",
+    f"/model use {FLASH} for 2h",
+    f"/model use {FLASH} agent ops",
+    f"/model use {FLASH} everywhere",
+    f"/model preset nightly {FLASH}",
+    "/model strategy always-cheap",
+    "/model fallback",
+    f"/fallback set {FLASH}",
+    f"/fallback add {FLASH}",
+    f"/fallback set {FLASH} agent ops",
+]
+
+
+@pytest.mark.parametrize("line", WAYS)
+async def test_whatever_names_an_unknown_model_is_taken_back_at_once(line: str):
+    bench = Bench(TEAM, reloads=Unknowing(FLASH))
+    before = bench.store.raw
+    card = await bench.say(line)
+    assert card.error is not None
+    assert card.error.message == (
+        f"OpenClaw answers Unknown model: {FLASH}. The change was reverted."
+    )
+    assert bench.store.raw == before
+
+
+@pytest.mark.parametrize("line", WAYS)
+async def test_and_within_the_hour_when_its_log_says_so_later(line: str):
+    bench = Bench(TEAM)
+    before = bench.store.raw
+    assert (await bench.say(line)).ok
+    bench.wait(minutes=50)
+    await bench.app.unknown_model(FLASH, bench.outbox)
+    assert bench.store.raw == before
+    (notice,) = bench.outbox.kept.values()
+    assert f"Unknown model: {FLASH}" in "".join(map(plain, draft_of(notice).card.body))
+    await bench.app.unknown_model(FLASH, bench.outbox)
+    assert bench.store.raw == before
+
+
+@pytest.mark.parametrize("later", [False, True])
+async def test_a_timed_switch_does_not_go_back_to_what_is_unknown_by_then(later: bool):
+    owner = Unknowing()
+    bench = Bench(TEAM, reloads=owner)
+    await bench.say(f"/model use {FLASH} for 2h")
+    bench.wait(hours=3)
+    owner.unknown = () if later else (OPUS,)
+    await bench.outbox.run_due(bench.app)
+    if later:
+        assert bench.primary == OPUS
+        await bench.app.unknown_model(OPUS, bench.outbox)
+    assert bench.primary == FLASH
+    said = ["".join(map(plain, draft_of(one).card.body)) for one in bench.outbox.kept.values()]
+    assert any(f"Unknown model: {OPUS}" in words for words in said)
+    bench.outbox.cards()
+    assert await bench.outbox.run_due(bench.app) == []
+    assert bench.primary == FLASH
+
+
+async def test_an_undo_to_what_is_unknown_by_then_is_taken_back():
+    owner = Unknowing()
+    bench = Bench(TEAM, reloads=owner)
+    await bench.say(f"/model use {FLASH}")
+    owner.unknown = (OPUS,)
+    card = await bench.say("/model undo")
+    assert card.error is not None
+    assert bench.primary == FLASH
+
+
+@pytest.mark.parametrize("later", [False, True])
+async def test_a_budget_switches_once_to_what_is_unknown(later: bool):
+    bench = Bench(TEAM, reloads=Unknowing(*([] if later else ["ollama/llama3.3"])))
+    await bench.ledger.add([spent(1, timedelta(hours=1), 6 * 10**9)])
+    await bench.say("/cost budget 5 per day then local")
+    before, writes = bench.store.raw, len(bench.store.writes)
+    for _ in range(3):
+        await check_budget(bench.app.context(SERVICE), bench.outbox)
+        if later:
+            await bench.app.unknown_model("ollama/llama3.3", bench.outbox)
+        assert bench.store.raw == before
+    assert len(bench.store.writes) == writes + 2
+    said = ["".join(map(plain, draft_of(one).card.body)) for one in bench.outbox.kept.values()]
+    assert any("Unknown model: ollama/llama3.3" in words for words in said)
