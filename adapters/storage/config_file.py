@@ -25,6 +25,7 @@ from adapters.storage.file_write import (
     changed,
     create_file,
     discard,
+    overwrite,
     prepare,
     put,
     refused,
@@ -227,7 +228,9 @@ class _FileSession:
             await self.prepare(raw, into)
         assert self._ready is not None
         self._written = True
-        await _finish(asyncio.to_thread(put, self._store._fs, self._ready, expected_revision))
+        # Not in a thread: while the lock is held, this waits for nothing else of the process.
+        if not put(self._store._fs, self._ready, expected_revision):
+            await _finish(asyncio.to_thread(overwrite, self._store._fs, self._ready))
         return self._store._read()
 
     async def close(self) -> None:

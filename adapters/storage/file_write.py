@@ -81,10 +81,11 @@ def discard(fs: FileSystem, ready: Prepared) -> None:
         drop(fs, path)
 
 
-def put(fs: FileSystem, ready: Prepared, expected_revision: str) -> None:
+def put(fs: FileSystem, ready: Prepared, expected_revision: str) -> bool:
     """Put the new bytes in the place of the file whose revision is the expected one.
 
-    Call it only while holding the writers' lock. Then sync the folder.
+    Call it only while holding the writers' lock; sync the folder after. It takes no time, but
+    returns False where the system lets nothing take the file's place: then `overwrite` it.
 
     Raises:
         ConfigConflictError: the file has another revision; nothing written.
@@ -94,17 +95,25 @@ def put(fs: FileSystem, ready: Prepared, expected_revision: str) -> None:
     if before is None or revision_of(before) != expected_revision or _present(target) != before:
         raise changed(target)
     if not ready.temp:
-        return
+        return True
     try:
         keep_backup(fs, target, ready.copy)
-        if not (ready.same_owner and _rename_over(fs, target, ready.temp)):
-            sync_folder(fs, os.path.dirname(target))
-            file_in_place.overwrite(fs, target, ready.temp, ready.raw, before)
+        return ready.same_owner and _rename_over(fs, target, ready.temp)
     except FileNotFoundError as error:
         # Another machine on the same folder took what was prepared for a dead process's.
         raise changed(target) from error
     except OSError as error:
         raise refused(error, target) from error
+
+
+def overwrite(fs: FileSystem, ready: Prepared) -> None:
+    """Write the new bytes over the file, still under the lock. Raises ConfigWriteError."""
+    assert ready.before is not None
+    sync_folder(fs, os.path.dirname(ready.target))
+    try:
+        file_in_place.overwrite(fs, ready.target, ready.temp, ready.raw, ready.before)
+    except OSError as error:
+        raise refused(error, ready.target) from error
 
 
 def create_file(fs: FileSystem, target: str, raw: bytes) -> None:

@@ -16,7 +16,6 @@ import pytest
 from adapters.storage import file_lock
 from adapters.storage.config_file import FileConfigStore
 from adapters.storage.file_lock import SUFFIX
-from adapters.storage.filesystem import FileSystem
 from bot.errors import (
     ConfigLockedError,
     ConfigMissingError,
@@ -24,6 +23,7 @@ from bot.errors import (
 from tests.fakes_files import (
     NEW,
     OLD,
+    MountedFile,
     config_in,
     edit,
     litter,
@@ -175,13 +175,13 @@ async def test_a_cancelled_write_keeps_the_lock_until_it_is_over(path: Path) -> 
     begun, go_on = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    class Slow(FileSystem):
-        def replace(self, source: str, target: str) -> None:
+    class Slow(MountedFile):
+        def truncate(self, fd: int, length: int) -> None:
             loop.call_soon_threadsafe(begun.set)
             asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result(20)
-            super().replace(source, target)
+            super().truncate(fd, length)
 
-    writing = asyncio.create_task(edit(FileConfigStore(path, fs=Slow())))
+    writing = asyncio.create_task(edit(FileConfigStore(path, fs=Slow(str(path)))))
     await begun.wait()
     writing.cancel()
     with pytest.raises(ConfigLockedError):
