@@ -82,7 +82,8 @@ async def main(editors: int) -> int:
 async def _service(env: dict[str, str], editors: int) -> tuple[list[str], list[float]]:
     """Edit as so many people of a chat, and return what went wrong and how long each held it."""
     held: list[float] = []
-    lock = config_file.writers_lock
+    module: Any = config_file
+    lock = module.writers_lock
 
     @asynccontextmanager
     async def timed(*args: Any, **more: Any) -> AsyncIterator[None]:
@@ -91,7 +92,7 @@ async def _service(env: dict[str, str], editors: int) -> tuple[list[str], list[f
             yield
             held.append(time.perf_counter() - began)
 
-    config_file.writers_lock = timed
+    module.writers_lock = timed
     wired = wire(env)
     actor = Actor(Surface.CLI, "ana", "Ana", owner=True)
     try:
@@ -99,7 +100,7 @@ async def _service(env: dict[str, str], editors: int) -> tuple[list[str], list[f
             *(wired.app.handle(actor, f"/model preset c{n} groq/c{n}") for n in range(editors))
         )
     finally:
-        config_file.writers_lock = lock
+        module.writers_lock = lock
         await wired.close()
     return [card.error.message if card.error else "" for card in cards], held
 
