@@ -11,6 +11,7 @@ from bot.commands.data import chain_data, change_data, incident_data, price_data
 from bot.commands.elsewhere import elsewhere_cautions, other_places
 from bot.commands.picture import HISTORY, Picture, price_of, surroundings, take_picture
 from bot.commands.registry import Args
+from bot.config.commit import look
 from bot.config.history import to_undo, undo
 from bot.config.naming import chain_words, known_provider, near, written
 from bot.config.schema import ConfigView
@@ -111,6 +112,8 @@ async def take_back(ctx: Context, args: Args) -> Card:
     """Revert the last change or the one asked for, as a new change."""
     journal, place = ctx.ports.journal, ctx.ports.store.location
     wanted = args.count("amount") or ctx.action.change_id
+    # A writer that died before it could say so has made the last change.
+    await look(ctx.ports.store, journal, ctx.now)
     try:
         changes = (
             await journal.changes_since(place, wanted)

@@ -16,7 +16,6 @@ from bot.config.notes import BEHIND, model_path
 from bot.config.pins import in_file, pins_back
 from bot.config.values import dotted, same
 from bot.errors import MovedOnError, NothingToDoError, RefusedError
-from bot.models import ModelRef
 from bot.ports import ABSENT, Absent, Change, Json, Path, Touched
 from bot.spans import Command
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 from adapters.storage.config_file import FileConfigStore
 from adapters.storage.filesystem import FileSystem
+from bot.errors import ConfigConflictError
 from bot.ports import Document
 from tests.fakes_files import MountedFile
 
@@ -29,11 +31,14 @@ def number_in(found: Document) -> int:
 
 async def count_up(store: FileConfigStore) -> int:
     """Make one edit and return the number it wrote."""
-    async with store.exclusive() as session:
-        found = await session.read()
-        number = number_in(found) + 1
-        await session.write(document(number), expected_revision=found.revision)
-    return number
+    while True:
+        async with store.turn():
+            found = await store.read()
+            number = number_in(found) + 1
+            with suppress(ConfigConflictError):
+                async with store.exclusive(document(number)) as session:
+                    await session.write(document(number), expected_revision=found.revision)
+                    return number
 
 
 def open_store(

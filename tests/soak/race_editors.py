@@ -60,15 +60,15 @@ async def main(editors: int) -> int:
             for n in range(editors - 2 * third)
         ]
         began = time.monotonic()
-        chats, *others = await asyncio.gather(
-            _service(env, third), *(_program(env, line) for line in (*terminals, *scripts))
-        )
+        service = asyncio.create_task(_service(env, third))
+        others = await asyncio.gather(*(_program(env, line) for line in (*terminals, *scripts)))
+        chats, held_s = await service
         seconds = time.monotonic() - began
         wanted = {f"{kind}{n}" for kind in "ct" for n in range(third)}
         models = pyjson5.decode(path.read_text())["agents"]["defaults"]["models"]
         lost = wanted - {entry.get("alias") for entry in models.values()}
-    failed = [said for said in (*chats[0], *others) if said]
-    held_ms = sorted(1000 * one for one in chats[1])
+    failed = [said for said in (*chats, *others) if said]
+    held_ms = sorted(1000 * one for one in held_s)
     print(
         f"editors {editors}, failed {len(failed)}, lost {len(lost)}, seconds {seconds:.1f}, "
         f"load {os.getloadavg()[0]:.1f}, lock held by {len(held_ms)} edits: median "

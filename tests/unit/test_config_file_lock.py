@@ -211,3 +211,7 @@ async def test_many_processes_lose_no_edit(mode: list[str]) -> None:
 @pytest.mark.parametrize("mode", [[], ["--mounted"]])
 async def test_kills_in_mid_edit_tear_and_lose_nothing(mode: list[str]) -> None:
     assert "faults 0" in await soak("kill_edit", "30", *mode)
+
+
+async def test_kills_in_mid_edit_of_an_included_file_lose_no_undo() -> None:
+    assert "faults 0" in await soak("kill_included", "6")

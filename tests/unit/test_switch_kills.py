@@ -167,6 +167,20 @@ async def test_a_return_that_history_did_not_take_is_told():
     assert bench.primary == OPUS
 
 
+async def test_an_undo_right_after_a_death_takes_back_what_was_written():
+    async def run(fate: Fate) -> bool:
+        bench = Bench(GUIDE)
+        await bench.say("/model fast")
+        before = bench.primary
+        alive = await lives(bench, fate, lambda _: bench.say("/model local"))
+        wanted = OPUS if bench.primary == before else before
+        assert (await bench.say("/model undo")).error is None, fate
+        assert bench.primary == wanted, fate
+        return alive
+
+    assert await every_death(run) >= 6
+
+
 async def test_a_switch_back_is_made_and_told_once():
     async def run(fate: Fate) -> bool:
         bench = Bench(GUIDE)
