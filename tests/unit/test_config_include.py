@@ -22,7 +22,9 @@ from bot.config.include import MOST, resolve, resolve_includes
 from bot.config.values import expected, get, same
 from bot.errors import ConfigConflictError, ConfigError, ConfigUneditableError
 from bot.ports import Document, revision_of
+from bot.ports.reloads import Taken
 from tests.fakes_core import Bench
+from tests.unit.test_serve import FakeOwner
 
 OPUS, FLASH = "anthropic/claude-opus-4-5", "deepseek/deepseek-flash"
 
@@ -274,6 +276,15 @@ async def test_a_switch_is_made_in_the_included_file_and_undone_there():
     (change, *_) = (await made.say("/model history")).data["changes"]
     assert (change["old"], change["new"]) == ("x/old", "groq/new")
     assert (await made.say("/model undo")).error is None
+    assert made.store.included["a.json5"] == PARTS["a"]
+
+
+async def test_openclaws_word_is_waited_for_on_an_included_file_too():
+    owner = FakeOwner(Taken.REJECTED, detail="models: no such key")
+    made = Bench(b'{agents: {$include: "./a.json5"}}\n', reloads=owner)
+    made.store.included = {"a.json5": PARTS["a"]}
+    card = await made.say("/model use groq/new")
+    assert card.error.code == "config_refused"
     assert made.store.included["a.json5"] == PARTS["a"]
 
 
