@@ -247,11 +247,12 @@ async def _attempt(store: ConfigStore, journal: Journal, wish: Wish, now: dateti
         plan,
         present.view,
         after.view,
-        *(d.fingerprint if edited.file else d.revision for d in (document, edited.document)),
+        document.fingerprint if edited.file else document.revision,
+        after.document.fingerprint if edited.file else after.document.revision,
         diff,
         change_id,
         unrecorded,
-        edited.file,
+        file=edited.file,
     )
 
 

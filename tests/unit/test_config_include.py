@@ -281,9 +281,10 @@ async def test_a_switch_is_made_in_the_included_file_and_undone_there():
 
 async def test_openclaws_word_is_waited_for_on_an_included_file_too():
     owner = FakeOwner(Taken.REJECTED, detail="models: no such key")
-    made = Bench(b'{agents: {$include: "./a.json5"}}\n', reloads=owner)
+    raw = b'{meta: {lastTouchedVersion: "2026.5.28"}, agents: {$include: "./a.json5"}}'
+    made = Bench(raw, reloads=owner)
     made.store.included = {"a.json5": PARTS["a"]}
-    card = await made.say("/model use groq/new")
+    card = await made.say(f"/model use {OPUS}")
     assert card.error.code == "config_refused"
     assert made.store.included["a.json5"] == PARTS["a"]
 
