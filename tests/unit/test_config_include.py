@@ -284,7 +284,7 @@ async def test_openclaws_word_is_waited_for_on_an_included_file_too():
     raw = b'{meta: {lastTouchedVersion: "2026.5.28"}, agents: {$include: "./a.json5"}}'
     made = Bench(raw, reloads=owner)
     made.store.included = {"a.json5": PARTS["a"]}
-    card = await made.say(f"/model use {OPUS}")
+    card = await made.say("/model use anthropic/claude-opus-4-8")
     assert card.error.code == "config_refused"
     assert made.store.included["a.json5"] == PARTS["a"]
 
