@@ -188,6 +188,12 @@ def _core(ledger: SqlLedger, zone: str) -> Bench:
     return bench
 
 
+async def _said(bench: Bench, words: str) -> None:
+    card = await bench.say(words)
+    if card.error is not None:
+        raise SystemExit(f"{words}: {card.error.message}")
+
+
 async def _ask(database: Database, ledger: SqlLedger, result: Result) -> None:
     here, half = _core(ledger, "Europe/Berlin"), _core(ledger, KOLKATA)
     questions: dict[str, Callable[[], Awaitable[Any]]] = {
@@ -200,9 +206,9 @@ async def _ask(database: Database, ledger: SqlLedger, result: Result) -> None:
         "month by key": lambda: ledger.spend(*MONTH, GroupBy.KEY),
         "month by agent": lambda: ledger.spend(*MONTH, GroupBy.AGENT),
         "month by day, UTC": lambda: ledger.spend(*MONTH, GroupBy.DAY),
-        "/cost month by model": lambda: here.say("/cost month by model"),
-        "/cost digest, Berlin": lambda: here.say("/cost digest"),
-        "/cost digest, Kolkata": lambda: half.say("/cost digest"),
+        "/cost month by model": lambda: _said(here, "/cost month by model"),
+        "/cost digest, Berlin": lambda: _said(here, "/cost digest"),
+        "/cost digest, Kolkata": lambda: _said(half, "/cost digest"),
     }
     for span in ("month", "week"):
         quick = await questions[f"{span} by model, rollups"]()

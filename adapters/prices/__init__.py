@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.prices.known import Known, read
 from bot.catalog import Catalog
-from bot.costs.pricing import scaled
+from bot.costs.pricing import MOST_USD_PER_1M, RATES, scaled
 from bot.errors import SettingsError
 from bot.models import ModelRef, Price, PriceTier
 
@@ -40,7 +40,6 @@ _RATES = (
 _TERMS = ("service_tier", "speed", "processing")
 _USUAL_TERMS = ("default", "standard")
 _MOST_KEPT = 20_000
-_MOST_USD = Decimal(1_000_000)
 
 
 class ListedPrices:
@@ -123,8 +122,8 @@ class ListedPrices:
         if self._fresh is not None:
             model = published(ref, self._fresh[0])
             fresh = _unit_price(model, at, self._fresh[1]) if model else None
-            # A list from outside makes nothing free and forgets nothing.
-            if fresh is not None and not fresh.free:
+            # A list from outside makes nothing free or absurd, and forgets nothing.
+            if fresh is not None and not fresh.free and _sound(fresh):
                 return fresh
         if self._known is None:
             self._known = read()
@@ -141,6 +140,11 @@ class ListedPrices:
         named = dict(price.variants)
         more = tuple((term, scaled(price, by)) for term, by in factors.items() if term not in named)
         return replace(price, variants=(*price.variants, *more))
+
+
+def _sound(price: Price) -> bool:
+    rates = (getattr(price, name) for name in RATES)
+    return all(rate is None or 0 <= rate <= MOST_USD_PER_1M for rate in rates)
 
 
 def _quarter(at: datetime) -> datetime:
@@ -198,7 +202,7 @@ def _amount(path: Path, name: str, key: str, value: object, hint: str) -> Decima
             amount = Decimal(value)
         except InvalidOperation:
             amount = None
-    if amount is None or not amount.is_finite() or not 0 <= amount <= _MOST_USD:
+    if amount is None or not amount.is_finite() or not 0 <= amount <= MOST_USD_PER_1M:
         raise SettingsError(f"{path}: {key} of {name} is {value!r}, which is not a price.", hint)
     return amount
 
