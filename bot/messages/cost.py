@@ -267,12 +267,12 @@ def gap(billed: Billed) -> str:
     """Say how a bill differs from the estimate."""
     difference = billed.gap_nano
     if billed.estimated_nano is None or difference is None:
-        return "no estimate"
+        return "nothing recorded"
     if not difference:
-        return "same as estimated"
-    estimated = money(usd(billed.estimated_nano))
+        return "same as recorded"
+    recorded = money(usd(billed.estimated_nano))
     direction = "more" if difference > 0 else "less"
-    return f"{money(usd(abs(difference)))} {direction} than the {estimated} estimated"
+    return f"{money(usd(abs(difference)))} {direction} than the {recorded} recorded"
 
 
 def bill_cautions(reads: Sequence[BillRead]) -> tuple[Caution, ...]:

@@ -149,7 +149,7 @@ async def test_bills_stand_beside_the_estimate_of_the_same_days():
         2,
     )
     assert (billed["gap_usd"], billed["as_of"]) == (4, NOW - 3 * HOUR)
-    assert "$4.00 more than the $2.00 estimated; read 3 h ago" in said(card)
+    assert "$4.00 more than the $2.00 recorded; read 3 h ago" in said(card)
     assert "No bill from openai: It refused the key (401)." in said(card)
     assert card.data["total_usd"] == Decimal("5.5")
 
@@ -161,7 +161,7 @@ async def test_a_bill_of_a_provider_that_was_not_used_here():
     card = await bench.say("/cost")
     gaps = {billed["provider"]: billed["gap_usd"] for billed in card.data["billed"]}
     assert gaps == {"openai": 1, "deepseek": 0}
-    assert "same as estimated" in said(card)
+    assert "same as recorded" in said(card)
 
 
 async def test_many_groups_are_cut_in_the_table_and_not_in_the_data():

@@ -193,8 +193,8 @@ def test_small_words():
         ("Same as the week before (<$0.000001).",),
     )
     bill = Billed("a", date(2026, 3, 1), date(2026, 3, 2), 5 * DOLLAR, NOW, 7 * DOLLAR)
-    assert gap(bill) == "$2.00 less than the $7.00 estimated"
-    assert gap(replace(bill, estimated_nano=None)) == "no estimate"
+    assert gap(bill) == "$2.00 less than the $7.00 recorded"
+    assert gap(replace(bill, estimated_nano=None)) == "nothing recorded"
 
 
 def test_a_chart_has_a_total_for_each_day():
