@@ -22,6 +22,8 @@ _NEVER_BELOW = {
     "watchfiles": logging.WARNING,
     # It speaks of functions and instances; a job's failure is told by adapters/schedule.
     "apscheduler": logging.CRITICAL,
+    # It tells of its own objects what storage tells in words.
+    "psycopg": logging.ERROR,
 }
 
 

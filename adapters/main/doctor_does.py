@@ -24,6 +24,8 @@ from bot.routing.near import nearest
 
 WITHIN_S = 5.0
 MOST_SKEW_S = 60.0
+TRIED_BYTES = 200_000
+"""Random and more than fits into what a database has left: a full disk must show."""
 
 
 class _RollBack(Exception):
@@ -39,7 +41,8 @@ async def examine_row(wired: Wired) -> list[Check]:
     from adapters.storage.schema import memory
 
     def write(connection: Connection) -> None:
-        connection.execute(memory.insert().values(key=f"doctor {os.getpid()}", value="x"))
+        value = os.urandom(TRIED_BYTES).hex()
+        connection.execute(memory.insert().values(key=f"doctor {os.getpid()}", value=value))
         raise _RollBack
 
     try:
