@@ -68,7 +68,9 @@ async def walk(server: PostgresqlServer, disk: Path, folder: Path, *, stop: bool
     lost = sum(map(int, re.findall(r"(\d+) attempts.* lost", log)))
     print(f"{asked} answers, {rows} rows of {requests} requests, {lost} attempts said to be lost")
     # A fallback is two attempts, of which one was answered.
-    faults += [] if rows == requests and (rows == asked or lost >= asked - int(rows)) else ["books"]
+    faults += (
+        [] if rows == requests and (rows == asked or lost >= asked - int(str(rows))) else ["books"]
+    )
     posts = [message.text for message in slack.posted if message.thread_ts is None]
     faults += [] if stop or len(posts) == 1 else [f"posted: {posts}"]
     noise = "psycopg" in log or "Traceback" in log
