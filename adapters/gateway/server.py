@@ -76,6 +76,7 @@ class Gateway:
             f"{PREFIX}input_tokens": {"POST": self._input_tokens},
             f"{PREFIX}compact": {"POST": self._compact},
             _MODELS: _readable(self._models),
+            "/api/hello": _readable(self._healthz),
             "/healthz": _readable(self._healthz),
             "/readyz": _readable(self._readyz),
             "/metrics": _readable(self._metrics),
@@ -317,14 +318,14 @@ class Gateway:
             self._caller(request)
         except Refusal as refusal:
             return self._refuse(dialect_of(request), refusal)
-        return as_json(model_list(self._parts.tools.live))
+        return as_json(model_list(self._parts.tools.live, _shape(request)))
 
     async def _model(self, request: web.Request) -> web.StreamResponse:
         name = unquote(request.raw_path.partition("?")[0].removeprefix(f"{_MODELS}/"))
         live, dialect = self._parts.tools.live, dialect_of(request)
         try:
             self._caller(request)
-            return as_json(model_row(live, name))
+            return as_json(model_row(live, name, _shape(request)))
         except UnknownModelError as error:
             refusal = Refusal(f"{error.message} {error.hint}", 404, "model_not_found")
             return self._refuse(dialect, refusal)
@@ -370,6 +371,12 @@ class Gateway:
 
 def _readable(handler: Handler) -> dict[str, Handler]:
     return {"GET": handler, "HEAD": handler}
+
+
+def _shape(request: web.Request) -> Dialect:
+    """Return in whose shape models are listed."""
+    asks_claude = "anthropic-version" in request.headers
+    return Dialect.ANTHROPIC if asks_claude else Dialect.OPENAI
 
 
 def _nobody(request: web.Request) -> web.Response:

@@ -19,6 +19,9 @@ from bot.routing.signals import Lack
 AUTO = frozenset({"", "auto", "changeover", "changeover/auto"})
 """Model names that mean the current primary."""
 
+CLAUDE_ALIAS = "claude-changeover-"
+"""What may stand before a name, for clients that only list what sounds like Claude."""
+
 OTHER_FORMAT = "does not accept this request format"
 CANNOT_TAKE = "cannot take this request"
 
@@ -69,8 +72,8 @@ def lane_of(
     Raises:
         UnknownModelError: nothing goes by that name.
     """
-    choice = view.default
-    if asked.strip().lower() not in AUTO:
+    choice, asked = view.default, plain_name(asked)
+    if asked.lower() not in AUTO:
         ref = _meant(asked, view, around.catalog)
         choice = replace(choice, primary=str(ref))
     hops = chain_of(view, choice, replace(around, gateway=True))
@@ -108,6 +111,12 @@ def lane_of(
         keyless = first.skip in (SkipReason.NO_KEY, SkipReason.KEY_ELSEWHERE)
         barred = FailureReason.AUTH if keyless else FailureReason.MODEL_NOT_FOUND
     return Lane(candidates, tuple(skipped), str(first.ref), barred, alone)
+
+
+def plain_name(asked: str) -> str:
+    """Return a name without the alias that may stand before it."""
+    asked = asked.strip()
+    return asked[len(CLAUDE_ALIAS) :] if asked.lower().startswith(CLAUDE_ALIAS) else asked
 
 
 def _meant(asked: str, view: ConfigView, catalog: Catalog) -> ModelRef:

@@ -327,6 +327,12 @@ async def test_the_models_list_follows_the_config(gate: Gate, tmp_path: Path):
     assert ids[0] == "auto"
     assert listed["object"] == "list"
     assert set(CHAIN) <= set(ids)
+    theirs = {"anthropic-version": "2023-06-01"}
+    for name in ("auto", "cheap"):
+        path = f"/v1/models/claude-changeover-{name}"
+        row = (await gate.ask(path, method="GET", headers=theirs)).json
+        assert (row["type"], row["display_name"]) == ("model", f"Changeover: {name}")
+    assert (await gate.ask("/v1/models/claude-changeover-x", method="GET")).status == 404
     (tmp_path / "moltbot.json").write_text(json.dumps({"agents": {"defaults": {"model": GPT}}}))
     await until_served(gate, GPT)
     ids = [row["id"] for row in (await gate.ask("/v1/models", method="GET")).json["data"]]

@@ -253,7 +253,17 @@ async def test_anthropic_errors(
 
 
 async def test_anthropic_models(claude: anthropic.AsyncAnthropic):
-    assert "auto" in [model.id async for model in claude.models.list()]
+    listed = [model async for model in claude.models.list()]
+    assert {"auto", "cheap", OPUS} <= {model.id for model in listed}
+    # Claude Code keeps only ids like these.
+    kept = [model.id for model in listed if "claude" in model.id]
+    assert {"claude-changeover-auto", "claude-changeover-cheap"} <= set(kept)
+    answer = await claude.messages.with_raw_response.create(
+        model="claude-changeover-cheap", max_tokens=9, messages=HI
+    )
+    assert answer.headers["x-changeover-model"] == FLASH
+    opus = await claude.models.retrieve(OPUS)
+    assert (opus.lifecycle, opus.max_input_tokens) == ("deprecated", 200_000)
     assert (await claude.models.retrieve(OPUS)).display_name == OPUS
     with pytest.raises(anthropic.NotFoundError):
         await claude.models.retrieve("nothing-like-it")
@@ -331,6 +341,38 @@ async def test_counting_tokens(start: Start, providers: SimulatedProviders):
                 await client.messages.count_tokens(model="best", messages=HI)
             ).input_tokens == 14
     assert await gate.attempts() == []
+
+
+async def test_what_claude_code_asks_first(start: Start):
+    gate = await start(GATEWAY_TOKEN=TOKEN)
+    for method in ("HEAD", "GET"):
+        assert (await gate.ask("/api/hello", method=method)).status == 200
+
+
+async def test_a_system_turn_inside_the_messages_is_passed_on(start: Start):
+    async def script(call: Any) -> None:
+        assert call.json["messages"] == [*HI, {"role": "system", "content": "Be brief."}]
+        await call.send(http(b'{"type": "message", "content": [{"type": "text", "text": "x"}]}'))
+
+    async with Chaos(script) as chaos:
+        gate = await start(config_of(OPUS), ANTHROPIC_BASE_URL=chaos.url)
+        turns = [*HI, {"role": "system", "content": "Be brief."}]
+        body = {"model": "auto", "max_tokens": 9, "messages": turns}
+        assert (await gate.ask(MESSAGES, body)).status == 200
+
+
+async def test_tokens_are_counted_by_who_would_answer(start: Start, providers: SimulatedProviders):
+    counted = http(b'{"input_tokens": 14}')
+    async with Chaos(lambda call: call.send(counted)) as chaos:
+        gate = await start(config_of(OPUS, FLASH), DEEPSEEK_BASE_URL=chaos.url)
+        # The simulated one has no such path, which nobody holds against it.
+        for _ in range(3):
+            assert (await gate.ask(f"{MESSAGES}/count_tokens")).status == 404
+        providers.break_provider("anthropic", "rate_limit")
+        await gate.ask(MESSAGES)
+        answer = await gate.ask(f"{MESSAGES}/count_tokens")
+    assert answer.json == {"input_tokens": 14}
+    assert [call.path for call in chaos.calls][-1] == "/anthropic/v1/messages/count_tokens"
 
 
 async def test_counting_tokens_where_nobody_can(start: Start):
