@@ -102,8 +102,8 @@ class FakeUpstream:
 
     async def fetch(self, request: HttpRequest, *, timeout_s: float) -> HttpAnswer:
         self.requests.append(request)
-        for host, answer in self.answers.items():
-            if host in request.url:
+        for part, answer in self.answers.items():
+            if part in request.url:
                 return answer
         model = json.loads(request.body).get("model", "")
         return HttpAnswer(200, {}, json.dumps(_good(request.url, model)).encode(), 0.02)
@@ -242,6 +242,8 @@ def _good(url: str, model: str) -> dict[str, Any]:
             "stop_reason": "max_tokens",
             "usage": {"input_tokens": 8, "output_tokens": 1},
         }
+    if url.endswith("/responses"):
+        return {"object": "response", "model": model, "status": "incomplete", "output": []}
     return {
         "object": "chat.completion",
         "model": model,

@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from adapters.storage.codec import event_key
+from adapters.storage.codec import event_key, used_read, used_written
 from bot.access import Actor
 from bot.errors import (
     ChangeoverError,
@@ -401,6 +401,7 @@ class FakeFallbackLog:
     _cooldowns: dict[str, Cooldown] = field(default_factory=dict)
     _events: list[FallbackEvent] = field(default_factory=list)
     _muted_until: datetime | None = None
+    _used: dict[str, Mapping[str, Mapping[str, date]]] = field(default_factory=dict)
     _made: dict[str, MadeId] = field(default_factory=dict)
     _staying: dict[str, tuple[datetime, Mapping[str, int]]] = field(default_factory=dict)
 
@@ -421,6 +422,14 @@ class FakeFallbackLog:
         self._check()
         found = (self._made.get(digest) for digest in digests)
         return {one.digest: one.model for one in found if one and one.at >= since}
+
+    async def used(self, since: date) -> Mapping[str, frozenset[str]]:
+        self._check()
+        return used_read(map(used_written, self._used.values()), since)
+
+    async def report_used(self, service: str, used: Mapping[str, Mapping[str, date]]) -> None:
+        self._check()
+        self._used[service] = used
 
     async def report_staying(self, service: str, at: datetime, counts: Mapping[str, int]) -> None:
         self._check()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from adapters.gateway.exchange import Exchange, Tried
 from bot.costs.pricing import Cost, price_usage, served_price, unit_price
+from bot.dialects.options import Used
 from bot.models import Dialect, FailureReason, ModelRef, Usage
 from bot.ports import Attempt, FallbackEvent, HopFailure, Prices
 from bot.routing.echo import without_echo
@@ -54,6 +55,7 @@ class Recorder:
     queue: Queue
     meter: Meter
     prices: Prices
+    used: Used = field(default_factory=Used)
 
     def tell(self, exchange: Exchange) -> None:
         """Write the log lines of a request: a fallback, and an answer that was cut off."""
@@ -71,6 +73,7 @@ class Recorder:
     def book(self, exchange: Exchange, caller: str) -> None:
         """Book a request that is over: every attempt, and the fallback if it was one."""
         tried, served_by = exchange.tried, _served_by(exchange)
+        self.used.note(exchange.dialect, exchange.body.document.keys(), exchange.at.date())
         behind = served_by != exchange.lane.first
         fallback = behind and served_by is not None
         for number, one in enumerate(tried, 1):

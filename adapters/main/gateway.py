@@ -83,6 +83,7 @@ class GatewayService:
         self.metrics = Metrics(settings.blackout)
         self._name = f"gateway {platform.node()} {wired.service.gateway.port}"[:60]
         self._reported, self._reported_at = False, datetime.min.replace(tzinfo=UTC)
+        self._used_at = self._reported_at
         self._queue = LedgerQueue(
             LazyLedger(wired.database),
             ports.log,
@@ -113,12 +114,12 @@ class GatewayService:
             settings.blackout,
         )
         self._unconfirmed = Unconfirmed(self._queue)
-        recorder = Recorder(self._unconfirmed, self.metrics, ports.prices)
+        self._recorder = Recorder(self._unconfirmed, self.metrics, ports.prices)
         self.gateway = Gateway(
             Parts(
                 self._tools,
                 Callers(_tokens(wired)),
-                recorder,
+                self._recorder,
                 self._book,
                 self._page,
                 self._trouble,
@@ -239,6 +240,7 @@ class GatewayService:
             self._news.clear()
             await self._share_cooldowns()
             await self._report_staying()
+            await self._report_used()
 
     async def _report_staying(self) -> None:
         """Tell `/fallback status` how many conversations stay with a fallback here."""
@@ -249,6 +251,17 @@ class GatewayService:
         with contextlib.suppress(StorageError):
             await self._wired.app.ports.log.report_staying(self._name, now, counts)
             self._reported, self._reported_at = bool(counts), now
+
+    async def _report_used(self) -> None:
+        """Tell `/fallback test` in which dialects callers ask, and with which options."""
+        used, now = self._recorder.used, self._wired.clock.now()
+        if not used.news or now - self._used_at < REPORT_EVERY:
+            return
+        # A row for each day of the week: what was seen before a restart stays.
+        name = f"{self._name} {now:%a}"
+        with contextlib.suppress(StorageError):
+            await self._wired.app.ports.log.report_used(name, used.days)
+            used.news, self._used_at = False, now
 
     async def _note_revision(self) -> None:
         """Keep the config's revision; one that changed while nothing ran has other models."""

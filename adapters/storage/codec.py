@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from bot.models import FailureReason
@@ -39,6 +39,9 @@ DONE = "done"
 
 STAYING = "staying."
 """How the memory's keys begin under which gateways report conversations that stay."""
+
+USED = "used."
+"""How the memory's keys begin under which gateways report what callers send."""
 
 MUTE_SCOPE = "all"
 
@@ -119,6 +122,23 @@ def gaps_in(gaps: Json) -> tuple[Gap, ...]:
 def staying_written(at: datetime, counts: Mapping[str, int]) -> str:
     """Write one gateway's report of the conversations that stay with each fallback."""
     return json.dumps({"at": at.isoformat(), "models": dict(counts)})
+
+
+def used_written(used: Mapping[str, Mapping[str, date]]) -> str:
+    """Write a report of the dialects and options that callers used."""
+    days = {dialect: {n: day.isoformat() for n, day in ns.items()} for dialect, ns in used.items()}
+    return json.dumps(days)
+
+
+def used_read(reports: Iterable[str], since: date) -> dict[str, frozenset[str]]:
+    """Put the reports together, as far as they are not too old; "" is the dialect itself."""
+    found: dict[str, set[str]] = {}
+    for report in map(json.loads, reports):
+        for dialect, days in report.items():
+            late = {name for name, day in days.items() if date.fromisoformat(day) >= since}
+            if late:
+                found.setdefault(dialect, set()).update(late - {""})
+    return {dialect: frozenset(names) for dialect, names in found.items()}
 
 
 def staying_read(reports: Iterable[str], since: datetime) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, delete, or_, select
@@ -12,12 +12,15 @@ from adapters.storage import schema
 from adapters.storage.codec import (
     MUTE_SCOPE,
     STAYING,
+    USED,
     context_in,
     context_out,
     event_key,
     gaps_in,
     staying_read,
     staying_written,
+    used_read,
+    used_written,
 )
 from adapters.storage.database import Database, upsert
 from adapters.storage.sync_memory import put
@@ -140,6 +143,16 @@ class SqlFallbackLog:
         """Keep one gateway's count in the place of its last one."""
         value = staying_written(at, counts)
         await self._database.write(lambda c: put(c, STAYING + service, value))
+
+    async def used(self, since: date) -> Mapping[str, frozenset[str]]:
+        """Put together what gateways reported."""
+        query = select(_memory.c.value).where(_memory.c.key.startswith(USED))
+        return used_read(await self._database.read(lambda c: c.scalars(query).all()), since)
+
+    async def report_used(self, service: str, used: Mapping[str, Mapping[str, date]]) -> None:
+        """Keep one gateway's report in the place of its last one."""
+        value = used_written(used)
+        await self._database.write(lambda c: put(c, USED + service, value))
 
     async def muted_until(self) -> datetime | None:
         """When the mute ends, if there is one."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from adapters.storage.url import parse_url
@@ -235,6 +235,14 @@ class LazyFallbackLog:
     async def report_staying(self, service: str, at: datetime, counts: Mapping[str, int]) -> None:
         """Keep one gateway's count."""
         await self._open().report_staying(service, at, counts)
+
+    async def used(self, since: date) -> Mapping[str, frozenset[str]]:
+        """Put together what gateways reported."""
+        return {} if self._database.empty else await self._open().used(since)
+
+    async def report_used(self, service: str, used: Mapping[str, Mapping[str, date]]) -> None:
+        """Keep one gateway's report."""
+        await self._open().report_used(service, used)
 
     async def muted_until(self) -> datetime | None:
         """When the mute ends, if there is one."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,11 +20,13 @@ from bot.commands.registry import Args
 from bot.config.naming import resolve
 from bot.config.plan import in_models
 from bot.costs.pricing import cost_usd
+from bot.dialects.options import REMEMBERED, SAMPLES
 from bot.durations import parse_deadline, parse_duration
 from bot.errors import NothingToDoError, StorageError
 from bot.messages import cautions
 from bot.messages.chain import skip_words, unasked_words
 from bot.messages.fallback import (
+    FormatTest,
     TestRow,
     TestWords,
     acknowledged_card,
@@ -31,11 +35,14 @@ from bot.messages.fallback import (
     hint_for,
     muted_card,
     quiet_line,
+    serving,
+    spoken,
     staying_lines,
     test_card,
     unmuted_card,
 )
 from bot.messages.progress import answered, asking
+from bot.models import Dialect
 from bot.ports import ChainTest
 from bot.ports.alerts import ChannelTrouble
 from bot.routing.chain import AllowRule, Hop, allow_rule, lone_hop
@@ -55,6 +62,13 @@ async def status(ctx: Context, args: Args) -> Card:
     quiet = ctx.settings.quiet_hours
     data = {
         "chain": chain_data(picture),
+        "formats": [
+            {
+                "model": str(hop.ref or hop.written),
+                "dialects": [d for d in SAMPLES if spoken(hop, d)],
+            }
+            for hop in picture.hops
+        ],
         "muted_until": muted,
         "quiet_hours": f"{quiet[0]:%H:%M}-{quiet[1]:%H:%M}" if quiet else None,
         "incidents": [incident_data(row, ctx.now) for row in known.incidents],
@@ -85,13 +99,22 @@ async def test(ctx: Context, args: Args) -> Card:
     say, timeout_s = ctx.ports.progress, ctx.settings.timeouts.probe_s
     if asked := sum(hop.unasked is None and hop.skip is None for hop in hops):
         say(asking(asked, timeout_s))
-    started = ctx.ports.clock.now()
-    verdicts = await probe(
-        [target_of(hop, ctx.settings.env) for hop in hops],
-        ctx.ports.upstream,
-        ctx.ports.lists,
-        timeout_s=timeout_s,
-        told=lambda verdict: say(answered(verdict)),
+    started, used = ctx.ports.clock.now(), await _used(ctx)
+    targets = [target_of(hop, ctx.settings.env) for hop in hops]
+    verdicts, in_formats = await asyncio.gather(
+        probe(
+            targets,
+            ctx.ports.upstream,
+            ctx.ports.lists,
+            timeout_s=timeout_s,
+            told=lambda verdict: say(answered(verdict)),
+        ),
+        probe(
+            [replace(t, dialect=d, options=names) for d, names in used.items() for t in targets],
+            ctx.ports.upstream,
+            None,
+            timeout_s=timeout_s,
+        ),
     )
     wall_ms = (ctx.ports.clock.now() - started).total_seconds() * 1000
     rows = [_row(ctx, picture, hop, verdict) for hop, verdict in zip(hops, verdicts, strict=True)]
@@ -99,12 +122,19 @@ async def test(ctx: Context, args: Args) -> Card:
     now = ctx.ports.clock.now()
     remaining = await prove(ctx, good, now)
     known = picture.known.cooldowns if remaining is None else remaining
+    cooling = frozenset(hop.position for hop in good if still_cooling(hop, known, now))
+    formats = []
+    for number, (dialect, names) in enumerate(used.items()):
+        asked_so = in_formats[number * len(hops) : (number + 1) * len(hops)]
+        those = [_row(ctx, picture, hop, v) for hop, v in zip(hops, asked_so, strict=True)]
+        formats.append(FormatTest(dialect, names, those, serving(those, cooling)))
     words = TestWords(
         rows=rows,
         wall_ms=wall_ms,
         named=bool(args.words("models")),
         warnings=tuple(_test_warnings(ctx, picture, hops, bool(args.words("models")))),
-        cooling=frozenset(hop.position for hop in good if still_cooling(hop, known, now)),
+        cooling=cooling,
+        formats=formats,
     )
     await _remember(ctx, words)
     return test_card(words, _test_data(words))
@@ -174,6 +204,15 @@ async def _troubles(ctx: Context) -> Sequence[ChannelTrouble]:
         return ()
 
 
+async def _used(ctx: Context) -> dict[Dialect, frozenset[str]]:
+    """Return the dialects that callers of the gateway used lately, with the options they sent."""
+    try:
+        used = await ctx.ports.log.used((ctx.now - REMEMBERED).date())
+    except StorageError:
+        return {}
+    return {dialect: used[dialect] for dialect in SAMPLES if dialect in used}
+
+
 def _asked(ctx: Context, picture: Picture, words: tuple[str, ...]) -> list[Hop]:
     if not words:
         return [hop for hop in picture.hops if hop.skip != "repeated"]
@@ -224,20 +263,30 @@ def _test_data(words: TestWords) -> dict[str, Any]:
         "would_serve": words.would_serve,
         "wall_ms": round(words.wall_ms, 1),
         "cost_usd": words.cost_usd,
-        "hops": [
+        "hops": [_hop_data(row) for row in words.rows],
+        "dialects": [
             {
-                "position": row.hop.position,
-                "model": str(row.hop.ref) if row.hop.ref else row.hop.written,
-                "verdict": row.verdict.verdict,
-                "reason": row.verdict.reason,
-                "status": row.verdict.status,
-                "latency_ms": row.verdict.latency_ms,
-                "cost_usd": row.cost_usd,
-                "served_model": row.verdict.served_model,
-                "detail": row.detail or None,
-                "hint": sentence(row.hint),
+                "dialect": one.dialect,
+                "options": sorted(one.options),
+                "would_serve": one.would_serve,
+                "hops": [_hop_data(row) for row in one.rows],
             }
-            for row in words.rows
+            for one in words.formats
         ],
         "warnings": warnings_data(words.warnings),
+    }
+
+
+def _hop_data(row: TestRow) -> dict[str, Any]:
+    return {
+        "position": row.hop.position,
+        "model": str(row.hop.ref) if row.hop.ref else row.hop.written,
+        "verdict": row.verdict.verdict,
+        "reason": row.verdict.reason,
+        "status": row.verdict.status,
+        "latency_ms": row.verdict.latency_ms,
+        "cost_usd": row.cost_usd,
+        "served_model": row.verdict.served_model,
+        "detail": row.detail or None,
+        "hint": sentence(row.hint),
     }

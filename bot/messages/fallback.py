@@ -28,12 +28,13 @@ from bot.card import (
     text,
 )
 from bot.config.schema import ConfigView
+from bot.dialects.history import HISTORY
 from bot.durations import say_duration
 from bot.errors import ExitCode
 from bot.messages.chain import KEY_ELSEWHERE, REASONS, line, settings_page
 from bot.messages.model import incident_line, troubled
-from bot.messages.words import counted, money
-from bot.models import FailureReason, ModelRef, Price
+from bot.messages.words import FORMATS, counted, listed, money
+from bot.models import Dialect, FailureReason, ModelRef, Price
 from bot.ports import FallbackEvent, IncidentRow
 from bot.routing.chain import Hop, SkipReason
 from bot.routing.probe import HopVerdict
@@ -56,6 +57,16 @@ class TestRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FormatTest:
+    """The same hops asked in a dialect that callers use, with the options they send."""
+
+    dialect: Dialect
+    options: frozenset[str]
+    rows: Sequence[TestRow]
+    would_serve: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class TestWords:
     """What the test card shows; `named` when models were given instead of the chain.
 
@@ -67,6 +78,7 @@ class TestWords:
     named: bool
     warnings: tuple[Caution, ...]
     cooling: frozenset[int] = frozenset()
+    formats: Sequence[FormatTest] = ()
 
     @property
     def chain_ok(self) -> bool:
@@ -82,13 +94,19 @@ class TestWords:
     @property
     def would_serve(self) -> str | None:
         """The first hop that answered and is not cooling down all the same."""
-        good = (row for row in self.rows if row.verdict.verdict == "ok")
-        return next((row.model for row in good if row.hop.position not in self.cooling), None)
+        return serving(self.rows, self.cooling)
 
     @property
     def cost_usd(self) -> Decimal:
         """What the test cost, as far as it is priced."""
-        return sum((row.cost_usd for row in self.rows if row.cost_usd), Decimal(0))
+        rows = [*self.rows, *(row for one in self.formats for row in one.rows)]
+        return sum((row.cost_usd for row in rows if row.cost_usd), Decimal(0))
+
+
+def serving(rows: Sequence[TestRow], cooling: frozenset[int]) -> str | None:
+    """Return the first model that answered and is not cooling down all the same."""
+    good = (row for row in rows if row.verdict.verdict == "ok")
+    return next((row.model for row in good if row.hop.position not in cooling), None)
 
 
 def chain_card(
@@ -123,6 +141,7 @@ def chain_card(
         title=text(Strong("Chain"), f": {walked} of {counted(len(hops), 'hop')} available"),
         tone=Tone.WARNING if troubled(warnings) else Tone.NEUTRAL,
         body=tuple(body),
+        table=formats_table(hops) if hops else None,
         warnings=warnings,
         buttons=(Button("Test chain", Action("fallback test")),),
         data=data,
@@ -195,13 +214,46 @@ def test_card(words: TestWords, data: dict[str, Any]) -> Card:
             ),
             tuple(_cells(row) for row in words.rows),
         ),
-        body=() if words.named else served,
+        body=(*(() if words.named else served), *map(_format_line, words.formats)),
         warnings=(*repairs, *_unrepaired(words.warnings, repairs)),
         footer=text(f"Tested in parallel in {_ms(words.wall_ms)} for {money(words.cost_usd)}."),
         buttons=(Button("Test again", Action("fallback test")),),
         data=data,
         exit_code=ExitCode.DONE if words.chain_ok else ExitCode.BAD_ANSWER,
     )
+
+
+def _format_line(test: FormatTest) -> Text:
+    """Say who would serve the callers of a dialect, and who could not and why."""
+    options = f" with {listed(sorted(test.options))}" if test.options else ""
+    serves = test.would_serve
+    said = text(
+        f"{FORMATS[test.dialect]}-format requests{options}: ",
+        *((Code(serves), " would serve") if serves else ("no model would serve",)),
+    )
+    for row in test.rows:
+        if isinstance(row.verdict.verdict, FailureReason):
+            said += text("; ", Code(row.model), f" failed: {row.detail or row.verdict.verdict}")
+    return said
+
+
+def formats_table(hops: Sequence[Hop]) -> Table:
+    """Show which hop accepts which of the callers' formats."""
+    rows = [
+        (
+            text(str(hop.position + 1)),
+            text(Code(str(hop.ref or hop.written))),
+            *(text("yes" if spoken(hop, dialect) else "no") for dialect in HISTORY),
+        )
+        for hop in hops
+    ]
+    names = [Column(FORMATS[dialect]) for dialect in HISTORY]
+    return Table((Column("#", right=True), Column("accepts"), *names), tuple(rows))
+
+
+def spoken(hop: Hop, dialect: Dialect) -> bool:
+    """Return whether a hop accepts requests of a format."""
+    return hop.provider is not None and dialect in hop.provider.endpoints
 
 
 def _unrepaired(warnings: tuple[Caution, ...], repairs: tuple[Caution, ...]) -> list[Caution]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from bot.models import FailureReason
@@ -155,6 +155,14 @@ class FallbackLog(Protocol):
 
     async def report_staying(self, service: str, at: datetime, counts: Mapping[str, int]) -> None:
         """Keep how many stay with each fallback, by one gateway's count."""
+        ...
+
+    async def used(self, since: date) -> Mapping[str, frozenset[str]]:
+        """Return the dialects that callers have used since, each with the options they sent."""
+        ...
+
+    async def report_used(self, service: str, used: Mapping[str, Mapping[str, date]]) -> None:
+        """Keep which dialects and options were used last on which day, as one gateway saw it."""
         ...
 
     async def muted_until(self) -> datetime | None:

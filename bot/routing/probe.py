@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from bot.dialects.answer import served_model
 from bot.dialects.endpoint import auth_headers, endpoint_url
+from bot.dialects.options import sample_of
 from bot.dialects.usage import read_usage
 from bot.dialects.wire import load_json
 from bot.errors import SettingsError
@@ -19,6 +20,9 @@ from bot.routing.chain import Hop, SkipReason
 from bot.routing.failure import OK, Outcome, Verdict, classify, route_missing
 from bot.routing.near import nearest
 from bot.routing.redact import redact
+
+OTHER_FORMAT = "other_format"
+"""Why a hop is left alone that does not speak the dialect of a test."""
 
 _ASKED = [{"role": "user", "content": "Hi"}]
 _LIMITS = ("max_tokens", "max_completion_tokens")
@@ -31,7 +35,8 @@ _RAN_OUT = b"max_tokens or model output limit was reached"
 class ProbeTarget:
     """One hop to ask, or (with `skip`, the reason) to leave alone.
 
-    `theirs` says that OpenClaw asks it all the same.
+    `theirs` says that OpenClaw asks it all the same. With a `dialect` it is asked as callers of
+    that one do, with our own values for the `options` that they send.
     """
 
     position: int
@@ -41,6 +46,8 @@ class ProbeTarget:
     key: Secret | None = None
     skip: str | None = None
     theirs: bool = False
+    dialect: Dialect | None = None
+    options: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +151,8 @@ async def _probe_one(
         return HopVerdict(target.position, target.ref, "skipped", skip or "unknown_provider")
     if not provider.endpoints:
         return HopVerdict(target.position, target.ref, "skipped", "unsupported")
+    if target.dialect and target.dialect not in provider.endpoints:
+        return HopVerdict(target.position, target.ref, "skipped", OTHER_FORMAT)
     unaskable = _unaskable(target, provider)
     if unaskable is not None:
         reason, detail = unaskable
@@ -180,6 +189,8 @@ class _Hop:
 
     async def ask(self) -> _Asked:
         """Ask as the gateway would; where that address is not there, in the native format."""
+        if self.target.dialect is not None:
+            return await self._ask(self.target.dialect)
         first = next(iter(self.provider.endpoints))
         asked = await self._ask(first)
         native = next((d for d in _NATIVE if d in self.provider.endpoints), first)
@@ -227,7 +238,8 @@ class _Hop:
         return nearest(self.target.ref.name, ids)
 
     async def _ask(self, dialect: Dialect) -> _Asked:
-        body = probe_body(self.provider, dialect, self.target.ref.name)
+        body = sample_of(dialect, self.target.options)
+        body |= probe_body(self.provider, dialect, self.target.ref.name)
         asked = await self._send(dialect, body)
         other = _with_other_limit(body, asked)
         if other is None or self.left_s <= 0:

@@ -228,6 +228,19 @@ async def test_incidents_come_newest_first(ground: Ground) -> None:
     assert list(await ground.log.incidents(open_only=False, limit=1)) == [second]
 
 
+async def test_gateways_report_what_callers_send(ground: Ground):
+    today, week_ago = NOW.date(), NOW.date() - 7 * DAY
+    assert await ground.other.used(today) == {}
+    await ground.log.report_used("gateway a", {"openai": {"": today, "tools": week_ago}})
+    await ground.log.report_used("gateway b", {"openai": {"": week_ago, "seed": today}})
+    await ground.log.report_used("gateway c", {"responses": {"": week_ago, "tools": week_ago}})
+    assert await ground.other.used(today) == {"openai": {"seed"}}
+    every = {"openai": {"seed", "tools"}, "responses": {"tools"}}
+    assert await ground.other.used(week_ago) == every
+    await ground.log.report_used("gateway b", {})
+    assert await ground.other.used(today) == {"openai": frozenset()}
+
+
 async def test_who_made_what(ground: Ground) -> None:
     one, two = "a" * 32, "b" * 32
     await ground.log.add_made([])

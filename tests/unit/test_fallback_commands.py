@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
-from bot.card import Tone, When, WhenStyle
+from bot.card import Tone, When, WhenStyle, plain
 from bot.errors import ExitCode, StorageError
 from bot.models import FailureReason, ModelRef, Secret
 from bot.ports import Cooldown, FallbackEvent, IncidentRow
@@ -387,3 +388,38 @@ async def test_a_time_more_than_a_day_away_has_its_date():
     await bench.log.set_cooldown(Cooldown(_scope().model, FailureReason.RATE_LIMIT, until))
     spans = [span for line in (await bench.say("/fallback status")).body for span in line]
     assert When(until, WhenStyle.DATE_TIME) in spans
+
+
+async def test_each_hop_is_asked_as_callers_ask():
+    bench = Bench(FRESH, env=KEYS | {"OPENAI_API_KEY": "sk-o"})
+    await bench.say("/fallback add openai/gpt-5")
+    assert (await bench.say("/fallback test")).data["dialects"] == []
+    today = bench.clock.now().date()
+    late, early = {"": today, "tools": today, "seed": today}, {"": today - timedelta(days=9)}
+    await bench.log.report_used("gateway a", {"openai": early, "anthropic": early})
+    await bench.log.report_used("gateway b", {"responses": late, "gone": late})
+    bench.upstream.fail("deepseek.com/responses", 400, {"error": {"message": "no tools here"}})
+    bench.upstream.requests.clear()
+    card = await bench.say("/fallback test")
+    (found,) = card.data["dialects"]
+    assert (found["dialect"], found["options"]) == ("responses", ["seed", "tools"])
+    assert found["would_serve"] == "ollama/llama3.3"
+    assert [hop["verdict"] for hop in found["hops"]] == ["skipped", "bad_response", "ok", "ok"]
+    assert card.data["chain_ok"]
+    line = plain(card.body[-1])
+    assert line.startswith("Responses-format requests with seed and tools: ollama/llama3.3 would")
+    assert "deepseek/deepseek-flash failed: HTTP 400: no tools here" in line
+    asked = [json.loads(r.body) for r in bench.upstream.requests if "/responses" in r.url]
+    assert len(asked) == 3
+    assert all(body["tools"][0]["name"] == "noop" and body["input"] == "Hi" for body in asked)
+
+
+async def test_the_card_of_the_chain_says_who_accepts_what():
+    card = await Bench(FRESH).say("/fallback status")
+    assert card.data["formats"][0] == {
+        "model": "anthropic/claude-opus-4-5",
+        "dialects": ["openai", "anthropic"],
+    }
+    assert card.table is not None
+    cells = [plain(cell) for cell in card.table.rows[1]]
+    assert cells == ["2", "deepseek/deepseek-flash", "yes", "yes", "yes"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,7 +11,9 @@ import openai
 import pytest
 
 from adapters.demo.simulated import SimulatedProviders
+from bot.dialects.options import REMEMBERED
 from bot.models import FailureReason
+from tests.fakes_core import OWNER
 from tests.fakes_gateway import FLASH, GPT, OPUS, ROUTER, Answer, Gate, config_of
 from tests.servers.chaos import Call, head, http
 from tests.surfaces.gateway.conftest import Start
@@ -213,6 +216,22 @@ async def test_the_simulated_providers_speak_it(start: Start, providers: Simulat
     assert got.headers["x-changeover-model"] == GPT
     assert providers.last_request("openai").path == PATH
     assert events(got)[-1]["response"]["usage"]["output_tokens"]
+
+
+async def test_the_chain_test_asks_as_callers_asked(start: Start):
+    gate = await start(config_of(GPT, OPUS, FLASH))
+    await ask(gate, stream=True, tools=[], instructions="secret words")
+    since = (gate.wired.clock.now() - REMEMBERED).date()
+    for _ in range(200):
+        if await gate.wired.app.ports.log.used(since):
+            break
+        await asyncio.sleep(0.05)
+    data = (await gate.wired.app.handle(OWNER, "fallback test")).data
+    (found,) = data["dialects"]
+    assert (found["dialect"], found["options"]) == ("responses", ["instructions", "tools"])
+    assert [hop["verdict"] for hop in found["hops"]] == ["ok", "skipped", "ok"]
+    assert found["would_serve"] == GPT
+    assert "secret" not in json.dumps(data, default=str)
 
 
 @pytest.fixture
