@@ -13,7 +13,7 @@ from bot.errors import UnknownModelError
 from bot.models import Dialect, FailureReason, ModelRef, Provider
 from bot.ports import Cooldown
 from bot.routing.chain import Hop, SkipReason, Surroundings, chain_of
-from bot.routing.cooldown import OWNERS, CooldownBook, Gate, Reach, Scope
+from bot.routing.cooldown import CONFIRMED, OWNERS, PASSING_STEPS, CooldownBook, Gate, Reach, Scope
 from bot.routing.signals import Lack
 
 AUTO = frozenset({"", "auto", "changeover", "changeover/auto"})
@@ -140,6 +140,14 @@ def _why(hop: Hop) -> str:
 
 def _speaks(hop: Hop, dialect: Dialect) -> bool:
     return hop.provider is not None and dialect in hop.provider.endpoints
+
+
+def _due_at(row: Cooldown, now: datetime) -> datetime:
+    """Return when a request may be worth its while again: trouble may pass sooner than it is
+    waited for, and where all are cooling down all are asked.
+    """
+    passing = row.reason not in CONFIRMED and row.reason is not FailureReason.RATE_LIMIT
+    return min(row.until, now + PASSING_STEPS[0]) if passing else row.until
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +306,7 @@ class Walk:
         """Return why no candidate answered, and when the first may be asked again."""
         lane = self.lane
         rows = [self.book.row(candidate.scope) for candidate in lane.candidates]
-        holding = [row.until for row in rows if row and row.holds(now)]
+        holding = [_due_at(row, now) for row in rows if row and row.holds(now)]
         wait_s = None
         if holding and len(holding) == len(rows):
             wait_s = max((min(holding) - now).total_seconds(), 1.0)

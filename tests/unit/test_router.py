@@ -260,6 +260,17 @@ def test_none_is_asked_before_the_time_its_provider_named():
     assert walk_of(book).next(NOW + timedelta(seconds=11)).name == FLASH
 
 
+def test_nobody_waits_for_minutes_for_trouble_that_may_pass_any_moment():
+    book, now = CooldownBook(), NOW
+    for _ in range(4):
+        now += timedelta(minutes=10)
+        for candidate in lane().candidates:
+            book.failed(candidate.scope, R.SERVER_ERROR, None, now)
+    rows = [book.row(candidate.scope) for candidate in lane().candidates]
+    assert [row.until - now for row in rows] == [timedelta(minutes=5)] * len(rows)
+    assert walk_of(book).blocked(now).wait_s == 15
+
+
 def test_why_nothing_answered():
     walk = walk_of(cooled(R.AUTH, R.BILLING, R.AUTH, R.BILLING))
     asked_by(walk, R.AUTH)
