@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from bot.models import ModelRef, Provider
@@ -46,6 +47,7 @@ def located(provider: Provider, env: Mapping[str, str]) -> Provider:
     return replace(provider, near=near, private=private, moved=moved)
 
 
+@lru_cache(maxsize=256)
 def is_local_url(url: str) -> bool:
     """Return whether a URL stays on this machine or its own network."""
     host = host_of(url)

@@ -367,9 +367,14 @@ def _terms(body: Json, counts: Mapping[str, Json]) -> str:
     OpenAI and Groq tell the tier beside the usage, Anthropic in it, with `speed` (its fast mode
     costs a multiple) and `inference_geo` (a fixed region costs a tenth more).
     """
-    told = (table(body).get(_TIER), *(counts.get(key) for key in (_TIER, "speed", "inference_geo")))
-    words = [word[:_MOST_WORD] for word in told if isinstance(word, str) and word]
-    return " ".join(dict.fromkeys(word for word in words if word not in _USUAL_TERMS))
+    told = (
+        table(body).get(_TIER),
+        counts.get(_TIER),
+        counts.get("speed"),
+        counts.get("inference_geo"),
+    )
+    words = [word[:_MOST_WORD] for word in told if word and isinstance(word, str)]
+    return " ".join(dict.fromkeys(w for w in words if w not in _USUAL_TERMS)) if words else ""
 
 
 def _with_cost(usage: Usage, counts: Mapping[str, Json]) -> Usage:
@@ -421,10 +426,13 @@ def _count(counts: Mapping[str, Json], key: str) -> int | None:
     value = counts.get(key)
     if value is None:
         return None
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < _MOST_DIGITS:
-        value = int(value)
+    # The type itself: True is an int as well.
+    if type(value) is int:
+        number = value
+    elif isinstance(value, str) and value.isdecimal() and value.isascii():
+        number = int(value) if len(value) < _MOST_DIGITS else -1
     elif isinstance(value, float) and 0 <= value <= MOST_TOKENS:
-        value = ceil(value)
-    if isinstance(value, bool) or not isinstance(value, int):
+        number = ceil(value)
+    else:
         return None
-    return value if 0 <= value <= MOST_TOKENS else None
+    return number if 0 <= number <= MOST_TOKENS else None
