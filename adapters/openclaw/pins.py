@@ -17,7 +17,7 @@ from bot.models import Secret
 from bot.ports import Json
 from bot.ports.reloads import Pin, PinChange, PinKind, PinOutcome, PinResult, Pins
 
-_LOOK_S = 5.0
+_LOOK_S = 8.0
 _CHANGE_S = 20.0
 _MOST_PAGES = 50
 _MOST_RUNS = 200

@@ -463,3 +463,38 @@ async def test_it_goes_into_the_real_tables_once(desk: Desk) -> None:
     (event,) = await log.events(BEGAN - timedelta(days=1), 10)
     assert event.request_id.endswith(":r1")
     await database.close()
+
+
+# ---------------------------------------------------------------- releases that write both
+
+
+RELEASES = {"3x": "2026.3.13"}
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("parts", [("log",), ("session",), ("log", "session"), ("session", "log")])
+async def test_a_release_that_writes_log_and_transcript_has_its_fallback_told_once(
+    desk: Desk, release: str, parts: tuple[str, ...]
+) -> None:
+    desk.clock.advance(timedelta(days=9))
+    if "log" in parts:
+        desk.config["meta"] = {"lastTouchedVersion": RELEASES[release]}
+    lines = {
+        "log": [line + b"\n" for line in sample(f"log-{release}.jsonl")],
+        "session": [line + b"\n" for line in sample(f"session-{release}-fallback.jsonl")],
+    }
+    places = {"log": desk.log_file, "session": desk.session()}
+    for part in parts:
+        places[part].parent.mkdir(parents=True, exist_ok=True)
+        places[part].touch()
+    watcher = desk.watcher()
+    for part in parts:
+        desk.append(places[part], *lines[part])
+        await desk.follow(watcher)
+    told = [(str(e.from_model), str(e.to_model), e.reason) for e in await desk.events()]
+    assert told == [("alpha/m", "beta/m", "auth")]
+    if "session" in parts:
+        assert [(str(a.model), a.fallback) for a in desk.attempts if a.answered] == [
+            ("beta/m", True)
+        ]
+        assert [a.usage.output_tokens for a in desk.attempts if a.answered] == [50]
