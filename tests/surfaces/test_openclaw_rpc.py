@@ -42,6 +42,7 @@ class Gateway:
         self.sessions: dict[str, str | None] = {}
         self.jobs: dict[str, str] = {}
         self.lies = False
+        self.refuses: dict[str, str] = {}
         self._scopes: list[str] = []
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
@@ -63,6 +64,8 @@ class Gateway:
 
     def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
         params = asked["params"]
+        if why := self.refuses.get(asked["method"]):
+            return {"ok": False, "error": {"code": "X", "message": why}}
         match asked["method"]:
             case "connect" if params.get("auth") != {"token": "tok"}:
                 return {"ok": False, "error": {"code": "X", "message": "unauthorized"}}
@@ -352,3 +355,37 @@ async def test_an_openclaw_that_is_away_leaves_all_as_it_is(
     pins = await reloads.pinned()
     assert "is unreachable" in str(pins.trouble)
     assert {one.outcome for one in await reloads.repin(changes(pins.found))} == {PinOutcome.FAILED}
+
+
+@pytest.mark.parametrize(
+    ("method", "why", "said"),
+    [
+        ("connect", "device identity required", "does not allow connect from here"),
+        ("connect", "pairing required", "does not allow connect from here"),
+        ("sessions.list", "unknown method: sessions.list", "has no sessions.list"),
+        ("cron.list", "store is locked", "refused cron.list: store is locked"),
+    ],
+)
+async def test_a_refusal_is_one_sentence_and_changes_nothing(
+    gateway: Gateway, tmp_path: Path, method: str, why: str, said: str
+) -> None:
+    reloads = beside(gateway, tmp_path)
+    gateway.refuses[method] = why
+    pins = await reloads.pinned()
+    assert {pin.key for pin in pins.found} == {KEYS[0], KEYS[2]}
+    assert pins.trouble is not None
+    assert said in pins.trouble.message
+    assert {one.outcome for one in await reloads.repin(changes(pins.found))} == {PinOutcome.FAILED}
+    assert gateway.sessions[KEYS[0]] == "beta/m"
+
+
+async def test_one_change_that_is_refused_leaves_the_others(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    reloads = beside(gateway, tmp_path, visible=False)
+    pins = await reloads.pinned()
+    gateway.refuses["cron.update"] = "model not allowed: x/y"
+    results = {one.change.key: one for one in await reloads.repin(changes(pins.found))}
+    assert results["nightly"].outcome is PinOutcome.FAILED
+    assert "model not allowed: x/y" in str(results["nightly"].why)
+    assert gateway.sessions == dict.fromkeys(KEYS)
