@@ -31,9 +31,11 @@ from bot.messages.cost_budget import (
     budget_switch_card,
 )
 from bot.messages.cost_reprice import PriceChangeWords, price_change_card
+from bot.messages.elsewhere import pins_left
 from bot.messages.reverts import RevertWords, dropped_card, went_back_card
 from bot.ports import Change, Json, Revert
 from bot.ports.alerts import AlertReason, ChannelTrouble, Notice, NoticeKind
+from bot.ports.reloads import PinResult
 
 TELL_TROUBLE_AFTER = timedelta(minutes=1)
 """A surface that is back sooner is not worth a word on the other."""
@@ -106,7 +108,13 @@ def chain_test_notice(
 
 
 def revert_notice(
-    revert: Revert, change: Change, change_id: int | None, why: str, place: str, now: datetime
+    revert: Revert,
+    change: Change,
+    change_id: int | None,
+    why: str,
+    place: str,
+    now: datetime,
+    pins: Sequence[PinResult] = (),
 ) -> Notice:
     """Make the notice that a timed switch went back, as a change; or `why` it did not."""
     data = {
@@ -117,12 +125,18 @@ def revert_notice(
         "place": place,
         "change_id": change_id,
         "why": why,
+        "left": pins_left(pins),
     }
     return Notice(f"revert:{revert.id}", NoticeKind.REVERT, now, data)
 
 
 def unknown_model_notice(
-    change: Change, change_id: int | None, model: str, place: str, now: datetime
+    change: Change,
+    change_id: int | None,
+    model: str,
+    place: str,
+    now: datetime,
+    pins: Sequence[PinResult] = (),
 ) -> Notice:
     """Make the notice that a change was reverted since OpenClaw does not know its model."""
     data = {
@@ -134,6 +148,7 @@ def unknown_model_notice(
         "change_id": change_id,
         "why": "",
         "unknown": model,
+        "left": pins_left(pins),
     }
     return Notice(f"unknown:{change.id}", NoticeKind.REVERT, now, data)
 
@@ -176,7 +191,8 @@ def _revert_card(key: str, data: Any) -> Card:
     )
     if data["why"]:
         return dropped_card(words, data["why"])
-    return went_back_card(words, data["change_id"], data.get("unknown", ""))
+    unknown, left = data.get("unknown", ""), data.get("left", ())
+    return went_back_card(words, data["change_id"], unknown, left)
 
 
 def _spent_of(data: Any) -> BudgetSpent:

@@ -73,8 +73,9 @@ async def take_back_unknown(ctx: Context, model: str, outbox: Outbox) -> None:
     with suppress(MovedOnError):
         wish = Wish(SERVICE, "undo", f"OpenClaw answered Unknown model: {model}", undo(made))
         applied = await carry_out(ports.store, ports.journal, wish, ctx.now)
-        await _with_pins(ctx, applied)
-        await outbox.put(unknown_model_notice(made, applied.change_id, model, place, ctx.now))
+        pins = (await _with_pins(ctx, applied)).pins
+        notice = unknown_model_notice(made, applied.change_id, model, place, ctx.now, pins)
+        await outbox.put(notice)
 
 
 def _names(change: Change, model: str) -> bool:

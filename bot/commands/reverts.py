@@ -13,6 +13,7 @@ from bot.config.commit import Wish, notice_outside, present_of
 from bot.config.history import go_back
 from bot.errors import ConfigError, ConfigLockedError, ConfigRefusedError, MovedOnError
 from bot.ports import Change, Revert, RevertState
+from bot.ports.reloads import PinResult
 
 
 async def run_due_reverts(ctx: Context, outbox: Outbox) -> None:
@@ -55,12 +56,13 @@ async def _one(
     gone_back = _gone_back(change, changes)
     change_id = gone_back.id if gone_back else None
     reverted, why = gone_back is not None, ""
+    pins: tuple[PinResult, ...] = ()
     if gone_back is None:
         try:
             wish = Wish(ctx.actor, "revert", reason, go_back(change, changes))
             applied, _ = await carry_out_watched(ctx, wish)
             # Also where history could not be written meanwhile.
-            reverted, change_id = applied.changed, applied.change_id
+            reverted, change_id, pins = applied.changed, applied.change_id, applied.pins
         except ConfigLockedError:
             # Somebody is writing, maybe this very revert from another process: look again later.
             return
@@ -70,7 +72,7 @@ async def _one(
                 return
             why = error.message
     if reverted or why:
-        await outbox.put(revert_notice(revert, change, change_id, why, place, ctx.now))
+        await outbox.put(revert_notice(revert, change, change_id, why, place, ctx.now, pins))
     await journal.close_revert(revert.id, RevertState.DROPPED if why else RevertState.DONE)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import groupby
 
-from bot.card import Caution, Code, Command, Text, text
+from bot.card import Caution, Code, Command, Text, plain, text
 from bot.config.places import Elsewhere
 from bot.messages.words import counted, listed, money
 from bot.models import ModelRef
@@ -133,6 +133,11 @@ def repinned_cautions(results: Sequence[PinResult]) -> list[Caution]:
         )
         for (kind, why), names in left.items()
     ]
+
+
+def pins_left(results: Sequence[PinResult]) -> list[str]:
+    """Return what `repinned_cautions` says, for a message without warnings."""
+    return [plain(caution.text) for caution in repinned_cautions(results)]
 
 
 def _what(kind: PinKind) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.card import Action, Button, Card, Code, Command, Strong, Text, Tone, text
@@ -26,8 +27,13 @@ def cannot_revert(stands: str) -> Text:
     return text("No revert is scheduled: the primary was ", Code(stands), " already.")
 
 
-def went_back_card(words: RevertWords, change_id: int | None, unknown: str = "") -> Card:
-    """Say that the switch was reverted: its time is up, or OpenClaw does not know the model."""
+def went_back_card(
+    words: RevertWords, change_id: int | None, unknown: str = "", left: Sequence[str] = ()
+) -> Card:
+    """Say that the switch was reverted: its time is up, or OpenClaw does not know the model.
+
+    `left` are sentences about what of OpenClaw's own was not.
+    """
     ended = text(f"Timed switch by {words.actor} ended.")
     if unknown:
         ended = text(
@@ -40,7 +46,7 @@ def went_back_card(words: RevertWords, change_id: int | None, unknown: str = "")
             f": {value(words.new)} → {value(words.old)}",
         ),
         tone=Tone.CHANGE,
-        body=(ended, _foot(words.mark)),
+        body=(ended, *map(text, left), _foot(words.mark)),
         buttons=(Button("Undo", undo),) if change_id else (),
         footer=text(words.place),
         command="model revert",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.alerts.notices import draft_of
 from bot.card import plain
 from bot.errors import ChangeoverError
 from bot.ports.reloads import Pin, PinKind, Taken
@@ -281,9 +282,13 @@ async def test_the_end_of_a_timed_switch_gives_them_back_too():
     bench = Bench(config(), reloads=owner)
     assert (await bench.say(f"/model use {CHEAP} everywhere for 2h")).ok
     assert models(owner) == CLEARED
+    owner.models[PinKind.SESSION, "agent:main:a"] = "openai/o3"
     bench.wait(hours=3)
     await bench.app.run_due(bench.outbox)
-    assert models(owner) == BEFORE
+    assert models(owner) == {**BEFORE, "agent:main:a": "openai/o3"}
+    [notice] = bench.outbox.kept.values()
+    said = words(draft_of(notice).card)
+    assert "Not changed: session main:a: its model was changed meanwhile." in said
 
 
 async def test_a_change_that_openclaw_rejects_touches_no_session():
