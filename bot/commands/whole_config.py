@@ -7,7 +7,15 @@ from dataclasses import replace
 from bot.card import Card, Caution
 from bot.commands.context import Context
 from bot.commands.reload import carry_out_watched
-from bot.config.commit import Plan, Present, Wish, look, present_of, record_first
+from bot.config.commit import (
+    Plan,
+    Present,
+    Wish,
+    look,
+    notice_moved,
+    present_of,
+    record_first,
+)
 from bot.config.document import include_targets
 from bot.config.edit import unified_diff
 from bot.config.redact import redact_values
@@ -61,7 +69,8 @@ async def bring_in(ctx: Context, raw: bytes, source: str) -> Card:
     diff = unified_diff(present.document.raw, raw, store.location.rpartition("/")[2])
     data = {"changed": False, "revision": present.document.revision, "diff": diff}
     if raw == present.document.raw:
-        return import_card(new.view, source, store.location, "", 0, data, ())
+        moved, trouble = await _adopt(ctx, source, present)
+        return import_card(new.view, source, store.location, "", moved, data, trouble)
     if not ctx.action.confirmed:
         card = import_card(new.view, source, store.location, diff, 0, data, ())
         error = ConfirmationNeededError(
@@ -69,7 +78,8 @@ async def bring_in(ctx: Context, raw: bytes, source: str) -> Card:
             Command(f"config import {source} --yes", program=True),
         )
         return replace(card, error=error.info, exit_code=error.exit_code)
-    return await _replace(ctx, raw, "import", source)
+    moved, _ = await _adopt(ctx, source, present)
+    return await _replace(ctx, raw, "import", source, moved)
 
 
 async def put_back(ctx: Context, word: str) -> Card:
@@ -104,7 +114,7 @@ async def shown(ctx: Context) -> Card:
     return show_card(words, document.revision, ctx.ports.store.location)
 
 
-async def _replace(ctx: Context, raw: bytes, action: str, source: str) -> Card:
+async def _replace(ctx: Context, raw: bytes, action: str, source: str, moved: int = 0) -> Card:
     store = ctx.ports.store
 
     def plan(present: Present) -> Plan:
@@ -117,6 +127,7 @@ async def _replace(ctx: Context, raw: bytes, action: str, source: str) -> Card:
     found = (*cautions.unrecorded(applied.unrecorded), *cautions.reload(told))
     data = {
         "changed": applied.changed,
+        "reverts_moved": moved,
         "old": applied.plan.old,
         "new": applied.plan.new,
         "revision_before": applied.revision_before,
@@ -127,11 +138,19 @@ async def _replace(ctx: Context, raw: bytes, action: str, source: str) -> Card:
     return restored_card(action, source, store.location, data, found)
 
 
-async def _adopt(ctx: Context, source: str) -> tuple[int, tuple[Caution, ...]]:
+async def _adopt(
+    ctx: Context, source: str, present: Present | None = None
+) -> tuple[int, tuple[Caution, ...]]:
+    """Take the history of another place over; `present` is what stands here already."""
+    journal, location = ctx.ports.journal, ctx.ports.store.location
     try:
-        return await ctx.ports.journal.adopt(source, ctx.ports.store.location), ()
+        own = await journal.known(location)
+        moved = await journal.adopt(source, location)
+        if present is not None and own is None:
+            await notice_moved(location, journal, present, ctx.now)
     except StorageError as error:
         return 0, tuple(cautions.unrecorded(error))
+    return moved, ()
 
 
 async def _find(ctx: Context, word: str) -> KeptRevision:

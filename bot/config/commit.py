@@ -190,6 +190,18 @@ async def notice_outside(
     return None
 
 
+async def notice_moved(location: str, journal: Journal, present: Present, now: datetime) -> None:
+    """Note how a document stands whose history has just come from elsewhere; no switch is in that.
+
+    Raises:
+        StorageError: it could not be noted.
+    """
+    known = await journal.known(location)
+    if known is not None and known.revision != present.document.fingerprint:
+        change = replace(_outside(location, known, present, now), touched=())
+        await journal.observe(change, known.revision)
+
+
 async def _attempt(store: ConfigStore, journal: Journal, wish: Wish, now: datetime) -> Applied:
     location = store.location
     document = await store.read()

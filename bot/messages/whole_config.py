@@ -15,6 +15,10 @@ from bot.spans import When, WhenStyle
 _SHOWN = 12
 
 
+def _moved_along(moved: int) -> tuple[Text, ...]:
+    return (text(f"{counted(moved, 'timed switch', 'timed switches')} moved along."),) * bool(moved)
+
+
 def import_card(
     new: ConfigView,
     source: str,
@@ -27,13 +31,13 @@ def import_card(
     """Say what was taken over, or show what would be replaced."""
     data = {"source": source, "config_path": place, "reverts_moved": moved, **data}
     primary = Fact("Primary", text(Code(new.default.written[0] or "none")))
+    follow: tuple[Text, ...] = _moved_along(moved)
     if not data["changed"]:
         title = f"This would replace the config in {place}" if diff else "Nothing to import"
         body = text(Code(diff.rstrip("\n"))) if diff else text(f"{place} is the same already.")
-        return Card(text(Strong(title)), body=(body,), command="config", data=data)
-    follow: tuple[Text, ...] = ()
-    if moved:
-        follow = (text(f"{counted(moved, 'timed switch', 'timed switches')} moved along."),)
+        return Card(
+            text(Strong(title)), body=(body, *follow), warnings=trouble, command="config", data=data
+        )
     return Card(
         text(Strong("Config imported"), f" from {source}"),
         tone=Tone.CHANGE,
@@ -62,7 +66,10 @@ def restored_card(
     return Card(
         text(Strong(done), f": {source}"),
         tone=Tone.CHANGE,
-        body=(text(Code(data["diff"].rstrip("\n"))),) if data["diff"] else (),
+        body=(
+            *((text(Code(data["diff"].rstrip("\n"))),) if data["diff"] else ()),
+            *_moved_along(data.get("reverts_moved", 0)),
+        ),
         facts=(Fact("Primary", text(Code(str(data["old"])), " → ", Code(str(data["new"])))),)
         if data["old"] != data["new"]
         else (),

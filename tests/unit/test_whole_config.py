@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bot.access import Actor, Surface
-from bot.card import Action
+from bot.card import Action, plain
 from bot.commands.whole_config import bring_in, difference, listed, put_back, shown
 from bot.errors import (
     ConfigSyntaxError,
@@ -49,6 +49,24 @@ async def test_a_first_import_takes_text_history_and_timed_switches_along():
     assert len(await bench.app.ports.journal.reverts("db:")) == 1
     actions = [c.action for c in await bench.app.ports.journal.changes("db:", 9)]
     assert actions == ["import", "use"]
+
+
+@pytest.mark.parametrize("stands", ["the same", "an older one"])
+async def test_history_goes_back_to_a_file_that_is_still_there(stands: str):
+    bench = Bench(FIRST, location="db:")
+    await bench.say("/model use groq/x for 2h")
+    former = (await bench.store.read()).raw
+    bench.store._location = "/srv/moltbot.json"
+    bench.store.raw = former if stands == "the same" else FIRST
+    card = await bring_in(context(bench, yes=True), former, "db:")
+    assert card.data["reverts_moved"] == 1
+    assert "1 timed switch moved along." in [plain(line) for line in card.body]
+    assert bench.store.raw == former
+    bench.wait(hours=3)
+    await bench.outbox.run_due(bench.app)
+    assert (await bench.store.read()).raw == FIRST
+    actions = [c.action for c in await bench.app.ports.journal.changes("/srv/moltbot.json", 9)]
+    assert actions == ["revert", *([] if stands == "the same" else ["import", "edit"]), "use"]
 
 
 async def test_an_import_over_a_config_is_shown_first_and_history_afterwards():
