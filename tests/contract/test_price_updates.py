@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -113,6 +114,10 @@ async def feed(site: Site) -> AsyncIterator[PriceFeed]:
     feed = PriceFeed(site.url, every_s=0.05, within_s=WITHIN_S)
     yield feed
     feed.stop()
+    # The package has one thread for all; what it still fetches would be the next test's list.
+    async with asyncio.timeout(60):
+        while any(one.name == "genai_prices:update" for one in threading.enumerate()):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
     set_custom_snapshot(None)
 
 
