@@ -468,7 +468,7 @@ async def test_it_goes_into_the_real_tables_once(desk: Desk) -> None:
 # ---------------------------------------------------------------- releases that write both
 
 
-RELEASES = {"3x": "2026.3.13", "5x": "2026.5.28"}
+RELEASES = {"3x": "2026.3.13", "5x": "2026.5.28", "7x": "2026.7.35"}
 
 
 @pytest.mark.parametrize("release", RELEASES)
