@@ -35,6 +35,7 @@ from benchmarks.loopback import CHUNKS, TOKEN
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAT = "/v1/chat/completions"
+RESPONSES = "/v1/responses"
 CONNECTIONS = (1, 16, 64)
 REASONS = ("429", "500", "401")
 FAILOVERS = 12
@@ -54,11 +55,6 @@ class Target:
     start_s: float = 0.0
     idle_mb: float = 0.0
     figures: dict[str, list[float]] = field(default_factory=dict)
-
-    @property
-    def url(self) -> str:
-        """Where chats go."""
-        return f"http://127.0.0.1:{self.port}{CHAT}"
 
     def add(self, what: str, value: float) -> None:
         """Keep a round's figure."""
@@ -118,7 +114,8 @@ def _changeover(folder: Path, upstream_port: int) -> Iterator[Target]:
         return {"baseUrl": base, "apiKey": "sk-bench", "api": "openai-completions"}
 
     dead = {f"dead{reason}n{n}": provider() for reason in REASONS for n in range(FAILOVERS)}
-    providers = {"good": provider(), "bad": provider(), **dead}
+    own = provider() | {"api": "openai-responses"}
+    providers = {"good": provider(), "bad": provider(), "own": own, **dead}
     providers |= {f"slow{n}": provider() for n in range(FAILOVERS)}
     document = {
         "agents": {"defaults": {"model": {"primary": "good/ok", "fallbacks": ["good/ok"]}}},
@@ -264,18 +261,30 @@ def _round(targets: Sequence[Target], seconds: float) -> None:
             _load(target, connections, seconds, stream=False)
     for target in targets:
         _load(target, 16, seconds, stream=True)
+    for target in targets[:2]:
+        for stream in (False, True):
+            _load(target, 16, seconds, stream=stream, path=RESPONSES, model="own/ok")
 
 
-def _load(target: Target, connections: int, seconds: float, *, stream: bool) -> None:
-    command = [sys.executable, "-m", "benchmarks.loopback", "load", target.url]
-    command += [str(connections), str(seconds), target.model] + ["--stream"] * stream
+def _load(
+    target: Target,
+    connections: int,
+    seconds: float,
+    *,
+    stream: bool,
+    path: str = CHAT,
+    model: str = "",
+) -> None:
+    url = f"http://127.0.0.1:{target.port}{path}"
+    command = [sys.executable, "-m", "benchmarks.loopback", "load", url]
+    command += [str(connections), str(seconds), model or target.model] + ["--stream"] * stream
     before = _cpu_s(target)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True)
     spent = _cpu_s(target) - before
     got = json.loads(done.stdout)
     if got["failed"]:
         raise SystemExit(f"{target.name} failed {got['failed']} of {got['count']} requests")
-    kind = f"{'stream ' if stream else ''}{connections}"
+    kind = f"{'responses ' if path == RESPONSES else ''}{'stream ' if stream else ''}{connections}"
     for what in ("per_s", "median_ms", "p99_ms", "first_ms"):
         target.add(f"{kind} {what}", got[what])
     target.add(f"{kind} cpu_ms", spent / got["count"] * 1000)
@@ -382,6 +391,12 @@ def _rows(direct: Target) -> list[Row]:
     rows.append((f"streams/s of {CHUNKS} chunks, 16", figure("stream 16 per_s"), "", True))
     rows.append(("CPU a stream, 16", figure("stream 16 cpu_ms"), "ms", False))
     rows.append(("first byte of a stream, 16", figure("stream 16 first_ms"), "ms", False))
+    rows.append(("Responses: requests/s, 16", figure("responses 16 per_s"), "", True))
+    rows.append(("Responses: CPU a request, 16", figure("responses 16 cpu_ms"), "ms", False))
+    rows.append(
+        (f"Responses: streams/s of {CHUNKS}, 16", figure("responses stream 16 per_s"), "", True)
+    )
+    rows.append(("Responses: CPU a stream, 16", figure("responses stream 16 cpu_ms"), "ms", False))
     rows += [(f"failover on {r}", figure(f"failover {r}"), "ms", False) for r in REASONS]
     rows.append((f"beyond a timeout of {LIMIT_S:g} s", figure("overshoot"), "ms", False))
     rows.append((f"of {DEAD_REQUESTS} reach a dead primary", figure("reached"), "", False))

@@ -44,6 +44,27 @@ def _answer() -> bytes:
     return _http("200 OK", json.dumps(document).encode())
 
 
+def _response(status: str, **more: object) -> dict[str, object]:
+    whole = {"id": "resp_1", "object": "response", "created_at": 1767225600, "model": "ok"}
+    return {**whole, "status": status, "error": None, "output": [], "usage": None, **more}
+
+
+def _responded() -> dict[str, object]:
+    part = {"type": "output_text", "text": "A changeover switches a load.", "annotations": []}
+    item = {"id": "msg_1", "type": "message", "role": "assistant", "content": [part]}
+    usage = {"input_tokens": 42, "output_tokens": 10, "total_tokens": 52}
+    return _response("completed", output=[item], usage=usage)
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def _named(kind: str, number: int, **fields: object) -> bytes:
+    document = {"type": kind, "sequence_number": number, **fields}
+    return _chunk(f"event: {kind}\ndata: {json.dumps(document)}\n\n".encode())
+
+
 def _refusal(status: str, code: str) -> bytes:
     error = {"message": f"{code}, as asked for", "type": code, "param": None, "code": code}
     return _http(status, json.dumps({"error": error}).encode())
@@ -57,8 +78,7 @@ def _event(delta: dict[str, str], finish: str | None = None) -> bytes:
         "model": "ok",
         "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
     }
-    data = b"data: " + json.dumps(document).encode() + b"\n\n"
-    return b"%x\r\n%s\r\n" % (len(data), data)
+    return _chunk(b"data: " + json.dumps(document).encode() + b"\n\n")
 
 
 OK = _answer()
@@ -73,6 +93,15 @@ STREAM_HEAD = (
 EVENTS = [_event({"role": "assistant", "content": ""})]
 EVENTS += [_event({"content": f" word{number}"}) for number in range(CHUNKS)]
 EVENTS += [_event({}, "stop"), b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"]
+
+
+RESPONSE = _http("200 OK", json.dumps(_responded()).encode())
+RESPONSE_EVENTS = [_named("response.created", 0, response=_response("in_progress"))]
+RESPONSE_EVENTS += [
+    _named("response.output_text.delta", n + 1, item_id="msg_1", delta=f" word{n}", logprobs=[])
+    for n in range(CHUNKS)
+]
+RESPONSE_EVENTS += [_named("response.completed", CHUNKS + 1, response=_responded()) + b"0\r\n\r\n"]
 
 
 class _Upstream(asyncio.Protocol):
@@ -99,22 +128,23 @@ class _Upstream(asyncio.Protocol):
         named = _MODEL.search(body)
         model = named[1] if named else b"ok"
         self.asked[model.decode()] += 1
+        responses = b"/responses " in request[:100]
         if model == b"hang":
             return
         if model in DEAD:
             self._transport.write(DEAD[model])
         elif _STREAM.search(body):
-            self._stream(0)
+            self._stream(RESPONSE_EVENTS if responses else EVENTS, 0)
         else:
-            self._transport.write(OK)
+            self._transport.write(RESPONSE if responses else OK)
 
-    def _stream(self, at: int) -> None:
+    def _stream(self, events: list[bytes], at: int) -> None:
         """Write one event and let others have their turn, as a model does between tokens."""
         if self._transport.is_closing():
             return
-        self._transport.write(EVENTS[at] if at else STREAM_HEAD + EVENTS[0])
-        if at + 1 < len(EVENTS):
-            asyncio.get_running_loop().call_soon(self._stream, at + 1)
+        self._transport.write(events[at] if at else STREAM_HEAD + events[0])
+        if at + 1 < len(events):
+            asyncio.get_running_loop().call_soon(self._stream, events, at + 1)
 
 
 async def _upstream(port: int) -> None:
@@ -176,7 +206,8 @@ class _Run:
         place = urlsplit(url)
         text = "Say in one sentence what a changeover is, please. " * 4
         message = {"role": "user", "content": text}
-        body: dict[str, object] = {"model": model, "messages": [message], "temperature": 0.2}
+        turns = "input" if place.path.endswith("/responses") else "messages"
+        body: dict[str, object] = {"model": model, turns: [message], "temperature": 0.2}
         if stream:
             body["stream"] = True
         raw = json.dumps(body).encode()

@@ -58,6 +58,7 @@ FIELDS: Mapping[str, Fields] = {
     },
     "/fallback status": {
         "chain[]": _HOP,
+        "formats[]": ("model", "dialects"),
         "muted_until": _ONE,
         "incidents[]": _INCIDENT,
         "warnings[]": _WARNING,
@@ -70,6 +71,7 @@ FIELDS: Mapping[str, Fields] = {
             "position", "model", "verdict", "reason", "status", "latency_ms", "cost_usd",
             "served_model", "detail", "hint",
         ),
+        "dialects[]": ("dialect", "options", "would_serve", "hops"),
         "warnings[]": _WARNING,
     },
     "/fallback events": {"events[]": ("at", "from", "to", "reason", "request_id", "source")},

@@ -12,7 +12,8 @@ from bot.catalog import shipped
 from bot.commands.grammar import parse
 from bot.commands.table import registry
 from bot.config.schema import view_of
-from bot.messages.words import change_in_price, short_price, tokens
+from bot.dialects.history import HISTORY
+from bot.messages.words import FORMATS, change_in_price, short_price, tokens
 from bot.models import Price
 from bot.ports import Document
 from scripts import json_fields
@@ -203,6 +204,20 @@ def row_of(cell):
     ]
     assert rows, cell
     return " ".join(rows)
+
+
+def test_the_gateways_page_says_who_accepts_which_format():
+    page = (ROOT / "docs/gateway.md").read_text()
+    told = page.partition("<!-- formats -->\n")[2].partition("<!-- /formats -->")[0]
+    names = [FORMATS[dialect] for dialect in HISTORY]
+    lines = [f"| provider | {' | '.join(names)} |", "|---|" + "---|" * len(names)]
+    for provider in CATALOG.providers.values():
+        cells = []
+        for dialect in HISTORY:
+            found = provider.endpoints.get(dialect)
+            cells.append("no" if not found else "yes, stores nothing" if found.stateless else "yes")
+        lines.append(f"| {provider.title} | {' | '.join(cells)} |")
+    assert told.splitlines() == lines
 
 
 @pytest.mark.parametrize("provider", CATALOG.providers.values(), ids=lambda p: p.id)
