@@ -8,6 +8,7 @@ from adapters.demo.answers import Answer, Ask, chunks_of, split_prompt
 from adapters.demo.faults import Fault
 from adapters.demo.surface import Json, Surface, invalid, positive, sse
 from adapters.demo.wire_openai import OpenAIChat
+from bot.dialects.response_body import response_body
 
 
 class OpenAIResponses(Surface):
@@ -138,25 +139,7 @@ class OpenAIResponses(Surface):
         return items
 
     def _response(self, answer: Answer, status: str, **more: Json) -> dict[str, Json]:
-        fields: dict[str, Json] = {
-            "id": f"resp_demo{answer.serial:08d}",
-            "object": "response",
-            "created_at": int(answer.created.timestamp()),
-            "status": status,
-            "error": None,
-            "incomplete_details": None,
-            "instructions": None,
-            "metadata": {},
-            "model": answer.model,
-            "output": [],
-            "parallel_tool_calls": True,
-            "previous_response_id": None,
-            "store": True,
-            "temperature": 1.0,
-            "tool_choice": "auto",
-            "tools": [],
-            "top_p": 1.0,
-            "truncation": "disabled",
-            "usage": None,
-        }
-        return {**fields, **more}
+        id_, made_s = f"resp_demo{answer.serial:08d}", int(answer.created.timestamp())
+        if status != "in_progress":
+            more["completed_at"] = made_s
+        return response_body(id_, made_s, answer.model, status, store=True, **more)

@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from bot.dialects.error_body import ErrorBody, read_error
+from bot.dialects.response_body import response_body
 from bot.models import Dialect
 
 OWNERS_TURN = "no_usable_key"
@@ -91,22 +92,8 @@ def event_of(dialect: Dialect, document: dict[str, Any], answer: Unfinished) -> 
 
 def _failed(error: ErrorBody, answer: Unfinished) -> dict[str, Any]:
     code = error.fields.get("code") or error.fields.get("type") or "server_error"
-    response = {
-        "id": answer.id,
-        "object": "response",
-        "created_at": answer.created_at,
-        "status": "failed",
-        "error": {"code": str(code), "message": error.message},
-        "incomplete_details": None,
-        "instructions": None,
-        "metadata": {},
-        "model": answer.model,
-        "output": [],
-        "parallel_tool_calls": True,
-        "tool_choice": "auto",
-        "tools": [],
-        "usage": None,
-    }
+    said = {"code": str(code), "message": error.message}
+    response = response_body(answer.id, answer.created_at, answer.model, "failed", error=said)
     return {"type": "response.failed", "sequence_number": answer.number, "response": response}
 
 
