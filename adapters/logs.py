@@ -15,7 +15,6 @@ _CHATTY = (
     "slack_bolt",
     "slack_sdk",
     "discord",
-    "alembic",
 )
 _NEVER_BELOW = {
     # Of a log in a watched folder, each line would be told of in a line.

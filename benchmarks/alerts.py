@@ -25,11 +25,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from adapters.storage.alerts import SqlAlertStore  # noqa: E402
+from adapters.storage.alerts import DatabaseAlertStore  # noqa: E402
 from adapters.storage.database import Database  # noqa: E402
-from adapters.storage.fallback_log import SqlFallbackLog  # noqa: E402
-from adapters.storage.journal import SqlJournal  # noqa: E402
-from adapters.storage.ledger import SqlLedger  # noqa: E402
+from adapters.storage.fallback_log import DatabaseFallbackLog  # noqa: E402
+from adapters.storage.journal import DatabaseJournal  # noqa: E402
+from adapters.storage.ledger.store import DatabaseLedger  # noqa: E402
 from bot.alerts.engine import Engine, lead, tick  # noqa: E402
 from bot.alerts.incident import Incident, State  # noqa: E402
 from bot.alerts.outlook import Outlooks  # noqa: E402
@@ -102,13 +102,13 @@ async def flood(*, traced: bool) -> None:
     """Send a minute's flood through the engine; `traced` looks at memory and not at time."""
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/bench.db")
-        log, clock = SqlFallbackLog(database), FakeClock(NOON)
+        log, clock = DatabaseFallbackLog(database), FakeClock(NOON)
         chat = FakeChat("slack", clock)
         config = FakeConfigStore(json.dumps(CONFIG).encode())
         engine = Engine(
-            SqlAlertStore(database),
+            DatabaseAlertStore(database),
             Outlooks(config, log, FakePrices(), shipped(), KEYS),
-            SqlJournal(database),
+            DatabaseJournal(database),
             {"slack": chat},
         )
         await tick(engine, clock.now())
@@ -166,16 +166,16 @@ async def backlog() -> None:
     """Look once at 20,000 fallbacks with their ledger rows, and break such a look off."""
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/bench.db")
-        log, clock = SqlFallbackLog(database), FakeClock(NOON)
+        log, clock = DatabaseFallbackLog(database), FakeClock(NOON)
         config = FakeConfigStore(json.dumps(CONFIG).encode())
         engine = Engine(
-            SqlAlertStore(database),
+            DatabaseAlertStore(database),
             Outlooks(config, log, FakePrices(), shipped(), KEYS),
-            SqlJournal(database),
+            DatabaseJournal(database),
             {"slack": FakeChat("slack", clock)},
         )
         await tick(engine, clock.now())
-        ledger, step = SqlLedger(database), timedelta(minutes=20) / BACKLOG
+        ledger, step = DatabaseLedger(database), timedelta(minutes=20) / BACKLOG
         at = [NOON + n * step for n in range(BACKLOG)]
         await ledger.add([row for n in range(BACKLOG) for row in attempts(n, at[n])])
         await log.add_events([event(n, at[n]) for n in range(BACKLOG)])

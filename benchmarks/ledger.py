@@ -26,13 +26,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, text
-
-from adapters.storage import schema
+from adapters.storage.connection import Connection
 from adapters.storage.database import Database
-from adapters.storage.ledger import SqlLedger
-from adapters.storage.ledger_periods import HOUR, QUARTER
-from adapters.storage.ledger_rows import FIGURES, HOURLY_KEY, QUARTERLY_KEY
+from adapters.storage.ledger.periods import HOUR, QUARTER
+from adapters.storage.ledger.rows import FIGURES, HOURLY_KEY, QUARTERLY_KEY
+from adapters.storage.ledger.store import DatabaseLedger
 from bot.models import FailureReason, ModelRef, Price, Usage
 from bot.ports import Attempt, GroupBy
 from tests.fakes_core import Bench
@@ -112,7 +110,7 @@ async def measure(url: str, rows: int, batch: int) -> Result:
     """Fill a database and ask it."""
     # Filling it and reading every row take longer than a service would wait.
     database = Database(url, within_s=3600)
-    ledger = SqlLedger(database)
+    ledger = DatabaseLedger(database)
     seed = min(rows, SEED)
     result = Result(rows // seed * seed)
     await ledger.first_at()
@@ -133,7 +131,7 @@ async def measure(url: str, rows: int, batch: int) -> Result:
     return result
 
 
-async def _add_more(ledger: SqlLedger, batch: int) -> float:
+async def _add_more(ledger: DatabaseLedger, batch: int) -> float:
     """Add rows to the filled database as the gateway does, and return how long that took."""
     begun = time.perf_counter()
     made = [replace(one, request_id=f"z{one.request_id}") for one in next(attempts(ADDED, ADDED))]
@@ -144,10 +142,11 @@ async def _add_more(ledger: SqlLedger, batch: int) -> float:
 
 def _multiply(connection: Connection, times: int, seed: int) -> None:
     """Put copies of every row between it and the next one, in the order of time."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
+    if connection.postgresql:
+        connection.run("SET LOCAL statement_timeout = 0")
     step = timedelta(days=DAYS) // seed // times // timedelta(microseconds=1)
-    names = [column.name for column in schema.attempts.c if column.name != "id"]
+    first = dict(connection.rows("SELECT * FROM attempts LIMIT 1")[0])
+    names = [name for name in first if name != "id"]
     copied = {
         "at": f"a.at + k.n * {step}",
         "request_id": "a.request_id || '-' || k.n",
@@ -157,30 +156,26 @@ def _multiply(connection: Connection, times: int, seed: int) -> None:
         "WITH RECURSIVE k(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k WHERE n < "
         f"{times - 1}) SELECT n FROM k"
     )
-    connection.execute(text(f"CREATE TEMPORARY TABLE numbers AS {numbers}"))
-    connection.execute(text("CREATE TEMPORARY TABLE seed AS SELECT * FROM attempts"))
-    connection.execute(
-        text(
-            f"INSERT INTO attempts ({', '.join(names)}) SELECT {columns} "
-            "FROM seed a CROSS JOIN numbers k ORDER BY a.id, k.n"
-        )
+    connection.run(f"CREATE TEMPORARY TABLE numbers AS {numbers}")
+    connection.run("CREATE TEMPORARY TABLE seed AS SELECT * FROM attempts")
+    connection.run(
+        f"INSERT INTO attempts ({', '.join(names)}) SELECT {columns} "
+        "FROM seed a CROSS JOIN numbers k ORDER BY a.id, k.n"
     )
     for table, key, length in (
-        (schema.spend_hourly, HOURLY_KEY, HOUR),
-        (schema.spend_quarterly, QUARTERLY_KEY, QUARTER),
+        ("spend_hourly", HOURLY_KEY, HOUR),
+        ("spend_quarterly", QUARTERLY_KEY, QUARTER),
     ):
-        connection.execute(delete(table))
+        connection.run(f"DELETE FROM {table}")
         kin = [f"at - at % {length}", "model", "provider", "coalesce(caller, '')", "source"]
         kin.append("coalesce(agent, '')")
-        connection.execute(
-            text(
-                f"INSERT INTO {table.name} ({', '.join((*key, *FIGURES))}) "
-                f"SELECT {', '.join((*kin, *SCAN_FIGURES))} FROM attempts GROUP BY {', '.join(kin)}"
-            )
+        connection.run(
+            f"INSERT INTO {table} ({', '.join((*key, *FIGURES))}) "
+            f"SELECT {', '.join((*kin, *SCAN_FIGURES))} FROM attempts GROUP BY {', '.join(kin)}"
         )
 
 
-def _core(ledger: SqlLedger, zone: str) -> Bench:
+def _core(ledger: DatabaseLedger, zone: str) -> Bench:
     """The core with this ledger behind it, and fakes for all else."""
     bench = Bench(zone=zone)
     bench.clock.at = NOW
@@ -194,7 +189,7 @@ async def _said(bench: Bench, words: str) -> None:
         raise SystemExit(f"{words}: {card.error.message}")
 
 
-async def _ask(database: Database, ledger: SqlLedger, result: Result) -> None:
+async def _ask(database: Database, ledger: DatabaseLedger, result: Result) -> None:
     here, half = _core(ledger, "Europe/Berlin"), _core(ledger, KOLKATA)
     questions: dict[str, Callable[[], Awaitable[Any]]] = {
         "month by model, rollups": lambda: ledger.spend(*MONTH, GroupBy.MODEL),

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, TypeVar
+import asyncio
+from typing import Any
 
-from sqlalchemy import Connection, text
-
+from adapters.storage.connection import Connection
 from adapters.storage.database import Database
-from adapters.storage.fallback_log import SqlFallbackLog
-from adapters.storage.journal import SqlJournal
-from adapters.storage.lazy import LazyFallbackLog, LazyJournal
-from bot.ports import Change, Cooldown, FallbackEvent, IncidentRow, KnownState, Revert
-
-T = TypeVar("T")
+from adapters.storage.migrate import upgrade
 
 
 async def once(url: str, sql: str, *, busy_timeout_s: float = 30.0) -> list[Any]:
@@ -27,66 +20,56 @@ async def once(url: str, sql: str, *, busy_timeout_s: float = 30.0) -> list[Any]
 
 
 def fetch(connection: Connection, sql: str) -> list[Any]:
-    result = connection.execute(text(sql))
-    return [tuple(row) for row in result] if result.returns_rows else []
+    """Run one statement; return its rows as tuples, where it has any."""
+    cursor = connection._execute(sql, ())
+    return [] if cursor.description is None else [tuple(dict(row).values()) for row in cursor]
 
 
-class LookingJournal(SqlJournal):
-    """Writes as a service does; reads as a command that only looks, from a cold start."""
+async def made_by_older_release(url: str, revision: str, sql: str) -> None:
+    """Make a database as it was at an older schema version, and run one statement in it."""
 
-    def __init__(self, database: Database, url: str) -> None:
-        super().__init__(database)
-        self._url = url
+    def make() -> None:
+        pool = Database(url)._open()
+        with pool.transaction(writes=True) as connection:
+            upgrade(connection, to=revision)
+            connection.run(sql)
+        pool.close()
 
-    async def _look(self, read: Callable[[LazyJournal], Awaitable[T]]) -> T:
-        cold = LazyJournal(self._url)
-        try:
-            found = await read(cold)
-            assert cold._database._database is None, "it opened the database to look"
-            return found
-        finally:
-            await cold.close()
-
-    async def known(self, document: str) -> KnownState | None:
-        return await self._look(lambda cold: cold.known(document))
-
-    async def changes(self, document: str, limit: int) -> Sequence[Change]:
-        return await self._look(lambda cold: cold.changes(document, limit))
-
-    async def reverts(self, document: str) -> Sequence[Revert]:
-        return await self._look(lambda cold: cold.reverts(document))
-
-    async def last_beat(self, service: str) -> datetime | None:
-        return await self._look(lambda cold: cold.last_beat(service))
+    await asyncio.to_thread(make)
 
 
-class LookingFallbackLog(SqlFallbackLog):
-    """Writes as a service does; reads as a command that only looks, from a cold start."""
+_COLUMNS = {
+    False: """SELECT m.name || '.' || c.name AS name, lower(c.type) AS type,
+        c."notnull" = 1 OR c.pk > 0 AS filled, coalesce(c.dflt_value, '') AS preset, c.pk AS place
+        FROM sqlite_master m, pragma_table_info(m.name) c
+        WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'""",
+    True: """SELECT table_name || '.' || column_name AS name,
+        data_type || coalesce('(' || character_maximum_length || ')', '') AS type,
+        is_nullable = 'NO' AS filled, coalesce(column_default, '') AS preset, '' AS place
+        FROM information_schema.columns WHERE table_schema = current_schema()""",
+}
+_INDEXES = {
+    False: "SELECT sql FROM sqlite_master WHERE sql LIKE 'CREATE%INDEX%'",
+    True: """SELECT replace(indexdef, schemaname || '.', '') AS sql FROM pg_indexes
+        WHERE schemaname = current_schema()""",
+}
 
-    def __init__(self, database: Database, url: str) -> None:
-        super().__init__(database)
-        self._url = url
 
-    async def _look(self, read: Callable[[LazyFallbackLog], Awaitable[T]]) -> T:
-        cold = LazyFallbackLog(self._url)
-        try:
-            found = await read(cold)
-            assert cold._database._database is None, "it opened the database to look"
-            return found
-        finally:
-            await cold.close()
-
-    async def cooldowns(self, after: datetime) -> Sequence[Cooldown]:
-        return await self._look(lambda cold: cold.cooldowns(after))
-
-    async def events(self, since: datetime, limit: int) -> Sequence[FallbackEvent]:
-        return await self._look(lambda cold: cold.events(since, limit))
-
-    async def incidents(self, *, open_only: bool, limit: int) -> Sequence[IncidentRow]:
-        return await self._look(lambda cold: cold.incidents(open_only=open_only, limit=limit))
-
-    async def staying(self, since: datetime) -> Mapping[str, int]:
-        return await self._look(lambda cold: cold.staying(since))
-
-    async def muted_until(self) -> datetime | None:
-        return await self._look(lambda cold: cold.muted_until())
+def shape(connection: Connection) -> list[str]:
+    """Describe every table and index, a line each, in words that can be compared."""
+    columns = [
+        " ".join(
+            [
+                row["name"],
+                row["type"],
+                "not null" if row["filled"] else "null",
+                *([f"default {row['preset']}"] if row["preset"] else []),
+                *([f"key {row['place']}"] if row["place"] else []),
+            ]
+        )
+        for row in connection.rows(_COLUMNS[connection.postgresql])
+    ]
+    indexes = [
+        row["sql"].replace('"', "") for row in connection.rows(_INDEXES[connection.postgresql])
+    ]
+    return sorted(columns) + sorted(indexes)

@@ -17,6 +17,7 @@ from bot.commands.context import Ports, no_progress
 from bot.errors import StorageError
 from bot.models import FailureReason, ModelRef, Price, Provider, Secret
 from bot.ports import Claim, HttpAnswer, HttpRequest
+from bot.ports.alerts import ChannelTrouble
 from bot.ports.reloads import NoReloads, Reloads
 from bot.settings import Settings
 from tests.fakes_costs import FakeBillLog, FakeBills, FakeBudgets, FakeChainTests
@@ -143,6 +144,16 @@ class FakeButtons:
         return None
 
 
+class FakeAlertDesk:
+    """No incident is open, and every channel is well."""
+
+    async def acknowledge(self, incident_id: int, actor: Actor, at: datetime) -> bool:
+        return False
+
+    async def troubles(self) -> Sequence[ChannelTrouble]:
+        return ()
+
+
 class Bench:
     """An App on fakes, with short ways to use and inspect it."""
 
@@ -194,10 +205,11 @@ class Bench:
             self.budgets,
             self.chain_tests,
             self.bill_log,
-            bills,
             self.corrections,
-            reloads=reloads or NoReloads(),
-            progress=progress,
+            FakeAlertDesk(),
+            reloads or NoReloads(),
+            bills,
+            progress,
         )
         self.app = App(ports, settings)
 

@@ -9,10 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from adapters.storage.config_file import FileConfigStore
-from adapters.storage.file_backup import KEPT, backup_path
-from adapters.storage.file_lock import SUFFIX
-from adapters.storage.filesystem import FileSystem
+from adapters.storage.files.backup import KEPT, backup_path
+from adapters.storage.files.config_file import FileConfigStore
+from adapters.storage.files.filesystem import FileSystem
+from adapters.storage.files.lock import SUFFIX
 
 REPO = Path(__file__).parents[1]
 OLD = b'{ model: "a/old" } // as it was\n'

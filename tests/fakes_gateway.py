@@ -17,7 +17,7 @@ import aiohttp
 from adapters.gateway.http import Limits
 from adapters.main.gateway import GatewayService
 from adapters.main.wiring import Wired, wire
-from adapters.storage.lazy_ledger import LazyLedger
+from adapters.storage.ledger.store import DatabaseLedger
 from bot.ports import Attempt, FallbackEvent
 
 OPUS, ROUTER = "anthropic/claude-opus-4-5", "openrouter/anthropic/claude-sonnet-4.5"
@@ -89,7 +89,7 @@ class Gate:
     async def attempts(self) -> Sequence[Attempt]:
         """Return every row of the ledger, oldest first."""
         await self._written()
-        rows = await LazyLedger(self.wired.database).attempts(*_FOREVER, 1000)
+        rows = await DatabaseLedger(self.wired.database).attempts(*_FOREVER, 1000)
         return list(reversed(rows))
 
     async def events(self) -> Sequence[FallbackEvent]:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import text
-
-from adapters.storage.codec import micros_of
 from adapters.storage.database import Database
 from bot.ports import GroupBy, Spend
 
@@ -36,13 +33,13 @@ FIGURES = (
 )
 
 
+_NAMED = ", ".join(f"{figure} AS figure_{n}" for n, figure in enumerate(FIGURES))
+
+
 async def full_scan(database: Database, start: datetime, end: datetime, by: GroupBy) -> list[Spend]:
     """Add up what lies in [start, end), dearest first; not by day."""
-    query = text(
-        f"SELECT {_KEYS[by]} AS key, {', '.join(FIGURES)} "
-        "FROM attempts WHERE at >= :start AND at < :end GROUP BY 1"
-    )
-    given = {"start": micros_of(start), "end": micros_of(end)}
-    rows = await database.read(lambda c: c.execute(query, given).all())
-    groups = [Spend(row[0], *map(int, row[1:])) for row in rows]
+    query = f"SELECT {_KEYS[by]} AS key, {_NAMED} FROM attempts WHERE at >= ? AND at < ? GROUP BY 1"
+    rows = await database.read(lambda c: c.rows(query, start, end))
+    found = [list(dict(row).values()) for row in rows]
+    groups = [Spend(key, *map(int, figures)) for key, *figures in found]
     return sorted(groups, key=lambda group: (-group.cost_nano_usd, group.key))

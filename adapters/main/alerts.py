@@ -41,15 +41,15 @@ class Alerts:
     """One process's part in alerting; of several on one database one leads."""
 
     def __init__(self, wired: Wired, chats: Mapping[str, Chat]) -> None:
-        from adapters.storage.alerts import SqlAlertStore
+        from adapters.storage.alerts import DatabaseAlertStore
         from adapters.storage.leader import LeaseLeader
 
         self._wired = wired
         ports = wired.app.ports
-        database = wired.database.open()
+        database = wired.database
         hours = wired.settings.quiet_hours
         zone = wired.settings.timezone
-        self._store = SqlAlertStore(database)
+        self._store = DatabaseAlertStore(database)
         self.outbox = StoredOutbox(self._store, list(chats))
         self._engine = Engine(
             store=self._store,

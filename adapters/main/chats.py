@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from adapters.charts import ResvgCharts
 from adapters.main.wiring import Wired
-from adapters.storage.sync_memory import LazyMemory
-from adapters.storage.triggers import LazyTriggers
+from adapters.storage.key_values import KeyValueStore
+from adapters.storage.triggers import DatabaseTriggers
 from bot.card import Card, Chart, plain
 from bot.ports import Chat, MessageRef
 
@@ -69,16 +69,16 @@ class Chats:
         if service.slack is not None:
             from adapters.slack.app import SlackSurface
 
-            triggers = LazyTriggers(wired.database, wired.clock)
+            triggers = DatabaseTriggers(wired.database, wired.clock)
             self.slack = SlackSurface(
-                wired.app, service.slack, _draw, triggers, LazyMemory(wired.database)
+                wired.app, service.slack, _draw, triggers, KeyValueStore(wired.database)
             )
             if service.slack.channel:
                 self.channels["slack"] = self.slack.chat
         if service.discord is not None:
             from adapters.discord.service import DiscordSurface
 
-            memory = LazyMemory(wired.database)
+            memory = KeyValueStore(wired.database)
             self.discord = DiscordSurface(wired.app, service.discord, memory, _draw)
             if service.discord.channel_id:
                 self.channels["discord"] = self.discord.chat

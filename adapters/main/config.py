@@ -10,8 +10,8 @@ from adapters.environment import DATABASE
 from adapters.environment.values import expand
 from adapters.main.terminal import person
 from adapters.main.wiring import Wired, environment, run, wire
-from adapters.storage.config_file import FileConfigStore
-from adapters.storage.lazy_config import LazyConfigStore
+from adapters.storage.config_db import DatabaseConfigStore
+from adapters.storage.files.config_file import FileConfigStore
 from adapters.terminal.cli import Invocation
 from adapters.terminal.render import deliver
 from bot.access import Surface
@@ -83,7 +83,7 @@ async def _card(wired: Wired, invocation: Invocation, verb: str, word: str | Non
 async def _source(wired: Wired, word: str) -> tuple[bytes, str]:
     """Read what is to be imported, and name it as the journal does."""
     if word.lower() == DATABASE:
-        return (await LazyConfigStore(wired.database).read()).raw, DATABASE
+        return (await DatabaseConfigStore(wired.database).read()).raw, DATABASE
     store = FileConfigStore(expand(word, Path.cwd(), Path.home()))
     return (await store.read()).raw, store.location
 

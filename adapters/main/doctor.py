@@ -86,7 +86,7 @@ async def _openclaw(wired: Wired) -> list[Check]:
     """Say which Moltbot or OpenClaw was found, and what the service read of it."""
     from adapters.openclaw.crosscheck import cross_check
     from adapters.openclaw.health import HEALTH_KEY, checks, look, served_by_us
-    from adapters.storage.sync_memory import LazyMemory
+    from adapters.storage.key_values import KeyValueStore
 
     store = wired.app.ports.store
     try:
@@ -95,7 +95,7 @@ async def _openclaw(wired: Wired) -> list[Check]:
         config = {}
     place, release = look(wired.service.openclaw, store.location, config)
     try:
-        summary = await LazyMemory(wired.database).get(HEALTH_KEY)
+        summary = await KeyValueStore(wired.database).get(HEALTH_KEY)
     except ChangeoverError:
         summary = None
     crossed = await cross_check(

@@ -34,11 +34,11 @@ async def examine_size(wired: Wired) -> list[Check]:
     """Look at the size; a database that does not answer is another check's."""
     if wired.database.empty:
         return []
-    from adapters.storage.upkeep import SqlUpkeep
+    from adapters.storage.upkeep import DatabaseUpkeep
 
-    database = wired.database.open()
+    database = wired.database
     try:
-        size = await SqlUpkeep(database).size(wired.clock.now())
+        size = await DatabaseUpkeep(database).size(wired.clock.now())
     except StorageError:
         return []
     words = size_line(size.size_bytes, size.bytes_per_day, size.kept_since)

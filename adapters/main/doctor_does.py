@@ -15,6 +15,8 @@ import aiohttp
 
 from adapters.gateway.neighbour import greeting
 from adapters.main.wiring import Wired
+from adapters.storage.connection import Connection
+from adapters.storage.key_values import put_value
 from bot.access import Actor
 from bot.commands.doctor import Check, Level
 from bot.commands.picture import take_picture
@@ -36,17 +38,13 @@ async def examine_row(wired: Wired) -> list[Check]:
     """Write a row and take it back; before the first start there is no database to write to."""
     if wired.database.empty:
         return []
-    from sqlalchemy import Connection
-
-    from adapters.storage.schema import memory
 
     def write(connection: Connection) -> None:
-        value = os.urandom(TRIED_BYTES).hex()
-        connection.execute(memory.insert().values(key=f"doctor {os.getpid()}", value=value))
+        put_value(connection, f"doctor {os.getpid()}", os.urandom(TRIED_BYTES).hex())
         raise _RollBack
 
     try:
-        await wired.database.open().write(write)
+        await wired.database.write(write)
     except _RollBack:
         return [Check("database writes", True, Level.INFO, "Writable.")]
     except StorageError as error:

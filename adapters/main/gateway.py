@@ -25,9 +25,8 @@ from adapters.gateway.transport import open_pool
 from adapters.main.unconfirmed import Unconfirmed
 from adapters.main.wiring import Wired
 from adapters.metrics import Metrics
-from adapters.storage.lazy_ledger import LazyLedger
-from adapters.storage.ledger_queue import LedgerQueue
-from adapters.storage.sync_memory import LazyMemory
+from adapters.storage.key_values import KeyValueStore
+from adapters.storage.ledger.queue import LedgerQueue
 from adapters.storage.url import place_of
 from bot.dialects.endpoint import refuse_login
 from bot.errors import ChangeoverError, ConfigError, SettingsError, StorageError
@@ -85,7 +84,7 @@ class GatewayService:
         self._reported, self._reported_at = False, datetime.min.replace(tzinfo=UTC)
         self._used_at = self._reported_at
         self._queue = LedgerQueue(
-            LazyLedger(wired.database),
+            ports.ledger,
             ports.log,
             ports.journal,
             wired.clock,
@@ -100,7 +99,7 @@ class GatewayService:
         self.metrics.gauge(
             "changeover_ledger_dropped", "Rows dropped for good.", lambda: self._queue.dropped
         )
-        self._memory = LazyMemory(wired.database)
+        self._memory = KeyValueStore(wired.database)
         self._suspects: set[tuple[str, FailureReason]] = set()
         self._tools = Tools(
             self._live,

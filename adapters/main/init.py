@@ -15,9 +15,9 @@ from pathlib import Path
 from adapters.environment import FILE_VARIABLES, find_config, read_service_settings
 from adapters.main.terminal import person
 from adapters.main.wiring import environment, run, wire
-from adapters.storage.config_file import FileConfigStore
-from adapters.storage.lazy import LazyDatabase
-from adapters.storage.lazy_config import LazyConfigStore
+from adapters.storage.config_db import DatabaseConfigStore
+from adapters.storage.database import Database
+from adapters.storage.files.config_file import FileConfigStore
 from adapters.terminal.called import in_shell, program_name
 from adapters.terminal.cli import Invocation
 from adapters.terminal.render import Look, deliver
@@ -150,9 +150,9 @@ async def _found_file(invocation: Invocation, place: Path | str) -> Path | None:
     if isinstance(place, Path):
         return None
     env = {k: v for k, v in environment(invocation).items() if k not in FILE_VARIABLES}
-    database = LazyDatabase(read_service_settings(env).database_url)
+    database = Database(read_service_settings(env).database_url)
     try:
-        await LazyConfigStore(database).read()
+        await DatabaseConfigStore(database).read()
     except ConfigMissingError:
         with suppress(ConfigMissingError):
             return Path(find_config(env, Path.cwd(), Path.home())[0])
@@ -168,8 +168,8 @@ async def _write_config(invocation: Invocation, place: Path | str) -> bool:
             return False
         await FileConfigStore(place).create(_first_config())
         return True
-    database = LazyDatabase(read_service_settings(environment(invocation)).database_url)
-    store = LazyConfigStore(database)
+    database = Database(read_service_settings(environment(invocation)).database_url)
+    store = DatabaseConfigStore(database)
     try:
         await store.read()
     except ConfigMissingError:

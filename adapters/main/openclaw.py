@@ -7,7 +7,7 @@ import logging
 from adapters.main.wiring import Wired
 from adapters.openclaw.pricing import OpenClawPricer
 from adapters.openclaw.watcher import OpenClawWatcher, Sinks
-from adapters.storage.sync_memory import LazyMemory
+from adapters.storage.key_values import KeyValueStore
 from bot.alerts.outbox import Outbox
 from bot.config.schema import ConfigView, view, view_of
 from bot.errors import ChangeoverError
@@ -29,7 +29,7 @@ class OpenClaw:
             Sinks(
                 ports.ledger.add,
                 ports.log.add_events,
-                LazyMemory(wired.database),
+                KeyValueStore(wired.database),
                 OpenClawPricer(ports.prices, wired.app.catalog, self._current, wired.settings.env),
                 self._unknown,
             ),

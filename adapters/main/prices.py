@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from adapters.main.wiring import Wired
 from adapters.prices import ListedPrices
 from adapters.prices.updates import PriceFeed
-from adapters.storage.sync_memory import LazyMemory
+from adapters.storage.key_values import KeyValueStore
 from bot.access import SERVICE
 from bot.alerts.outbox import Outbox
 from bot.commands.doctor import Check, Level
@@ -36,7 +36,7 @@ class PriceUpdates:
     def __init__(self, wired: Wired, feed: PriceFeed | None = None) -> None:
         self._wired = wired
         self._feed = feed or PriceFeed()
-        self._memory = LazyMemory(wired.database)
+        self._memory = KeyValueStore(wired.database)
         self._taken: DataSnapshot | None = None
         self._said: str | None = None
         self._task: asyncio.Task[None] | None = None
@@ -79,7 +79,7 @@ class PriceUpdates:
 
 async def watch_prices(wired: Wired, outbox: Outbox) -> None:
     """Tell once of each model in use whose price has changed. Raises StorageError."""
-    memory = LazyMemory(wired.database)
+    memory = KeyValueStore(wired.database)
     kept = await memory.get(_KNOWN)
     known = json.loads(kept) if kept else {}
     now_known = await check_prices(wired.app.context(SERVICE), outbox, known)
@@ -93,7 +93,7 @@ async def examine_prices(wired: Wired) -> Check:
     if not wired.service.price_updates:
         return Check(name, True, Level.INFO, prices_off(installed))
     try:
-        kept = await LazyMemory(wired.database).get(_UPDATED)
+        kept = await KeyValueStore(wired.database).get(_UPDATED)
     except StorageError:
         kept = None
     if kept is None:

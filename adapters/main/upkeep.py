@@ -11,7 +11,7 @@ from adapters.main.wiring import Wired
 from bot.errors import StorageError
 
 if TYPE_CHECKING:
-    from adapters.storage.upkeep import SqlUpkeep
+    from adapters.storage.upkeep import DatabaseUpkeep
 
 FORGET_EVERY_S = 3600.0
 BETWEEN_BATCHES_S = 0.2
@@ -36,9 +36,9 @@ class Upkeep:
             await asyncio.wait([self._task])
 
     async def _run(self) -> None:
-        from adapters.storage.upkeep import SqlUpkeep
+        from adapters.storage.upkeep import DatabaseUpkeep
 
-        upkeep, mended = SqlUpkeep(self._wired.database.open()), False
+        upkeep, mended = DatabaseUpkeep(self._wired.database), False
         while True:
             with contextlib.suppress(StorageError):
                 if not mended:
@@ -47,7 +47,7 @@ class Upkeep:
                 await self._forget(upkeep)
             await asyncio.sleep(FORGET_EVERY_S)
 
-    async def _forget(self, upkeep: SqlUpkeep) -> None:
+    async def _forget(self, upkeep: DatabaseUpkeep) -> None:
         keep = self._wired.service.keep
         if keep is None:
             return

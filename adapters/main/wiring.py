@@ -23,12 +23,18 @@ from adapters.main.learning import LearningStore
 from adapters.openclaw.lazy import LazyReloads
 from adapters.prices import ListedPrices, read_operator_prices
 from adapters.providers.lazy import LazyModelLists
-from adapters.storage.config_file import FileConfigStore
-from adapters.storage.lazy import LazyButtons, LazyDatabase, LazyFallbackLog, LazyJournal
-from adapters.storage.lazy_alerts import LazyAlertDesk
-from adapters.storage.lazy_config import LazyConfigStore
-from adapters.storage.lazy_costs import LazyBillLog, LazyBudgets, LazyChainTests
-from adapters.storage.lazy_ledger import LazyCorrections, LazyLedger
+from adapters.storage.alerts import DatabaseAlertStore
+from adapters.storage.bill_log import DatabaseBillLog
+from adapters.storage.budgets import DatabaseBudgets
+from adapters.storage.buttons import DatabaseButtons
+from adapters.storage.chain_tests import DatabaseChainTests
+from adapters.storage.config_db import DatabaseConfigStore
+from adapters.storage.database import Database
+from adapters.storage.fallback_log import DatabaseFallbackLog
+from adapters.storage.files.config_file import FileConfigStore
+from adapters.storage.journal import DatabaseJournal
+from adapters.storage.ledger.corrections import DatabaseCorrections
+from adapters.storage.ledger.store import DatabaseLedger
 from adapters.terminal.called import at_prompt, in_shell, program_name
 from adapters.terminal.cli import Invocation
 from adapters.terminal.render import Look
@@ -47,7 +53,7 @@ class Wired:
     app: App
     settings: Settings
     service: ServiceSettings
-    database: LazyDatabase
+    database: Database
     upstream: LazyUpstream
     clock: Clock
 
@@ -84,7 +90,7 @@ def wire(
     """
     settings = read_settings(env)
     service = read_service_settings(env)
-    database = LazyDatabase(service.database_url, settings.blackout.clean)
+    database = Database(service.database_url, clean=settings.blackout.clean)
     upstream = LazyUpstream()
     ticking = clock or SystemClock()
     file = _store(env, config, cwd or Path.cwd(), database, service.openclaw.state_dir)
@@ -92,20 +98,20 @@ def wire(
     ports = Ports(
         clock=ticking,
         store=store,
-        journal=LazyJournal(database),
-        log=LazyFallbackLog(database),
+        journal=DatabaseJournal(database),
+        log=DatabaseFallbackLog(database),
         upstream=upstream,
         lists=LazyModelLists(),
         prices=ListedPrices(
             shipped(), read_operator_prices(service.prices) if service.prices else {}
         ),
-        buttons=LazyButtons(database),
-        ledger=LazyLedger(database),
-        budgets=LazyBudgets(database),
-        chain_tests=LazyChainTests(database),
-        bill_log=LazyBillLog(database),
-        corrections=LazyCorrections(database),
-        alerts=LazyAlertDesk(database),
+        buttons=DatabaseButtons(database),
+        ledger=DatabaseLedger(database),
+        budgets=DatabaseBudgets(database),
+        chain_tests=DatabaseChainTests(database),
+        bill_log=DatabaseBillLog(database),
+        corrections=DatabaseCorrections(database),
+        alerts=DatabaseAlertStore(database),
         reloads=LazyReloads(service.openclaw, store),
         progress=progress,
     )
@@ -116,12 +122,12 @@ def _store(
     env: Mapping[str, str],
     config: str | None,
     cwd: Path,
-    database: LazyDatabase,
+    database: Database,
     state: Path | None,
 ) -> ConfigStore:
     place, _ = find_config(env, cwd, Path.home(), config)
     if place == DATABASE:
-        return LazyConfigStore(database)
+        return DatabaseConfigStore(database)
     return FileConfigStore(Path(place), state=state)
 
 

@@ -4,29 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    Row,
-    Select,
-    and_,
-    case,
-    cast,
-    func,
-    or_,
-    select,
-)
-
-from adapters.storage import schema
-from adapters.storage.codec import micros_of, time_of
+from adapters.storage.codec import time_of
+from adapters.storage.connection import Connection, Row, marks
 from bot.models import ModelRef, Usage
 from bot.ports.alerts import GoodAnswers, Rerouted
 
-_attempts = schema.attempts
-_events = schema.fallback_events
 _GOOD_BELOW = 400
 _TOKENS = (
     "input_tokens",
@@ -36,6 +19,8 @@ _TOKENS = (
     "cache_write_1h_tokens",
     "reasoning_tokens",
 )
+# PostgreSQL adds whole numbers up to a decimal; SQL adds nothing up to NULL.
+_SUMS = ", ".join(f"CAST(coalesce(sum({name}), 0) AS BIGINT) AS {name}" for name in _TOKENS)
 
 
 def good_answers(
@@ -48,105 +33,80 @@ def good_answers(
     by_any: bool,
 ) -> GoodAnswers:
     """Count the good answers of models in (since, until], up to `most`."""
-    attempts = (
-        select(_attempts.c.at)
-        .where(
-            _attempts.c.at > micros_of(since),
-            _attempts.c.at <= micros_of(until),
-            _any_of(_attempts.c.model, models),
-            _attempts.c.answered,
-            _attempts.c.reason.is_(None),
-            _attempts.c.status < _GOOD_BELOW,
-        )
-        .order_by(_attempts.c.at)
-        .limit(most)
+    where, names = _any_of("model", models)
+    found = connection.rows(
+        f"SELECT at FROM attempts WHERE at > ? AND at <= ? AND {where} "
+        f"AND answered AND reason IS NULL AND status < {_GOOD_BELOW} ORDER BY at LIMIT ?",
+        since,
+        until,
+        *names,
+        most,
     )
-    found = [time_of(at) for at in connection.execute(attempts).scalars()]
     if by_any:
-        events = (
-            select(_events.c.at)
-            .where(
-                _events.c.at > since,
-                _events.c.at <= until,
-                _any_of(_events.c.from_model, models),
-                _events.c.to_model.is_not(None),
-            )
-            .order_by(_events.c.at)
-            .limit(most)
+        where, names = _any_of("from_model", models)
+        found += connection.rows(
+            f"SELECT at FROM fallback_events WHERE at > ? AND at <= ? AND {where} "
+            "AND to_model IS NOT NULL ORDER BY at LIMIT ?",
+            since,
+            until,
+            *names,
+            most,
         )
-        found += connection.execute(events).scalars()
-    return GoodAnswers(min(len(found), most), min(found, default=None))
+    times = [time_of(row["at"]) for row in found]
+    return GoodAnswers(min(len(times), most), min(times, default=None))
 
 
 def rerouted(
     connection: Connection, model: str, start: datetime, end: datetime
 ) -> Sequence[Rerouted]:
     """Add up by model what answered when a model failed in [start, end)."""
-    query = _rerouted(model, start, end)
-    return [_row(row) for row in connection.execute(query) if "/" in row.model]
+    # A request may have several events; its answer counts once. As a correlated EXISTS this took
+    # SQLite a scan for each of them.
+    rows = connection.rows(
+        f"""SELECT model, count(*) AS requests,
+            CAST(coalesce(sum(cost_nano_usd), 0) AS BIGINT) AS cost_nano_usd,
+            CAST(sum(CASE WHEN cost_nano_usd IS NULL AND input_tokens + output_tokens > 0
+                THEN 1 ELSE 0 END) AS BIGINT) AS unpriced,
+            {_SUMS}
+        FROM attempts
+        WHERE at >= ? AND at < ? AND answered AND fallback AND request_id IN (
+            SELECT request_id FROM fallback_events
+            WHERE from_model = ? AND at >= ? AND at < ? AND to_model IS NOT NULL)
+        GROUP BY model""",
+        start,
+        end,
+        model,
+        start,
+        end,
+    )
+    return [_rerouted(row) for row in rows if "/" in row["model"]]
 
 
 def usage_of(connection: Connection, model: str, start: datetime, end: datetime) -> Usage:
     """Add up what a model's own answers used in [start, end)."""
-    query = select(*(_sum(_attempts.c[name]).label(name) for name in _TOKENS)).where(
-        _attempts.c.at >= micros_of(start),
-        _attempts.c.at < micros_of(end),
-        _attempts.c.model == model,
-        _attempts.c.answered,
+    (row,) = connection.rows(
+        f"SELECT {_SUMS} FROM attempts WHERE at >= ? AND at < ? AND model = ? AND answered",
+        start,
+        end,
+        model,
     )
-    return _usage(connection.execute(query).one())
+    return _usage(row)
 
 
-def _rerouted(model: str, start: datetime, end: datetime) -> Select[Any]:
-    # A request may have several events; its answer counts once. As a correlated EXISTS this took
-    # SQLite a scan for each of them.
-    mine = _attempts.c.request_id.in_(
-        select(_events.c.request_id).where(
-            _events.c.from_model == model,
-            _events.c.at >= start,
-            _events.c.at < end,
-            _events.c.to_model.is_not(None),
-        )
-    )
-    tokens = _attempts.c.input_tokens + _attempts.c.output_tokens
-    unpriced = case((and_(_attempts.c.cost_nano_usd.is_(None), tokens > 0), 1), else_=0)
-    return (
-        select(
-            _attempts.c.model,
-            func.count().label("requests"),
-            _sum(func.coalesce(_attempts.c.cost_nano_usd, 0)).label("cost_nano_usd"),
-            _sum(unpriced).label("unpriced"),
-            *(_sum(_attempts.c[name]).label(name) for name in _TOKENS),
-        )
-        .where(
-            _attempts.c.at >= micros_of(start),
-            _attempts.c.at < micros_of(end),
-            _attempts.c.answered,
-            _attempts.c.fallback,
-            mine,
-        )
-        .group_by(_attempts.c.model)
-    )
-
-
-def _any_of(column: Any, models: Sequence[str]) -> ColumnElement[bool]:
+def _any_of(column: str, models: Sequence[str]) -> tuple[str, list[str]]:
+    """Write a condition with its values: a name that ends in `/` stands for a provider's all."""
     providers = [name for name in models if name.endswith("/")]
     named = [name for name in models if name not in providers]
-    return or_(column.in_(named), *(column.startswith(name, autoescape=True) for name in providers))
+    starts = [f"substr({column}, 1, {len(name)}) = ?" for name in providers]
+    conditions = [*starts, *([f"{column} IN ({marks(named)})"] if named else [])]
+    return f"({' OR '.join(conditions) or 'false'})", [*providers, *named]
 
 
-def _sum(column: Any) -> Any:
-    # PostgreSQL adds whole numbers up to a decimal.
-    return cast(func.sum(column), BigInteger)
-
-
-def _row(row: Row[Any]) -> Rerouted:
-    provider, _, name = row.model.partition("/")
+def _rerouted(row: Row) -> Rerouted:
+    provider, _, name = row["model"].partition("/")
     model = ModelRef(provider, name)
-    return Rerouted(model, row.requests, _usage(row), row.cost_nano_usd, row.unpriced)
+    return Rerouted(model, row["requests"], _usage(row), row["cost_nano_usd"], row["unpriced"])
 
 
-def _usage(row: Row[Any]) -> Usage:
-    # SQL adds nothing up to NULL.
-    tokens: dict[str, Any] = {token: getattr(row, token) or 0 for token in _TOKENS}
-    return Usage(**tokens)
+def _usage(row: Row) -> Usage:
+    return Usage(**{token: row[token] for token in _TOKENS})

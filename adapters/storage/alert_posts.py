@@ -6,18 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, select, update
-
-from adapters.storage import schema
-from adapters.storage.database import Database, upsert
+from adapters.storage.codec import micros_of, text_of, time_of, time_or_none, value_of
+from adapters.storage.connection import Connection, Row
+from adapters.storage.database import Database
 from bot.ports import MessageRef
 from bot.ports.alerts import Notice, NoticeKind, Post, Want
 
-_posts = schema.alert_posts
-_notices = schema.alert_notices
+_IT = "key = ? AND surface = ?"
 
 
-class SqlPosts:
+class AlertPosts:
     """The part of the AlertStore port that has to do with messages."""
 
     def __init__(self, database: Database) -> None:
@@ -25,27 +23,39 @@ class SqlPosts:
 
     async def behind(self, surface: str) -> Sequence[Post]:
         """Return the messages that do not show what is wanted, the oldest wish first."""
-        query = (
-            select(_posts)
-            .where(_posts.c.surface == surface, _posts.c.wanted > _posts.c.shown)
-            .order_by(_posts.c.wanted_at, _posts.c.key)
+        rows = await self._database.read(
+            lambda c: c.rows(
+                "SELECT * FROM alert_posts WHERE surface = ? AND wanted > shown "
+                "ORDER BY wanted_at, key",
+                surface,
+            )
         )
-        return [_post(row) for row in await self._database.read(lambda c: c.execute(query).all())]
+        return [_post(row) for row in rows]
 
     async def post(self, key: str, surface: str) -> Post | None:
         """Return one message."""
-        query = select(_posts).where(_posts.c.key == key, _posts.c.surface == surface)
-        row = await self._database.read(lambda c: c.execute(query).one_or_none())
+        row = await self._database.read(
+            lambda c: c.row(f"SELECT * FROM alert_posts WHERE {_IT}", key, surface)
+        )
         return None if row is None else _post(row)
 
     async def claim(self, post: Post, at: datetime) -> bool:
         """Take the right to post; False when another process took it since the row was read."""
         as_read = (
-            _posts.c.claimed_at.is_not_distinct_from(post.claimed_at),
-            _posts.c.message_id.is_not_distinct_from(post.message.id if post.message else None),
+            0 if post.claimed_at is None else micros_of(post.claimed_at),
+            post.message.id if post.message else "",
         )
-        change = update(_posts).where(_is(post), *as_read).values(claimed_at=at)
-        return await self._database.write(lambda c: c.execute(change).rowcount == 1)
+        claimed = await self._database.write(
+            lambda c: c.update(
+                "alert_posts",
+                {"claimed_at": at},
+                f"{_IT} AND coalesce(claimed_at, 0) = ? AND coalesce(message_id, '') = ?",
+                post.key,
+                post.surface,
+                *as_read,
+            )
+        )
+        return claimed == 1
 
     async def posted(self, post: Post, message: MessageRef, shown: int, at: datetime) -> None:
         """Remember the message and which version it shows."""
@@ -75,9 +85,7 @@ class SqlPosts:
             return False
 
         def work(connection: Connection) -> bool:
-            new = upsert(connection, _notices).values(_values(notice)).on_conflict_do_nothing()
-            made = connection.execute(new.returning(_notices.c.key)).one_or_none()
-            if made is None:
+            if not connection.insert("alert_notices", _values(notice), "ON CONFLICT DO NOTHING"):
                 return False
             for surface in surfaces:
                 want(connection, Want(notice.key, surface, 1), notice.at)
@@ -87,51 +95,50 @@ class SqlPosts:
 
     async def amend_notice(self, notice: Notice, surfaces: Sequence[str]) -> None:
         """Change what a notice says and ask for its messages to be edited."""
-        change = update(_notices).where(_notices.c.key == notice.key).values(_values(notice))
 
         def work(connection: Connection) -> None:
-            connection.execute(change)
+            connection.update("alert_notices", _values(notice), "key = ?", notice.key)
             for surface in surfaces:
-                query = select(_posts.c.wanted).where(
-                    _posts.c.key == notice.key, _posts.c.surface == surface
+                wanted = connection.value(
+                    f"SELECT wanted FROM alert_posts WHERE {_IT}", notice.key, surface
                 )
-                version = (connection.scalar(query) or 0) + 1
-                want(connection, Want(notice.key, surface, version), notice.at)
+                want(connection, Want(notice.key, surface, (wanted or 0) + 1), notice.at)
 
         await self._database.write(work)
 
     async def notice(self, key: str) -> Notice | None:
         """Return a notice."""
-        query = select(_notices).where(_notices.c.key == key)
-        row = await self._database.read(lambda c: c.execute(query).one_or_none())
-        return None if row is None else Notice(row.key, NoticeKind(row.kind), row.at, row.data)
+        row = await self._database.read(
+            lambda c: c.row("SELECT * FROM alert_notices WHERE key = ?", key)
+        )
+        if row is None:
+            return None
+        kind = NoticeKind(row["kind"])
+        return Notice(row["key"], kind, time_of(row["at"]), value_of(row["data"]))
 
     async def _set(self, post: Post, **values: Any) -> None:
-        change = update(_posts).where(_is(post)).values(values)
-        await self._database.write(lambda c: c.execute(change))
+        await self._database.write(
+            lambda c: c.update("alert_posts", values, _IT, post.key, post.surface)
+        )
 
 
 def want(connection: Connection, one: Want, at: datetime) -> None:
     """Ask for a message, or for a later version of it; an older one changes nothing."""
-    row = upsert(connection, _posts).values(
-        key=one.key,
-        surface=one.surface,
-        wanted=one.version,
-        shown=0,
-        wanted_at=at,
-        failures=0,
+    row = {
+        "key": one.key,
+        "surface": one.surface,
+        "wanted": one.version,
+        "shown": 0,
+        "wanted_at": at,
+        "failures": 0,
+    }
+    connection.insert(
+        "alert_posts",
+        row,
+        "ON CONFLICT (key, surface) DO UPDATE "
+        "SET wanted = excluded.wanted, wanted_at = excluded.wanted_at "
+        "WHERE alert_posts.wanted < excluded.wanted",
     )
-    connection.execute(
-        row.on_conflict_do_update(
-            index_elements=[_posts.c.key, _posts.c.surface],
-            set_={"wanted": row.excluded.wanted, "wanted_at": row.excluded.wanted_at},
-            where=_posts.c.wanted < row.excluded.wanted,
-        )
-    )
-
-
-def _is(post: Post) -> ColumnElement[bool]:
-    return and_(_posts.c.key == post.key, _posts.c.surface == post.surface)
 
 
 def _values(notice: Notice) -> dict[str, Any]:
@@ -139,23 +146,23 @@ def _values(notice: Notice) -> dict[str, Any]:
         "key": notice.key,
         "kind": notice.kind.value,
         "at": notice.at,
-        "data": notice.data,
+        "data": text_of(notice.data),
     }
 
 
-def _post(row: Row[Any]) -> Post:
+def _post(row: Row) -> Post:
     message = None
-    if row.message_id is not None:
-        message = MessageRef(row.surface, row.channel, row.message_id)
+    if row["message_id"] is not None:
+        message = MessageRef(row["surface"], row["channel"], row["message_id"])
     return Post(
-        key=row.key,
-        surface=row.surface,
-        wanted=row.wanted,
-        shown=row.shown,
-        wanted_at=row.wanted_at,
+        key=row["key"],
+        surface=row["surface"],
+        wanted=row["wanted"],
+        shown=row["shown"],
+        wanted_at=time_of(row["wanted_at"]),
         message=message,
-        claimed_at=row.claimed_at,
-        shown_at=row.shown_at,
-        retry_at=row.retry_at,
-        failures=row.failures,
+        claimed_at=time_or_none(row["claimed_at"]),
+        shown_at=time_or_none(row["shown_at"]),
+        retry_at=time_or_none(row["retry_at"]),
+        failures=row["failures"],
     )

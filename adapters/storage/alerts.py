@@ -7,14 +7,12 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, or_, select, update
-
-from adapters.storage import alert_figures, schema
-from adapters.storage.alert_posts import SqlPosts, want
-from adapters.storage.alerts_forget import forget
-from adapters.storage.codec import gaps_in, gaps_out
-from adapters.storage.database import Database, upsert
+from adapters.storage import alert_figures
+from adapters.storage.alert_posts import AlertPosts, want
+from adapters.storage.codec import gaps_in, gaps_out, text_of, time_of, time_or_none, value_of
+from adapters.storage.connection import Connection, Row, marks
 from adapters.storage.fallback_log import event_of
+from adapters.storage.key_values import put_value, value_at
 from bot.access import Actor
 from bot.models import Usage
 from bot.ports.alerts import (
@@ -27,42 +25,34 @@ from bot.ports.alerts import (
     Want,
 )
 
-_events = schema.fallback_events
-_incidents = schema.incidents
-_troubles = schema.alert_troubles
-_memory = schema.memory
 _AT_ONCE = 1000
-_OPEN = ("pending", "open")
 
 
-class SqlAlertStore(SqlPosts):
+class DatabaseAlertStore(AlertPosts):
     """The AlertStore port on a database that any number of processes share."""
-
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
-        self._database = database
 
     async def queued(self, limit: int) -> Sequence[QueuedEvent]:
         """Return events that no commit has taken yet, the oldest rows first."""
-        query = select(_events).where(_events.c.taken_at.is_(None))
-        query = query.order_by(_events.c.id).limit(limit)
+        query = "SELECT * FROM fallback_events WHERE taken_at IS NULL ORDER BY id LIMIT ?"
         return await self._database.read(
-            lambda c: [QueuedEvent(row.id, event_of(row)) for row in c.execute(query)]
+            lambda c: [QueuedEvent(row["id"], event_of(row)) for row in c.rows(query, limit)]
         )
 
     async def incidents(self, since: datetime) -> Sequence[IncidentRecord]:
         """Return the open incidents and those that were resolved since, by id."""
-        query = (
-            select(_incidents)
-            .where(or_(_incidents.c.resolved_at.is_(None), _incidents.c.resolved_at >= since))
-            .order_by(_incidents.c.id)
+        rows = await self._database.read(
+            lambda c: c.rows(
+                "SELECT * FROM incidents WHERE resolved_at IS NULL OR resolved_at >= ? ORDER BY id",
+                since,
+            )
         )
-        return [_record(row) for row in await self._database.read(lambda c: c.execute(query).all())]
+        return [_record(row) for row in rows]
 
     async def incident(self, incident_id: int) -> IncidentRecord | None:
         """Return one incident."""
-        query = select(_incidents).where(_incidents.c.id == incident_id)
-        row = await self._database.read(lambda c: c.execute(query).one_or_none())
+        row = await self._database.read(
+            lambda c: c.row("SELECT * FROM incidents WHERE id = ?", incident_id)
+        )
         return None if row is None else _record(row)
 
     async def commit(
@@ -85,16 +75,20 @@ class SqlAlertStore(SqlPosts):
 
     async def acknowledge(self, incident_id: int, actor: Actor, at: datetime) -> bool:
         """Note who looks after an open incident; the first stays."""
-        change = (
-            update(_incidents)
-            .where(
-                _incidents.c.id == incident_id,
-                _incidents.c.state.in_(_OPEN),
-                _incidents.c.acknowledged_by.is_(None),
+        who = {
+            "acknowledged_by": actor.name,
+            "acknowledged_key": actor.key,
+            "acknowledged_at": at,
+        }
+        acknowledged = await self._database.change(
+            lambda c: c.update(
+                "incidents",
+                who,
+                "id = ? AND state IN ('pending', 'open') AND acknowledged_by IS NULL",
+                incident_id,
             )
-            .values(acknowledged_by=actor.name, acknowledged_key=actor.key, acknowledged_at=at)
         )
-        return await self._database.write(lambda c: c.execute(change).rowcount == 1)
+        return acknowledged == 1
 
     async def good_answers(
         self, models: Sequence[str], since: datetime, until: datetime, most: int, *, by_any: bool
@@ -114,62 +108,54 @@ class SqlAlertStore(SqlPosts):
 
     async def set_trouble(self, trouble: ChannelTrouble) -> None:
         """Remember that a surface takes no alerts; the first `since` stays."""
-
-        def work(connection: Connection) -> None:
-            row = upsert(connection, _troubles).values(asdict(trouble))
-            connection.execute(
-                row.on_conflict_do_update(
-                    index_elements=[_troubles.c.surface],
-                    set_={"message": row.excluded.message, "hint": row.excluded.hint},
-                )
+        await self._database.write(
+            lambda c: c.insert(
+                "alert_troubles",
+                asdict(trouble),
+                "ON CONFLICT (surface) DO UPDATE "
+                "SET message = excluded.message, hint = excluded.hint",
             )
-
-        await self._database.write(work)
+        )
 
     async def clear_trouble(self, surface: str) -> None:
         """The surface takes alerts again."""
-        gone = _troubles.delete().where(_troubles.c.surface == surface)
-        await self._database.write(lambda c: c.execute(gone))
+        await self._database.write(
+            lambda c: c.run("DELETE FROM alert_troubles WHERE surface = ?", surface)
+        )
 
     async def troubles(self) -> Sequence[ChannelTrouble]:
         """Return the surfaces that take no alerts."""
-        query = select(_troubles).order_by(_troubles.c.surface)
-        rows = await self._database.read(lambda c: c.execute(query).all())
-        return [ChannelTrouble(row.surface, row.since, row.message, row.hint) for row in rows]
+        rows = await self._database.read(
+            lambda c: c.rows("SELECT * FROM alert_troubles ORDER BY surface")
+        )
+        return [
+            ChannelTrouble(row["surface"], time_of(row["since"]), row["message"], row["hint"])
+            for row in rows
+        ]
 
     async def recall(self, key: str) -> str | None:
         """Return what was remembered under a key."""
-        query = select(_memory.c.value).where(_memory.c.key == key)
-        return await self._database.read(lambda c: c.scalar(query))
+        return await self._database.read(lambda c: value_at(c, key))
 
     async def remember(self, key: str, value: str) -> None:
         """Remember a value in the place of the one before."""
-
-        def work(connection: Connection) -> None:
-            row = upsert(connection, _memory).values(key=key, value=value)
-            connection.execute(
-                row.on_conflict_do_update(
-                    index_elements=[_memory.c.key], set_={"value": row.excluded.value}
-                )
-            )
-
-        await self._database.write(work)
+        await self._database.write(lambda c: put_value(c, key, value))
 
     async def forget(self, before: datetime) -> int:
-        """Drop what was over before then, and return how many rows that were."""
-        return await self._database.write(lambda c: forget(c, before))
+        """Drop what was over before then, and return how many rows that were.
+
+        An incident's row stays for good, without its details; one that is open keeps everything.
+        So does a digest's: by it a week is known to be posted, whatever the clock said meanwhile.
+        """
+        return await self._database.write(lambda c: _forget(c, before))
 
 
 def _take(connection: Connection, taken: Sequence[int], at: datetime) -> None:
     ids = sorted(set(taken))
     for first in range(0, len(ids), _AT_ONCE):
         part = ids[first : first + _AT_ONCE]
-        change = (
-            update(_events)
-            .where(_events.c.id.in_(part), _events.c.taken_at.is_(None))
-            .values(taken_at=at)
-        )
-        if connection.execute(change).rowcount != len(part):
+        where = f"id IN ({marks(part)}) AND taken_at IS NULL"
+        if connection.update("fallback_events", {"taken_at": at}, where, *part) != len(part):
             raise _conflict()
 
 
@@ -182,42 +168,53 @@ def _save(connection: Connection, record: IncidentRecord) -> None:
         "resolved_at": record.resolved_at,
         "requests": record.requests,
         "served_by": record.served_by,
-        "details": record.details,
+        "details": text_of(record.details),
         "up_since": record.up_since,
-        "gaps": gaps_out(record.gaps),
+        "gaps": text_of(gaps_out(record.gaps)),
         "revision": record.revision + 1,
     }
     if not record.id:
-        connection.execute(insert(_incidents).values(values))
+        connection.insert("incidents", values)
         return
-    change = (
-        update(_incidents)
-        .where(_incidents.c.id == record.id, _incidents.c.revision == record.revision)
-        .values(values)
-    )
-    if connection.execute(change).rowcount != 1:
+    as_read = (record.id, record.revision)
+    if connection.update("incidents", values, "id = ? AND revision = ?", *as_read) != 1:
         raise _conflict()
+
+
+def _forget(connection: Connection, before: datetime) -> int:
+    return (
+        connection.run(
+            """DELETE FROM alert_posts WHERE wanted_at < ? AND NOT EXISTS (
+                SELECT 1 FROM incidents WHERE resolved_at IS NULL
+                AND alert_posts.key LIKE 'incident:' || incidents.id || ':%')""",
+            before,
+        )
+        + connection.run("DELETE FROM alert_notices WHERE at < ? AND kind <> 'digest'", before)
+        + connection.update(
+            "incidents", {"details": "{}"}, "resolved_at < ? AND details <> '{}'", before
+        )
+    )
 
 
 def _conflict() -> AlertConflictError:
     return AlertConflictError("Another process changed the same alerts meanwhile.")
 
 
-def _record(row: Row[Any]) -> IncidentRecord:
+def _record(row: Row) -> IncidentRecord:
     return IncidentRecord(
-        id=row.id,
-        state=row.state,
-        primary=row.primary_model,
-        reason=row.reason,
-        opened_at=row.opened_at,
-        resolved_at=row.resolved_at,
-        requests=row.requests,
-        served_by=row.served_by,
-        details=row.details,
-        revision=row.revision,
-        acknowledged_by=row.acknowledged_by,
-        acknowledged_at=row.acknowledged_at,
-        acknowledged_key=row.acknowledged_key or "",
-        up_since=row.up_since,
-        gaps=gaps_in(row.gaps),
+        id=row["id"],
+        state=row["state"],
+        primary=row["primary_model"],
+        reason=row["reason"],
+        opened_at=time_of(row["opened_at"]),
+        resolved_at=time_or_none(row["resolved_at"]),
+        requests=row["requests"],
+        served_by=row["served_by"],
+        details=value_of(row["details"]),
+        revision=row["revision"],
+        acknowledged_by=row["acknowledged_by"],
+        acknowledged_at=time_or_none(row["acknowledged_at"]),
+        acknowledged_key=row["acknowledged_key"] or "",
+        up_since=time_or_none(row["up_since"]),
+        gaps=gaps_in(value_of(row["gaps"] or "null")),
     )

@@ -68,18 +68,21 @@ _LOOK = text("Run ", Command("doctor", program=True), ".")
 
 
 def _dump_postgresql(at: DatabaseUrl, target: Path, environ: Mapping[str, str]) -> None:
-    from sqlalchemy.engine import make_url
-
     program = shutil.which("pg_dump", path=environ.get("PATH"))
     if program is None:
         raise StorageError(
             "A PostgreSQL backup needs pg_dump, which is not installed here.",
             f'pg_dump --format=custom --file={target.stem} "$DATABASE_URL"',
         )
-    url = make_url(at.text).set(drivername="postgresql")
+    # Late: SQLite needs no PostgreSQL driver.
+    from psycopg.conninfo import make_conninfo
+
+    from adapters.storage.postgresql import written
+
+    given = written(at)
     # Not on the command line, where every user of the machine could read it.
-    secret = {"PGPASSWORD": str(url.password)} if url.password else {}
-    where = url._replace(password=None).render_as_string(hide_password=False)
+    secret = {"PGPASSWORD": given.pop("password")} if "password" in given else {}
+    where = make_conninfo(**given)
     done = subprocess.run(  # noqa: S603
         [program, "--format=custom", "--no-owner", f"--file={target}", f"--dbname={where}"],
         env={**environ, "PGCONNECT_TIMEOUT": "10", **secret},

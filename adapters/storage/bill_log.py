@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import Connection, select
-
-from adapters.storage import schema
-from adapters.storage.database import Database, upsert
+from adapters.storage.codec import time_of
+from adapters.storage.database import Database
 from bot.ports import BillRead, MeterReading
 
-_reads = schema.bill_reads
-_readings = schema.meter_readings
 
-
-class SqlBillLog:
+class DatabaseBillLog:
     """The BillLog port on a database that any number of processes share."""
 
     def __init__(self, database: Database) -> None:
@@ -23,59 +19,45 @@ class SqlBillLog:
 
     async def note(self, read: BillRead) -> None:
         """Remember a read in the place of the provider's last one."""
-        await self._database.write(lambda c: _note(c, read))
+        await self._database.write(lambda c: c.put("bill_reads", asdict(read), "provider"))
 
     async def reads(self) -> Sequence[BillRead]:
         """Return every provider's last read, by name."""
-        query = select(_reads).order_by(_reads.c.provider)
-        rows = await self._database.read(lambda c: c.execute(query).all())
-        return [BillRead(row.provider, row.at, row.trouble, row.hint) for row in rows]
+        rows = await self._database.read(
+            lambda c: c.rows("SELECT * FROM bill_reads ORDER BY provider")
+        )
+        return [
+            BillRead(row["provider"], time_of(row["at"]), row["trouble"], row["hint"])
+            for row in rows
+        ]
 
     async def add_reading(self, reading: MeterReading) -> None:
         """Keep a meter's reading; two of one moment are one."""
-        values = {
-            "provider": reading.provider,
-            "at": reading.at,
-            "amount_nano": reading.amount_nano,
-            "currency": reading.currency,
-            "rises": reading.rises,
-            "account": reading.account,
-        }
         await self._database.write(
-            lambda c: c.execute(upsert(c, _readings).values(values).on_conflict_do_nothing())
+            lambda c: c.insert("meter_readings", asdict(reading), "ON CONFLICT DO NOTHING")
         )
 
     async def readings(
         self, provider: str, start: datetime, end: datetime
     ) -> Sequence[MeterReading]:
         """Return a meter's readings in [start, end], oldest first."""
-        query = (
-            select(_readings)
-            .where(
-                _readings.c.provider == provider,
-                _readings.c.at >= start,
-                _readings.c.at <= end,
+        rows = await self._database.read(
+            lambda c: c.rows(
+                "SELECT * FROM meter_readings WHERE provider = ? AND at >= ? AND at <= ? "
+                "ORDER BY at",
+                provider,
+                start,
+                end,
             )
-            .order_by(_readings.c.at)
         )
-        rows = await self._database.read(lambda c: c.execute(query).all())
         return [
-            MeterReading(r.provider, r.at, r.amount_nano, r.currency, r.rises, r.account)
-            for r in rows
+            MeterReading(
+                row["provider"],
+                time_of(row["at"]),
+                row["amount_nano"],
+                row["currency"],
+                bool(row["rises"]),
+                row["account"],
+            )
+            for row in rows
         ]
-
-
-def _note(connection: Connection, read: BillRead) -> None:
-    row = upsert(connection, _reads).values(
-        provider=read.provider, at=read.at, trouble=read.trouble, hint=read.hint
-    )
-    connection.execute(
-        row.on_conflict_do_update(
-            index_elements=[_reads.c.provider],
-            set_={
-                "at": row.excluded.at,
-                "trouble": row.excluded.trouble,
-                "hint": row.excluded.hint,
-            },
-        )
-    )

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import Connection, insert, select, update
-
-from adapters.storage import schema
+from adapters.storage.codec import time_of
+from adapters.storage.connection import Connection
 from adapters.storage.database import Database
 from bot.ports import Budget, BudgetPeriod
 
-_budgets = schema.budgets
 
-
-class SqlBudgets:
+class DatabaseBudgets:
     """The Budgets port on a database that any number of processes share."""
 
     def __init__(self, database: Database) -> None:
@@ -21,29 +18,40 @@ class SqlBudgets:
 
     async def budget(self) -> Budget | None:
         """Return the budget in force: the newest, should two have been set at once."""
-        query = select(_budgets).where(_budgets.c.in_force).order_by(_budgets.c.id.desc()).limit(1)
-        row = await self._database.read(lambda c: c.execute(query).one_or_none())
+        row = await self._database.read(
+            lambda c: c.row("SELECT * FROM budgets WHERE in_force ORDER BY id DESC LIMIT 1")
+        )
         if row is None:
             return None
         return Budget(
-            row.amount_nano_usd, BudgetPeriod(row.period), row.then, row.set_by, row.set_at, row.id
+            row["amount_nano_usd"],
+            BudgetPeriod(row["period"]),
+            row["then"],
+            row["set_by"],
+            time_of(row["set_at"]),
+            row["id"],
         )
 
     async def set_budget(self, budget: Budget | None) -> Budget | None:
         """Put a budget in the place of the present one (None: no budget); return it with its id."""
+        if budget is None:
+            await self._database.change(_end)
+            return None
         return await self._database.write(lambda c: _set(c, budget))
 
 
-def _set(connection: Connection, budget: Budget | None) -> Budget | None:
-    connection.execute(update(_budgets).where(_budgets.c.in_force).values(in_force=False))
-    if budget is None:
-        return None
-    row = insert(_budgets).values(
-        amount_nano_usd=budget.amount_nano_usd,
-        period=budget.period.value,
-        then=budget.then,
-        set_by=budget.set_by,
-        set_at=budget.set_at,
-        in_force=True,
-    )
-    return replace(budget, id=connection.execute(row.returning(_budgets.c.id)).scalar_one())
+def _end(connection: Connection) -> None:
+    connection.update("budgets", {"in_force": False}, "in_force")
+
+
+def _set(connection: Connection, budget: Budget) -> Budget:
+    _end(connection)
+    row = {
+        "amount_nano_usd": budget.amount_nano_usd,
+        "period": budget.period.value,
+        "then": budget.then,
+        "set_by": budget.set_by,
+        "set_at": budget.set_at,
+        "in_force": True,
+    }
+    return replace(budget, id=connection.insert_new("budgets", row))

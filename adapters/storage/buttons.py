@@ -7,22 +7,19 @@ from base64 import urlsafe_b64encode
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select, update
-
-from adapters.storage import schema
-from adapters.storage.codec import micros_of, time_of
+from adapters.storage.codec import micros_of, text_of, time_of, value_of
+from adapters.storage.connection import Connection
 from adapters.storage.database import Database
 from bot.access import Actor
 from bot.card import Action
 from bot.errors import StorageError
 from bot.ports import Claim, Json
 
-_buttons = schema.buttons
 _ID_BYTES = 15
 _KEPT_FOR = timedelta(days=30)
 
 
-class SqlButtons:
+class DatabaseButtons:
     """The ButtonStore port on a database that any number of processes share."""
 
     def __init__(self, database: Database) -> None:
@@ -36,35 +33,30 @@ class SqlButtons:
 
     async def recall(self, button_id: str) -> Action | None:
         """Return the action, or None for an id nobody knows any more."""
-        query = select(_buttons.c.action).where(_buttons.c.id == button_id)
-        found = await self._database.read(lambda c: c.execute(query).one_or_none())
-        return None if found is None else _action_in(found.action)
+        found = await self._database.read(
+            lambda c: c.value("SELECT action FROM buttons WHERE id = ?", button_id)
+        )
+        return None if found is None else _action_in(value_of(found))
 
     async def claim(self, button_id: str, actor: Actor, at: datetime) -> Claim | None:
         """Take the one click a button has: None for the first, else who was first."""
-        return await self._database.write(lambda c: _claim(c, button_id, actor.name, at))
+        return await self._database.change(lambda c: _claim(c, button_id, actor.name, at))
 
 
 def _remember(connection: Connection, button_id: str, action: Action, at: datetime) -> None:
-    connection.execute(delete(_buttons).where(_buttons.c.made_at < at - _KEPT_FOR))
-    connection.execute(
-        insert(_buttons).values(id=button_id, made_at=at, action=_action_out(action))
-    )
+    connection.run("DELETE FROM buttons WHERE made_at < ?", at - _KEPT_FOR)
+    row = {"id": button_id, "made_at": at, "action": text_of(_action_out(action))}
+    connection.insert("buttons", row)
 
 
 def _claim(connection: Connection, button_id: str, name: str, at: datetime) -> Claim | None:
-    take = (
-        update(_buttons)
-        .where(_buttons.c.id == button_id, _buttons.c.claimed_at.is_(None))
-        .values(claimed_by=name, claimed_at=at)
-    )
-    if connection.execute(take).rowcount == 1:
+    click = {"claimed_by": name, "claimed_at": at}
+    if connection.update("buttons", click, "id = ? AND claimed_at IS NULL", button_id) == 1:
         return None
-    query = select(_buttons).where(_buttons.c.id == button_id)
-    row = connection.execute(query).one_or_none()
+    row = connection.row("SELECT claimed_by, claimed_at FROM buttons WHERE id = ?", button_id)
     if row is None:
         raise StorageError("This button has expired.", "Type the command instead.")
-    return Claim(row.claimed_by, row.claimed_at)
+    return Claim(row["claimed_by"], time_of(row["claimed_at"]))
 
 
 def _action_out(action: Action) -> Json:

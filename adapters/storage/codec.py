@@ -1,4 +1,4 @@
-"""How times and JSON values stand in the database, and which schema this is; loads no library."""
+"""How times, texts and JSON values stand in the database."""
 
 from __future__ import annotations
 
@@ -13,37 +13,9 @@ from bot.models import FailureReason
 from bot.outage import Gap
 from bot.ports import ABSENT, FallbackEvent, HopFailure, Json, Touched
 
-REVISIONS = (
-    "0001",
-    "0002",
-    "0003",
-    "0004",
-    "0005",
-    "0006",
-    "0007",
-    "0008",
-    "0009",
-    "0010",
-    "0011",
-    "0012",
-    "0013",
-)
-"""Every schema version there was, oldest first."""
-
-HEAD = REVISIONS[-1]
-"""The schema version this program works with."""
-
 PENDING = "pending"
 DONE = "done"
 """States of a row in `changes`: noted before the bytes are written, confirmed after."""
-
-STAYING = "staying."
-"""How the memory's keys begin under which gateways report conversations that stay."""
-
-USED = "used."
-"""How the memory's keys begin under which gateways report what callers send."""
-
-MUTE_SCOPE = "all"
 
 _MARKS = ("cut", "alone", "unfit", "exhausted")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -58,6 +30,18 @@ def micros_of(at: datetime) -> int:
 def time_of(micros: int) -> datetime:
     """Turn the count back into aware UTC."""
     return _EPOCH + micros * _MICROSECOND
+
+
+def time_or_none(micros: int | None) -> datetime | None:
+    """Turn a count that may be NULL back into aware UTC."""
+    return None if micros is None else time_of(micros)
+
+
+def plain(text: str) -> str:
+    """Replace what no database keeps: NUL, and half a surrogate."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "�").encode("utf-8", "replace").decode("utf-8")
 
 
 def text_of(value: Any) -> str:

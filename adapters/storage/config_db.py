@@ -8,22 +8,26 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, case, delete, func, null, select
-
-from adapters.storage import schema
+from adapters.storage.codec import time_of
 from adapters.storage.config_lock import config_lock, config_turn
-from adapters.storage.config_place import LOCATION, already, missing, moved_on
 from adapters.storage.config_watch import CHANNEL, watch_database
-from adapters.storage.database import Database, upsert
-from adapters.storage.file_write import MOST_BYTES
+from adapters.storage.connection import Connection
+from adapters.storage.database import Database
+from adapters.storage.files.write import MOST_BYTES
 from bot.config.edit import include_targets
 from bot.errors import (
+    ConfigConflictError,
     ConfigError,
+    ConfigMissingError,
     ConfigUnreadableError,
     ConfigWriteError,
     StorageError,
 )
 from bot.ports import ConfigSession, Document, KeptRevision, revision_of
+from bot.spans import Command, text
+
+LOCATION = "db:"
+"""How CHANGEOVER_CONFIG names it."""
 
 KEPT = 50
 """So many revisions are kept, the present one included."""
@@ -31,7 +35,6 @@ KEPT = 50
 _A_FILE = "it is a file, and the config is in the database"
 
 T = TypeVar("T")
-_revisions = schema.config_revisions
 
 
 class DatabaseConfigStore:
@@ -56,12 +59,12 @@ class DatabaseConfigStore:
         except StorageError as error:
             raise ConfigUnreadableError(error.said, error.step) from error
         if document is None:
-            raise missing()
+            raise _missing()
         return document
 
     def turn(self) -> AbstractAsyncContextManager[None]:
         """Prepare a write while no other editor of ours does."""
-        return config_turn(self._database.url, timeout_s=self._lock_timeout_s)
+        return self._turn()
 
     def exclusive(
         self, ready: bytes = b"", into: str | None = None
@@ -75,12 +78,17 @@ class DatabaseConfigStore:
 
     async def kept(self) -> Sequence[KeptRevision]:
         """Return the revisions there are, the present one first."""
-        query = select(_revisions).order_by(_revisions.c.number.desc())
         try:
-            rows = await self._database.read(lambda c: c.execute(query).all())
+            rows = await self._database.read(
+                lambda c: c.rows("SELECT * FROM config_revisions ORDER BY number DESC")
+            )
         except StorageError as error:
             raise ConfigUnreadableError(error.said, error.step) from error
-        return [KeptRevision(row.at, row.revision, bytes(row.raw)) for row in rows]
+        if not rows:
+            raise _missing()
+        return [
+            KeptRevision(time_of(row["at"]), row["revision"], bytes(row["raw"])) for row in rows
+        ]
 
     async def create(self, raw: bytes) -> Document:
         """Write a first document; never over anything. Raises ConfigWriteError."""
@@ -89,6 +97,13 @@ class DatabaseConfigStore:
     def watch(self, since: str | None = None) -> AsyncIterator[Document]:
         """Yield the document each time its revision has changed since one, until cancelled."""
         return watch_database(self._database.url, self._changed, since=since, poll_s=self._poll_s)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        if self._database.empty:
+            raise _missing()
+        async with config_turn(self._database.url, timeout_s=self._lock_timeout_s):
+            yield
 
     @asynccontextmanager
     async def _exclusive(self) -> AsyncIterator[ConfigSession]:
@@ -156,40 +171,65 @@ def _included(raw: bytes) -> tuple[str, ...]:
         return ()
 
 
-def _newest(connection: Connection) -> tuple[int, str]:
-    """Return the present revision's number and name; number 0 is none."""
-    query = select(_revisions.c.number, _revisions.c.revision)
-    row = connection.execute(query.order_by(_revisions.c.number.desc()).limit(1)).one_or_none()
-    return (0, "") if row is None else (row.number, row.revision)
-
-
 def _raw_unless(connection: Connection, seen: str | None) -> bytes | None:
-    same = _revisions.c.revision == (seen or "")
-    query = select(case((same, null()), else_=_revisions.c.raw).label("raw"))
-    raw = connection.scalar(query.order_by(_revisions.c.number.desc()).limit(1))
+    raw = connection.value(
+        "SELECT CASE WHEN revision = ? THEN NULL ELSE raw END FROM config_revisions "
+        "ORDER BY number DESC LIMIT 1",
+        seen or "",
+    )
     return None if raw is None else bytes(raw)
 
 
 def _put(connection: Connection, raw: bytes, expected_revision: str | None, now: datetime) -> None:
     """Make a revision the newest one, if the one before is as expected (None: there is none)."""
-    number, present = _newest(connection)
+    newest = connection.row(
+        "SELECT number, revision FROM config_revisions ORDER BY number DESC LIMIT 1"
+    )
+    number, present = (newest["number"], newest["revision"]) if newest else (0, "")
     revision = revision_of(raw)
     if expected_revision is None and number:
-        raise already()
+        raise _already()
     if expected_revision not in (None, present):
-        raise moved_on()
+        raise _moved_on()
     if revision == present:
         return
     number += 1
     row = {"number": number, "at": now, "revision": revision, "raw": raw}
-    insert = upsert(connection, _revisions).values(row)
     # Whoever writes without the lock may be as quick as we are; one of us gets the number.
-    insert = insert.on_conflict_do_nothing(index_elements=[_revisions.c.number])
-    if connection.execute(insert.returning(_revisions.c.number)).one_or_none() is None:
-        raise already() if expected_revision is None else moved_on()
-    connection.execute(delete(_revisions).where(_revisions.c.number <= number - KEPT))
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_notify(CHANNEL, revision)))
+    if not connection.insert("config_revisions", row, "ON CONFLICT (number) DO NOTHING"):
+        raise _already() if expected_revision is None else _moved_on()
+    connection.run("DELETE FROM config_revisions WHERE number <= ?", number - KEPT)
+    if connection.postgresql:
+        connection.run("SELECT pg_notify(?, ?)", CHANNEL, revision)
+
+
+def _missing() -> ConfigMissingError:
+    """Say that there is no document yet."""
+    return ConfigMissingError(
+        "No config in the database yet.",
+        text(
+            "Take one over: ",
+            Command("config import FILE", program=True, form=True),
+            ", or start with a new one: ",
+            Command("init", program=True),
+        ),
+    )
+
+
+def _moved_on() -> ConfigConflictError:
+    """Say that another was quicker."""
+    return ConfigConflictError(
+        "The config in the database changed meanwhile; nothing was written.",
+        "Run the command again.",
+    )
+
+
+def _already() -> ConfigWriteError:
+    """Say that a first document is not the first."""
+    return ConfigWriteError(
+        "The database already has a config; nothing was written.",
+        Command("model status"),
+    )
 
 
 async def _finish(work: Coroutine[Any, Any, T]) -> T:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from adapters.storage.file_lock import writers_lock, writers_turn
+from adapters.storage.files.lock import writers_lock, writers_turn
 from adapters.storage.url import DatabaseUrl
 from bot.errors import ConfigLockedError, ConfigWriteError, StorageError
 
@@ -52,10 +52,11 @@ async def _advisory_lock(url: DatabaseUrl, timeout_s: float, what: int) -> Async
     # Late: SQLite needs no PostgreSQL driver.
     import psycopg
 
-    from adapters.storage.postgresql import connect, trouble
+    from adapters.storage.database_errors import storage_error
+    from adapters.storage.postgresql import connect_alone
 
     try:
-        connection = await connect(url)
+        connection = await connect_alone(url)
     except StorageError as error:
         raise ConfigWriteError(error.said, error.step) from error
     async with connection:
@@ -69,6 +70,6 @@ async def _advisory_lock(url: DatabaseUrl, timeout_s: float, what: int) -> Async
                 "Run the command again in a moment.",
             ) from None
         except psycopg.Error as error:
-            refusal = trouble(error, url)
+            refusal = storage_error(error, url)
             raise ConfigWriteError(refusal.message, refusal.hint) from None
         yield

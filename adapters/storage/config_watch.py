@@ -103,9 +103,9 @@ class _Listener:
             await asyncio.sleep(_RETRY_S)
 
     async def _listen(self) -> None:
-        from adapters.storage.postgresql import connect
+        from adapters.storage.postgresql import connect_alone
 
-        async with await connect(self._url) as connection:
+        async with await connect_alone(self._url) as connection:
             await connection.execute(f"LISTEN {CHANNEL}".encode())
             # What happened before, the look that is due already will find.
             self._live = True

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, InvalidatePoolError, SQLAlchemyError
-
-from adapters.storage.calls import Call, Calls, running
-from adapters.storage.database_errors import cannot_make, storage_error, too_late
-from adapters.storage.migrate import check_version, prepare
-from adapters.storage.url import CONNECT, SESSION, DatabaseUrl, parse_url
+from adapters.storage.calls import Call, Calls
+from adapters.storage.connection import Connection
+from adapters.storage.database_errors import storage_error, too_late
+from adapters.storage.migrate import check_version, prepare, upgrade
+from adapters.storage.pool import Pool, PoolTimeoutError, create_file, sqlite_connection
+from adapters.storage.url import DatabaseUrl, parse_url
 from bot.errors import NewerDatabaseError, StorageError
 
 T = TypeVar("T")
@@ -28,8 +27,9 @@ WITHIN_S = 20.0
 class Database:
     """One database, opened (and brought up to date) at the first use.
 
-    SQLite takes one writer at a time: within this process they queue here, between processes
-    each waits up to `busy_timeout_s` for the file. No call takes longer than `within_s`.
+    A read without an SQLite file is a read of an empty database. SQLite takes one writer at a
+    time: within this process they queue here, between processes each waits up to
+    `busy_timeout_s` for the file. No call takes longer than `within_s`.
     `on_newer` is called when a newer release has taken the database over. `clean` takes the
     secrets out of every text that is written.
     """
@@ -46,7 +46,8 @@ class Database:
         self._url = parse_url(url)
         self._busy_timeout_s = busy_timeout_s
         self._within_s = within_s
-        self._engine: Engine | None = None
+        self._pool: Pool | None = None
+        self._nothing = Pool(_empty_connection, within_s=within_s, most=1)
         self._opening = threading.Lock()
         self._writing = asyncio.Lock()
         self._calls = Calls(self._late)
@@ -57,169 +58,123 @@ class Database:
         """Where it is."""
         return self._url
 
+    @property
+    def empty(self) -> bool:
+        """True while there is no SQLite file, so that nothing can be known."""
+        path = self._url.path
+        return self._pool is None and path is not None and not os.path.exists(path)
+
+    async def open(self) -> None:
+        """Open it now, making the tables where there are none. Raises StorageError."""
+        await self._call(self._ready)
+
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Do the work in a transaction that only reads. Raises StorageError."""
-        return await self._call(work, writes=False)
+        return await self._call(lambda: self._run(work, writes=False, makes=False))
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Do the work in a transaction, all of it or nothing. Raises StorageError."""
+        return await self._write(work, makes=True)
+
+    async def change(self, work: Callable[[Connection], T]) -> T:
+        """Do work that only changes rows that are there: no file is made for it."""
+        return await self._write(work, makes=False)
+
+    async def close(self) -> None:
+        """Break off what is under way and close all connections; a later use opens new ones."""
+        await self._calls.break_off()
+        pools = (self._pool, self._nothing)
+        self._pool = None
+        for pool in pools:
+            if pool is not None:
+                await asyncio.to_thread(pool.close)
+
+    async def _write(self, work: Callable[[Connection], T], *, makes: bool) -> T:
         if self._url.path is None:
-            return await self._call(work, writes=True)
+            return await self._call(lambda: self._run(work, writes=True, makes=makes))
         try:
             async with asyncio.timeout(self._within_s):
                 await self._writing.acquire()
         except TimeoutError:
             raise too_late(self._url, self._within_s) from None
         try:
-            return await self._call(work, writes=True)
+            return await self._call(lambda: self._run(work, writes=True, makes=makes))
         finally:
             self._writing.release()
 
-    async def close(self) -> None:
-        """Break off what is under way and close all connections; a later use opens new ones."""
-        await self._calls.break_off()
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            await asyncio.to_thread(engine.dispose)
-
-    async def _call(self, work: Callable[[Connection], T], *, writes: bool) -> T:
+    async def _call(self, work: Callable[[], T]) -> T:
         try:
-            return await self._calls.make(lambda: self._run(work, writes=writes), self._within_s)
+            return await self._calls.make(lambda: self._said_plainly(work), self._within_s)
         except NewerDatabaseError as error:
             self.on_newer(error)
             raise
 
-    def _run(self, work: Callable[[Connection], T], *, writes: bool) -> T:
+    def _said_plainly(self, work: Callable[[], T]) -> T:
         try:
-            engine = self._ready()
-            with (
-                engine.connect().execution_options(writes=writes) as connection,
-                connection.begin(),
-            ):
-                if writes:
-                    check_version(connection, self._url)
-                return work(connection)
-        except SQLAlchemyError as error:
-            # The original may quote parameters and addresses: it goes no further.
+            return work()
+        except PoolTimeoutError:
+            raise too_late(self._url, self._within_s) from None
+        except Exception as error:
+            if not isinstance(error, _driver_errors()):
+                raise
+            # The original may quote values and addresses: it goes no further.
             raise storage_error(error, self._url) from None
+
+    def _run(self, work: Callable[[Connection], T], *, writes: bool, makes: bool) -> T:
+        pool = self._nothing if not makes and self.empty else self._ready()
+        with pool.transaction(writes=writes) as connection:
+            if writes:
+                check_version(connection, self._url)
+            return work(connection)
 
     def _late(self, call: Call) -> StorageError:
         return too_late(self._url, self._within_s, updating=call.patient)
 
-    def _ready(self) -> Engine:
+    def _ready(self) -> Pool:
         if not self._opening.acquire(timeout=self._within_s):
             raise too_late(self._url, self._within_s, updating=True)
         try:
-            if self._engine is None:
-                engine = self._open()
-                if self._clean is not None:
-                    _clean_texts(engine, self._clean)
+            if self._pool is None:
+                pool = self._open()
                 try:
-                    prepare(engine, self._url, timeout_s=self._busy_timeout_s)
+                    prepare(pool, self._url, timeout_s=self._busy_timeout_s)
                 except BaseException:
-                    engine.dispose()
+                    pool.close()
                     raise
-                self._engine = engine
-            return self._engine
+                self._pool = pool
+            return self._pool
         finally:
             self._opening.release()
 
-    def _open(self) -> Engine:
-        if self._url.path is not None:
-            return _open_sqlite(self._url.path, self._busy_timeout_s)
-        try:
-            return _open_postgresql(make_url(self._url.text))
-        except (ArgumentError, ValueError):
-            raise StorageError(
-                "DATABASE_URL cannot be parsed.",
-                "Use postgresql://USER:PASSWORD@HOST:PORT/NAME; "
-                "in the password, write @ as %40, / as %2F, : as %3A.",
-            ) from None
+    def _open(self) -> Pool:
+        path = self._url.path
+        if path is not None:
+            create_file(path)
+            return Pool(
+                lambda: sqlite_connection(path, self._busy_timeout_s),
+                clean=self._clean,
+                within_s=self._within_s,
+            )
+        # Late: SQLite needs no PostgreSQL driver.
+        from adapters.storage.postgresql import STALE, arguments, connect
+
+        given = arguments(self._url)
+        return Pool(
+            lambda: connect(given),
+            clean=self._clean,
+            within_s=self._within_s,
+            postgresql=True,
+            stale=STALE,
+        )
 
 
-def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """Begin an INSERT that can say what happens when the row is there already."""
-    return upsert_for(connection.dialect.name, table)
+def _empty_connection() -> sqlite3.Connection:
+    """Open an empty database in memory; another connection has its own."""
+    raw = sqlite_connection(":memory:", 0)
+    upgrade(Connection(raw, postgresql=False, clean=None))
+    return raw
 
 
-def upsert_for(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """Begin the same where only the database's kind is known."""
-    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
-
-
-def _clean_texts(engine: Engine, clean: Callable[[str], str]) -> None:
-    def one(value: Any) -> Any:
-        return clean(value) if isinstance(value, str) else value
-
-    def row(values: Any) -> Any:
-        if isinstance(values, dict):
-            return {name: one(value) for name, value in values.items()}
-        return tuple(map(one, values)) if isinstance(values, tuple) else values
-
-    def before(
-        _c: Any, _cursor: Any, statement: str, values: Any, _context: Any, _many: bool
-    ) -> tuple[str, Any]:
-        return statement, [row(one) for one in values] if isinstance(values, list) else row(values)
-
-    event.listen(engine, "before_cursor_execute", before, retval=True)
-
-
-def _open_sqlite(path: str, busy_timeout_s: float) -> Engine:
-    try:
-        # The history may quote the config: private from the start, for the log beside it too.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        raise cannot_make(error, path) from None
-    engine = create_engine(
-        URL.create("sqlite", database=path),
-        connect_args={"timeout": busy_timeout_s},
-        hide_parameters=True,
-    )
-    event.listen(engine, "connect", _set_up_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return _watched(engine)
-
-
-def _set_up_sqlite(connection: Any, _record: Any) -> None:
-    # The driver would begin transactions by its own lights; `_begin_sqlite` does.
-    connection.isolation_level = None
-    connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute("PRAGMA synchronous=NORMAL")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A writer asks for the lock at once: one that has read first could not wait for it any more.
-    writes = connection.get_execution_options().get("writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _open_postgresql(url: URL) -> Engine:
-    given = {name: value for name, value in CONNECT.items() if name not in url.query}
-    engine = create_engine(url, connect_args=given, pool_timeout=WITHIN_S, hide_parameters=True)
-    event.listen(engine, "connect", _set_up_postgresql)
-    event.listen(engine, "checkout", _ask_postgresql)
-    return _watched(engine)
-
-
-def _set_up_postgresql(connection: Any, _record: Any) -> None:
-    connection.execute(SESSION)
-    connection.commit()
-
-
-def _ask_postgresql(connection: Any, _record: Any, _fairy: Any) -> None:
-    """Begin, and see whether the server is still there; one that was restarted has a new pool."""
-    call = running()
-    call.uses(connection)
-    try:
-        connection.execute("SELECT 1")
-    except connection.Error as error:
-        if call.broken:
-            raise
-        raise InvalidatePoolError from error
-
-
-def _watched(engine: Engine) -> Engine:
-    """Let each call know the connection it waits on, so that it can be broken off there."""
-    event.listen(engine, "checkout", lambda connection, *_: running().uses(connection))
-    event.listen(engine, "checkin", lambda *_: running().uses(None))
-    return engine
+def _driver_errors() -> tuple[type[Exception], ...]:
+    psycopg: Any = sys.modules.get("psycopg")
+    return (sqlite3.Error,) if psycopg is None else (sqlite3.Error, psycopg.Error)

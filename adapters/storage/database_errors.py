@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 import os
-
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from adapters.storage.url import DatabaseUrl
 from bot.errors import NewerDatabaseError, StorageError
@@ -42,12 +41,9 @@ _POSTGRESQL: dict[str, tuple[str, Phrase]] = {
 }
 
 
-def storage_error(error: SQLAlchemyError, url: DatabaseUrl) -> StorageError:
-    """Turn an error of the database library into one for the person."""
-    original = error.orig if isinstance(error, DBAPIError) else None
-    if url.path is not None:
-        return _sqlite(original, url.path)
-    return _postgresql(original, url)
+def storage_error(error: Exception, url: DatabaseUrl) -> StorageError:
+    """Turn a driver's error into one for the person."""
+    return _sqlite(error, url.path) if url.path is not None else _postgresql(error, url)
 
 
 def cannot_make(error: OSError, path: str) -> StorageError:
@@ -91,7 +87,7 @@ def too_late(url: DatabaseUrl, within_s: float, *, updating: bool = False) -> St
     return StorageError(f"{_upper(url.label)} did not answer within {within_s:g} s.", _AGAIN)
 
 
-def _sqlite(original: BaseException | None, path: str) -> StorageError:
+def _sqlite(original: Exception, path: str) -> StorageError:
     name: str = getattr(original, "sqlite_errorname", "")
     if name.startswith("SQLITE_CANTOPEN"):
         return cannot_make(_reason_not_to_open(path), path)
@@ -103,15 +99,14 @@ def _sqlite(original: BaseException | None, path: str) -> StorageError:
 
 
 def _reason_not_to_open(path: str) -> OSError:
-    try:
-        os.close(os.open(path, os.O_RDWR))
-    except OSError as error:
-        return error
-    # The file itself opens, so it is the files beside it that SQLite may not make.
-    return PermissionError(13, "Permission denied")
+    # Never by opening it: closing it again would drop this process's locks on it.
+    if os.path.isdir(path):
+        return IsADirectoryError(errno.EISDIR, "")
+    # It may not be opened itself, or the files beside it may not be made.
+    return PermissionError(errno.EACCES, "")
 
 
-def _postgresql(original: BaseException | None, url: DatabaseUrl) -> StorageError:
+def _postgresql(original: Exception, url: DatabaseUrl) -> StorageError:
     state: str | None = getattr(original, "sqlstate", None)
     if state in _POSTGRESQL:
         what, hint = _POSTGRESQL[state]
@@ -125,9 +120,9 @@ def _postgresql(original: BaseException | None, url: DatabaseUrl) -> StorageErro
     return StorageError(f"{_upper(url.label)} could not be used{why}.", _AGAIN)
 
 
-def _first_line(original: BaseException | None, url: DatabaseUrl) -> str:
+def _first_line(original: Exception, url: DatabaseUrl) -> str:
     """Quote the driver's own first line, unless it may hold a part of the address's secret."""
-    line = next(iter(str(original).splitlines()), "") if original is not None else ""
+    line = next(iter(str(original).splitlines()), "")
     secret = _secrets(url.text)
     if not line or any(part in line for part in secret):
         return ""

@@ -4,40 +4,72 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from operator import attrgetter
 
-from sqlalchemy import Connection, Row, and_, delete, or_, select
-
-from adapters.storage import schema
 from adapters.storage.codec import (
-    MUTE_SCOPE,
-    STAYING,
-    USED,
     context_in,
     context_out,
     event_key,
     gaps_in,
     staying_read,
     staying_written,
+    text_of,
+    time_of,
+    time_or_none,
     used_read,
     used_written,
+    value_of,
 )
-from adapters.storage.database import Database, upsert
-from adapters.storage.sync_memory import put
+from adapters.storage.connection import Connection, Row, excluded, insert_sql, marks
+from adapters.storage.database import Database
+from adapters.storage.key_values import put_value
 from bot.models import FailureReason
 from bot.ports import Cooldown, FallbackEvent, IncidentRow, MadeId
 from bot.ports.fallbacks import MADE_KEPT, SKEW
 
-_cooldowns = schema.cooldowns
-_events = schema.fallback_events
-_incidents = schema.incidents
-_made = schema.made_ids
-_memory = schema.memory
-_mutes = schema.mutes
 _MOST_DETAIL = 2000
+_MUTE_SCOPE = "all"
+# How the memory's keys begin under which gateways report conversations that stay, and what callers
+# send.
+_STAYING = "staying."
+_USED = "used."
+_COOLDOWN = ("scope", "reason", "until", "failures", "since", "named")
+_KEEP_COOLDOWN = insert_sql(
+    "cooldowns",
+    _COOLDOWN,
+    # Proof ends what began before it; after proof, only what began after it counts. A clock that
+    # has been put back must not keep a cool-down of the future alive.
+    f"""ON CONFLICT (scope) DO UPDATE SET {excluded(_COOLDOWN, "scope")}
+    WHERE (excluded.failures = 0
+            AND (cooldowns.since IS NULL OR cooldowns.since <= excluded.until))
+        OR (excluded.failures > 0 AND cooldowns.failures = 0
+            AND cooldowns.until <= excluded.since)
+        OR (excluded.failures > 0 AND cooldowns.failures > 0
+            AND cooldowns.until <= excluded.until)
+        OR cooldowns.since > ?""",
+)
+_EVENT = (
+    "at",
+    "request_id",
+    "from_model",
+    "to_model",
+    "reason",
+    "source",
+    "detail",
+    "asked",
+    "context",
+    "key",
+    "held_until",
+)
+_ADD_EVENT = insert_sql(
+    "fallback_events",
+    _EVENT,
+    "ON CONFLICT (key) DO UPDATE SET context = excluded.context, held_until = excluded.held_until "
+    "WHERE fallback_events.held_until IS NOT NULL AND fallback_events.taken_at IS NULL",
+)
 
 
-class SqlFallbackLog:
+class DatabaseFallbackLog:
     """The FallbackLog port on a database that any number of processes share."""
 
     def __init__(self, database: Database) -> None:
@@ -45,23 +77,10 @@ class SqlFallbackLog:
 
     async def cooldowns(self, after: datetime) -> Sequence[Cooldown]:
         """Return those that end after an instant, the one that ends first first."""
-        query = (
-            select(_cooldowns)
-            .where(_cooldowns.c.until > after)
-            .order_by(_cooldowns.c.until, _cooldowns.c.scope)
+        rows = await self._database.read(
+            lambda c: c.rows("SELECT * FROM cooldowns WHERE until > ? ORDER BY until, scope", after)
         )
-        rows = await self._database.read(lambda c: c.execute(query).all())
-        return [
-            Cooldown(
-                row.scope,
-                FailureReason(row.reason),
-                row.until,
-                row.failures,
-                row.since,
-                bool(row.named),
-            )
-            for row in rows
-        ]
+        return [_cooldown(row) for row in rows]
 
     async def set_cooldown(self, *cooldowns: Cooldown) -> None:
         """Start, prolong or (by proof) end some at once."""
@@ -70,56 +89,29 @@ class SqlFallbackLog:
 
     async def events(self, since: datetime, limit: int) -> Sequence[FallbackEvent]:
         """Return the newest first."""
-        query = (
-            select(_events)
-            .where(_events.c.at >= since)
-            .order_by(_events.c.at.desc(), _events.c.id.desc())
-            .limit(limit)
+        rows = await self._database.read(
+            lambda c: c.rows(
+                "SELECT * FROM fallback_events WHERE at >= ? ORDER BY at DESC, id DESC LIMIT ?",
+                since,
+                limit,
+            )
         )
-        return [
-            event_of(row) for row in await self._database.read(lambda c: c.execute(query).all())
-        ]
+        return [event_of(row) for row in rows]
 
     async def add_events(self, events: Sequence[FallbackEvent]) -> None:
         """Append, all or none; of those there already, only what is held back is written anew."""
-        if not events:
-            return
-        rows = [
-            {
-                "at": event.at,
-                "request_id": event.request_id,
-                "from_model": event.from_model,
-                "to_model": event.to_model,
-                "reason": event.reason.value,
-                "source": event.source,
-                "detail": event.detail[:_MOST_DETAIL] or None,
-                "asked": event.asked,
-                "context": context_out(event),
-                "key": event_key(event),
-                "held_until": event.held_until,
-            }
-            for event in events
-        ]
-
-        def work(connection: Connection) -> None:
-            row = upsert(connection, _events)
-            held = and_(_events.c.held_until.is_not(None), _events.c.taken_at.is_(None))
-            known = row.on_conflict_do_update(
-                index_elements=[_events.c.key],
-                set_={name: row.excluded[name] for name in ("context", "held_until")},
-                where=held,
-            )
-            connection.execute(known, rows)
-
-        await self._database.write(work)
+        if events:
+            rows = [_event_values(event) for event in events]
+            await self._database.write(lambda c: c.run_each(_ADD_EVENT, rows))
 
     async def incidents(self, *, open_only: bool, limit: int) -> Sequence[IncidentRow]:
         """Return the newest first."""
-        query = select(_incidents)
-        if open_only:
-            query = query.where(_incidents.c.resolved_at.is_(None))
-        query = query.order_by(_incidents.c.opened_at.desc(), _incidents.c.id.desc()).limit(limit)
-        rows = await self._database.read(lambda c: c.execute(query).all())
+        where = "WHERE resolved_at IS NULL" if open_only else ""
+        rows = await self._database.read(
+            lambda c: c.rows(
+                f"SELECT * FROM incidents {where} ORDER BY opened_at DESC, id DESC LIMIT ?", limit
+            )
+        )
         return [_incident(row) for row in rows]
 
     async def add_made(self, made: Sequence[MadeId]) -> None:
@@ -129,129 +121,130 @@ class SqlFallbackLog:
 
     async def makers(self, digests: Sequence[str], since: datetime) -> Mapping[str, str]:
         """Return the model by digest."""
-        asked = _made.c.digest.in_(digests), _made.c.at >= since
-        query = select(_made.c.digest, _made.c.model).where(*asked)
-        rows = await self._database.read(lambda c: c.execute(query).all())
-        return {row.digest: row.model for row in rows}
+        if not digests:
+            return {}
+        query = f"SELECT * FROM made_ids WHERE digest IN ({marks(digests)}) AND at >= ?"
+        rows = await self._database.read(lambda c: c.rows(query, *digests, since))
+        return {row["digest"]: row["model"] for row in rows}
 
     async def staying(self, since: datetime) -> Mapping[str, int]:
         """Add up what gateways reported since."""
-        query = select(_memory.c.value).where(_memory.c.key.startswith(STAYING))
-        return staying_read(await self._database.read(lambda c: c.scalars(query).all()), since)
+        return staying_read(await self._reports(_STAYING), since)
 
     async def report_staying(self, service: str, at: datetime, counts: Mapping[str, int]) -> None:
         """Keep one gateway's count in the place of its last one."""
         value = staying_written(at, counts)
-        await self._database.write(lambda c: put(c, STAYING + service, value))
+        await self._database.write(lambda c: put_value(c, _STAYING + service, value))
 
     async def used(self, since: date) -> Mapping[str, frozenset[str]]:
         """Put together what gateways reported."""
-        query = select(_memory.c.value).where(_memory.c.key.startswith(USED))
-        return used_read(await self._database.read(lambda c: c.scalars(query).all()), since)
+        return used_read(await self._reports(_USED), since)
 
     async def report_used(self, service: str, used: Mapping[str, Mapping[str, date]]) -> None:
         """Keep one gateway's report in the place of its last one."""
         value = used_written(used)
-        await self._database.write(lambda c: put(c, USED + service, value))
+        await self._database.write(lambda c: put_value(c, _USED + service, value))
+
+    async def _reports(self, prefix: str) -> list[str]:
+        rows = await self._database.read(
+            lambda c: c.rows(f"SELECT value FROM memory WHERE key LIKE '{prefix}%'")
+        )
+        return [row["value"] for row in rows]
 
     async def muted_until(self) -> datetime | None:
         """When the mute ends, if there is one."""
-        query = select(_mutes.c.until).where(_mutes.c.scope == MUTE_SCOPE)
-        return await self._database.read(lambda c: c.scalar(query))
+        return time_or_none(
+            await self._database.read(
+                lambda c: c.value("SELECT until FROM mutes WHERE scope = ?", _MUTE_SCOPE)
+            )
+        )
 
     async def mute(self, until: datetime | None) -> None:
         """Set or (None) lift the mute."""
-        await self._database.write(lambda c: _mute(c, until))
+        if until is None:
+            await self._database.change(
+                lambda c: c.run("DELETE FROM mutes WHERE scope = ?", _MUTE_SCOPE)
+            )
+        else:
+            row = {"scope": _MUTE_SCOPE, "until": until}
+            await self._database.write(lambda c: c.put("mutes", row, "scope"))
 
 
 def _cool_down(connection: Connection, cooldowns: Sequence[Cooldown]) -> None:
-    row = upsert(connection, _cooldowns)
+    latest = max(c.since or c.until for c in cooldowns) + SKEW
     rows = [
-        {
-            "scope": c.scope,
-            "reason": c.reason.value,
-            "until": c.until,
-            "failures": c.failures,
-            "since": c.since,
-            "named": c.named,
-        }
+        (c.scope, c.reason.value, c.until, c.failures, c.since, c.named, latest)
         # Writers that meet in the same rows meet in the same order, so none waits in a circle.
-        for c in sorted(cooldowns, key=lambda c: c.scope)
+        for c in sorted(cooldowns, key=attrgetter("scope"))
     ]
-    known, new = _cooldowns.c, row.excluded
-    latest = max(c.since or c.until for c in cooldowns)
-    wins = or_(
-        # Proof ends what began before it; after proof, only what began after it counts.
-        and_(new.failures == 0, or_(known.since.is_(None), known.since <= new.until)),
-        and_(new.failures > 0, known.failures == 0, known.until <= new.since),
-        and_(new.failures > 0, known.failures > 0, known.until <= new.until),
-        # A clock that has been put back must not keep a cool-down of the future alive.
-        known.since > latest + SKEW,
-    )
-    connection.execute(
-        row.on_conflict_do_update(
-            index_elements=[known.scope],
-            set_={name: new[name] for name in rows[0] if name != "scope"},
-            where=wins,
-        ),
-        rows,
-    )
+    connection.run_each(_KEEP_COOLDOWN, rows)
 
 
 def _keep_made(connection: Connection, made: Sequence[MadeId]) -> None:
     last = {one.digest: one for one in made}
-    rows = [
-        {"digest": one.digest, "model": one.model, "at": one.at} for _, one in sorted(last.items())
-    ]
-    new = upsert(connection, _made)
-    put = new.on_conflict_do_update(
-        index_elements=[_made.c.digest],
-        set_={"model": new.excluded.model, "at": new.excluded.at},
+    names = ("digest", "model", "at")
+    sql = insert_sql(
+        "made_ids", names, f"ON CONFLICT (digest) DO UPDATE SET {excluded(names, 'digest')}"
     )
-    connection.execute(put, rows)
+    connection.run_each(sql, [(one.digest, one.model, one.at) for _, one in sorted(last.items())])
     too_old = max(one.at for one in made) - MADE_KEPT
-    connection.execute(delete(_made).where(_made.c.at < too_old))
+    connection.run("DELETE FROM made_ids WHERE at < ?", too_old)
 
 
-def _mute(connection: Connection, until: datetime | None) -> None:
-    if until is None:
-        connection.execute(delete(_mutes).where(_mutes.c.scope == MUTE_SCOPE))
-        return
-    row = upsert(connection, _mutes).values(scope=MUTE_SCOPE, until=until)
-    connection.execute(
-        row.on_conflict_do_update(
-            index_elements=[_mutes.c.scope], set_={"until": row.excluded.until}
-        )
+def _cooldown(row: Row) -> Cooldown:
+    return Cooldown(
+        row["scope"],
+        FailureReason(row["reason"]),
+        time_of(row["until"]),
+        row["failures"],
+        time_or_none(row["since"]),
+        bool(row["named"]),
     )
 
 
-def event_of(row: Row[Any]) -> FallbackEvent:
-    """Read an event."""
+def _event_values(event: FallbackEvent) -> tuple[object, ...]:
+    return (
+        event.at,
+        event.request_id,
+        event.from_model,
+        event.to_model,
+        event.reason.value,
+        event.source,
+        event.detail[:_MOST_DETAIL] or None,
+        event.asked,
+        text_of(context_out(event)),
+        event_key(event),
+        event.held_until,
+    )
+
+
+def event_of(row: Row) -> FallbackEvent:
+    """Read an event; what an older release wrote has no `asked`."""
     return FallbackEvent(
-        row.at,
-        row.request_id,
-        row.from_model,
-        row.to_model,
-        FailureReason(row.reason),
-        row.source,
-        row.detail or "",
-        row.asked is not False,
-        held_until=row.held_until,
-        **context_in(row.context),
+        time_of(row["at"]),
+        row["request_id"],
+        row["from_model"],
+        row["to_model"],
+        FailureReason(row["reason"]),
+        row["source"],
+        row["detail"] or "",
+        row["asked"] is None or bool(row["asked"]),
+        held_until=time_or_none(row["held_until"]),
+        **context_in(value_of(row["context"] or "null")),
     )
 
 
-def _incident(row: Row[Any]) -> IncidentRow:
+def _incident(row: Row) -> IncidentRow:
     return IncidentRow(
-        row.id,
-        row.state,
-        row.primary_model,
-        row.reason,
-        row.opened_at,
-        row.resolved_at,
-        row.requests,
-        row.served_by,
-        row.acknowledged_by,
-        row.up_since,
-        gaps_in(row.gaps),
+        row["id"],
+        row["state"],
+        row["primary_model"],
+        row["reason"],
+        time_of(row["opened_at"]),
+        time_or_none(row["resolved_at"]),
+        row["requests"],
+        row["served_by"],
+        row["acknowledged_by"],
+        time_or_none(row["up_since"]),
+        gaps_in(value_of(row["gaps"] or "null")),
     )

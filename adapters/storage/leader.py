@@ -12,29 +12,14 @@ import os
 import secrets
 from datetime import timedelta
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    and_,
-    literal,
-    literal_column,
-    select,
-    type_coerce,
-    update,
-)
-
 from adapters.storage.codec import micros_of
-from adapters.storage.database import Database, upsert
-from adapters.storage.schema import leases
+from adapters.storage.connection import Connection
+from adapters.storage.database import Database
 from bot.ports import Clock
 
 LEASE = timedelta(seconds=10)
 _LEASE_US = LEASE // timedelta(microseconds=1)
-_SERVER_NOW = literal_column(
-    "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)", BigInteger
-)
-_until = type_coerce(leases.c.until, BigInteger)
+_SERVER_NOW = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
 
 
 class LeaseLeader:
@@ -66,35 +51,43 @@ class LeaseLeader:
         """Give the lease back. Raises StorageError."""
         term, self._term = self._term, None
         if term is not None:
-            mine = leases.c.name == self._name, leases.c.holder == term
-            await self._database.write(lambda c: c.execute(leases.delete().where(*mine)))
+            await self._database.write(
+                lambda c: c.run(
+                    "DELETE FROM leases WHERE name = ? AND holder = ?", self._name, term
+                )
+            )
 
     def _look(self, connection: Connection) -> tuple[str | None, int]:
         """Return who leads and for how long still; None when the lease has run out."""
-        query = select(leases.c.holder, _until - self._now(connection))
-        row = connection.execute(query.where(leases.c.name == self._name)).one_or_none()
+        row = connection.row(
+            f"SELECT holder, until - {self._now(connection)} AS left_us FROM leases WHERE name = ?",
+            self._name,
+        )
         # So far ahead it was noted by a clock that has been put back since.
-        if row is None or not 0 < row[1] <= _LEASE_US:
+        if row is None or not 0 < row["left_us"] <= _LEASE_US:
             return None, 0
-        return row[0], row[1]
+        return row["holder"], row["left_us"]
 
     def _take(self, connection: Connection) -> str | None:
         now = self._now(connection)
-        goes_on = and_(_until > now, _until <= now + _LEASE_US)
-        mine = leases.c.name == self._name, leases.c.holder == self._term, goes_on
-        renewal = update(leases).where(*mine).values(until=now + _LEASE_US)
-        if self._term is not None and connection.execute(renewal).rowcount == 1:
+        until = f"{now} + {_LEASE_US}"
+        goes_on = f"leases.until > {now} AND leases.until <= {until}"
+        if self._term is not None and connection.run(
+            f"UPDATE leases SET until = {until} WHERE name = ? AND holder = ? AND {goes_on}",
+            self._name,
+            self._term,
+        ):
             return self._term
         term = f"{os.getpid()}-{secrets.token_hex(8)}"
-        row = upsert(connection, leases).values(name=self._name, holder=term, until=now + _LEASE_US)
-        taken = row.on_conflict_do_update(
-            index_elements=[leases.c.name],
-            set_={"holder": row.excluded.holder, "until": row.excluded.until},
-            where=~goes_on,
+        taken = connection.run(
+            f"INSERT INTO leases (name, holder, until) VALUES (?, ?, {until}) "
+            "ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until "
+            f"WHERE NOT ({goes_on})",
+            self._name,
+            term,
         )
-        return term if connection.scalar(taken.returning(leases.c.holder)) else None
+        return term if taken else None
 
-    def _now(self, connection: Connection) -> ColumnElement[int]:
-        if connection.dialect.name != "sqlite":
-            return _SERVER_NOW
-        return literal(micros_of(self._clock.now()), BigInteger)
+    def _now(self, connection: Connection) -> str:
+        """Write the present in microseconds, as the database knows it."""
+        return _SERVER_NOW if connection.postgresql else str(micros_of(self._clock.now()))

@@ -1,7 +1,7 @@
 """Bringing the database to the schema this program works with, whoever comes first.
 
-Many processes may start on an empty database at once: the check is repeated under a lock. Alembic
-is slow to import and only needed for a database that an older release made.
+Every schema version is a file in `migrations`: its number, then a word on it. Many processes may
+start on an empty database at once: the check is repeated under a lock.
 """
 
 from __future__ import annotations
@@ -9,41 +9,61 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import OperationalError
-
 from adapters.storage.calls import running
-from adapters.storage.codec import HEAD, REVISIONS
+from adapters.storage.connection import Connection
 from adapters.storage.database_errors import newer, replaced
-from adapters.storage.schema import metadata
+from adapters.storage.pool import Pool
 from adapters.storage.url import DatabaseUrl
 
-MIGRATIONS = Path(__file__).parent / "migrations"
-_VERSION_TABLE = "alembic_version"
+MIGRATIONS = sorted(Path(__file__).parent.glob("migrations/*.sql"))
+
+REVISIONS = [path.name[:4] for path in MIGRATIONS]
+"""Every schema version there was, oldest first."""
+
+HEAD = REVISIONS[-1]
+"""The schema version this program works with."""
+
+# What the two databases call by different names.
+_SQLITE = {
+    "{integer}": "INTEGER",
+    "{autoincrement}": " AUTOINCREMENT",
+    "{without_rowid}": "WITHOUT ROWID",
+    "{bytes}": "BLOB",
+    "{false}": "0",
+}
+_POSTGRESQL = {
+    "{integer}": "BIGSERIAL",
+    "{autoincrement}": "",
+    "{without_rowid}": "",
+    "{bytes}": "BYTEA",
+    "{false}": "false",
+}
+# The table's name is older than this runner; other releases look for it.
+_VERSION = "SELECT version_num FROM alembic_version"
 _ADVISORY_LOCK = 0x6368616E6765
 _log = logging.getLogger("changeover")
 
 
-def prepare(engine: Engine, url: DatabaseUrl, *, timeout_s: float) -> None:
+def prepare(pool: Pool, url: DatabaseUrl, *, timeout_s: float) -> None:
     """Make or update the tables where that is needed.
 
     Raises:
         StorageError: a newer release made this database.
-        SQLAlchemyError: the database refused.
     """
-    with engine.connect() as connection, connection.begin():
+    with pool.transaction(writes=False) as connection:
         if _version(connection) == HEAD:
             return
     if url.path is not None:
-        _use_wal(engine, timeout_s)
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
-        if url.path is None:
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+        _use_wal(url.path, timeout_s)
+    with pool.transaction(writes=True) as connection:
+        if connection.postgresql:
+            connection.run(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
         version = _version(connection)
         if version is None:
-            _create(connection)
+            upgrade(connection)
         elif version not in REVISIONS:
             raise newer(url)
         elif version != HEAD:
@@ -58,62 +78,56 @@ def check_version(connection: Connection, url: DatabaseUrl) -> None:
     Raises:
         StorageError: they are another release's.
     """
-    version = connection.exec_driver_sql(
-        f"SELECT version_num FROM {_VERSION_TABLE}"  # noqa: S608
-        + ("" if url.path is not None else " FOR SHARE")
-    ).scalar()
+    version = connection.value(_VERSION + (" FOR SHARE" if connection.postgresql else ""))
     if version in REVISIONS[:-1]:
         raise replaced(url)
     if version != HEAD:
         raise newer(url)
 
 
+def upgrade(connection: Connection, since: str = "", to: str = HEAD) -> None:
+    """Run the migrations after `since` up to `to`, within the connection's transaction."""
+    if not since:
+        connection.run(
+            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+            "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+        )
+        connection.insert("alembic_version", {"version_num": to})
+    for revision, path in zip(REVISIONS, MIGRATIONS, strict=True):
+        if since < revision <= to:
+            sql = path.read_text(encoding="utf-8")
+            for name, word in (_POSTGRESQL if connection.postgresql else _SQLITE).items():
+                sql = sql.replace(name, word)
+            for statement in sql.split(";\n")[:-1]:
+                connection.run(statement)
+    connection.run("UPDATE alembic_version SET version_num = ?", to)
+
+
 def _update(connection: Connection, url: DatabaseUrl, version: str) -> None:
     """Run the migrations, however long they take; writers of the old release wait, then stop."""
     running().patient = True
     _log.info("updating %s from schema %s to %s", url.label, version, HEAD)
-    if url.path is None:
+    if connection.postgresql:
         for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
-            connection.execute(text(f"SET LOCAL {name} = 0"))
-        connection.execute(text(f"SELECT 1 FROM {_VERSION_TABLE} FOR UPDATE"))  # noqa: S608
-    upgrade(connection)
+            connection.run(f"SET LOCAL {name} = 0")
+        connection.run(f"{_VERSION} FOR UPDATE")
+    upgrade(connection, version)
     _log.info("%s is up to date", url.label)
 
 
-def upgrade(connection: Connection, to: str = "head") -> None:
-    """Run the migrations that are missing, within the connection's transaction."""
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, to)
-
-
 def _version(connection: Connection) -> str | None:
-    if not connection.dialect.has_table(connection, _VERSION_TABLE):
+    there = (
+        "SELECT to_regclass('alembic_version')"
+        if connection.postgresql
+        else "SELECT name FROM sqlite_master WHERE name = 'alembic_version'"
+    )
+    if connection.value(there) is None:
         return None
-    version = connection.scalar(text(f"SELECT version_num FROM {_VERSION_TABLE}"))  # noqa: S608
-    return None if version is None else str(version)
+    version: str | None = connection.value(_VERSION)
+    return version
 
 
-def _create(connection: Connection) -> None:
-    """Make all tables in an empty database and sign it as Alembic would."""
-    metadata.create_all(connection, checkfirst=False)
-    connection.execute(
-        text(
-            f"CREATE TABLE {_VERSION_TABLE} (version_num VARCHAR(32) NOT NULL, "
-            f"CONSTRAINT {_VERSION_TABLE}_pkc PRIMARY KEY (version_num))"
-        )
-    )
-    connection.execute(
-        text(f"INSERT INTO {_VERSION_TABLE} (version_num) VALUES (:head)"),  # noqa: S608
-        {"head": HEAD},
-    )
-
-
-def _use_wal(engine: Engine, timeout_s: float) -> None:
+def _use_wal(path: str, timeout_s: float) -> None:
     """Turn the write-ahead log on, which stays on.
 
     SQLite does not always wait its busy timeout for this, so this does.
@@ -121,14 +135,11 @@ def _use_wal(engine: Engine, timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     while True:
         try:
-            raw = engine.raw_connection()
-            try:
-                raw.cursor().execute("PRAGMA journal_mode=WAL")
-            finally:
-                raw.close()
+            with closing(sqlite3.connect(path, timeout=timeout_s)) as connection:
+                connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.Error as error:
             if "locked" not in str(error) or time.monotonic() > deadline:
-                raise OperationalError("PRAGMA journal_mode=WAL", None, error) from None
+                raise
             time.sleep(0.01)
         else:
             return

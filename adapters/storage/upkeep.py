@@ -10,29 +10,27 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, text
-
-from adapters.storage import schema
-from adapters.storage.codec import micros_of, time_of
-from adapters.storage.database import Database, upsert
-from adapters.storage.ledger_periods import HOUR, QUARTER
-from adapters.storage.ledger_rows import FIGURES, HOURLY_KEY, QUARTERLY_KEY
-from adapters.storage.ledger_sums import KEPT_SINCE, hour_sums, kept_since
+from adapters.storage.codec import micros_of, time_or_none
+from adapters.storage.connection import Connection, insert_sql
+from adapters.storage.database import Database
+from adapters.storage.key_values import put_value, value_at
+from adapters.storage.ledger.periods import HOUR, QUARTER
+from adapters.storage.ledger.rows import FIGURES, HOURLY_KEY, QUARTERLY_KEY
+from adapters.storage.ledger.sums import KEPT_SINCE, hour_sums, kept_since
 
 AT_ONCE = 500
 """Rows deleted in one transaction, so that others wait only briefly."""
 
-_attempts = schema.attempts
-_memory = schema.memory
 _DAY = 24 * HOUR
 _CHECKED_TO = "sums checked to"
-# Beside the attempts: tables whose old rows nobody asks for, by the column that dates them.
+# Beside the attempts: tables whose old rows nobody asks for, by their key and what dates them.
 _DATED = (
-    (schema.reprices, schema.reprices.c.at),
-    (schema.fallback_events, schema.fallback_events.c.at),
-    (schema.refusals, schema.refusals.c.at),
-    (schema.buttons, schema.buttons.c.made_at),
+    ("reprices", "id", "at"),
+    ("fallback_events", "id", "at"),
+    ("refusals", "id", "at"),
+    ("buttons", "id", "made_at"),
 )
+_ROLLUPS = (("spend_hourly", HOURLY_KEY, HOUR), ("spend_quarterly", QUARTERLY_KEY, QUARTER))
 _log = logging.getLogger("changeover")
 
 
@@ -45,7 +43,7 @@ class DatabaseSize:
     kept_since: datetime | None
 
 
-class SqlUpkeep:
+class DatabaseUpkeep:
     """Upkeep of a database that any number of processes share; each may do it at any time."""
 
     def __init__(self, database: Database) -> None:
@@ -72,7 +70,7 @@ class SqlUpkeep:
                 await self._database.write(partial(_make_anew, hours=wrong))
                 mended += len(wrong)
             done = str(end - end % HOUR)
-            await self._database.write(partial(_put, key=_CHECKED_TO, value=done))
+            await self._database.write(partial(put_value, key=_CHECKED_TO, value=done))
         if mended:
             _log.warning("corrected the sums of %d hours that differed from their rows", mended)
         return mended
@@ -83,33 +81,24 @@ class SqlUpkeep:
         return await self._database.read(lambda c: _size(c, path, micros_of(now)))
 
 
-def _put(connection: Connection, key: str, value: str) -> None:
-    row = upsert(connection, _memory).values(key=key, value=value)
-    put = row.on_conflict_do_update(
-        index_elements=[_memory.c.key], set_={"value": row.excluded.value}
-    )
-    connection.execute(put)
-
-
 def _forget(connection: Connection, before: datetime) -> int:
     limit = micros_of(before)
     limit -= limit % HOUR
-    old = select(_attempts.c.id).where(_attempts.c.at < limit).limit(AT_ONCE)
-    gone = connection.execute(delete(_attempts).where(_attempts.c.id.in_(old))).rowcount
+    gone = _drop(connection, "attempts", "id", "at", limit)
     if gone and kept_since(connection) < limit:
-        _put(connection, KEPT_SINCE, str(limit))
-    for table, at in _DATED:
-        key = table.primary_key.columns[0]
-        old = select(key).where(at < time_of(limit)).limit(AT_ONCE)
-        gone += connection.execute(delete(table).where(key.in_(old))).rowcount
-    return gone
+        put_value(connection, KEPT_SINCE, str(limit))
+    return gone + sum(_drop(connection, *dated, limit) for dated in _DATED)
+
+
+def _drop(connection: Connection, table: str, key: str, dated: str, limit: int) -> int:
+    old = f"SELECT {key} FROM {table} WHERE {dated} < ? LIMIT {AT_ONCE}"
+    return connection.run(f"DELETE FROM {table} WHERE {key} IN ({old})", limit)
 
 
 def _unchecked(connection: Connection, now: int) -> tuple[int, int]:
     """Return the stretch of whole hours that was not looked at yet."""
-    query = select(_memory.c.value).where(_memory.c.key == _CHECKED_TO)
-    checked = int(connection.scalar(query) or 0)
-    first = connection.scalar(select(func.min(_attempts.c.at))) or now
+    checked = int(value_at(connection, _CHECKED_TO) or 0)
+    first = connection.value("SELECT min(at) FROM attempts") or now
     # A little before it again: what was under way then was written later.
     start = max(first - first % HOUR, checked - 2 * HOUR, kept_since(connection))
     return start, max(start, now - now % HOUR + HOUR)
@@ -118,20 +107,18 @@ def _unchecked(connection: Connection, now: int) -> tuple[int, int]:
 Sums = dict[tuple[Any, ...], list[int]]
 
 
-def _stored(connection: Connection, table: Table, key: Sequence[str], start: int, end: int) -> Sums:
-    at = table.c[key[0]]
-    rows = connection.execute(select(table).where(at >= start, at < end)).mappings()
-    found = {tuple(r[k] for k in key): [int(r[f]) for f in FIGURES] for r in rows}
+def _stored(connection: Connection, table: str, key: Sequence[str], start: int, end: int) -> Sums:
+    rows = connection.rows(
+        f"SELECT * FROM {table} WHERE {key[0]} >= ? AND {key[0]} < ?", start, end
+    )
+    found = {tuple(row[k] for k in key): [row[f] for f in FIGURES] for row in rows}
     return {name: figures for name, figures in found.items() if any(figures)}
 
 
 def _wrong(connection: Connection, start: int, end: int) -> list[int]:
     """List the hours whose sums differ, but for those that have lost rows."""
     hours: set[int] = set()
-    for table, key, slot in (
-        (schema.spend_hourly, HOURLY_KEY, HOUR),
-        (schema.spend_quarterly, QUARTERLY_KEY, QUARTER),
-    ):
+    for table, key, slot in _ROLLUPS:
         told = _stored(connection, table, key, start, end)
         true = hour_sums(connection, start, end, slot)
         hours |= {
@@ -141,31 +128,25 @@ def _wrong(connection: Connection, start: int, end: int) -> list[int]:
 
 
 def _complete(connection: Connection, hour: int) -> bool:
-    there = _attempts.c.at >= hour, _attempts.c.at < hour + HOUR
-    rows = connection.scalar(select(func.count()).select_from(_attempts).where(*there)) or 0
-    told = schema.spend_hourly
-    counted = connection.scalar(select(func.sum(told.c.attempts)).where(told.c.hour == hour)) or 0
-    return rows >= int(counted)
+    rows = connection.value(
+        "SELECT count(*) FROM attempts WHERE at >= ? AND at < ?", hour, hour + HOUR
+    )
+    counted = connection.value("SELECT sum(attempts) FROM spend_hourly WHERE hour = ?", hour)
+    return int(rows) >= int(counted or 0)
 
 
 def _make_anew(connection: Connection, hours: Sequence[int]) -> None:
-    if connection.dialect.name != "sqlite":
+    if connection.postgresql:
         # Writers come after: what they add belongs to what is made here.
-        connection.execute(text("LOCK TABLE spend_hourly, spend_quarterly IN EXCLUSIVE MODE"))
+        connection.run("LOCK TABLE spend_hourly, spend_quarterly IN EXCLUSIVE MODE")
     for hour in hours:
-        for table, key, slot in (
-            (schema.spend_hourly, HOURLY_KEY, HOUR),
-            (schema.spend_quarterly, QUARTERLY_KEY, QUARTER),
-        ):
-            at = table.c[key[0]]
-            connection.execute(delete(table).where(at >= hour, at < hour + HOUR))
+        for table, key, slot in _ROLLUPS:
+            connection.run(
+                f"DELETE FROM {table} WHERE {key[0]} >= ? AND {key[0]} < ?", hour, hour + HOUR
+            )
             sums = hour_sums(connection, hour, hour + HOUR, slot)
-            rows = [
-                dict(zip((*key, *FIGURES), (*kin, *figures), strict=True))
-                for kin, figures in sums.items()
-            ]
-            if rows:
-                connection.execute(insert(table), rows)
+            rows = [(*kin, *figures) for kin, figures in sums.items()]
+            connection.run_each(insert_sql(table, (*key, *FIGURES)), rows)
 
 
 def _size(connection: Connection, path: str | None, now: int) -> DatabaseSize:
@@ -173,18 +154,14 @@ def _size(connection: Connection, path: str | None, now: int) -> DatabaseSize:
         files = (path, f"{path}-wal")
         size = sum(os.path.getsize(file) for file in files if os.path.exists(file))
     else:
-        size = int(connection.scalar(text("SELECT pg_database_size(current_database())")) or 0)
-    low, high, first = connection.execute(
-        select(func.min(_attempts.c.id), func.max(_attempts.c.id), func.min(_attempts.c.at))
-    ).one()
-    since = kept_since(connection)
-    kept = time_of(since) if since else None
-    if first is None:
-        return DatabaseSize(size, None, kept)
-    span = min(7 * _DAY, max(now - first, HOUR))
-    hourly = schema.spend_hourly
-    recent = connection.scalar(
-        select(func.sum(hourly.c.attempts)).where(hourly.c.hour >= now - span)
+        size = int(connection.value("SELECT pg_database_size(current_database())"))
+    (row,) = connection.rows(
+        "SELECT min(id) AS low, max(id) AS high, min(at) AS first_at FROM attempts"
     )
+    kept = time_or_none(kept_since(connection) or None)
+    if row["first_at"] is None:
+        return DatabaseSize(size, None, kept)
+    span = min(7 * _DAY, max(now - row["first_at"], HOUR))
+    recent = connection.value("SELECT sum(attempts) FROM spend_hourly WHERE hour >= ?", now - span)
     per_day = int(recent or 0) * _DAY // span
-    return DatabaseSize(size, size * per_day // max(1, high - low + 1), kept)
+    return DatabaseSize(size, size * per_day // max(1, row["high"] - row["low"] + 1), kept)

@@ -1,4 +1,4 @@
-"""DATABASE_URL, read without the database library."""
+"""DATABASE_URL, read without a driver."""
 
 from __future__ import annotations
 
@@ -11,32 +11,13 @@ from bot.errors import StorageError
 _HINT = "Set DATABASE_URL to sqlite:///changeover.db or postgresql://USER:PASSWORD@HOST/NAME."
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
 
-# A machine that is gone says no goodbye: both ends ask after each other, and nothing waits long.
-CONNECT = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 3,
-    "keepalives_count": 2,
-    "tcp_user_timeout": 10_000,
-    # A server whose own encoding is SQL_ASCII would have the driver hand out bytes.
-    "client_encoding": "utf8",
-}
-"""Connection settings for the PostgreSQL driver, unless DATABASE_URL has its own."""
-
-SESSION = (
-    "SET statement_timeout = '20s'; SET lock_timeout = '8s'; "
-    "SET idle_in_transaction_session_timeout = '8s'; "
-    "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 2"
-)
-"""Session settings: a client that is stopped in mid-transaction blocks others only briefly."""
-
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrl:
     """Where the database is.
 
-    `path` is SQLite's absolute file. `text` is PostgreSQL's address with the driver named; it may
-    hold a password and so never shows itself.
+    `path` is SQLite's absolute file. `text` is PostgreSQL's address; it may hold a
+    password and so never shows itself.
     """
 
     path: str | None = None
@@ -65,7 +46,7 @@ def parse_url(url: str) -> DatabaseUrl:
     if not found:
         raise StorageError("DATABASE_URL is not a URL.", _HINT)
     if scheme in _POSTGRESQL:
-        return DatabaseUrl(text=f"postgresql+psycopg://{rest}")
+        return DatabaseUrl(text=f"postgresql://{rest}")
     if scheme != "sqlite":
         # Only what is surely a kind and no part of a password is said back.
         kind = f" of type {scheme}" if scheme.isalpha() and len(scheme) < 20 else ""

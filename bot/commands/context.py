@@ -23,15 +23,10 @@ from bot.ports import (
     Journal,
     Ledger,
     ModelLists,
-    NoBillLog,
-    NoBudgets,
-    NoChainTests,
-    NoCorrections,
-    NoLedger,
     Prices,
     Upstream,
 )
-from bot.ports.alerts import AlertDesk, NoAlerts
+from bot.ports.alerts import AlertDesk
 from bot.ports.reloads import NoReloads, Reloads
 from bot.settings import Settings
 
@@ -45,7 +40,7 @@ def no_progress(words: Text) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The world, as the core reaches it; what has to do with money may be missing."""
+    """The world, as the core reaches it."""
 
     clock: Clock
     store: ConfigStore
@@ -55,14 +50,14 @@ class Ports:
     lists: ModelLists
     prices: Prices
     buttons: ButtonStore
-    ledger: Ledger = field(default_factory=NoLedger)
-    budgets: Budgets = field(default_factory=NoBudgets)
-    chain_tests: ChainTests = field(default_factory=NoChainTests)
-    bill_log: BillLog = field(default_factory=NoBillLog)
-    bills: Sequence[BillSource] = ()
-    corrections: Corrections = field(default_factory=NoCorrections)
-    alerts: AlertDesk = field(default_factory=NoAlerts)
+    ledger: Ledger
+    budgets: Budgets
+    chain_tests: ChainTests
+    bill_log: BillLog
+    corrections: Corrections
+    alerts: AlertDesk
     reloads: Reloads = field(default_factory=NoReloads)
+    bills: Sequence[BillSource] = ()
     progress: Progress = no_progress
 
 

@@ -5,13 +5,6 @@ raises, out of the tree in `bot.errors`.
 """
 
 from bot.models import BudgetPeriod, GroupBy
-from bot.ports.absent import (
-    NoBillLog,
-    NoBudgets,
-    NoChainTests,
-    NoCorrections,
-    NoLedger,
-)
 from bot.ports.chat import ButtonStore, Chat, ChatHistory, Claim, MessageRef
 from bot.ports.clock import Clock
 from bot.ports.config import ConfigSession, ConfigStore, Document, Json, KeptRevision, revision_of
@@ -97,11 +90,6 @@ __all__ = [
     "MeterReading",
     "ModelLists",
     "NewChange",
-    "NoBillLog",
-    "NoBudgets",
-    "NoChainTests",
-    "NoCorrections",
-    "NoLedger",
     "Path",
     "Prices",
     "Revert",

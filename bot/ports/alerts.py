@@ -304,15 +304,3 @@ class AlwaysLeader:
 
     async def resign(self) -> None:
         """There is nobody to take over."""
-
-
-class NoAlerts:
-    """A store that knows of no incident; for processes without a database."""
-
-    async def acknowledge(self, incident_id: int, actor: Actor, at: datetime) -> bool:
-        """There is nothing to acknowledge."""
-        return False
-
-    async def troubles(self) -> Sequence[ChannelTrouble]:
-        """Every channel is well."""
-        return ()

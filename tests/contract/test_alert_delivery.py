@@ -9,12 +9,12 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.storage.alerts import SqlAlertStore
+from adapters.storage.alerts import DatabaseAlertStore
 from adapters.storage.database import Database
-from adapters.storage.fallback_log import SqlFallbackLog
-from adapters.storage.journal import SqlJournal
+from adapters.storage.fallback_log import DatabaseFallbackLog
+from adapters.storage.journal import DatabaseJournal
 from adapters.storage.leader import LeaseLeader
-from adapters.storage.ledger import SqlLedger
+from adapters.storage.ledger.store import DatabaseLedger
 from bot.alerts.engine import Engine, tick
 from bot.alerts.outlook import Outlooks
 from bot.catalog import shipped
@@ -33,8 +33,8 @@ class Site:
         self.clock = FakeClock(NOON)
         self.chats = {name: FakeChat(name, self.clock) for name in ("slack", "discord")}
         self.databases: list[Database] = []
-        self.log = SqlFallbackLog(self.database())
-        self.ledger = SqlLedger(self.databases[0])
+        self.log = DatabaseFallbackLog(self.database())
+        self.ledger = DatabaseLedger(self.databases[0])
         self.serial = 0
 
     def database(self) -> Database:
@@ -43,12 +43,12 @@ class Site:
 
     def engine(self, *, elected: bool = True) -> Engine:
         database = self.database()
-        log = SqlFallbackLog(database)
+        log = DatabaseFallbackLog(database)
         config = FakeConfigStore(json.dumps(CONFIG).encode())
         engine = Engine(
-            SqlAlertStore(database),
+            DatabaseAlertStore(database),
             Outlooks(config, log, FakePrices(), shipped(), KEYS),
-            SqlJournal(database),
+            DatabaseJournal(database),
             self.chats,
             histories=self.chats,
         )

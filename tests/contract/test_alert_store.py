@@ -9,13 +9,11 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.storage.alerts import SqlAlertStore
+from adapters.storage.alerts import DatabaseAlertStore
 from adapters.storage.codec import micros_of
 from adapters.storage.database import Database
-from adapters.storage.fallback_log import SqlFallbackLog
-from adapters.storage.lazy import LazyDatabase
-from adapters.storage.lazy_alerts import LazyAlertDesk
-from adapters.storage.ledger import SqlLedger
+from adapters.storage.fallback_log import DatabaseFallbackLog
+from adapters.storage.ledger.store import DatabaseLedger
 from bot.errors import StorageError
 from bot.models import FailureReason, ModelRef, Usage
 from bot.ports import FallbackLog, MessageRef
@@ -75,7 +73,7 @@ async def ground(
         return
     url = new_database(request.param)
     database, second = Database(url), Database(url)
-    ledger = SqlLedger(database)
+    ledger = DatabaseLedger(database)
 
     async def book(answers: Sequence[Answer]) -> None:
         await ledger.add(
@@ -96,7 +94,12 @@ async def ground(
             ]
         )
 
-    yield Ground(SqlAlertStore(database), SqlAlertStore(second), SqlFallbackLog(database), book)
+    yield Ground(
+        DatabaseAlertStore(database),
+        DatabaseAlertStore(second),
+        DatabaseFallbackLog(database),
+        book,
+    )
     for one in (database, second):
         await one.close()
 
@@ -164,7 +167,7 @@ async def test_an_event_that_is_committed_behind_a_later_one_is_not_missed(
 
     url = new_postgresql()
     database = Database(url)
-    store, log = SqlAlertStore(database), SqlFallbackLog(database)
+    store, log = DatabaseAlertStore(database), DatabaseFallbackLog(database)
     await log.add_events([])
     assert list(await store.queued(9)) == []
     with psycopg.connect(url) as slow:
@@ -519,19 +522,19 @@ async def test_the_desk_needs_no_database_until_there_is_one(
     new_database: Callable[[str], str],
 ) -> None:
     url = new_database("sqlite")
-    lazy = LazyDatabase(url)
-    desk = LazyAlertDesk(lazy)
+    first = Database(url)
+    desk = DatabaseAlertStore(first)
     assert list(await desk.troubles()) == []
     assert not await desk.acknowledge(1, BY_ANA, NOON)
-    assert lazy.empty
+    assert first.empty
     database = Database(url)
-    store = SqlAlertStore(database)
+    store = DatabaseAlertStore(database)
     await store.set_trouble(ChannelTrouble("slack", NOON, "The channel is archived."))
     await save(store, record(state="open"))
     assert [one.surface for one in await desk.troubles()] == ["slack"]
     assert await desk.acknowledge(1, BY_ANA, NOON)
     assert [one.surface for one in await desk.troubles()] == ["slack"]
-    await lazy.close()
+    await first.close()
     await database.close()
 
 
@@ -539,7 +542,7 @@ async def test_what_the_database_refuses_is_a_storage_error(
     new_database: Callable[[str], str],
 ) -> None:
     database = Database(new_database("sqlite"))
-    store = SqlAlertStore(database)
+    store = DatabaseAlertStore(database)
     with pytest.raises(StorageError):
-        await store.commit((), [record(details=object())], (), NOON)
+        await store.commit((), [record(state=None)], (), NOON)
     await database.close()

@@ -13,7 +13,7 @@ import pytest
 from adapters.clock import SystemClock
 from adapters.demo.config import DEMO_CONFIG
 from adapters.storage.database import Database
-from adapters.storage.fallback_log import SqlFallbackLog
+from adapters.storage.fallback_log import DatabaseFallbackLog
 from bot.models import FailureReason
 from bot.ports import FallbackEvent
 from tests.servers.discord import CHANNEL, GUILD, TOKEN, DiscordServer
@@ -81,7 +81,7 @@ async def test_another_process_takes_over_in_time_and_doubles_nothing(
     url = new_postgresql()
     (tmp_path / "moltbot.json").write_text(DEMO_CONFIG)
     database = Database(url)
-    log = SqlFallbackLog(database)
+    log = DatabaseFallbackLog(database)
     serial = iter(range(99))
 
     async def fails(reason: FailureReason, model: str = OPUS, to: str = FLASH) -> None:

@@ -8,9 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.storage.buttons import SqlButtons
+from adapters.storage.buttons import DatabaseButtons
 from adapters.storage.database import Database
-from adapters.storage.lazy import LazyButtons
 from bot.access import Actor, Surface
 from bot.card import Action
 from bot.errors import StorageError
@@ -32,7 +31,7 @@ FULL = Action(
 )
 
 
-@pytest.fixture(params=["fake", "sqlite", "lazy sqlite", "postgresql"])
+@pytest.fixture(params=["fake", "sqlite", "postgresql"])
 async def stores(
     request: pytest.FixtureRequest, new_database: Callable[[str], str]
 ) -> AsyncIterator[Callable[[], ButtonStore]]:
@@ -41,17 +40,13 @@ async def stores(
         fake = FakeButtons()
         yield lambda: fake
         return
-    url = new_database(request.param.split()[-1])
-    opened: list[Database | LazyButtons] = []
+    url = new_database(request.param)
+    opened: list[Database] = []
 
     def open_store() -> ButtonStore:
-        if request.param == "lazy sqlite":
-            lazy = LazyButtons(url)
-            opened.append(lazy)
-            return lazy
         database = Database(url)
         opened.append(database)
-        return SqlButtons(database)
+        return DatabaseButtons(database)
 
     yield open_store
     for one in opened:
@@ -103,7 +98,7 @@ async def test_a_click_on_what_nobody_knows_does_not_count(
 ) -> None:
     database = Database(new_database(kind))
     with pytest.raises(StorageError):
-        await SqlButtons(database).claim("no-such-button", ANA, NOW)
+        await DatabaseButtons(database).claim("no-such-button", ANA, NOW)
     await database.close()
 
 
@@ -112,7 +107,7 @@ async def test_buttons_of_long_ago_are_forgotten(
     kind: str, new_database: Callable[[str], str]
 ) -> None:
     database = Database(new_database(kind))
-    store = SqlButtons(database)
+    store = DatabaseButtons(database)
     old = await store.remember(FULL, NOW - timedelta(days=30, seconds=1))
     young = await store.remember(FULL, NOW - timedelta(days=30))
     assert await store.recall(old) == FULL

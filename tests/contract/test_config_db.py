@@ -15,7 +15,7 @@ import pytest
 from adapters.storage import config_watch
 from adapters.storage.config_db import KEPT, DatabaseConfigStore
 from adapters.storage.database import Database
-from adapters.storage.file_write import MOST_BYTES
+from adapters.storage.files.write import MOST_BYTES
 from adapters.storage.url import parse_url
 from bot.errors import (
     ConfigConflictError,

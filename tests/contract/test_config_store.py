@@ -12,10 +12,8 @@ from typing import Any, Protocol
 import pytest
 
 from adapters.storage.config_db import DatabaseConfigStore
-from adapters.storage.config_file import FileConfigStore
 from adapters.storage.database import Database
-from adapters.storage.lazy import LazyDatabase
-from adapters.storage.lazy_config import LazyConfigStore
+from adapters.storage.files.config_file import FileConfigStore
 from bot.errors import (
     ConfigConflictError,
     ConfigLockedError,
@@ -48,7 +46,7 @@ class Ground:
         self.shared = shared
 
 
-DATABASES = ("sqlite", "lazy sqlite", "postgresql")
+DATABASES = ("sqlite", "postgresql")
 
 
 @pytest.fixture(params=["file", "linked file", "fake", *DATABASES])
@@ -60,7 +58,7 @@ async def ground(
         yield Ground(lambda: store, store.edit_outside, shared=False)
         return
     if request.param in DATABASES:
-        async with database_ground(new_database(request.param.split()[-1]), request.param) as made:
+        async with database_ground(new_database(request.param)) as made:
             yield made
         return
     path = real = tmp_path / "moltbot.json"
@@ -81,15 +79,11 @@ async def ground(
 
 
 @asynccontextmanager
-async def database_ground(url: str, kind: str) -> AsyncIterator[Ground]:
+async def database_ground(url: str) -> AsyncIterator[Ground]:
     """Every store has a database of its own, as another process would."""
-    opened: list[Database | LazyDatabase] = [Database(url)]
+    opened: list[Database] = [Database(url)]
 
     def open_store() -> Creating:
-        if kind.startswith("lazy"):
-            lazy = LazyDatabase(url)
-            opened.append(lazy)
-            return LazyConfigStore(lazy, lock_timeout_s=0.2, poll_s=0.05)
         database = Database(url)
         opened.append(database)
         return DatabaseConfigStore(database, lock_timeout_s=0.2, poll_s=0.05)
@@ -98,7 +92,7 @@ async def database_ground(url: str, kind: str) -> AsyncIterator[Ground]:
         put_config(url, raw)
 
     # The tables have to be there for an edit from outside.
-    await opened[0].read(lambda _: None)
+    await opened[0].open()
     try:
         yield Ground(open_store, put, shared=True)
     finally:

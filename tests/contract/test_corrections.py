@@ -11,11 +11,9 @@ from typing import Any
 
 import pytest
 
-from adapters.storage.corrections import SqlCorrections
 from adapters.storage.database import Database
-from adapters.storage.lazy import LazyDatabase
-from adapters.storage.lazy_ledger import LazyCorrections
-from adapters.storage.ledger import SqlLedger
+from adapters.storage.ledger.corrections import DatabaseCorrections
+from adapters.storage.ledger.store import DatabaseLedger
 from bot.models import Price
 from bot.ports import Amendment, Attempt, Corrections, GroupBy, Ledger
 from tests.databases import once
@@ -38,7 +36,7 @@ class Ground:
     ledger: Ledger
 
 
-@pytest.fixture(params=["fake", "sqlite", "lazy sqlite", "postgresql"])
+@pytest.fixture(params=["fake", "sqlite", "postgresql"])
 async def ground(
     request: pytest.FixtureRequest, new_database: Callable[[str], str]
 ) -> AsyncIterator[Ground]:
@@ -47,10 +45,8 @@ async def ground(
         yield Ground(FakeCorrections(fake), fake)
         return
     url = new_database(request.param.split()[-1])
-    database, lazy = Database(url), LazyDatabase(url)
-    corrections = LazyCorrections(lazy) if "lazy" in request.param else SqlCorrections(database)
-    yield Ground(corrections, SqlLedger(database))
-    await lazy.close()
+    database = Database(url)
+    yield Ground(DatabaseCorrections(database), DatabaseLedger(database))
     await database.close()
 
 
@@ -140,7 +136,7 @@ async def test_what_is_right_already_stays(ground: Ground) -> None:
 async def opened(kind: str, new_database: Callable[[str], str]) -> AsyncIterator[tuple[Any, ...]]:
     url = new_database(kind)
     database = Database(url)
-    yield url, database, SqlLedger(database), SqlCorrections(database)
+    yield url, database, DatabaseLedger(database), DatabaseCorrections(database)
     await database.close()
 
 

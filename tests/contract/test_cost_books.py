@@ -8,16 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.storage.bill_log import SqlBillLog
-from adapters.storage.budgets import SqlBudgets
-from adapters.storage.chain_tests import SqlChainTests
+from adapters.storage.bill_log import DatabaseBillLog
+from adapters.storage.budgets import DatabaseBudgets
+from adapters.storage.chain_tests import DatabaseChainTests
 from adapters.storage.database import Database
-from adapters.storage.lazy import LazyDatabase
-from adapters.storage.lazy_costs import (
-    LazyBillLog,
-    LazyBudgets,
-    LazyChainTests,
-)
 from bot.ports import (
     BillLog,
     BillRead,
@@ -44,25 +38,20 @@ class Books:
     bills: BillLog
 
 
-@pytest.fixture(params=["fake", "sqlite", "lazy sqlite", "postgresql"])
+@pytest.fixture(params=["fake", "sqlite", "postgresql"])
 async def books(
     request: pytest.FixtureRequest, new_database: Callable[[str], str]
 ) -> AsyncIterator[Books]:
     if request.param == "fake":
         yield Books(FakeBudgets(), FakeChainTests(), FakeBillLog())
         return
-    url = new_database(request.param.removeprefix("lazy "))
-    database, lazy = Database(url), LazyDatabase(url)
-    if "lazy" in request.param:
-        yield Books(LazyBudgets(lazy), LazyChainTests(lazy), LazyBillLog(lazy))
-    else:
-        yield Books(
-            SqlBudgets(database),
-            SqlChainTests(database),
-            SqlBillLog(database),
-        )
+    database = Database(new_database(request.param))
+    yield Books(
+        DatabaseBudgets(database),
+        DatabaseChainTests(database),
+        DatabaseBillLog(database),
+    )
     await database.close()
-    await lazy.close()
 
 
 async def test_empty_books(books: Books) -> None:

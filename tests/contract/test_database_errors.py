@@ -129,15 +129,14 @@ FULL = """
 import asyncio, resource, sys
 from adapters.storage.database import Database
 from bot.errors import StorageError
-from sqlalchemy import text
 
 async def main(url):
     database = Database(url)
-    await database.read(lambda c: c.execute(text("SELECT 1")).all())
+    await database.write(lambda c: c.run("SELECT 1"))
     resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
-    fill = text("INSERT INTO mutes (scope, until) VALUES (hex(randomblob(200000)), 1)")
+    fill = "INSERT INTO mutes (scope, until) VALUES (hex(randomblob(200000)), 1)"
     try:
-        await database.write(lambda c: c.execute(fill))
+        await database.write(lambda c: c.run(fill))
     except StorageError as error:
         print(error.message, error.hint)
         return 0
@@ -159,19 +158,18 @@ NOBODY = """
 import asyncio, os, sys, tempfile
 from adapters.storage.database import Database
 from bot.errors import StorageError
-from sqlalchemy import text
 
 async def main(url):
     # Whatever is loaded late is loaded now: nobody may not read it where it lies.
     with tempfile.TemporaryDirectory() as folder:
-        await Database(f"sqlite:///{folder}/x.db").write(lambda c: c.execute(text("SELECT 1")))
+        await Database(f"sqlite:///{folder}/x.db").write(lambda c: c.run("SELECT 1"))
     database = Database(url)
     if os.geteuid() == 0:
         os.setgroups([])
         os.setgid(65534)
         os.setuid(65534)
     try:
-        await database.write(lambda c: c.execute(text("DELETE FROM mutes")))
+        await database.write(lambda c: c.run("DELETE FROM mutes"))
     except StorageError as error:
         print(error.message, error.hint)
         return 0

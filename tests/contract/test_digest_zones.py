@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from adapters.storage.database import Database
-from adapters.storage.ledger import SqlLedger
+from adapters.storage.ledger.store import DatabaseLedger
 from bot.access import SERVICE
 from bot.commands.cost_digest import weekly_card
 from bot.costs.period import week_before
@@ -55,7 +55,7 @@ async def test_each_row_is_in_its_local_day(name: str, new_database: Callable[[s
             days[row.at.astimezone(zone).date()] += row.cost_nano_usd or 0
     database, bench = Database(new_database("sqlite")), Bench(zone=name)
     try:
-        ledger = SqlLedger(database)
+        ledger = DatabaseLedger(database)
         await ledger.add(rows)
         bench.clock.at = now
         bench.app.ports = replace(bench.app.ports, ledger=ledger)

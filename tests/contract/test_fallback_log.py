@@ -1,4 +1,4 @@
-"""What every FallbackLog keeps to, on SQLite, on PostgreSQL, lazily opened, and in memory."""
+"""What every FallbackLog keeps to, on SQLite, on PostgreSQL, and in memory."""
 
 from __future__ import annotations
 
@@ -8,16 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import insert
 
-from adapters.storage import schema
 from adapters.storage.database import Database
-from adapters.storage.fallback_log import SqlFallbackLog
-from adapters.storage.lazy import LazyDatabase, LazyFallbackLog
+from adapters.storage.fallback_log import DatabaseFallbackLog
 from bot.models import FailureReason
 from bot.ports import Cooldown, FallbackEvent, FallbackLog, IncidentRow, MadeId
 from bot.routing.cooldown import ended
-from tests.databases import LookingFallbackLog
 from tests.fakes_storage import FakeFallbackLog
 
 NOW = datetime(2026, 3, 2, 9, 0, 0, 123457, tzinfo=UTC)
@@ -35,7 +31,7 @@ class Ground:
     add_incident: Callable[[IncidentRow], Awaitable[None]]
 
 
-@pytest.fixture(params=["fake", "sqlite", "lazy sqlite", "looking sqlite", "postgresql"])
+@pytest.fixture(params=["fake", "sqlite", "postgresql"])
 async def ground(
     request: pytest.FixtureRequest, new_database: Callable[[str], str]
 ) -> AsyncIterator[Ground]:
@@ -47,9 +43,8 @@ async def ground(
 
         yield Ground(fake, fake, append)
         return
-    url = new_database(request.param.split()[-1])
+    url = new_database(request.param)
     database, other = Database(url), Database(url)
-    lazy = LazyDatabase(url)
 
     async def add(row: IncidentRow) -> None:
         values = {
@@ -61,17 +56,12 @@ async def ground(
             "resolved_at": row.resolved_at,
             "requests": row.requests,
             "served_by": row.served_by,
-            "details": {"message": None},
+            "details": '{"message":null}',
         }
-        await database.write(lambda c: c.execute(insert(schema.incidents), values))
+        await database.write(lambda c: c.insert("incidents", values))
 
-    log: FallbackLog = SqlFallbackLog(database)
-    if request.param == "lazy sqlite":
-        log = LazyFallbackLog(lazy)
-    elif request.param == "looking sqlite":
-        log = LookingFallbackLog(database, url)
-    yield Ground(log, SqlFallbackLog(other), add)
-    for one in (database, other, lazy):
+    yield Ground(DatabaseFallbackLog(database), DatabaseFallbackLog(other), add)
+    for one in (database, other):
         await one.close()
 
 

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from adapters.storage.database import Database
-from adapters.storage.journal import SqlJournal
-from adapters.storage.lazy import LazyJournal
+from adapters.storage.journal import DatabaseJournal
 from bot.access import Actor, Surface
 from bot.errors import StorageError
 from bot.ports import (
@@ -23,7 +22,6 @@ from bot.ports import (
     RevertState,
     Touched,
 )
-from tests.databases import LookingJournal
 from tests.fakes_storage import FakeJournal
 
 DOC = "/srv/moltbot.json"
@@ -50,7 +48,7 @@ def change(revision: str = "r1", before: str = "r0", **parts: Any) -> NewChange:
     return replace(standard, **parts)
 
 
-@pytest.fixture(params=["fake", "sqlite", "lazy sqlite", "looking sqlite", "postgresql"])
+@pytest.fixture(params=["fake", "sqlite", "postgresql"])
 async def journals(
     request: pytest.FixtureRequest, new_database: Callable[[str], str]
 ) -> AsyncIterator[Callable[[], Journal]]:
@@ -59,19 +57,13 @@ async def journals(
         fake = FakeJournal()
         yield lambda: fake
         return
-    url = new_database(request.param.split()[-1])
-    opened: list[Database | LazyJournal] = []
+    url = new_database(request.param)
+    opened: list[Database] = []
 
     def open_journal() -> Journal:
-        if request.param == "lazy sqlite":
-            lazy = LazyJournal(url)
-            opened.append(lazy)
-            return lazy
         database = Database(url)
         opened.append(database)
-        if request.param == "looking sqlite":
-            return LookingJournal(database, url)
-        return SqlJournal(database)
+        return DatabaseJournal(database)
 
     yield open_journal
     for one in opened:

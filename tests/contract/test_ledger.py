@@ -1,4 +1,4 @@
-"""What every Ledger keeps to, on SQLite, on PostgreSQL, lazily opened, and in memory."""
+"""What every Ledger keeps to, on SQLite, on PostgreSQL, and in memory."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection
 
 from adapters.storage.codec import micros_of
 from adapters.storage.database import Database
-from adapters.storage.lazy_ledger import LazyLedger
-from adapters.storage.ledger import SqlLedger
-from adapters.storage.ledger_periods import Cut, cut, days
-from adapters.storage.ledger_sums import spend_query
+from adapters.storage.ledger.periods import Cut, cut, days
+from adapters.storage.ledger.store import DatabaseLedger
+from adapters.storage.ledger.sums import spend_query
 from bot.errors import StorageError
 from bot.models import FailureReason, ModelRef, Price, PriceTier, Usage
 from bot.ports import Attempt, Bill, GroupBy, Ledger, Spend
@@ -78,7 +75,7 @@ class Ground:
     other: Ledger
 
 
-@pytest.fixture(params=["fake", "sqlite", "lazy sqlite", "postgresql"])
+@pytest.fixture(params=["fake", "sqlite", "postgresql"])
 async def ground(
     request: pytest.FixtureRequest, new_database: NewDatabase
 ) -> AsyncIterator[Ground]:
@@ -86,11 +83,11 @@ async def ground(
         fake = FakeLedger()
         yield Ground(fake, fake)
         return
-    url = new_database(request.param.split()[-1])
-    database, lazy = Database(url), LazyLedger(url)
-    yield Ground(lazy if "lazy" in request.param else SqlLedger(database), SqlLedger(database))
-    await lazy.close()
+    url = new_database(request.param)
+    database, second = Database(url), Database(url)
+    yield Ground(DatabaseLedger(database), DatabaseLedger(second))
     await database.close()
+    await second.close()
 
 
 @pytest.fixture
@@ -320,14 +317,14 @@ async def test_a_bill_replaces_what_was_said_before_of_the_day(ground: Ground) -
 
 
 @pytest.fixture
-async def opened(kind: str, new_database: NewDatabase) -> AsyncIterator[SqlLedger]:
+async def opened(kind: str, new_database: NewDatabase) -> AsyncIterator[DatabaseLedger]:
     database = Database(new_database(kind))
-    yield SqlLedger(database)
+    yield DatabaseLedger(database)
     await database.close()
 
 
 @KINDS
-async def test_rubbish_is_made_to_fit_and_never_stops_a_batch(opened: SqlLedger) -> None:
+async def test_rubbish_is_made_to_fit_and_never_stops_a_batch(opened: DatabaseLedger) -> None:
     rubbish = attempt(
         "\0 \ud800",
         caller="\0",
@@ -349,7 +346,7 @@ async def test_rubbish_is_made_to_fit_and_never_stops_a_batch(opened: SqlLedger)
 
 
 @KINDS
-async def test_a_batch_is_all_or_nothing(opened: SqlLedger) -> None:
+async def test_a_batch_is_all_or_nothing(opened: DatabaseLedger) -> None:
     naive = attempt(2, at=NOON.replace(tzinfo=None))
     with pytest.raises(TypeError):
         await opened.add([attempt(1), naive])
@@ -358,7 +355,7 @@ async def test_a_batch_is_all_or_nothing(opened: SqlLedger) -> None:
 
 
 @KINDS
-async def test_many_at_once_and_some_of_them_again(opened: SqlLedger) -> None:
+async def test_many_at_once_and_some_of_them_again(opened: DatabaseLedger) -> None:
     many = [attempt(n, at=NOON + n * TINY, cost=n) for n in range(3000)]
     await opened.add(many[:2000])
     await opened.add(many)
@@ -368,7 +365,7 @@ async def test_many_at_once_and_some_of_them_again(opened: SqlLedger) -> None:
 
 
 @KINDS
-async def test_writers_at_once_lose_and_double_nothing(opened: SqlLedger) -> None:
+async def test_writers_at_once_lose_and_double_nothing(opened: DatabaseLedger) -> None:
     many = [attempt(n, cost=n + 1, caller=f"caller {n % 3}") for n in range(120)]
     batches = [many[n : n + 40] for n in range(0, 100, 20)] * 2
     await asyncio.gather(*(opened.add(batch[::-1]) for batch in batches))
@@ -386,7 +383,7 @@ async def test_writers_of_many_processes_lose_and_double_nothing(
 
 
 @KINDS
-async def test_a_zone_that_is_none(opened: SqlLedger) -> None:
+async def test_a_zone_that_is_none(opened: DatabaseLedger) -> None:
     for zone in ("Middle/Earth", "../../etc/passwd", "Europe", ""):
         with pytest.raises(StorageError, match="time zone") as caught:
             await opened.spend(*EVER, GroupBy.DAY, zone=zone)
@@ -394,7 +391,7 @@ async def test_a_zone_that_is_none(opened: SqlLedger) -> None:
 
 
 @KINDS
-async def test_years_of_days_in_an_odd_zone(opened: SqlLedger) -> None:
+async def test_years_of_days_in_an_odd_zone(opened: DatabaseLedger) -> None:
     at = [datetime(2021 + n, 5, 5, 18, 20, tzinfo=UTC) for n in range(5)]
     await opened.add([attempt(n, at=one, cost=n + 1) for n, one in enumerate(at)])
     found = await opened.spend(*EVER, GroupBy.DAY, zone="Asia/Kathmandu")
@@ -431,7 +428,7 @@ async def test_postgresql_looks_spend_up_and_scans_nothing(
     database = Database(url)
     # Without figures about its tables PostgreSQL has to guess, and must guess well.
     many = [attempt(n, at=NOON + n * MINUTE, model=f"a/{n % 5}") for n in range(20_000)]
-    await SqlLedger(database).add(many)
+    await DatabaseLedger(database).add(many)
     await database.close()
     plan = await explain(url, "EXPLAIN ", PERIODS[period])
     assert "ix_attempts_at" in plan
@@ -443,17 +440,10 @@ async def explain(url: str, how: str, period: Cut) -> str:
     query = spend_query(GroupBy.DAY, period)
     assert query is not None
 
-    def ask(connection: Connection) -> str:
-        sql = query.compile(connection, compile_kwargs={"render_postcompile": True})
-        given: Any = sql.params
-        if sql.positiontup:
-            given = tuple(sql.params[name] for name in sql.positiontup)
-        rows = connection.exec_driver_sql(how + str(sql), given)
-        return "\n".join(str(row[-1]) for row in rows)
-
     database = Database(url)
     try:
-        return await database.read(ask)
+        rows = await database.read(lambda c: c.rows(how + query))
+        return "\n".join(str(list(dict(row).values())[-1]) for row in rows)
     finally:
         await database.close()
 

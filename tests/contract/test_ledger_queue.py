@@ -12,10 +12,10 @@ from datetime import timedelta
 import pytest
 
 from adapters.storage.database import Database
-from adapters.storage.journal import SqlJournal
-from adapters.storage.ledger import SqlLedger
-from adapters.storage.ledger_queue import LedgerQueue
-from adapters.storage.life_mark import LifeMark
+from adapters.storage.journal import DatabaseJournal
+from adapters.storage.ledger.heartbeat import Heartbeat
+from adapters.storage.ledger.queue import LedgerQueue
+from adapters.storage.ledger.store import DatabaseLedger
 from bot.errors import StorageError
 from bot.models import FailureReason
 from bot.ports import Attempt, FallbackEvent, GroupBy
@@ -318,7 +318,7 @@ async def test_services_of_other_names_are_not_looked_at(
 ) -> None:
     names = ["gateway a", "gateway b", "x" * 300, "y" * 300]
     for name in names:
-        await LifeMark(ground.journal, ground.clock, name).alive()
+        await Heartbeat(ground.journal, ground.clock, name).alive()
     assert said(caplog, UNCLEAN) == 0
     assert len(ground.journal._beats) == 4
     assert max(map(len, ground.journal._beats)) < 60
@@ -328,16 +328,19 @@ KILLED = """
 import asyncio, sys
 from adapters.clock import SystemClock
 from adapters.storage.database import Database
-from adapters.storage.fallback_log import SqlFallbackLog
-from adapters.storage.journal import SqlJournal
-from adapters.storage.ledger import SqlLedger
-from adapters.storage.ledger_queue import LedgerQueue
+from adapters.storage.fallback_log import DatabaseFallbackLog
+from adapters.storage.journal import DatabaseJournal
+from adapters.storage.ledger.store import DatabaseLedger
+from adapters.storage.ledger.queue import LedgerQueue
 from tests.fakes_ledger import attempt
 
 async def main(url):
     database = Database(url)
     queue = LedgerQueue(
-        SqlLedger(database), SqlFallbackLog(database), SqlJournal(database), SystemClock(),
+        DatabaseLedger(database),
+        DatabaseFallbackLog(database),
+        DatabaseJournal(database),
+        SystemClock(),
         flush_s=0.02,
     )
     queue.start()
@@ -365,8 +368,8 @@ async def test_a_killed_process_loses_nothing_that_was_written(
     child.send_signal(signal.SIGKILL)
     await child.communicate()
     database = Database(url)
-    ledger = SqlLedger(database)
-    queue = LedgerQueue(ledger, FakeFallbackLog(), SqlJournal(database), FakeClock())
+    ledger = DatabaseLedger(database)
+    queue = LedgerQueue(ledger, FakeFallbackLog(), DatabaseJournal(database), FakeClock())
     with caplog.at_level(logging.WARNING):
         queue.start()
         await queue.stop()

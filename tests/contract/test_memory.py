@@ -8,24 +8,24 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.storage.lazy import LazyDatabase
-from adapters.storage.sync_memory import LazyMemory
-from adapters.storage.triggers import LazyTriggers
+from adapters.storage.database import Database
+from adapters.storage.key_values import KeyValueStore
+from adapters.storage.triggers import DatabaseTriggers
 from tests.fakes_storage import FakeClock
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def memories(
     request: pytest.FixtureRequest, new_database: Callable[[str], str]
-) -> AsyncIterator[tuple[LazyMemory, LazyMemory]]:
+) -> AsyncIterator[tuple[KeyValueStore, KeyValueStore]]:
     url = new_database(request.param)
-    pair = LazyMemory(url), LazyMemory(url)
-    yield pair
-    for memory in pair:
-        await memory.close()
+    one, other = Database(url), Database(url)
+    yield KeyValueStore(one), KeyValueStore(other)
+    for database in (one, other):
+        await database.close()
 
 
-async def test_what_one_puts_the_other_gets(memories: tuple[LazyMemory, LazyMemory]) -> None:
+async def test_what_one_puts_the_other_gets(memories: tuple[KeyValueStore, KeyValueStore]) -> None:
     one, other = memories
     assert await other.get("tree") is None
     await one.put("tree", "global abc")
@@ -35,7 +35,7 @@ async def test_what_one_puts_the_other_gets(memories: tuple[LazyMemory, LazyMemo
     assert await one.get("tre") is None
 
 
-async def test_any_text_can_be_a_key(memories: tuple[LazyMemory, LazyMemory]) -> None:
+async def test_any_text_can_be_a_key(memories: tuple[KeyValueStore, KeyValueStore]) -> None:
     one, other = memories
     for key in ("", "k" * 500, "\0 \ud800"):
         await one.put(key, key)
@@ -47,8 +47,8 @@ async def test_a_trigger_is_claimed_once_by_whoever_is_first(
     kind: str, new_database: Callable[[str], str]
 ) -> None:
     url, clock = new_database(kind), FakeClock()
-    databases = [LazyDatabase(url) for _ in range(2)]
-    one, other = (LazyTriggers(database, clock) for database in databases)
+    databases = [Database(url) for _ in range(2)]
+    one, other = (DatabaseTriggers(database, clock) for database in databases)
     claimed = await asyncio.gather(*(who.claim("1.trigger") for who in (one, other) * 3))
     assert sorted(claimed) == [False] * 5 + [True]
     assert await other.claim("2.trigger \0")

@@ -434,29 +434,29 @@ async def test_permission_denied_is_said_and_the_rest_goes_on(desk: Desk) -> Non
 
 async def test_it_goes_into_the_real_tables_once(desk: Desk) -> None:
     from adapters.openclaw.watcher import OpenClawWatcher, Sinks
-    from adapters.storage.lazy import LazyDatabase, LazyFallbackLog
-    from adapters.storage.lazy_ledger import LazyLedger
-    from adapters.storage.sync_memory import LazyMemory
+    from adapters.storage.database import Database
+    from adapters.storage.fallback_log import DatabaseFallbackLog
+    from adapters.storage.key_values import KeyValueStore
+    from adapters.storage.ledger.store import DatabaseLedger
     from bot.ports import GroupBy
     from tests.fakes_openclaw import Named
     from tests.fakes_storage import FakeConfigStore
 
     desk.append(desk.session(), *[line + b"\n" for line in sample("session-1x-fallback.jsonl")])
     desk.append(desk.log_file, decision("r1"))
-    database = LazyDatabase(f"sqlite:///{desk.root}/changeover.db")
-    ledger, log, memory = LazyLedger(database), LazyFallbackLog(database), LazyMemory(database)
+    database = Database(f"sqlite:///{desk.root}/changeover.db")
+    other = Database(f"sqlite:///{desk.root}/other.db")
+    ledger, log = DatabaseLedger(database), DatabaseFallbackLog(database)
     store = FakeConfigStore(b"{}", location=str(desk.root / "moltbot.json"))
     named = Named(desk.state, desk.log_file)
-    for forget in (False, True):
-        if forget:
-            # Even with all offsets lost, nothing counts twice.
-            memory = LazyMemory(f"sqlite:///{desk.root}/other.db")
+    # Even with all offsets lost, nothing counts twice.
+    for memory in (KeyValueStore(database), KeyValueStore(other)):
         watcher = OpenClawWatcher(
             named, store, Sinks(ledger.add, log.add_events, memory), desk.clock, home=desk.root
         )
         await desk.follow(watcher)
         assert watcher.health().attempts == 2
-    await memory.close()
+    await other.close()
     (day,) = await ledger.spend(BEGAN, BEGAN + timedelta(days=1), GroupBy.DAY)
     assert (day.requests, day.attempts, day.fallback_requests, day.failed) == (1, 2, 1, 1)
     # The log's decision and the transcript are of one fallback: the log is believed.

@@ -20,7 +20,7 @@ from adapters.main.prices import PriceUpdates, examine_prices, watch_prices
 from adapters.main.wiring import Wired, wire
 from adapters.prices import updates
 from adapters.prices.updates import PriceFeed
-from adapters.storage.ledger import SqlLedger
+from adapters.storage.ledger.store import DatabaseLedger
 from adapters.terminal.layout import Reader
 from adapters.terminal.render import plain_text
 from bot.models import ModelRef, Usage
@@ -194,7 +194,7 @@ async def test_a_price_that_is_none_is_not_taken(
 async def test_a_price_that_changes_in_mid_week_is_told_once_with_last_weeks_traffic(
     site: Site, wired: Wired, feed: PriceFeed
 ) -> None:
-    ledger = SqlLedger(wired.database.open())
+    ledger = DatabaseLedger(wired.database)
     row = attempt(1, at=NOW - timedelta(days=5), model=str(OPUS), cost=7_500_000_000)
     await ledger.add([replace(row, usage=Usage(1_000_000, 100_000))])
     outbox, look = FakeOutbox(), PriceUpdates(wired, feed)

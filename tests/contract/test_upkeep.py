@@ -13,9 +13,9 @@ import pytest
 
 from adapters.storage.backup import back_up
 from adapters.storage.database import Database
-from adapters.storage.fallback_log import SqlFallbackLog
-from adapters.storage.ledger import SqlLedger
-from adapters.storage.upkeep import SqlUpkeep
+from adapters.storage.fallback_log import DatabaseFallbackLog
+from adapters.storage.ledger.store import DatabaseLedger
+from adapters.storage.upkeep import DatabaseUpkeep
 from bot.errors import StorageError
 from bot.ports import GroupBy
 from tests.databases import fetch, once
@@ -38,9 +38,9 @@ async def database(url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-async def filled(database: Database) -> SqlLedger:
+async def filled(database: Database) -> DatabaseLedger:
     """Book an attempt every 40 minutes of three days, which ends at noon."""
-    ledger = SqlLedger(database)
+    ledger = DatabaseLedger(database)
     rows = [
         attempt(n, at=NOON - timedelta(minutes=40 * n + 1), cost=1000 + n) for n in range(3 * 36)
     ]
@@ -48,7 +48,7 @@ async def filled(database: Database) -> SqlLedger:
     return ledger
 
 
-async def drop(upkeep: SqlUpkeep, keep: timedelta) -> int:
+async def drop(upkeep: DatabaseUpkeep, keep: timedelta) -> int:
     gone = 0
     while step := await upkeep.forget(NOON - keep):
         gone += step
@@ -56,8 +56,8 @@ async def drop(upkeep: SqlUpkeep, keep: timedelta) -> int:
 
 
 async def test_old_rows_go_and_the_sums_stay(database: Database) -> None:
-    ledger, upkeep = await filled(database), SqlUpkeep(database)
-    await SqlFallbackLog(database).add_events([event(n, NOON - n * DAY) for n in (0, 5)])
+    ledger, upkeep = await filled(database), DatabaseUpkeep(database)
+    await DatabaseFallbackLog(database).add_events([event(n, NOON - n * DAY) for n in (0, 5)])
     begin = NOON - 4 * DAY + timedelta(minutes=7)
     before = {by: await ledger.spend(begin, NOON, by) for by in (GroupBy.MODEL, GroupBy.KEY)}
     first = await ledger.first_at()
@@ -77,7 +77,7 @@ async def test_old_rows_go_and_the_sums_stay(database: Database) -> None:
 async def test_a_period_that_begins_among_dropped_rows_begins_with_its_quarter(
     database: Database,
 ) -> None:
-    ledger, upkeep = await filled(database), SqlUpkeep(database)
+    ledger, upkeep = await filled(database), DatabaseUpkeep(database)
     await drop(upkeep, DAY)
     start = NOON - 2 * DAY + timedelta(minutes=8)
     quarter = start - (start - NOON) % timedelta(minutes=15)
@@ -92,11 +92,11 @@ async def test_no_more_than_a_batch_goes_at_once(
 ) -> None:
     monkeypatch.setattr("adapters.storage.upkeep.AT_ONCE", 7)
     await filled(database)
-    assert await SqlUpkeep(database).forget(NOON + DAY) == 7
+    assert await DatabaseUpkeep(database).forget(NOON + DAY) == 7
 
 
 async def test_sums_that_an_older_release_left_out_are_made_anew(database: Database) -> None:
-    ledger, upkeep = await filled(database), SqlUpkeep(database)
+    ledger, upkeep = await filled(database), DatabaseUpkeep(database)
     right = await ledger.spend(NOON - 3 * DAY, NOON, GroupBy.DAY, zone="Asia/Kolkata")
     wrong = (
         "DELETE FROM spend_quarterly WHERE quarter >= 0",
@@ -111,7 +111,7 @@ async def test_sums_that_an_older_release_left_out_are_made_anew(database: Datab
 
 
 async def test_sums_whose_rows_are_gone_are_left_alone(database: Database) -> None:
-    ledger, upkeep = await filled(database), SqlUpkeep(database)
+    ledger, upkeep = await filled(database), DatabaseUpkeep(database)
     right = await ledger.spend(NOON - 4 * DAY, NOON, GroupBy.MODEL)
     await drop(upkeep, DAY)
     # By hand, and so without a note of it.
@@ -121,7 +121,8 @@ async def test_sums_whose_rows_are_gone_are_left_alone(database: Database) -> No
 
 
 async def test_the_size_and_what_a_day_adds(database: Database) -> None:
-    upkeep = SqlUpkeep(database)
+    await database.open()
+    upkeep = DatabaseUpkeep(database)
     empty = await upkeep.size(NOON)
     assert empty.size_bytes > 0
     assert empty.bytes_per_day is None
@@ -184,5 +185,5 @@ async def test_postgresql_is_dumped_by_its_own_program(
         {"PATH": str(tmp_path) + ":/bin"},
     )
     said = (tmp_path / "y.dump").read_text()
-    assert "--dbname=postgresql://bo@db.example/x" in said
+    assert "--dbname=dbname=x host=db.example user=bo PW=" in said
     assert "PW=s3cret" in said

@@ -12,11 +12,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, delete
 
-from adapters.storage import schema
+from adapters.storage.connection import Connection
 from adapters.storage.database import Database
-from adapters.storage.ledger import SqlLedger
+from adapters.storage.ledger.store import DatabaseLedger
 from bot.models import FailureReason, ModelRef, Usage
 from bot.ports import Attempt, GroupBy
 from tests.fakes_ledger import FakeLedger
@@ -126,7 +125,7 @@ def test_rollups_equal_a_full_scan(opened: tuple[asyncio.Runner, Database], case
 
 
 async def _compare(database: Database, case: Case) -> None:
-    ledger, simple = SqlLedger(database), FakeLedger()
+    ledger, simple = DatabaseLedger(database), FakeLedger()
     start, end, zone = case.start, case.end, case.zone
     await database.write(_empty)
     for batch in case.batches:
@@ -140,5 +139,5 @@ async def _compare(database: Database, case: Case) -> None:
 
 
 def _empty(connection: Connection) -> None:
-    for table in (schema.attempts, schema.spend_hourly, schema.spend_quarterly):
-        connection.execute(delete(table))
+    for table in ("attempts", "spend_hourly", "spend_quarterly"):
+        connection.run(f"DELETE FROM {table}")

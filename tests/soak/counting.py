@@ -6,8 +6,8 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from adapters.storage.config_file import FileConfigStore
-from adapters.storage.filesystem import FileSystem
+from adapters.storage.files.config_file import FileConfigStore
+from adapters.storage.files.filesystem import FileSystem
 from bot.errors import ConfigConflictError
 from bot.ports import Document
 from tests.fakes_files import MountedFile

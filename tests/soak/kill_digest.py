@@ -24,9 +24,9 @@ from typing import Any
 
 from adapters.charts import ResvgCharts
 from adapters.slack.app import SlackSurface
-from adapters.storage.alerts import SqlAlertStore
+from adapters.storage.alerts import DatabaseAlertStore
 from adapters.storage.database import Database
-from adapters.storage.ledger import SqlLedger
+from adapters.storage.ledger.store import DatabaseLedger
 from bot.access import SERVICE
 from bot.alerts.engine import deliver
 from bot.alerts.outbox import StoredOutbox
@@ -126,7 +126,7 @@ async def _service(url: str, at: Place, now: datetime, moment: str) -> None:
     """One process: it puts what is due and delivers it to both chats, then ends."""
     database, bench = Database(url), Bench()
     bench.clock.at = now
-    ledger = SqlLedger(database)
+    ledger = DatabaseLedger(database)
     await ledger.add([attempt(1, at=DUE - timedelta(days=2))])
     bench.app.ports = replace(bench.app.ports, ledger=ledger)
     slack = SlackSurface(bench.app, Setup(api_url=at.slack_url, channel="C0OPS"), _draw, pace_s=0)
@@ -134,7 +134,7 @@ async def _service(url: str, at: Place, now: datetime, moment: str) -> None:
     async with running(at, bench, draw=_draw, wait=False) as discord:
         await discord.ready()
         chats: dict[str, Any] = {"slack": slack.chat, "discord": discord.chat}
-        store = SqlAlertStore(database)
+        store = DatabaseAlertStore(database)
         outbox = StoredOutbox(Dying(store, moment, {"add_notice": "put"}), list(chats))
         context = bench.app.context(SERVICE)
         await put_due_digest(context, outbox, DUE, started_at=now)

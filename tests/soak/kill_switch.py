@@ -25,12 +25,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from adapters.storage.alerts import SqlAlertStore
-from adapters.storage.config_file import FileConfigStore
+from adapters.storage.alerts import DatabaseAlertStore
 from adapters.storage.database import Database
-from adapters.storage.file_lock import writers_lock
-from adapters.storage.filesystem import FileSystem
-from adapters.storage.journal import SqlJournal
+from adapters.storage.files.config_file import FileConfigStore
+from adapters.storage.files.filesystem import FileSystem
+from adapters.storage.files.lock import writers_lock
+from adapters.storage.journal import DatabaseJournal
 from bot.alerts.outbox import StoredOutbox
 from bot.errors import ChangeoverError
 from tests.fakes_core import GUIDE, OWNER, Bench
@@ -137,10 +137,12 @@ async def process(
     bench.app.ports = replace(
         bench.app.ports,
         store=FileConfigStore(site.config, fs=files, lock_timeout_s=0.2),
-        journal=Mortal(SqlJournal(database), fate),
+        journal=Mortal(DatabaseJournal(database), fate),
     )
     try:
-        return await work(bench, StoredOutbox(Mortal(SqlAlertStore(database), fate), ["slack"]))
+        return await work(
+            bench, StoredOutbox(Mortal(DatabaseAlertStore(database), fate), ["slack"])
+        )
     finally:
         await database.close()
 

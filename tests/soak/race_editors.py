@@ -23,7 +23,7 @@ from typing import Any
 import pyjson5
 
 from adapters.main.wiring import wire
-from adapters.storage import config_file
+from adapters.storage.files import config_file
 from bot.access import Actor, Surface
 
 ROOT = Path(__file__).parents[2]

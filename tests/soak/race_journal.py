@@ -13,7 +13,7 @@ import time
 from datetime import UTC, datetime
 
 from adapters.storage.database import Database
-from adapters.storage.journal import SqlJournal
+from adapters.storage.journal import DatabaseJournal
 from bot.access import Actor, Surface
 from bot.ports import NewChange
 
@@ -53,7 +53,7 @@ def _start(url: str, number: int, changes: int) -> int:
 
 async def _write(url: str, number: int, changes: int) -> None:
     database = Database(url)
-    journal = SqlJournal(database)
+    journal = DatabaseJournal(database)
     for turn in range(changes):
         await journal.confirm(await journal.begin(_change(DOCUMENT, f"{number}-{turn}")))
     # One of all processes tells this edit from outside.
@@ -64,7 +64,7 @@ async def _write(url: str, number: int, changes: int) -> None:
 
 async def _result(url: str, limit: int) -> tuple[list[str], int]:
     database = Database(url)
-    journal = SqlJournal(database)
+    journal = DatabaseJournal(database)
     found = [change.revision for change in await journal.changes(DOCUMENT, limit)]
     told = len(await journal.changes("/other.json", limit))
     await database.close()

@@ -13,7 +13,7 @@ import time
 from datetime import timedelta
 
 from adapters.storage.database import Database
-from adapters.storage.ledger import SqlLedger
+from adapters.storage.ledger.store import DatabaseLedger
 from bot.ports import Attempt, GroupBy
 from tests.fakes_ledger import NOON, attempt
 
@@ -78,7 +78,7 @@ def _start(url: str, number: int, batches: int) -> int:
 
 async def _write(url: str, process: int, batches: int) -> None:
     database = Database(url)
-    ledger = SqlLedger(database)
+    ledger = DatabaseLedger(database)
     for turn in range(batches):
         await ledger.add([_attempt(n) for n in _numbers(process, turn)])
     await database.close()
@@ -87,7 +87,7 @@ async def _write(url: str, process: int, batches: int) -> None:
 async def _result(url: str) -> tuple[list[str], list[int]]:
     """Return every row's request, and the whole cost by rollups alone and by rows alone."""
     database = Database(url)
-    ledger = SqlLedger(database)
+    ledger = DatabaseLedger(database)
     start, end = NOON - timedelta(days=1), NOON + timedelta(days=1)
     rows = await ledger.attempts(start, end, 10**6)
     spend = await ledger.spend(start, end, GroupBy.MODEL)

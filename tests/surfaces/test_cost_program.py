@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from adapters.storage.database import Database
-from adapters.storage.ledger import SqlLedger
+from adapters.storage.ledger.store import DatabaseLedger
 from bot.models import Price
 from tests.databases import once
 from tests.fakes_ledger import attempt
@@ -26,7 +26,7 @@ async def test_a_period_is_priced_anew_and_the_old_figures_stay(tmp_path: Path) 
     program.config.write_text(f'{{agents: {{defaults: {{model: {{primary: "{OPUS}"}}}}}}}}')
     database, now = Database(url), datetime.now(UTC)
     row = attempt(1, at=now - timedelta(days=2), tokens=(1_000_000, 0), cost=5 * 10**9, price=OLD)
-    await SqlLedger(database).add([row])
+    await DatabaseLedger(database).add([row])
     await database.close()
 
     since = (now - timedelta(days=4)).date().isoformat()

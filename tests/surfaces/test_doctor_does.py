@@ -19,7 +19,7 @@ from adapters.main.doctor_does import (
     examine_row,
 )
 from adapters.main.wiring import wire
-from adapters.storage.sync_memory import LazyMemory
+from adapters.storage.key_values import KeyValueStore
 from bot.access import Actor, Surface
 from bot.commands.doctor import Level
 
@@ -43,10 +43,10 @@ async def test_a_row_is_written_and_taken_back(tmp_path: Path):
     }
     wired = wire(env)
     assert await examine_row(wired) == []
-    await LazyMemory(wired.database).put("a", "b")
+    await KeyValueStore(wired.database).put("a", "b")
     [check] = await examine_row(wired)
     assert check.ok
-    assert await LazyMemory(wired.database).get(f"doctor {os.getpid()}") is None
+    assert await KeyValueStore(wired.database).get(f"doctor {os.getpid()}") is None
     await wired.close()
     (tmp_path / "changeover.db").write_bytes(b"no database at all, by far" * 99)
     wired = wire(env)

@@ -17,7 +17,7 @@ from aiohttp import web
 from adapters.openclaw.crosscheck import cross_check
 from adapters.openclaw.reload import OpenClawReloads
 from adapters.openclaw.rpc import ADMIN, READ, WRITE, RpcError, connected
-from adapters.storage.config_file import FileConfigStore
+from adapters.storage.files.config_file import FileConfigStore
 from bot.models import Secret, Usage
 from bot.ports.reloads import Pin, PinChange, PinKind, PinOutcome, Taken
 from tests.fakes_ledger import FakeLedger, attempt

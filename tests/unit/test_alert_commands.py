@@ -10,8 +10,8 @@ from bot.card import Visibility
 from bot.commands.doctor import examine
 from bot.errors import StorageError
 from bot.ports import IncidentRow
-from bot.ports.alerts import ChannelTrouble, IncidentRecord, NoAlerts
-from tests.fakes_alerts import BY_ANA, FLASH, NOON, OPUS, FakeAlertStore, event
+from bot.ports.alerts import ChannelTrouble, IncidentRecord
+from tests.fakes_alerts import FLASH, NOON, OPUS, FakeAlertStore, event
 from tests.fakes_core import ANA, GUEST, OWNER, Bench
 from tests.unit.test_model_commands import words
 
@@ -137,9 +137,3 @@ async def test_events_say_when_there_are_more_than_are_shown():
     full = await bench.say("/fallback events")
     assert (len(full.data["events"]), full.data["more"]) == (50, True)
     assert words(full).startswith("The newest 50 fallbacks in the last 24 h")
-
-
-async def test_a_process_without_alerts_knows_of_none():
-    nothing = NoAlerts()
-    assert not await nothing.acknowledge(1, BY_ANA, NOON)
-    assert list(await nothing.troubles()) == []

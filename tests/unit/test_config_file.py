@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.storage.config_file import FileConfigStore
-from adapters.storage.file_backup import backup_path
-from adapters.storage.file_lock import SUFFIX
+from adapters.storage.files.backup import backup_path
+from adapters.storage.files.config_file import FileConfigStore
+from adapters.storage.files.lock import SUFFIX
 from bot.errors import (
     ConfigConflictError,
     ConfigMissingError,

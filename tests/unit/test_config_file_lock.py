@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.storage import file_lock
-from adapters.storage.config_file import FileConfigStore
-from adapters.storage.file_lock import SUFFIX
+from adapters.storage.files import lock as file_lock
+from adapters.storage.files.config_file import FileConfigStore
+from adapters.storage.files.lock import SUFFIX
 from bot.errors import (
     ConfigLockedError,
     ConfigMissingError,
@@ -101,7 +101,7 @@ async def test_editors_are_let_in_in_the_order_in_which_they_came(path: Path, lo
 async def test_a_waiter_that_dies_leaves_the_queue(path: Path) -> None:
     waiter = (
         "import asyncio, sys; from pathlib import Path\n"
-        "from adapters.storage.config_file import FileConfigStore\n"
+        "from adapters.storage.files.config_file import FileConfigStore\n"
         "async def wait():\n"
         "    async with FileConfigStore(Path(sys.argv[1])).turn(): pass\n"
         "asyncio.run(wait())"

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from adapters.storage.config_file import FileConfigStore
-from adapters.storage.file_backup import backup_path
-from adapters.storage.file_in_place import redo_path
-from adapters.storage.file_lock import SUFFIX
-from adapters.storage.filesystem import FileSystem
+from adapters.storage.files.backup import backup_path
+from adapters.storage.files.config_file import FileConfigStore
+from adapters.storage.files.filesystem import FileSystem
+from adapters.storage.files.in_place import redo_path
+from adapters.storage.files.lock import SUFFIX
 from bot.errors import (
     ChangeoverError,
     ConfigWriteError,
@@ -100,7 +100,7 @@ async def test_a_config_of_more_than_32_mib_is_not_written(path: Path) -> None:
 FULL = """
 import asyncio, resource, sys
 from pathlib import Path
-from adapters.storage.config_file import FileConfigStore
+from adapters.storage.files.config_file import FileConfigStore
 from bot.errors import ConfigWriteError
 
 async def main(path):
@@ -129,7 +129,7 @@ async def test_a_real_full_disk(path: Path) -> None:
 NOBODY = """
 import asyncio, os, shlex, sys
 from pathlib import Path
-from adapters.storage.config_file import FileConfigStore
+from adapters.storage.files.config_file import FileConfigStore
 from bot.errors import ConfigError
 
 async def main(path):

@@ -14,7 +14,7 @@ from typing import Any
 import pyjson5
 import pytest
 
-from adapters.storage.config_file import FileConfigStore
+from adapters.storage.files.config_file import FileConfigStore
 from bot.card import plain
 from bot.config.commit import begin_history, look
 from bot.config.edit import Edit, Remove, SetValue, edit_document

@@ -443,7 +443,6 @@ def log(capsys):
         "slack_bolt",
         "slack_sdk",
         "discord",
-        "alembic",
     ):
         logging.getLogger(name).setLevel(logging.NOTSET)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapters.storage.config_file import FileConfigStore
+from adapters.storage.files.config_file import FileConfigStore
 from bot.catalog import shipped
 from bot.config.keyring import without_profile
 from bot.config.plan import allow, in_models

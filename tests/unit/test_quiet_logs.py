@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from adapters.logs import setup_logging
-from adapters.storage.file_watch import watch_file
+from adapters.storage.files.watch import watch_file
 from bot.ports import Document
 
 

@@ -24,7 +24,7 @@ from adapters.discord.settings import Pace
 from adapters.main.alerts import Alerts
 from adapters.main.wiring import Wired, wire
 from adapters.slack.app import SlackSurface
-from adapters.storage.sync_memory import LazyMemory
+from adapters.storage.key_values import KeyValueStore
 from bot.models import FailureReason
 from bot.ports import FallbackEvent
 from tests.fakes_ledger import attempt
@@ -122,7 +122,7 @@ class Process:
                 handler.interval_calculator = FixedValueRetryIntervalCalculator(0)
             self.chats["slack"] = self.slack.chat
         if discord and service.discord is not None:
-            memory = LazyMemory(wired.database)
+            memory = KeyValueStore(wired.database)
             self.discord = DiscordSurface(wired.app, service.discord, memory, None, pace=QUICK)
             self.chats["discord"] = self.discord.chat
         self.alerts = Alerts(wired, self.chats)
@@ -234,7 +234,7 @@ class World:
         detail: str = "",
     ) -> list[FallbackEvent]:
         """Let requests be rerouted, or refused with `to=None`, as the gateway writes it down."""
-        from adapters.storage.ledger import SqlLedger
+        from adapters.storage.ledger.store import DatabaseLedger
 
         events, rows = [], []
         when = at or self.clock.now()
@@ -259,18 +259,18 @@ class World:
                 )
         await self.wired.app.ports.log.add_events(events)
         if rows:
-            await SqlLedger(self.wired.database.open()).add(rows)
+            await DatabaseLedger(self.wired.database).add(rows)
         return events
 
     async def answers(self, times: int = 3, model: str = OPUS) -> None:
         """Let the model answer well right now."""
-        from adapters.storage.ledger import SqlLedger
+        from adapters.storage.ledger.store import DatabaseLedger
 
         rows = []
         for _ in range(times):
             self.serial += 1
             rows.append(attempt(self.serial, at=self.clock.now(), model=model))
-        await SqlLedger(self.wired.database.open()).add(rows)
+        await DatabaseLedger(self.wired.database).add(rows)
 
     async def look_at_the_config(self) -> None:
         """See the config as the watcher of a running service would."""

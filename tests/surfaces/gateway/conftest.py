@@ -30,7 +30,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
     async def make(path: Path) -> None:
         database = Database(f"sqlite:///{path}")
-        await database.read(lambda connection: None)
+        await database.open()
         await database.close()
 
     path = tmp_path_factory.mktemp("database") / "empty.db"

@@ -18,7 +18,7 @@ from aiohttp import web
 from adapters.demo.simulated import SimulatedProviders
 from adapters.gateway.http import Limits
 from adapters.main.gateway import GatewayService
-from adapters.storage.alerts import SqlAlertStore
+from adapters.storage.alerts import DatabaseAlertStore
 from bot.errors import SettingsError
 from bot.ports.alerts import ChannelTrouble
 from tests.fakes_gateway import CHAT, GPT, MESSAGES, OPUS, Gate, config_of, gateway
@@ -487,7 +487,7 @@ async def test_figures(gate: Gate, providers: SimulatedProviders):
 async def test_a_channel_in_trouble_and_a_cooldown_are_figures(
     gate: Gate, providers: SimulatedProviders
 ):
-    store = SqlAlertStore(gate.wired.database.open())
+    store = DatabaseAlertStore(gate.wired.database)
     await store.set_trouble(ChannelTrouble("slack", NOON, "not in the channel"))
     providers.break_provider("anthropic", "rate_limit")
     await gate.ask()

@@ -12,8 +12,8 @@ import pytest
 
 from adapters.slack.people import Home, Person, came_from, is_stranger
 from adapters.slack.seen import Seen
-from adapters.storage.lazy import LazyDatabase
-from adapters.storage.triggers import LazyTriggers
+from adapters.storage.database import Database
+from adapters.storage.triggers import DatabaseTriggers
 from bot.card import Card, text
 from bot.errors import StorageError
 from tests.fakes_core import Bench
@@ -147,8 +147,8 @@ async def test_a_recorded_request_does_nothing_after_a_restart(
     payload = slack.command_payload("/model", "cheap")
     headers = signed(as_form(payload))
     for start in range(2):
-        database = LazyDatabase(url)
-        app = await http(bench.app, LazyTriggers(database, FakeClock()))
+        database = Database(url)
+        app = await http(bench.app, DatabaseTriggers(database, FakeClock()))
         assert (await app.post(payload, headers))[0] == 200
         if not start:
             await slack.message()
