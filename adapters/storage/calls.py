@@ -1,7 +1,7 @@
 """A call on the database: in a thread of its own, and broken off when it takes too long.
 
 The threads are daemons: one that hangs in a driver keeps nothing else waiting, and no process
-alive.
+alive. One that is done takes the next call: to start a thread holds the loop up until it runs.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import queue
 import socket
 import sqlite3
 import threading
@@ -17,6 +18,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+IDLE_S = 10.0
 LAST_S = 1.0
 """How long a call that was broken off has to say so itself."""
 AGAIN_S = 0.05
@@ -54,11 +56,35 @@ def running() -> Call:
     return call or Call()
 
 
+class _Thread:
+    """A thread that waits for work, and is in `idle` while it does; without any it ends soon."""
+
+    def __init__(self, idle: list[_Thread]) -> None:
+        self._idle = idle
+        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        threading.Thread(target=self._run, name="database", daemon=True).start()
+
+    def take(self, work: Callable[[], None]) -> None:
+        self._work.put(work)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self._work.get(timeout=IDLE_S)()
+            except queue.Empty:
+                # Who is not there to be removed was taken just now, and work follows.
+                with contextlib.suppress(ValueError):
+                    return self._idle.remove(self)
+            else:
+                self._idle.append(self)
+
+
 class Calls:
     """Carries calls out, each in its time. `late` makes the error of one that overstays it."""
 
     def __init__(self, late: Callable[[Call], Exception]) -> None:
         self._late = late
+        self._idle: list[_Thread] = []
         self._under_way: dict[Call, asyncio.Future[None]] = {}
 
     async def make(self, work: Callable[[], T], within_s: float) -> T:
@@ -94,7 +120,8 @@ class Calls:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(told)
 
-        threading.Thread(target=carry_out, name="database", daemon=True).start()
+        thread = self._idle.pop() if self._idle else _Thread(self._idle)
+        thread.take(carry_out)
         return await done
 
     async def break_off(self) -> None:
