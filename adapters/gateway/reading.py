@@ -21,7 +21,7 @@ class Bodies:
 
     async def read(self, request: web.Request, dialect: Dialect, room: Room) -> Body:
         """Read a body into its room. Raises Refusal."""
-        raw = await self._read(request, room)
+        raw = await self.raw(request, room)
         try:
             # Beyond this size the loop would stand still meanwhile.
             if len(raw) > LARGE_BYTES:
@@ -49,7 +49,8 @@ class Bodies:
         """Give so many bytes back."""
         self._held -= size
 
-    async def _read(self, request: web.Request, room: Room) -> bytes:
+    async def raw(self, request: web.Request, room: Room) -> bytes:
+        """Read a body as it comes. Raises Refusal."""
         limits, told = self._limits, request.content_length or 0
         if told > limits.body_bytes:
             raise self._too_large()

@@ -23,7 +23,13 @@ from adapters.gateway.models import model_list, model_row
 from adapters.gateway.reading import Bodies
 from adapters.gateway.record import Recorder
 from adapters.gateway.reply import reply
-from adapters.gateway.stored import PREFIX, ask_maker, maker_of, methods_of
+from adapters.gateway.stored import (
+    CONVERSATIONS,
+    ask_maker,
+    begin_conversation,
+    maker_of,
+    methods_of,
+)
 from bot.errors import UnknownModelError
 from bot.messages.gateway import NO_UPGRADES, OPEN_TO_THIS_MACHINE, WRONG_CREDENTIALS
 from bot.models import Dialect
@@ -73,8 +79,9 @@ class Gateway:
             "/v1/messages": {"POST": self._anthropic},
             "/v1/responses": {"POST": self._responses},
             "/v1/messages/count_tokens": {"POST": self._count_tokens},
-            f"{PREFIX}input_tokens": {"POST": self._input_tokens},
-            f"{PREFIX}compact": {"POST": self._compact},
+            "/v1/responses/input_tokens": {"POST": self._input_tokens},
+            "/v1/responses/compact": {"POST": self._compact},
+            CONVERSATIONS: {"POST": self._stored},
             _MODELS: _readable(self._models),
             "/api/hello": _readable(self._healthz),
             "/healthz": _readable(self._healthz),
@@ -259,8 +266,13 @@ class Gateway:
 
     async def _stored(self, request: web.Request) -> web.StreamResponse:
         request_id, tools = self._new_id(), self._parts.tools
+        begins = request.raw_path.partition("?")[0] == CONVERSATIONS
+        ask = begin_conversation if begins else ask_maker
         try:
-            return await ask_maker(tools, request, self._caller(request), request_id)
+            caller = self._caller(request)
+            with self._bodies.room() as room:
+                body = await self._bodies.raw(request, room)
+                return await ask(tools, request, caller, request_id, body)
         except Refusal as refusal:
             return self._refuse(Dialect.RESPONSES, refusal, request_id)
         except CallerGone:

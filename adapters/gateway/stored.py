@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from aiohttp import web
 
@@ -12,18 +13,29 @@ from adapters.gateway.exchange import CallerGone, Refusal, Tools, not_found
 from adapters.gateway.faults import Unfinished, stream_fault
 from adapters.gateway.made_ids import UnknownId
 from adapters.gateway.transport import Broken, Incoming, Outgoing, begin
-from adapters.gateway.whole import passed_back
-from bot.dialects.state import CONVERSATION, PREVIOUS, Reference, references
+from adapters.gateway.whole import NOT_SERVED, passed_back
+from bot.dialects.state import CONVERSATION, PREVIOUS, Reference, made_by, references
+from bot.dialects.wire import load_json, table
 from bot.errors import SettingsError, UnknownModelError
-from bot.messages.gateway import BOTH_GIVEN, kept_nothing
+from bot.messages.gateway import BOTH_GIVEN, NO_CONVERSATIONS, kept_nothing
 from bot.models import Dialect, ModelRef
 from bot.ports import Json
 from bot.routing.pins import kept_to
 from bot.routing.redact import redact_body
-from bot.routing.router import Lane
+from bot.routing.router import Candidate, Lane
 
-PREFIX = "/v1/responses/"
-_METHODS = {"": ("GET", "DELETE"), "cancel": ("POST",), "input_items": ("GET",)}
+CONVERSATIONS = "/v1/conversations"
+_METHODS = {
+    ("responses", ""): ("GET", "DELETE"),
+    ("responses", "cancel"): ("POST",),
+    ("responses", "input_items"): ("GET",),
+    ("conversations", ""): ("GET", "POST", "DELETE"),
+    ("conversations", "items"): ("GET", "POST"),
+}
+
+
+_OF_AN_ITEM = ("GET", "DELETE")
+_ITEM = re.compile(r"items/[\w-]{1,200}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,38 +83,79 @@ async def _maker(tools: Tools, caller: str, *wanted: Reference, status: int = 40
 
 def methods_of(path: str) -> tuple[str, ...] | None:
     """Return what may be asked of a path below an id; None where there is none such."""
-    id_, _, rest = path.removeprefix(PREFIX).partition("/")
-    return _METHODS.get(rest) if id_ and path.startswith(PREFIX) else None
+    kind, id_, rest = _parts(path)
+    # A path that climbs would reach whatever else the account's key opens.
+    if kind == "conversations" and _ITEM.fullmatch(rest):
+        return _OF_AN_ITEM
+    return _METHODS.get((kind, rest)) if id_ else None
+
+
+def _parts(path: str) -> tuple[str, str, str]:
+    kind, _, below = path.removeprefix("/v1/").partition("/")
+    id_, _, rest = below.partition("/")
+    return kind, id_, rest
 
 
 async def ask_maker(
-    tools: Tools, request: web.Request, caller: str, request_id: str
+    tools: Tools, request: web.Request, caller: str, request_id: str, body: bytes
 ) -> web.StreamResponse:
-    """Hand a question about a stored response to the hop that made it.
+    """Hand a question about what is stored to the hop that made it.
 
     Raises:
         Refusal: it is not known here, or its hop did not answer.
         CallerGone: the caller takes nothing more.
     """
-    path, _, query = request.raw_path.partition("?")
-    id_, _, rest = path.removeprefix(PREFIX).partition("/")
-    id_ = unquote(id_)
-    maker = await _maker(tools, caller, Reference("response_id", id_), status=404)
+    kind, id_, _ = _parts(request.raw_path.partition("?")[0])
+    param = "response_id" if kind == "responses" else "conversation_id"
+    maker = await _maker(tools, caller, Reference(param, unquote(id_)), status=404)
     candidates = maker.lane(tools).candidates if maker else ()
     if not candidates:
-        model = maker.model if maker else "its model"
-        words = f"{model} made this response, and is not configured any more."
-        raise not_found(words, "response_id", status=404)
-    candidate = candidates[0]
+        words = f"{maker.model if maker else 'Its model'} made it, and is not configured any more."
+        raise not_found(words, param, status=404)
+    return await _hand_on(tools, request, candidates[0], request_id, body)
+
+
+async def begin_conversation(
+    tools: Tools, request: web.Request, caller: str, request_id: str, body: bytes
+) -> web.StreamResponse:
+    """Let the first hop of the chain that keeps conversations begin one. Raises Refusal."""
+    keeping = [
+        candidate
+        for candidate in tools.live.lane("auto", Dialect.RESPONSES, fallbacks=True).candidates
+        if candidate.hop.provider
+        and not candidate.hop.provider.endpoints[Dialect.RESPONSES].stateless
+    ]
+    for candidate in keeping:
+        answer = await _hand_on(tools, request, candidate, request_id, body)
+        if answer.status in NOT_SERVED:
+            continue
+        if answer.status == 200 and isinstance(answer, web.Response):
+            tools.made_ids.note(caller, _id_in(answer.body), candidate.name)
+        return answer
+    raise Refusal(NO_CONVERSATIONS, 404, "not_found")
+
+
+def _id_in(body: object) -> tuple[str, ...]:
+    try:
+        return made_by(table(load_json(body))) if isinstance(body, bytes) else ()
+    except ValueError:
+        return ()
+
+
+async def _hand_on(
+    tools: Tools, request: web.Request, candidate: Candidate, request_id: str, body: bytes
+) -> web.StreamResponse:
+    """Ask a hop the same as the caller asks us. Raises Refusal, CallerGone."""
     try:
         route = tools.live.route(candidate, Dialect.RESPONSES)
-        url = _below(route.url, "/".join(filter(None, (quote(id_, safe=""), rest))), query)
-        accept = {"Accept": request.headers.get("Accept", "application/json")}
-        outgoing = Outgoing(url, {**route.headers, **accept}, b"", route.proxy, request.method)
+        more = {"Accept": request.headers.get("Accept", "application/json")}
+        if body:
+            more["Content-Type"] = "application/json"
+        url = _beside(route.url, request.raw_path)
+        outgoing = Outgoing(url, {**route.headers, **more}, body, route.proxy, request.method)
         incoming = await begin(tools.session(), outgoing, tools.timeouts.total_s)
     except (Broken, SettingsError) as error:
-        words = f"{candidate.name}, which made this response, did not answer: {error}."
-        raise Refusal(tools.blackout.clean(words), 503, "maker_down") from error
+        raise _silent(tools, candidate, error) from error
     try:
         headers = passed_back(incoming.headers) | {
             "Content-Type": incoming.kind or "application/json",
@@ -111,17 +164,21 @@ async def ask_maker(
             "x-changeover-model": candidate.name,
         }
         if incoming.status == 200 and "event-stream" in incoming.kind:
-            return await _relay(tools, request, incoming, headers, Unfinished(id_, 0))
+            return await _relay(tools, request, incoming, headers, Unfinished(request_id, 0))
         answer = await incoming.error(tools.timeouts.total_s)
-        body = answer.body
-        if answer.status >= 400:
-            body = tools.blackout.clean_bytes(redact_body(body, tools.blackout.known))
-        return web.Response(status=answer.status, body=body, headers=headers)
     except Broken as error:
-        words = f"{candidate.name}, which made this response, broke off: {error}."
-        raise Refusal(tools.blackout.clean(words), 503, "maker_down") from error
+        raise _silent(tools, candidate, error) from error
     finally:
         incoming.close()
+    said = answer.body
+    if answer.status >= 400:
+        said = tools.blackout.clean_bytes(redact_body(said, tools.blackout.known))
+    return web.Response(status=answer.status, body=said, headers=headers)
+
+
+def _silent(tools: Tools, candidate: Candidate, error: Exception) -> Refusal:
+    words = f"{candidate.name}, which keeps it, did not answer: {error}."
+    return Refusal(tools.blackout.clean(words), 503, "maker_down")
 
 
 async def _relay(
@@ -149,7 +206,10 @@ async def _relay(
     return response
 
 
-def _below(url: str, tail: str, query: str) -> str:
+def _beside(url: str, asked: str) -> str:
+    """Return the address of a path of ours at a provider, by that of its responses."""
     address, _, own = url.partition("?")
+    path, _, query = asked.partition("?")
     query = "&".join(filter(None, (own, query)))
-    return f"{address}/{tail}?{query}" if query else f"{address}/{tail}"
+    address = address.removesuffix("/responses") + path.removeprefix("/v1")
+    return f"{address}?{query}" if query else address

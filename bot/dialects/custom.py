@@ -36,7 +36,7 @@ _APIS = {
     "ollama": _Api(
         {
             Dialect.OPENAI: _OPENAI,
-            Dialect.RESPONSES: _RESPONSES,
+            Dialect.RESPONSES: replace(_RESPONSES, stateless=True),
             Dialect.OLLAMA: Endpoint("/api", "/chat", AuthScheme.BEARER),
         },
         "/api/tags",

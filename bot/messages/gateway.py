@@ -26,6 +26,9 @@ SEND_IT_WHOLE = (
     "Send the whole conversation in input instead, without previous_response_id, conversation and "
     "item references."
 )
+NO_CONVERSATIONS = (
+    "No model in the chain keeps conversations. Send the whole conversation in input instead."
+)
 BOTH_GIVEN = "previous_response_id and conversation exclude each other. Send one of them."
 
 

@@ -58,4 +58,4 @@ def kept_to(lane: Lane, maker: ModelRef, own: Lane | None) -> Lane:
     """
     known = tuple(c for c in lane.candidates if c.hop.ref and c.hop.ref.provider == maker.provider)
     known = known or (own.candidates if own else ())
-    return Lane(known, (), known[0].name if known else str(maker))
+    return Lane(known, (), known[0].name if known else str(maker), alone=True)

@@ -54,7 +54,8 @@ class Lane:
 
     `first` names the chain's first hop, whether or not it can be asked; `barred` says why it
     cannot: `auth` without a key, `model_not_found` where it is not to be had in the dialect or
-    at all. `alone` is True where the caller wanted no fallback and the chain has some.
+    at all. `alone` is True where the caller wanted no fallback and the chain has some, or where no
+    other knows what the request refers to.
     """
 
     candidates: tuple[Candidate, ...]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from adapters.gateway.stored import methods_of
 from tests.fakes_gateway import Answer, Gate, config_of, gateway
 from tests.servers.chaos import Call, Chaos, head, http
 from tests.unit.test_responses import COUNTS, DONE, delta, event, response, said
@@ -41,6 +42,8 @@ class Provider:
                 await call.send(head(), delta("Hi"), DONE)
             else:
                 await call.send(http(json.dumps({"path": call.path}).encode()))
+        elif "/conversations" in call.path:
+            await call.send(http(json.dumps({"id": f"conv_{self.name}"}).encode()))
         elif call.path.endswith("input_tokens"):
             await call.send(http(b'{"object":"response.input_tokens","input_tokens":7}'))
         else:
@@ -158,6 +161,8 @@ async def test_no_other_goes_on_when_its_maker_is_down(
     refused(got, NOT_FOUND, first.json["id"], "a/x", "Send the whole conversation in input")
     assert got.json["error"]["param"] == "previous_response_id"
     assert not b.calls
+    # Nothing is said of the chain by that.
+    assert all(row.alone for row in await gate.events())
     # Sent whole, it falls back freely.
     assert (await ask(gate, stream=stream)).headers["x-changeover-model"] == "b/y"
 
@@ -277,6 +282,27 @@ async def test_a_background_response_is_fetched_as_a_stream(up: Open, pair: Any)
     got = await gate.ask(url, b"", ANNE, "GET")
     assert got.body == delta("Hi") + DONE
     assert got.headers["content-type"].startswith("text/event-stream")
+
+
+async def test_a_conversation_stays_where_it_was_begun(up: Open, pair: Any):
+    a, b, _ = pair
+    gate, path = await up(), "/v1/conversations"
+    a.lacks = ("/conversations",)
+    begun = await gate.ask(path, {"metadata": {"x": "y"}}, ANNE)
+    assert begun.json == {"id": "conv_b"}
+    assert b.calls[-1].json == {"metadata": {"x": "y"}}
+    turn = await ask(gate, conversation="conv_b")
+    assert turn.headers["x-changeover-model"] == "b/y"
+    for method, tail in [("GET", ""), ("POST", ""), ("GET", "/items?limit=2"), ("POST", "/items")]:
+        got = await gate.ask(f"{path}/conv_b{tail}", b"{}", ANNE, method)
+        assert got.headers["x-changeover-model"] == "b/y"
+        assert b.calls[-1].path == f"{path}/conv_b{tail}"
+    assert (await gate.ask(f"{path}/conv_b/items/msg_1", b"", ANNE, "DELETE")).status == 200
+    for tail in ("../../models", "..%2f..%2fmodels", "%2e%2e", "x/y", ""):
+        assert methods_of(f"{path}/conv_b/items/{tail}") is None
+    b.status = 500
+    refused(await ask(gate, conversation="conv_b"), NOT_FOUND, "b/y", "Send the whole")
+    assert (await gate.ask(f"{path}/conv_b", b"", BO, "GET")).status == 404
 
 
 @pytest.mark.parametrize(
