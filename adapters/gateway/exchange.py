@@ -327,6 +327,9 @@ class Exchange:
             name = FORMATS[self.dialect]
             words_ = f"No model in the chain accepts {name}-format requests. {hops}."
             return Refusal(words_, 400, "unsupported_format", headers)
+        if self.tail and self.walk.all_refused:
+            words_ = f"No model in the chain serves {self.tail}. {hops}."
+            return Refusal(redact(words_, self.secrets), 404, "not_found", headers)
         message = redact(f"No model in the chain answered. {hops}.", self.secrets)
         if blocked.owners:
             # No time to wait either: agents that go by it would hang for hours.

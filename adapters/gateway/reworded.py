@@ -10,7 +10,8 @@ from adapters.gateway.transport import Whole
 from bot.dialects.history import edit_for, wants_short_ids
 from bot.models import Dialect
 
-_REFUSED = (400, 422)
+# A 404 is for an item of reasoning that another account keeps.
+_REFUSED = (400, 404, 422)
 _READ_BYTES = 64 * 1024
 
 

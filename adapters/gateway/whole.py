@@ -85,6 +85,8 @@ def conclude(
     ours = one.wording.edits or not exchange.meant_for(one)
     if verdict.outcome is Outcome.UNFIT or (verdict.outcome is Outcome.CALLER and ours):
         exchange.refused(one, verdict, status=answer.status, usage=usage)
+        if exchange.tail and answer.status in NOT_SERVED:
+            return None
         return handed_on(exchange, one, answer, clean=False)
     good = verdict.outcome is Outcome.OK
     if good and uncounted(usage):

@@ -152,20 +152,33 @@ async def test_who_waits_hears_keep_alives_and_how_it_ended(put: Put, headers, s
     assert f"{GPT}: timeout" in last["response"]["error"]["message"]
 
 
-async def test_foreign_reasoning_is_left_out_once(put: Put):
-    refusal = {
-        "message": "The encrypted content gAAA could not be verified.",
-        "code": "invalid_encrypted_content",
-    }
+UNVERIFIED = {
+    "message": "The encrypted content gAAA could not be verified.",
+    "code": "invalid_encrypted_content",
+}
+NOT_KEPT = {"message": "Item with id 'rs_1' not found. Items are not persisted.", "code": None}
+FOREIGN = [
+    http(json.dumps({"error": UNVERIFIED}).encode(), "400 Bad"),
+    http(json.dumps({"error": NOT_KEPT}).encode(), "404 Not Found"),
+    head() + event(FAILED, response=response("failed", error=UNVERIFIED)),
+]
+
+
+@pytest.mark.parametrize("failure", FOREIGN)
+@pytest.mark.parametrize("stream", [True, False])
+async def test_foreign_reasoning_is_left_out_once(put: Put, failure: bytes, stream: bool):
+    if not stream and b"event-stream" in failure:
+        failure = http(json.dumps(response("failed", error=UNVERIFIED)).encode(), "400 Bad")
+    good = head() + CREATED + delta("Hi") + DONE if stream else whole()
 
     async def script(call: Call) -> None:
         kinds = [item.get("type") for item in call.json["input"]]
-        failure = http(json.dumps({"error": refusal}).encode(), "400 Bad")
-        await call.send(failure if "reasoning" in kinds else whole())
+        await call.send(failure if "reasoning" in kinds else good)
 
     sealed = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
     gate, chaos = await put(script, GPT)
-    got = await ask(gate, input=[{"role": "user", "content": "Hi"}, sealed], store=False)
+    turns = [{"role": "user", "content": "Hi"}, sealed]
+    got = await ask(gate, input=turns, store=False, stream=stream)
     assert (got.status, got.headers["x-changeover-edited"]) == (200, "foreign-thinking")
     assert len(chaos.calls) == 2
 

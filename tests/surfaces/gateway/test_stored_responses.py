@@ -244,7 +244,9 @@ async def test_paths_that_a_provider_lacks_cool_nothing_down(up: Open, pair: Any
         assert (await ask(gate, f"{PATH}/input_tokens")).json["input_tokens"] == 7
     assert (await ask(gate)).headers["x-changeover-model"] == "a/x"
     b.lacks = a.lacks
-    assert (await ask(gate, f"{PATH}/input_tokens")).status == 404
+    for tail in ("/input_tokens", "/compact"):
+        got = await ask(gate, PATH + tail)
+        assert (got.status, got.json["error"]["code"]) == (404, "not_found")
     assert (await ask(gate)).headers["x-changeover-model"] == "a/x"
 
 
