@@ -1,4 +1,4 @@
-"""What every Journal keeps to, on SQLite, on PostgreSQL, lazily opened, and in memory."""
+"""What every Journal keeps to, on SQLite, on PostgreSQL, and in memory."""
 
 from __future__ import annotations
 
