@@ -23,8 +23,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from adapters.demo.simulated import SimulatedProviders  # noqa: E402
 from adapters.main.wiring import wire  # noqa: E402
+from adapters.simulated import SimulatedProviders  # noqa: E402
 from adapters.storage.files.config_file import FileConfigStore  # noqa: E402
 from bot.access import Actor, Surface  # noqa: E402
 from bot.config.edit import SetValue, apply_edits  # noqa: E402

@@ -8,7 +8,7 @@ import anthropic
 import httpx
 import openai
 
-from adapters.demo.simulated import SimulatedProviders
+from adapters.simulated import SimulatedProviders
 
 ASKED: Any = [{"role": "user", "content": "Why is the sky blue?"}]
 

@@ -1,1 +1,1 @@
-"""The simulated providers behind `changeover demo`."""
+"""`changeover demo`: its config, and the requests it sends."""

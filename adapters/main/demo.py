@@ -9,9 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
-from adapters.demo.clock import DemoClock
 from adapters.demo.config import DEMO_CONFIG
-from adapters.demo.simulated import SimulatedProviders
 from adapters.demo.traffic import MOST_SENT, send, sent_card
 from adapters.main.alerts import Alerts
 from adapters.main.chats import SpokenChat
@@ -19,6 +17,8 @@ from adapters.main.gateway import GatewayService
 from adapters.main.jobs import Jobs
 from adapters.main.terminal import person
 from adapters.main.wiring import Wired, run, wire
+from adapters.simulated import SimulatedProviders
+from adapters.simulated.clock import SimulatedClock
 from adapters.terminal.cli import Invocation
 from adapters.terminal.console import Console
 from adapters.terminal.local import LocalCommand, LocalWords
@@ -51,7 +51,7 @@ async def _demo(invocation: Invocation) -> int:
     # The log would drown the conversation; what matters of it is told as cards.
     logging.getLogger().addHandler(logging.NullHandler())
     with tempfile.TemporaryDirectory(prefix="changeover-demo-") as folder:
-        clock = DemoClock()
+        clock = SimulatedClock()
         async with SimulatedProviders(clock=clock) as providers:
             wired = _wire(Path(folder), providers, clock)
             gateway = GatewayService(wired)
@@ -63,7 +63,7 @@ async def _demo(invocation: Invocation) -> int:
                 await wired.close()
 
 
-def _wire(folder: Path, providers: SimulatedProviders, clock: DemoClock) -> Wired:
+def _wire(folder: Path, providers: SimulatedProviders, clock: SimulatedClock) -> Wired:
     config = folder / "moltbot.json"
     config.write_text(DEMO_CONFIG, encoding="utf-8")
     env = {
@@ -105,7 +105,7 @@ class Demo:
         providers: SimulatedProviders,
         wired: Wired,
         gateway: GatewayService,
-        clock: DemoClock,
+        clock: SimulatedClock,
     ) -> None:
         self._providers = providers
         self._wired = wired

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.demo.simulated import SimulatedProviders
 from adapters.gateway.upstream import AiohttpUpstream
 from adapters.providers.model_lists import HttpxModelLists
+from adapters.simulated import SimulatedProviders
 from bot.catalog import shipped
 from bot.models import Dialect, Endpoint, FailureReason, ModelRef, Provider, Secret
 from bot.routing.probe import HopVerdict, ProbeTarget, probe

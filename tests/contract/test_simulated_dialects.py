@@ -10,7 +10,7 @@ import httpx
 import openai
 import pytest
 
-from adapters.demo.simulated import SimulatedProviders
+from adapters.simulated import SimulatedProviders
 from tests.fakes_demo import ASKED, anthropic_client, bearer, http_client, openai_client
 
 

@@ -12,7 +12,7 @@ import httpx
 import openai
 import pytest
 
-from adapters.demo.simulated import SimulatedProviders
+from adapters.simulated import SimulatedProviders
 from bot.models import FailureReason
 from tests.fakes_demo import (
     ANTHROPIC_PATHS,

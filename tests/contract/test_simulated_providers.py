@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from adapters.demo.simulated import SimulatedProviders
+from adapters.simulated import SimulatedProviders
 from bot.catalog import shipped
 from bot.models import AuthScheme, Dialect
 from tests.fakes_demo import ASKED, anthropic_client, bearer, http_client, openai_client

@@ -9,7 +9,7 @@ import anthropic
 import openai
 import pytest
 
-from adapters.demo.simulated import SimulatedProviders
+from adapters.simulated import SimulatedProviders
 from tests.fakes_demo import ANTHROPIC_PATHS, ASKED, ask_anthropic, ask_openai, http_client
 
 

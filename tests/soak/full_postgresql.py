@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from adapters.demo.config import DEMO_CONFIG
-from adapters.demo.simulated import SimulatedProviders
+from adapters.simulated import SimulatedProviders
 from tests.servers.slack import SlackServer
 from tests.surfaces.gateway.test_process import Serving, free_port
 from tests.surfaces.test_hung_database import PostgresqlServer, ask

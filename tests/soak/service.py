@@ -28,7 +28,7 @@ from pathlib import Path
 import aiohttp
 
 from adapters.demo.config import DEMO_CONFIG
-from adapters.demo.simulated import SimulatedProviders
+from adapters.simulated import SimulatedProviders
 from tests.servers.slack import SlackServer
 
 ROOT = Path(__file__).resolve().parents[2]

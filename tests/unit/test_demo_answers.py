@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.demo import models
-from adapters.demo.answers import (
+from adapters.simulated import models
+from adapters.simulated.answers import (
     Answer,
     Ask,
     PromptCache,
@@ -20,7 +20,7 @@ from adapters.demo.answers import (
     readable,
     split_prompt,
 )
-from adapters.demo.providers import PROVIDERS
+from adapters.simulated.providers import PROVIDERS
 from bot.catalog import shipped
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

@@ -8,19 +8,19 @@ from decimal import Decimal
 import pyjson5
 import pytest
 
-from adapters.demo import lists
-from adapters.demo.breaker import Break, Breaker
-from adapters.demo.clock import DemoClock
 from adapters.demo.config import DEMO_CONFIG
-from adapters.demo.lists import Account, Scene
-from adapters.demo.models import taken
+from adapters.simulated import lists
+from adapters.simulated.breaker import Break, Breaker
+from adapters.simulated.clock import SimulatedClock
+from adapters.simulated.lists import Account, Scene
+from adapters.simulated.models import taken
 from bot.catalog import shipped
 from bot.errors import UsageError
 from bot.models import FailureReason, ModelRef
 
 
 def test_the_clock_tells_real_time_until_it_jumps() -> None:
-    clock = DemoClock()
+    clock = SimulatedClock()
     before = datetime.now(UTC)
     assert before <= clock.now() <= datetime.now(UTC)
     landed = clock.jump(timedelta(days=7))
@@ -32,7 +32,7 @@ def test_the_clock_tells_real_time_until_it_jumps() -> None:
 
 def test_the_clock_does_not_go_back() -> None:
     with pytest.raises(ValueError, match="ahead"):
-        DemoClock().jump(timedelta(seconds=-1))
+        SimulatedClock().jump(timedelta(seconds=-1))
 
 
 def test_the_config_names_each_preset_by_the_model_it_has_today() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.demo.simulated import SimulatedProviders
+from adapters.simulated import SimulatedProviders
 from tests.servers.discord import ANA, BO
 from tests.surfaces.alerts.world import World, discord_text, slack_text
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters.demo.simulated import SimulatedProviders
+from adapters.simulated import SimulatedProviders
 from tests.surfaces.alerts.world import World
 
 REFUSED = (

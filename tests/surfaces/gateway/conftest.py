@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from adapters.demo.simulated import SimulatedProviders
+from adapters.simulated import SimulatedProviders
 from adapters.storage.database import Database
 from tests.fakes_gateway import CHAIN, Gate, config_of, gateway
 

@@ -15,9 +15,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from adapters.demo.simulated import SimulatedProviders
 from adapters.gateway.http import Limits
 from adapters.main.gateway import GatewayService
+from adapters.simulated import SimulatedProviders
 from adapters.storage.alerts import DatabaseAlertStore
 from bot.errors import SettingsError
 from bot.ports.alerts import ChannelTrouble

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from adapters.demo.simulated import SimulatedProviders
+from adapters.simulated import SimulatedProviders
 from bot.models import FailureReason
 from tests.fakes_gateway import CHAT, FLASH, GPT, LLAMA, MESSAGES, OPUS, ROUTER, Gate, config_of
 from tests.surfaces.gateway.conftest import Start

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from adapters.demo.simulated import SimulatedProviders
 from adapters.main.gateway import COOLDOWNS_EVERY_S
+from adapters.simulated import SimulatedProviders
 from bot.access import Actor, Surface
 from bot.alerts.signals import signals_of
 from bot.ports import Cooldown

@@ -10,7 +10,7 @@ from typing import Any
 import openai
 import pytest
 
-from adapters.demo.simulated import SimulatedProviders
+from adapters.simulated import SimulatedProviders
 from bot.dialects.options import REMEMBERED
 from bot.models import FailureReason
 from tests.fakes_core import OWNER

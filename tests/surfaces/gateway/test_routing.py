@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.demo.simulated import SimulatedProviders
+from adapters.simulated import SimulatedProviders
 from bot.access import Actor, Surface
 from bot.models import FailureReason
 from tests.fakes_gateway import (

@@ -11,7 +11,7 @@ import openai
 import pytest
 from multidict import CIMultiDict
 
-from adapters.demo.simulated import SimulatedProviders
+from adapters.simulated import SimulatedProviders
 from tests.fakes_gateway import CHAIN, CHAT, FLASH, GPT, HI, MESSAGES, OPUS, ROUTER, Gate, config_of
 from tests.servers.chaos import Chaos, chunk, head, http
 from tests.surfaces.gateway.conftest import Start

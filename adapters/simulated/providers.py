@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from adapters.demo import lists
-from adapters.demo.flavours import (
+from adapters.simulated import lists
+from adapters.simulated.flavours import (
     AnthropicLayerChat,
     DeepSeekChat,
     GeminiLayerChat,
@@ -15,17 +15,17 @@ from adapters.demo.flavours import (
     OpenAIOwnChat,
     OpenRouterChat,
 )
-from adapters.demo.lists import Listing
-from adapters.demo.surface import Surface
-from adapters.demo.wire_anthropic import (
+from adapters.simulated.lists import Listing
+from adapters.simulated.surface import Surface
+from adapters.simulated.wire_anthropic import (
     AnthropicMessages,
     DeepSeekMessages,
     OllamaMessages,
     OpenRouterMessages,
 )
-from adapters.demo.wire_gemini import GeminiGenerate, GeminiStream
-from adapters.demo.wire_ollama import OllamaNative
-from adapters.demo.wire_responses import OpenAIResponses
+from adapters.simulated.wire_gemini import GeminiGenerate, GeminiStream
+from adapters.simulated.wire_ollama import OllamaNative
+from adapters.simulated.wire_responses import OpenAIResponses
 from bot.models import AuthScheme
 
 _BEARER, _X_API_KEY, _GOOGLE = AuthScheme.BEARER, AuthScheme.X_API_KEY, AuthScheme.X_GOOG_API_KEY

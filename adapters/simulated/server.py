@@ -11,14 +11,14 @@ from typing import Any
 
 from aiohttp import web
 
-from adapters.demo import faults, models
-from adapters.demo.answers import Answer, Ask, PromptCache, compose
-from adapters.demo.breaker import Break, Breaker
-from adapters.demo.delivery import JSON, Delivery
-from adapters.demo.faults import Fault
-from adapters.demo.lists import Account, Listing, Scene
-from adapters.demo.providers import Spec
-from adapters.demo.surface import Surface, encode, invalid
+from adapters.simulated import faults, models
+from adapters.simulated.answers import Answer, Ask, PromptCache, compose
+from adapters.simulated.breaker import Break, Breaker
+from adapters.simulated.delivery import JSON, Delivery
+from adapters.simulated.faults import Fault
+from adapters.simulated.lists import Account, Listing, Scene
+from adapters.simulated.providers import Spec
+from adapters.simulated.surface import Surface, encode, invalid
 from bot.models import AuthScheme, FailureReason
 from bot.ports import Clock
 

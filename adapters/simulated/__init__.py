@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-from adapters.demo.breaker import RETRY_AFTER_S, Break, Breaker
-from adapters.demo.clock import DemoClock
-from adapters.demo.providers import PROVIDERS
-from adapters.demo.server import Counts, ProviderServer, SeenRequest
+from adapters.simulated.breaker import RETRY_AFTER_S, Break, Breaker
+from adapters.simulated.clock import SimulatedClock
+from adapters.simulated.providers import PROVIDERS
+from adapters.simulated.server import Counts, ProviderServer, SeenRequest
 from bot.ports import Clock
 
 
@@ -22,7 +22,7 @@ class SimulatedProviders:
 
     def __init__(self, *, latency_s: float | None = None, clock: Clock | None = None) -> None:
         self._latency_s = latency_s
-        self._clock = clock or DemoClock()
+        self._clock = clock or SimulatedClock()
         self._breaker = Breaker(PROVIDERS)
         self._servers: dict[str, ProviderServer] = {}
         self._stack = AsyncExitStack()

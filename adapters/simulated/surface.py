@@ -7,8 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from adapters.demo.answers import Answer, Ask
-from adapters.demo.faults import Fault
+from adapters.simulated.answers import Answer, Ask
+from adapters.simulated.faults import Fault
 from bot.models import AuthScheme
 
 Json = Any

@@ -1,11 +1,11 @@
-"""The demo's clock: real time plus whatever was jumped over."""
+"""Real time plus whatever was jumped over: the clock of the demo and its providers."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
 
-class DemoClock:
+class SimulatedClock:
     """Tells real time shifted ahead, so that hours pass when somebody says so."""
 
     def __init__(self) -> None:
@@ -22,6 +22,6 @@ class DemoClock:
             ValueError: `by` is negative; time that was seen cannot be taken back.
         """
         if by < timedelta():
-            raise ValueError("the demo's clock only moves ahead")
+            raise ValueError("the simulated clock only moves ahead")
         self._ahead += by
         return self.now()

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from adapters.demo.faults import Fault
-from adapters.demo.surface import Surface, encode
+from adapters.simulated.faults import Fault
+from adapters.simulated.surface import Surface, encode
 
 JSON = "application/json"
 

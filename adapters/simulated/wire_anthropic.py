@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from adapters.demo.answers import Answer, Ask, chunks_of, split_prompt
-from adapters.demo.faults import Fault
-from adapters.demo.surface import (
+from adapters.simulated.answers import Answer, Ask, chunks_of, split_prompt
+from adapters.simulated.faults import Fault
+from adapters.simulated.surface import (
     ANTHROPIC_TYPES,
     Json,
     Surface,

@@ -15,7 +15,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from adapters.demo import models
+from adapters.simulated import models
 
 Json = Any
 

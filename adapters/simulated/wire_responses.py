@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from adapters.demo.answers import Answer, Ask, chunks_of, split_prompt
-from adapters.demo.faults import Fault
-from adapters.demo.surface import Json, Surface, invalid, positive, sse
-from adapters.demo.wire_openai import OpenAIChat
+from adapters.simulated.answers import Answer, Ask, chunks_of, split_prompt
+from adapters.simulated.faults import Fault
+from adapters.simulated.surface import Json, Surface, invalid, positive, sse
+from adapters.simulated.wire_openai import OpenAIChat
 from bot.dialects.response_body import response_body
 
 

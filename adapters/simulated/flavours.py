@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from adapters.demo.answers import Answer, Ask
-from adapters.demo.faults import Fault
-from adapters.demo.surface import (
+from adapters.simulated.answers import Answer, Ask
+from adapters.simulated.faults import Fault
+from adapters.simulated.surface import (
     ANTHROPIC_TYPES,
     Json,
     encode,
@@ -15,7 +15,7 @@ from adapters.demo.surface import (
     sse,
     thinking_type,
 )
-from adapters.demo.wire_openai import OpenAIChat
+from adapters.simulated.wire_openai import OpenAIChat
 
 
 class OpenAIOwnChat(OpenAIChat):

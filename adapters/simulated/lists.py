@@ -8,8 +8,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from adapters.demo import models
-from adapters.demo.surface import Surface
+from adapters.simulated import models
+from adapters.simulated.surface import Surface
 from bot.catalog import shipped
 from bot.models import AuthScheme, ModelRef
 
