@@ -48,7 +48,6 @@ VERBS = (
     Verb("fallback", "WORDS…", "a /fallback command, for example: fallback test", True),
     Verb("cost", "WORDS…", "a /cost command, for example: cost week by model", True),
     Verb("doctor", "", "check config, keys, storage, chat and gateway"),
-    Verb("db", "backup PATH", "copy the whole database while it is in use", words=("backup",)),
     Verb(
         "config",
         "WORD [WHAT]",

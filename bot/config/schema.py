@@ -298,7 +298,7 @@ def _shape_error(error: ValidationError) -> ConfigShapeError:
     found = {"dict": "an object", "list": "a list", "str": "a string", "bool": "true or false"}
     what = found.get(kind, "nothing" if kind == "NoneType" else "a number")
     return ConfigShapeError(
-        f"{place} must not be {what}.",
+        f"{place} is missing." if first["type"] == "missing" else f"{place} must not be {what}.",
         text(
             "Fix it in the file, then run ",
             Command("doctor", program=True),

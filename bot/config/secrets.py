@@ -9,6 +9,7 @@ from bot.blackout import WORD, logins_in
 from bot.config.include import resolve_includes
 from bot.config.keyring import keyring_of
 from bot.dialects.locality import is_local_url
+from bot.dialects.references import secret_reference, variable_named
 from bot.errors import ConfigError
 from bot.ports import Document, Json
 
@@ -17,6 +18,7 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_REFERENCE = frozenset(("source", "provider", "id"))
 _SCHEME = re.compile(r"(?:bearer|basic|token|bot)\s+", re.IGNORECASE)
 _OPEN_HEADERS = frozenset(
     (
@@ -50,6 +52,9 @@ def secrets_in(document: Document, env: Mapping[str, str]) -> tuple[set[str], se
 
 def _walk(value: Json, env: Mapping[str, str], *, named: bool = False) -> Iterator[str]:
     if isinstance(value, dict):
+        if "source" in value and value.keys() <= _REFERENCE:
+            # It names a store and a place in it: words such as `default` must stay readable.
+            value = {"": secret_reference(value)}
         for key, one in value.items():
             if named and key.lower() in _OPEN_HEADERS:
                 continue
@@ -66,6 +71,8 @@ def _of(value: Json, env: Mapping[str, str], *, named: bool) -> Iterator[str]:
     if not isinstance(value, str):
         return
     meant = _VARIABLE.sub(lambda found: env.get(found[1], ""), value).strip()
+    if variable_named(meant):
+        meant = env.get(meant, "")
     if "://" in meant:
         yield from logins_in(meant)
     if named and meant:

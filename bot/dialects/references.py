@@ -9,6 +9,13 @@ from bot.ports import Json
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
+_NAME = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:KEY|TOKEN)")
+
+
+def variable_named(text: str) -> str | None:
+    """Return the variable that stands for a key by its bare name, as OpenClaw writes some."""
+    return text if _NAME.fullmatch(text) else None
+
 
 def filled(text: str, env: Mapping[str, str]) -> str:
     """Put variables in place of each `${VAR}`; one that is not set stays as it is written."""

@@ -9,10 +9,9 @@ from bot.card import Caution, Command, Phrase, Text, text
 from bot.catalog import Catalog
 from bot.config.naming import variable_in
 from bot.config.schema import ConfigView, ModelShape
-from bot.dialects.custom import OPENCLAW_APIS
 from bot.dialects.locality import is_cloud_model
 from bot.errors import StorageError
-from bot.messages.chain import KEY_ELSEWHERE, skip_words
+from bot.messages.chain import KEY_ELSEWHERE, key_step, skip_words
 from bot.messages.words import FORMATS, listed, tokens
 from bot.models import Dialect, ModelRef
 from bot.ports.alerts import ChannelTrouble
@@ -34,12 +33,9 @@ def of_hop(hop: Hop, hops: Sequence[Hop], rule: AllowRule) -> list[Caution]:
                 Caution(
                     "no_key",
                     f"{name} is skipped: no API key ({hop.key_name}).",
-                    text(
-                        f"Set {hop.key_name} in .env and restart, or ",
-                        Command(f"fallback remove {name}"),
-                    )
+                    text(f"{key_step(hop)}, or ", Command(f"fallback remove {name}"))
                     if hop.position
-                    else f"Set {hop.key_name} in .env and restart.",
+                    else f"{key_step(hop)}.",
                 )
             )
         case SkipReason.NOT_ALLOWED:
@@ -84,14 +80,14 @@ def of_hop(hop: Hop, hops: Sequence[Hop], rule: AllowRule) -> list[Caution]:
                 )
             )
         case SkipReason.NOT_A_MODEL:
-            found.append(_not_a_model(hop, hops))
+            found.append(_not_a_model(hop))
         case None if hop.unasked is SkipReason.NO_KEY and not hop.signed_in:
             found.append(
                 Caution(
                     "key_not_seen",
                     f"{name} cannot be tested from here: no API key ({hop.key_name}). "
                     "OpenClaw may have its own.",
-                    f"To test it, set {hop.key_name} in .env and restart.",
+                    f"To test it, {key_step(hop, at_start=False)}.",
                 )
             )
         case SkipReason.REPEATED | None:
@@ -108,12 +104,7 @@ def _beyond_us(hop: Hop, hops: Sequence[Hop]) -> Caution:
     said = f"{hop.ref or hop.written} is skipped: {skip_words(hop, hops)}."
     if hop.skip is SkipReason.KEY_ELSEWHERE:
         return Caution("key_elsewhere", said, KEY_ELSEWHERE)
-    known = hop.provider is not None and hop.provider.api in OPENCLAW_APIS
-    step = (
-        "Only Changeover's gateway skips it; OpenClaw asks it as before."
-        if known
-        else "In models.providers, set its api to openai-completions or anthropic-messages."
-    )
+    step = "In models.providers, set its api to openai-completions or anthropic-messages."
     return Caution("unsupported_api", said, step)
 
 
@@ -171,17 +162,16 @@ def unaccepted_formats(hops: Sequence[Hop]) -> list[Caution]:
 
 def _together(found: list[Caution], hops: Sequence[Hop]) -> list[Caution]:
     """Make one warning of several missing keys; the chain's lines name each."""
-    keyless = [str(hop.key_name) for hop in hops if hop.skip is SkipReason.NO_KEY]
-    if len(keyless) < 2:
+    keyless = [hop for hop in hops if hop.skip is SkipReason.NO_KEY]
+    names = list(dict.fromkeys(str(hop.key_name) for hop in keyless))
+    if len(keyless) < 2 or any(hop.profile for hop in keyless):
         return found
-    names = listed(list(dict.fromkeys(keyless)))
     some = any(hop.walked for hop in hops)
+    either = "" if some or len(names) < 2 else "at least one of "
     missing = Caution(
         "no_key",
         f"{len(keyless)} hops have no API key." if some else "No API keys yet.",
-        f"Set {names} in .env and restart."
-        if some
-        else f"Set at least one of {names} in .env and restart.",
+        f"Set {either}{listed(names)} in .env and restart.",
     )
     return [missing, *(caution for caution in found if caution.code != "no_key")]
 
@@ -350,7 +340,8 @@ def unknown_name(ref: ModelRef, near: str | None) -> Caution:
 
 def retired_target(ref: ModelRef, hop: Hop) -> list[Caution]:
     """Say that a model just chosen is retired or misspelt."""
-    return _age(hop, (hop,), Command(f"model use {hop.facts.successor}") if hop.facts else "")
+    verb = "fallback add" if hop.position else "model use"
+    return _age(hop, (hop,), Command(f"{verb} {hop.facts.successor}") if hop.facts else "")
 
 
 def _age(hop: Hop, hops: Sequence[Hop], hint: Phrase | None = None) -> list[Caution]:
@@ -382,7 +373,7 @@ def _instead(hop: Hop, successor: ModelRef | None, hops: Sequence[Hop]) -> Comma
     return Command(f"fallback set {' '.join(chain)}")
 
 
-def _not_a_model(hop: Hop, hops: Sequence[Hop]) -> Caution:
+def _not_a_model(hop: Hop) -> Caution:
     variable = variable_in(hop.written)
     if variable:
         return Caution(
@@ -393,7 +384,7 @@ def _not_a_model(hop: Hop, hops: Sequence[Hop]) -> Caution:
     return Caution(
         "not_a_model",
         f"Unknown model {hop.written}: not an alias in the file, not provider/model.",
-        _instead(hop, None, hops),
+        text("Write it with its provider: ", Command("model list")),
     )
 
 

@@ -68,6 +68,13 @@ def skip_words(hop: Hop, hops: Sequence[Hop]) -> str:
             return _SKIPS[reason]
 
 
+def key_step(hop: Hop, *, at_start: bool = True) -> str:
+    """Say where the key belongs that a hop lacks."""
+    if hop.profile:
+        return f"{'Add' if at_start else 'add'} auth profile {hop.profile} where OpenClaw runs"
+    return f"{'Set' if at_start else 'set'} {hop.key_name} in .env and restart"
+
+
 def unasked_words(hop: Hop) -> str:
     """Say why only OpenClaw can ask a hop; empty when our gateway can as well."""
     match hop.unasked:

@@ -31,7 +31,7 @@ from bot.config.schema import ConfigView
 from bot.dialects.history import HISTORY
 from bot.durations import say_duration
 from bot.errors import ExitCode
-from bot.messages.chain import KEY_ELSEWHERE, REASONS, line, settings_page
+from bot.messages.chain import KEY_ELSEWHERE, REASONS, key_step, line, settings_page
 from bot.messages.model import incident_line, troubled
 from bot.messages.words import FORMATS, counted, listed, money
 from bot.models import Dialect, FailureReason, ModelRef, Price
@@ -292,7 +292,7 @@ def hint_for(hop: Hop, verdict: HopVerdict, hops: Sequence[Hop], view: ConfigVie
             return f"Allow it at {page}, then test again."
         return _repair(verdict.verdict, hop, verdict.near, hops, view)
     if hop.skip is SkipReason.NO_KEY:
-        return f"Set {hop.key_name} in .env and restart."
+        return f"{key_step(hop)}."
     if hop.skip is SkipReason.KEY_ELSEWHERE:
         return KEY_ELSEWHERE
     if hop.skip is SkipReason.UNSUPPORTED:

@@ -14,9 +14,9 @@ from bot.config.plan import in_models, in_policy
 from bot.config.release import in_old_folder, in_state_folder, is_new
 from bot.config.schema import OWN_PROVIDER, ConfigView, ModelChoice
 from bot.config.served import Serving, generation_of, has_provider, is_mapped, serving
-from bot.dialects.custom import custom_provider
+from bot.dialects.custom import OPENCLAW_APIS, custom_provider
 from bot.dialects.locality import is_private, located
-from bot.dialects.references import filled, missing_in
+from bot.dialects.references import filled, missing_in, variable_named
 from bot.models import ModelFacts, ModelRef, Provider, Secret
 from bot.ports import Cooldown
 from bot.ports.reloads import NO_NEIGHBOUR, Neighbour
@@ -59,7 +59,7 @@ class Hop:
 
     `written` is what the file says, `ref` the model it means. `key_name` is the variable (or
     config path) that holds the key. `skip` None means that `walker` asks it; `unasked` is why our
-    own gateway could not, whoever walks.
+    own gateway could not, whoever walks. `profile` is the auth profile that the file names with it.
     """
 
     position: int
@@ -76,6 +76,7 @@ class Hop:
     walker: Walker = Walker.GATEWAY
     unasked: SkipReason | None = None
     signed_in: bool = False
+    profile: str | None = None
 
     @property
     def key_present(self) -> bool:
@@ -205,8 +206,11 @@ def key_of(
     if provider.key_env and env.get(provider.key_env):
         return Secret(env[provider.key_env]), provider.key_env
     if provider.config_key:
-        key = filled(provider.config_key, known)
-        lacking, named_by = missing_in(key), missing_in(provider.config_key)
+        bare = variable_named(provider.config_key)
+        key = known.get(bare or "") or filled(provider.config_key, known)
+        lacking, named_by = missing_in(key), bare or missing_in(provider.config_key)
+        if key == bare and not provider.near:
+            lacking = bare
         if lacking is not None:
             return None, lacking
         return Secret(key), named_by or f"models.providers.{provider.id}.apiKey"
@@ -307,6 +311,7 @@ def _hop(
         walker=walker,
         unasked=unasked,
         signed_in=signed_in,
+        profile=profile,
     )
 
 
@@ -321,7 +326,9 @@ def _unasked(
     if provider is None:
         return SkipReason.UNKNOWN_PROVIDER
     if not provider.endpoints:
-        return SkipReason.UNSUPPORTED
+        # What OpenClaw speaks and we do not is no fault of the config.
+        known = provider.api in OPENCLAW_APIS
+        return SkipReason.OPENCLAW_ONLY if known else SkipReason.UNSUPPORTED
     lacks = provider.unreadable
     if lacks is not None and (key is None or ".headers." in lacks or ".request." in lacks):
         return SkipReason.KEY_ELSEWHERE

@@ -195,9 +195,9 @@ def test_our_variable_serves_where_the_files_secret_is_in_a_store():
 
 def test_an_api_of_openclaws_own_is_named_and_not_advised_away():
     hop = hop_of(view(config(mine=MINE | {"api": "openai-codex-responses"})))
-    assert skip_words(hop, [hop]) == "unsupported API (openai-codex-responses)"
+    assert hop.skip is SkipReason.OPENCLAW_ONLY
     (caution,) = of_hop(hop, [hop], AllowRule.EXEMPT)
-    assert caution.hint == "Only Changeover's gateway skips it; OpenClaw asks it as before."
+    assert "Only OpenClaw can call mine/m" in str(caution.text)
     typo = hop_of(view(config(mine=MINE | {"api": "opnai"})))
     assert "openai-completions" in str(of_hop(typo, [typo], AllowRule.EXEMPT)[0].hint)
 
@@ -235,11 +235,55 @@ def test_a_base_url_with_a_variable_waits_for_it():
         ({"api": {}}, "api must not be an object"),
         ({"headers": {"X": 1}}, "headers.X must not be a number"),
         ({"models": [{"id": "a"}, {"id": 2}]}, "models.1.id must not be a number"),
+        ({"models": [{"name": "a"}]}, "models.0.id is missing"),
     ],
 )
 def test_a_wrong_shape_names_the_very_key(entry, place):
     with pytest.raises(ConfigShapeError, match=f"^models.providers.Mine.{place}"):
         view(config(Mine=entry))
+
+
+@pytest.mark.parametrize(
+    ("base", "env", "held", "named"),
+    [
+        ("https://mine.example/v1", {"MINE_API_KEY": "v"}, "v", "MINE_API_KEY"),
+        ("https://mine.example/v1", {}, None, "MINE_API_KEY"),
+        ("http://127.0.0.1:11434", {}, "MINE_API_KEY", "MINE_API_KEY"),
+    ],
+)
+def test_a_key_that_is_a_variables_bare_name_means_the_variable(base, env, held, named):
+    seen = view(config(mine=MINE | {"baseUrl": base, "apiKey": "MINE_API_KEY"}))
+    hop = hop_of(seen, env)
+    assert (key(hop), hop.key_name) == (held, named)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"source": "exec", "provider": "default", "id": "Providers/mine"},
+        {"source": "env", "provider": "default", "id": "MINE_API_KEY"},
+        "MINE_API_KEY",
+    ],
+)
+def test_the_names_in_a_reference_are_no_secrets(written):
+    parsed = config(mine=MINE | {"apiKey": written})
+    document = Document(json.dumps(parsed).encode(), "r", {})
+    assert secrets_in(document, {})[0] == set()
+    behind = set() if isinstance(written, dict) and written["source"] == "exec" else {"the value"}
+    assert secrets_in(document, {"MINE_API_KEY": "the value"})[0] == behind
+
+
+def test_a_missing_profile_is_no_variable_to_set():
+    hop = hop_of(view(config("anthropic/claude-opus-4-6@work")), {"ANTHROPIC_API_KEY": "k"})
+    assert hop.skip is SkipReason.NO_KEY
+    (caution,) = of_hop(hop, [hop], AllowRule.EXEMPT)
+    assert caution.hint == "Add auth profile work where OpenClaw runs."
+
+
+def test_a_bare_model_is_not_advised_away():
+    hop = hop_of(view(config({"primary": "claude-opus-4-6"})))
+    (caution,) = of_hop(hop, [hop], AllowRule.EXEMPT)
+    assert "Write it with its provider" in str(caution.hint)
 
 
 def test_a_wrong_primary_is_named_rather_than_its_model():
