@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -74,8 +74,9 @@ class Request:
     """What a changing command asks of the common walk.
 
     `what` is the headline's name, `priced` says that it is a primary, `deadline` the words after
-    `for`, `back_at` the same as a time. `notes` are added to the card. `everywhere` returns the
-    model that the other places are set to as well, `pins` among them.
+    `for`, `back_at` the same as a time. `asks` lets a dear primary wait for approval, `judged`
+    warns about the models the plan wants. `everywhere` sets the other places and the pins to the
+    first of these as well.
     """
 
     what: str
@@ -87,103 +88,102 @@ class Request:
     deadline: str | None = None
     back_at: datetime | None = None
     asks: bool = True
-    notes: Callable[[Present], tuple[Text, ...]] = lambda present: ()
-    warn: Callable[[Picture], list[Caution]] = lambda picture: []
-    everywhere: Callable[[Present], ModelRef] | None = None
-    pins: Pins = NO_PINS
+    judged: bool = True
+    everywhere: bool = False
 
 
 async def change(ctx: Context, request: Request) -> Card:
-    """Carry a change out and tell it; ask first when it makes the primary much dearer."""
+    """Carry a change out and return its card; ask first when the primary costs much more."""
     back_at = (
         parse_deadline(request.deadline, ctx.now, ctx.settings.timezone)
         if request.deadline
         else request.back_at
     )
-    if request.everywhere is not None:
-        request = replace(request, pins=await ctx.ports.reloads.pinned())
-    seen: list[Present] = []
+    pins = await ctx.ports.reloads.pinned() if request.everywhere else NO_PINS
 
     def plan(present: Present) -> Plan:
-        seen[:] = [present]
         planned = request.planner(present)
-        if request.priced and request.asks:
-            _ask(ctx, request, present, planned)
-        edits = [*planned.edits, *_elsewhere_edits(ctx, request, present)]
-        return replace(planned, edits=edits, pins=planned.pins or _repins(ctx, request, present))
+        return _priced(ctx, request, pins, present, planned) if request.priced else planned
 
     wish = Wish(ctx.actor, request.action, request.reason, plan, back_at)
-    try:
-        applied, told = await carry_out_watched(ctx, wish)
-    except ConfirmationNeededError:
-        return await _question(ctx, request, seen[0])
-    return await _tell(ctx, request, seen[0], (applied, told), back_at)
+    applied, told = await carry_out_watched(ctx, wish)
+    if applied.plan.ask:
+        return await _question(ctx, request, applied, pins)
+    return await _done(ctx, request, applied, told, back_at)
 
 
-def _ask(ctx: Context, request: Request, present: Present, planned: Plan) -> None:
+def _priced(ctx: Context, request: Request, pins: Pins, present: Present, planned: Plan) -> Plan:
+    """Add to a switch of the primary what follows it, and whether it has to be approved."""
+    places = other_places(present)
+    also: list[Edit] = []
+    repins: tuple[PinChange, ...] = ()
+    if request.everywhere:
+        ref = planned.wants[0]
+        hop = lone_hop(0, ref, present.view, surroundings(ctx, Known()))
+        sees = bool(hop.facts and hop.facts.vision)
+        wanted = set_everywhere(present.parsed, present.view, ref, sees_images=sees)
+        also = together(present.document, planned.edits, wanted)
+        if pins.trouble is None:
+            # The sessions and cron jobs that a question showed, or all of them.
+            repins = repin_all(pins.found, str(ref), ctx.action.shown)
+        if present.document.included:
+            places = _marked(places, {edit.path for edit in also}, ref)
+    follow = tuple(edit.path for edit in also)
+    return replace(
+        planned,
+        edits=[*planned.edits, *also],
+        pins=planned.pins or repins,
+        ask=request.asks and _must_ask(ctx, present.view, planned, follow, bool(also or repins)),
+        places=tuple(places),
+        follow=follow,
+    )
+
+
+def _must_ask(
+    ctx: Context, view: ConfigView, planned: Plan, follow: Sequence[Path], more: bool
+) -> bool:
+    """Return whether to ask first; `more` than the primary would change, and what follows it.
+
+    Raises:
+        MovedOnError: what a question showed is so no more.
+    """
     expected = ctx.action.expected_primary
-    also = _elsewhere_edits(ctx, request, present)
-    if expected is not None and expected != _shown(planned, also):
+    if expected is not None and expected != _shown(planned, follow):
         raise MovedOnError(
-            f"The primary changed to {value(planned.old)} meanwhile; nothing was changed."
-            if not also
-            else "The models in the config changed meanwhile; nothing was changed.",
+            "The models in the config changed meanwhile; nothing was changed."
+            if follow
+            else f"The primary changed to {value(planned.old)} meanwhile; nothing was changed.",
             text("Check ", Command("model status"), ", then run the command again."),
         )
-    old, new = _prices(ctx, present.view, planned.old, planned.new)
-    more = also or _repins(ctx, request, present)
     if ctx.action.confirmed or (planned.old == planned.new and not more):
-        return
-    if more or needs_confirmation(old, new, ctx.settings.confirm_ratio):
-        raise ConfirmationNeededError("", "")
+        return False
+    old, new = _prices(ctx, view, planned.old, planned.new)
+    return more or needs_confirmation(old, new, ctx.settings.confirm_ratio)
 
 
-def _elsewhere_edits(ctx: Context, request: Request, present: Present) -> list[Edit]:
-    if request.everywhere is None:
-        return []
-    ref = request.everywhere(present)
-    hop = lone_hop(0, ref, present.view, surroundings(ctx, Known()))
-    sees = bool(hop.facts and hop.facts.vision)
-    wanted = set_everywhere(present.parsed, present.view, ref, sees_images=sees)
-    return together(present.document, request.planner(present).edits, wanted)
-
-
-def _marked(request: Request, present: Present, set_: set[Path]) -> list[Elsewhere]:
-    """Return all other places; those that `everywhere` wants to set and cannot are marked."""
-    places = other_places(present)
-    if request.everywhere is None or not present.document.included:
-        return places
-    ref = request.everywhere(present)
+def _marked(places: Sequence[Elsewhere], follow: set[Path], ref: ModelRef) -> list[Elsewhere]:
+    """Mark the places that `everywhere` wants to set and cannot."""
     return [
-        replace(one, apart=one.path not in set_ and one.ref != ref and not one.for_images)
+        replace(one, apart=one.path not in follow and one.ref != ref and not one.for_images)
         for one in places
     ]
 
 
-def _repins(ctx: Context, request: Request, present: Present) -> tuple[PinChange, ...]:
-    """Plan for the sessions and cron jobs that a question showed, or for all of them."""
-    if request.everywhere is None or request.pins.trouble is not None:
-        return ()
-    model = str(request.everywhere(present))
-    return repin_all(request.pins.found, model, ctx.action.shown)
-
-
-def _shown(planned: Plan, also: Sequence[Edit]) -> str:
+def _shown(planned: Plan, follow: Sequence[Path]) -> str:
     """Name what a question showed, so that a click finds out whether it still stands."""
     primary = str(planned.old or "")
-    return " ".join([primary, *(dotted(edit.path) for edit in also)]) if also else primary
+    return " ".join([primary, *map(dotted, follow)]) if follow else primary
 
 
-async def _question(ctx: Context, request: Request, present: Present) -> Card:
-    planned = request.planner(present)
-    also = _elsewhere_edits(ctx, request, present)
-    repins = {(one.kind, one.key) for one in _repins(ctx, request, present)}
-    pins = [pin for pin in request.pins.found if (pin.kind, pin.key) in repins]
-    words = _words(ctx, request, present.view, present.view, planned)
+async def _question(ctx: Context, request: Request, applied: Applied, pinned: Pins) -> Card:
+    planned = applied.plan
+    repins = {(one.kind, one.key) for one in planned.pins}
+    pins = [pin for pin in pinned.found if (pin.kind, pin.key) in repins]
+    words = _words(ctx, request, applied)
     action = Action(
         ctx.action.words,
         confirmed=True,
-        expected_primary=_shown(planned, also),
+        expected_primary=_shown(planned, planned.follow),
         shown=tuple(map(shown, pins)),
         only=ctx.actor.key,
         expires_at=ctx.now + CONFIRM_FOR,
@@ -199,94 +199,81 @@ async def _question(ctx: Context, request: Request, present: Present) -> Card:
         "new_price": price_data(words.new_price),
         "expires_at": action.expires_at,
     }
-    places = _marked(request, present, {edit.path for edit in also})
-    places = [one for one in places if one.apart or one.path in {edit.path for edit in also}]
+    places = [one for one in planned.places if one.apart or one.path in planned.follow]
     costs = await costs_of_week(ctx, places, pins)
     data["elsewhere"], data["pins"] = elsewhere_data(places, costs), pins_data(pins, costs)
-    lines = (*elsewhere_lines(places, pins, costs), *unreached_line(request.pins))
+    lines = (*elsewhere_lines(places, pins, costs), *unreached_line(pinned))
     card = confirm_card(words, action, CONFIRM_FOR, ctx.action.words, data, lines)
     why = f"{words.new_name or words.new} costs much more than "
     error = ConfirmationNeededError(
-        f"{counted(len(also) + len(pins), 'other place')} would change as well. "
+        f"{counted(len(planned.follow) + len(pins), 'other place')} would change as well. "
         "Nothing has changed yet."
-        if also or pins
+        if planned.follow or pins
         else f"{why}{words.old_name or value(words.old)}. Nothing has changed yet.",
         text("Confirm with ", Command(f"{ctx.action.words} --yes", program=True)),
     )
     return replace(card, error=error.info, exit_code=error.exit_code)
 
 
-async def _tell(
+async def _done(
     ctx: Context,
     request: Request,
-    before: Present,
-    outcome: tuple[Applied, Confirmation | None],
+    applied: Applied,
+    told: Confirmation | None,
     back_at: datetime | None,
 ) -> Card:
-    applied, told = outcome
     planned = applied.plan
-    words = _words(ctx, request, applied.before, applied.after, planned)
     back, dropped = await _time(ctx, request, applied, back_at)
     known = await remember(ctx)
-    after = replace(before, view=applied.after)
-    picture = picture_of(ctx, after, known, request.agent)
-    warnings = [
+    picture = picture_of(ctx, replace(applied.present, view=applied.after), known, request.agent)
+    warnings = (
         *cautions.unrecorded(applied.unrecorded),
         *cautions.reload(told),
-        *request.warn(picture),
-        *(cautions.overdue(back[0], known.service_seen_at, ctx.now) if back else []),
+        *(judge(ctx, picture, planned.wants) if request.judged else ()),
+        *(cautions.overdue(back[0], known.service_seen_at, ctx.now) if back else ()),
         *repinned_cautions(applied.pins),
-        *await _staying(ctx, request, before, picture),
-    ]
+        *(await _staying(ctx, request, planned, picture) if request.priced else ()),
+    )
     words = replace(
-        words,
+        _words(ctx, request, applied),
         change_id=applied.change_id,
         back=back,
         notes=(
-            *request.notes(before),
-            *_also(ctx, request, before),
+            *planned.notes,
+            *also_set([one.name for one in planned.places if one.path in planned.follow]),
             *repinned_notes(applied.pins),
             *_entries(applied),
             *edited_in(applied.file),
             *dropped,
             *in_force(told),
         ),
-        warnings=tuple(warnings),
+        warnings=warnings,
     )
     data = _data(ctx, request, words, applied) | {"reload": told.taken if told else None}
     return change_card(words, data) if applied.changed else unchanged_card(words, data)
 
 
-def _also(ctx: Context, request: Request, before: Present) -> tuple[Text, ...]:
-    edits = {edit.path for edit in _elsewhere_edits(ctx, request, before)}
-    return also_set([one.name for one in other_places(before) if one.path in edits])
-
-
 async def _staying(
-    ctx: Context, request: Request, before: Present, picture: Picture
+    ctx: Context, request: Request, planned: Plan, picture: Picture
 ) -> list[Caution]:
     """Name what keeps another model than the new primary."""
-    if not request.priced or picture.primary is None:
+    if picture.primary is None:
         return []
-    changed = {edit.path for edit in _elsewhere_edits(ctx, request, before)}
-    found = [one for one in _marked(request, before, changed) if one.path not in changed]
+    found = [one for one in planned.places if one.path not in planned.follow]
     pins = await ctx.ports.reloads.pinned()
     if request.agent is not None:
-        found, pins = (
-            [],
-            replace(pins, found=tuple(p for p in pins.found if p.agent == request.agent)),
-        )
+        own = tuple(p for p in pins.found if p.agent == request.agent)
+        found, pins = [], replace(pins, found=own)
     return await elsewhere_cautions(ctx, found, picture.primary.ref, pins)
 
 
 def _entries(applied: Applied) -> tuple[Text, ...]:
-    added = applied.after.providers.keys() - applied.before.providers.keys()
+    added = applied.after.providers.keys() - applied.present.view.providers.keys()
     return entries_added(sorted(added), applied.after.version)
 
 
-def _words(
-    ctx: Context, request: Request, before: ConfigView, after: ConfigView, planned: Plan
-) -> ChangeWords:
+def _words(ctx: Context, request: Request, applied: Applied) -> ChangeWords:
+    planned, before, after = applied.plan, applied.present.view, applied.after
     old_price, new_price = (None, None)
     if request.priced:
         old_price, new_price = _prices(ctx, before, planned.old, planned.new)
@@ -380,7 +367,7 @@ def _prices(
     return price(old), price(new)
 
 
-def judge(ctx: Context, picture: Picture, refs: list[ModelRef]) -> list[Caution]:
+def judge(ctx: Context, picture: Picture, refs: Sequence[ModelRef]) -> list[Caution]:
     """Warn about models just chosen: no key, unknown, retired; and about a leaky local primary."""
     view, found = picture.view, []
     for ref in dict.fromkeys(refs):

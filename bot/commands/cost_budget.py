@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bot.alerts.outbox import Outbox
 from bot.card import Card, Command, text
-from bot.commands.change import Request, change, judge
+from bot.commands.change import Request, change
 from bot.commands.context import Context
 from bot.commands.cost_data import budget_data, percent_data
-from bot.commands.picture import HISTORY, Picture
+from bot.commands.picture import HISTORY
 from bot.commands.registry import Args
 from bot.config.commit import Plan, Present, look
 from bot.config.naming import resolve
@@ -22,7 +22,6 @@ from bot.messages.cost_budget import (
     no_budget_card,
     unwatched,
 )
-from bot.models import ModelRef
 from bot.ports import Budget, BudgetPeriod, Change, GroupBy, Spend
 from bot.ports.alerts import Notice, NoticeKind
 
@@ -154,12 +153,9 @@ async def _made(ctx: Context, state: BudgetState) -> Change | None:
 
 
 def _request(ctx: Context, word: str, period: Span) -> Request:
-    def ref(seen: Picture | Present) -> ModelRef:
-        return resolve(word, seen.view, ctx.catalog).ref
-
     def plan(present: Present) -> Plan:
         choice = choice_for(present.view, None)
-        new = ref(present)
+        new = resolve(word, present.view, ctx.catalog).ref
         return Plan(plan_primary(present.view, new), choice.primary, str(new), wants=(new,))
 
     return Request(
@@ -170,7 +166,6 @@ def _request(ctx: Context, word: str, period: Span) -> Request:
         priced=True,
         back_at=period.end,
         asks=False,
-        warn=lambda picture: judge(ctx, picture, [ref(picture)]),
     )
 
 

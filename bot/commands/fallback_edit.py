@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bot.card import Card, Command, text
-from bot.commands.change import Request, change, judge
+from bot.commands.change import Request, change
 from bot.commands.context import Context
 from bot.commands.model_switch import resolve_all
 from bot.commands.registry import Args
@@ -17,29 +17,31 @@ from bot.durations import shorten
 from bot.errors import NothingToDoError, UsageError
 from bot.models import ModelRef
 
-Words = Callable[[ConfigView], list[str]]
+NewChain = Callable[[ConfigView], tuple[list[str], list[ModelRef]]]
+"""Returns the chain's words and the models that the command names, which are warned about."""
 
 
 async def set_chain(ctx: Context, args: Args) -> Card:
     """Replace the chain."""
 
-    def words(view: ConfigView) -> list[str]:
-        return [str(ref) for ref in resolve_all(args.words("models"), view, ctx)]
+    def chain(view: ConfigView) -> tuple[list[str], list[ModelRef]]:
+        refs = resolve_all(args.words("models"), view, ctx)
+        return [str(ref) for ref in refs], refs
 
-    return await _edit(ctx, args, "set", words)
+    return await _edit(ctx, args, "set", chain)
 
 
 async def add(ctx: Context, args: Args) -> Card:
     """Add a model to the chain, or to the allowlist where it stands in the chain already."""
 
-    def words(view: ConfigView) -> list[str]:
+    def words(view: ConfigView) -> tuple[list[str], list[ModelRef]]:
         ref = resolve(args.need("model"), view, ctx.catalog).ref
         chain = chain_for(view, args.text("agent"))
         at = args.count("at")
         present = _position(ref, chain, view)
         if present is not None:
             if at is None or at == present + 1:
-                return chain
+                return chain, [ref]
             word = chain.pop(present)
         else:
             word = str(ref)
@@ -49,7 +51,7 @@ async def add(ctx: Context, args: Args) -> Card:
                 f"Use at 1 to at {len(chain) + 1}, or omit it to append.",
             )
         chain.insert(len(chain) if at is None else at - 1, word)
-        return chain
+        return chain, [ref]
 
     return await _edit(ctx, args, "add", words)
 
@@ -57,7 +59,7 @@ async def add(ctx: Context, args: Args) -> Card:
 async def remove(ctx: Context, args: Args) -> Card:
     """Take a model out of the chain; it stays allowed."""
 
-    def words(view: ConfigView) -> list[str]:
+    def words(view: ConfigView) -> tuple[list[str], list[ModelRef]]:
         word = args.need("model").strip()
         chain = chain_for(view, args.text("agent"))
         if word in chain:
@@ -76,30 +78,24 @@ async def remove(ctx: Context, args: Args) -> Card:
         # A model that stands there twice goes at its later place, which is the idle one.
         later = [i for i, other in enumerate(chain) if other == chain[position]]
         chain.pop(later[-1])
-        return chain
+        return chain, []
 
     return await _edit(ctx, args, "remove", words)
 
 
 async def off(ctx: Context, args: Args) -> Card:
     """Empty the chain."""
-    return await _edit(ctx, args, "off", lambda view: [])
+    return await _edit(ctx, args, "off", lambda view: ([], []))
 
 
-async def _edit(ctx: Context, args: Args, action: str, words: Words) -> Card:
+async def _edit(ctx: Context, args: Args, action: str, new_chain: NewChain) -> Card:
     agent = args.text("agent")
-
-    def new_refs(view: ConfigView) -> list[ModelRef]:
-        """Return what the command names; hops that stood there before keep their own warnings."""
-        named = args.words("models") or ((args.need("model"),) if args.text("model") else ())
-        return [] if action == "remove" else [resolve(w, view, ctx.catalog).ref for w in named]
 
     def plan(present: Present) -> Plan:
         view = present.view
-        chain = words(view)
-        old = chain_for(view, args.text("agent"))
-        new = new_refs(view)
-        return Plan(plan_chain(view, chain, new, agent), old, chain, wants=tuple(new))
+        chain, new = new_chain(view)
+        edits = plan_chain(view, chain, new, agent)
+        return Plan(edits, chain_for(view, agent), chain, wants=tuple(new))
 
     return await change(
         ctx,
@@ -109,7 +105,6 @@ async def _edit(ctx: Context, args: Args, action: str, words: Words) -> Card:
             agent=agent,
             planner=plan,
             reason=args.text("reason") or "",
-            warn=lambda picture: judge(ctx, picture, new_refs(picture.view)),
         ),
     )
 

@@ -134,6 +134,7 @@ async def take_back(ctx: Context, args: Args) -> Card:
             reason=args.text("reason") or f"undo of change {chosen.id}",
             priced=headline == "Primary",
             asks=False,
+            judged=False,
         ),
     )
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from bot.card import Card, Caution, Code, Command, Text, text
-from bot.commands.change import Request, change, judge
+from bot.card import Card, Code, Command, Text, text
+from bot.commands.change import Request, change
 from bot.commands.context import Context
-from bot.commands.picture import Picture
 from bot.commands.registry import Args
 from bot.config.commit import Plan, Present
 from bot.config.naming import Named, alias_target, check_preset_name, resolve
@@ -44,16 +43,8 @@ async def switch(ctx: Context, word: str, args: Args) -> Card:
         named = resolve(word, present.view, ctx.catalog)
         choice = choice_for(present.view, agent)
         edits = plan_primary(present.view, named.ref, agent)
-        return Plan(edits, choice.primary, str(named.ref), wants=(named.ref,))
-
-    def target(present: Present) -> ModelRef:
-        return resolve(word, present.view, ctx.catalog).ref
-
-    def notes(present: Present) -> tuple[Text, ...]:
-        return _successor_notes([resolve(word, present.view, ctx.catalog)], ctx)
-
-    def warn(picture: Picture) -> list[Caution]:
-        return judge(ctx, picture, [resolve(word, picture.view, ctx.catalog).ref])
+        notes = _successor_notes([named], ctx)
+        return Plan(edits, choice.primary, str(named.ref), wants=(named.ref,), notes=notes)
 
     return await change(
         ctx,
@@ -65,9 +56,7 @@ async def switch(ctx: Context, word: str, args: Args) -> Card:
             priced=True,
             agent=agent,
             deadline=args.text("for"),
-            notes=notes,
-            warn=warn,
-            everywhere=target if args.text("everywhere") else None,
+            everywhere=bool(args.text("everywhere")),
         ),
     )
 
@@ -75,49 +64,34 @@ async def switch(ctx: Context, word: str, args: Args) -> Card:
 async def fallback(ctx: Context, args: Args) -> Card:
     """Put the preset fallback chain in place."""
 
-    def chain(view: ConfigView) -> list[Named]:
-        return _chain(ctx.catalog.chain, view, ctx)
-
     def plan(present: Present) -> Plan:
-        refs = [named.ref for named in chain(present.view)]
+        chain = _chain(ctx.catalog.chain, present.view, ctx)
+        refs = [named.ref for named in chain]
         old = list(present.view.default.fallbacks or ())
         words = [str(ref) for ref in refs]
-        return Plan(plan_chain(present.view, words, refs), old, words, wants=tuple(refs))
+        edits = plan_chain(present.view, words, refs)
+        return Plan(edits, old, words, wants=tuple(refs), notes=_successor_notes(chain, ctx))
 
-    return await change(
-        ctx,
-        Request(
-            what="Chain",
-            action="fallback",
-            planner=plan,
-            reason=args.text("reason") or "",
-            notes=lambda present: _successor_notes(chain(present.view), ctx),
-            warn=lambda picture: judge(ctx, picture, [n.ref for n in chain(picture.view)]),
-        ),
-    )
+    request = Request("Chain", "fallback", plan, reason=args.text("reason") or "")
+    return await change(ctx, request)
 
 
 async def strategy(ctx: Context, args: Args) -> Card:
     """Set one of the guide's four strategies, primary and chain in one edit."""
     chosen = ctx.catalog.strategies[args.need("name")]
 
-    def models(view: ConfigView) -> list[Named]:
-        return _chain((chosen.primary, *chosen.fallbacks), view, ctx)
-
     def plan(present: Present) -> Plan:
-        primary, *chain = (named.ref for named in models(present.view))
+        models = _chain((chosen.primary, *chosen.fallbacks), present.view, ctx)
+        primary, *chain = wants = tuple(named.ref for named in models)
         if chosen.private_only:
             provider = provider_of(primary, present.view, ctx.catalog, ctx.settings.env)
             if not is_private(primary, provider):
                 raise RefusedError(*not_private(primary, chosen.primary))
         edits = plan_strategy(present.view, primary, chain)
-        wants = (primary, *chain)
-        return Plan(edits, present.view.default.primary, str(primary), wants=wants)
-
-    def notes(present: Present) -> tuple[Text, ...]:
-        _, *chain = models(present.view)
-        words = " → ".join(str(named.ref) for named in chain) or "none"
-        return (text("Fallbacks: ", Code(words)), *_successor_notes(models(present.view), ctx))
+        words = " → ".join(map(str, chain)) or "none"
+        notes = (text("Fallbacks: ", Code(words)), *_successor_notes(models, ctx))
+        old = present.view.default.primary
+        return Plan(edits, old, str(primary), wants=wants, notes=notes)
 
     return await change(
         ctx,
@@ -127,11 +101,7 @@ async def strategy(ctx: Context, args: Args) -> Card:
             planner=plan,
             reason=args.text("reason") or "",
             priced=True,
-            notes=notes,
-            warn=lambda picture: judge(ctx, picture, [n.ref for n in models(picture.view)]),
-            everywhere=(lambda present: models(present.view)[0].ref)
-            if args.text("everywhere")
-            else None,
+            everywhere=bool(args.text("everywhere")),
         ),
     )
 
@@ -149,63 +119,35 @@ async def preset(ctx: Context, args: Args) -> Card:
         before = alias_target(name, present.view)
         edits = plan_alias(present.view, name, named.ref)
         old = str(before) if before else None
-        return Plan(edits, old, str(named.ref), wants=(named.ref,))
+        had = present.view.aliases.get(str(named.ref))
+        replaced = text(f"A model has one preset in this file, so {had} was replaced.")
+        notes = (replaced,) if had and had.lower() != name else ()
+        return Plan(edits, old, str(named.ref), wants=(named.ref,), notes=notes)
 
-    def notes(present: Present) -> tuple[Text, ...]:
-        ref = resolve(word, present.view, ctx.catalog).ref
-        had = present.view.aliases.get(str(ref))
-        if had and had.lower() != name:
-            return (text(f"A model has one preset in this file, so {had} was replaced."),)
-        return ()
-
-    def warn(picture: Picture) -> list[Caution]:
-        return judge(ctx, picture, [resolve(name, picture.view, ctx.catalog).ref])
-
-    return await change(
-        ctx,
-        Request(
-            what=f"Preset {name}",
-            action="preset",
-            planner=plan,
-            reason=args.text("reason") or "",
-            notes=notes,
-            warn=warn,
-        ),
-    )
+    request = Request(f"Preset {name}", "preset", plan, reason=args.text("reason") or "")
+    return await change(ctx, request)
 
 
 async def _remove(ctx: Context, name: str, args: Args) -> Card:
     def plan(present: Present) -> Plan:
         before = alias_target(name, present.view)
         edits = plan_alias_removal(present.view, name)
+        shipped = ctx.catalog.presets.get(name)
         if not edits:
-            shipped = ctx.catalog.presets.get(name)
             raise NothingToDoError(
                 f"{name} is built in, not in the file."
                 if shipped
                 else f"There is no preset {name}.",
                 text(Command(f"model preset {name} MODEL", form=True), " points it elsewhere."),
             )
-        return Plan(edits, str(before), None)
+        notes: tuple[Text, ...] = ()
+        if shipped is not None:
+            target = Code(str(ctx.catalog.current(shipped.model)))
+            notes = (text(f"{name} points to ", target, " again."),)
+        return Plan(edits, str(before), None, notes=notes)
 
-    def notes(present: Present) -> tuple[Text, ...]:
-        shipped = ctx.catalog.presets.get(name)
-        if shipped is None:
-            return ()
-        return (
-            text(f"{name} points to ", Code(str(ctx.catalog.current(shipped.model))), " again."),
-        )
-
-    return await change(
-        ctx,
-        Request(
-            what=f"Preset {name}",
-            action="preset remove",
-            planner=plan,
-            reason=args.text("reason") or "",
-            notes=notes,
-        ),
-    )
+    what, reason = f"Preset {name}", args.text("reason") or ""
+    return await change(ctx, Request(what, "preset remove", plan, reason=reason, judged=False))
 
 
 def resolve_all(words: tuple[str, ...], view: ConfigView, ctx: Context) -> list[ModelRef]:

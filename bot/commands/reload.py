@@ -49,7 +49,7 @@ async def carry_out_watched(ctx: Context, wish: Wish) -> tuple[Applied, Confirma
 
 async def _with_pins(ctx: Context, applied: Applied) -> Applied:
     """Change the sessions and cron jobs of a plan in OpenClaw, now that the file is written."""
-    pins = applied.plan.pins
+    pins = applied.plan.pins if applied.changed else ()
     return replace(applied, pins=tuple(await ctx.ports.reloads.repin(pins))) if pins else applied
 
 
@@ -94,7 +94,7 @@ async def _callable(ctx: Context, planner: Planner) -> Planner:
 
     def plan(present: Present) -> Plan:
         planned = planner(present)
-        if planned.reverts is not None or not around.has_openclaw(present.view):
+        if planned.ask or planned.reverts is not None or not around.has_openclaw(present.view):
             return planned
         signed_in = present.view.profiles | neighbour.profiles
         planned = with_entries(planned, present, EntryFacts(ctx.catalog, env, signed_in))

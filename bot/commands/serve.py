@@ -35,7 +35,7 @@ async def serve(ctx: Context, door: Door) -> Card:
     wish = Wish(ctx.actor, SERVE, "", plan)
     applied, told = await carry_out_watched(ctx, wish)
     card = serve_card(
-        applied.before,
+        applied.present.view,
         door,
         applied.diff,
         place=store.location,

@@ -149,7 +149,7 @@ async def _adopt(
         if present is not None and own is None:
             await notice_moved(location, journal, present, ctx.now)
     except StorageError as error:
-        return 0, tuple(cautions.unrecorded(error))
+        return 0, tuple(cautions.unrecorded(error.info))
     return moved, ()
 
 

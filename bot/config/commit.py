@@ -1,4 +1,4 @@
-"""One change of the config from wish to history: read, plan, splice, prove, note, write, confirm.
+"""One change of the config from wish to history: read, plan, prove, note, write, confirm.
 
 The note goes into the journal before the bytes go to the store and is confirmed after, so that a
 crash in between is told apart on the next visit. Other programs do not take our lock, so the
@@ -7,23 +7,21 @@ write compares revisions and the whole walk is repeated a few times when it lose
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from bot.access import Actor, Surface
 from bot.config.edit import Edit, Edited, edit_document, touched, unified_diff
 from bot.config.include import resolve
 from bot.config.notes import settle
 from bot.config.pins import touched_of
+from bot.config.places import Elsewhere
 from bot.config.schema import ALLOW_PATH, MODEL_PATH, MODELS_PATH, ConfigView, view_in
 from bot.config.values import same
-from bot.errors import (
-    ConfigConflictError,
-    ConfigError,
-    StorageError,
-)
+from bot.errors import ConfigConflictError, ConfigError, ErrorInfo, StorageError
 from bot.models import ModelRef
 from bot.ports import (
     ABSENT,
@@ -38,8 +36,10 @@ from bot.ports import (
     revision_of,
 )
 from bot.ports.reloads import PinChange, PinResult
+from bot.spans import Text
 
 ATTEMPTS = 8
+_Given = TypeVar("_Given")
 OUTSIDE = Actor(Surface.OUTSIDE, "outside", "outside")
 
 
@@ -48,7 +48,9 @@ class Plan:
     """What to edit, and the headline value before and after.
 
     `wants` are the models that it must be possible to call then, whether or not they are new.
-    `raw` replaces the whole text. `pins` are to change in OpenClaw itself, after the file.
+    `raw` replaces the whole text. `pins` are to change in OpenClaw itself, after the file. `ask`
+    leaves all as it is until somebody approves. `places` are the others with a model of their
+    own, `follow` the paths of those that the edits set as well. `notes` are for the card.
     """
 
     edits: Sequence[Edit]
@@ -58,6 +60,10 @@ class Plan:
     wants: tuple[ModelRef, ...] = ()
     raw: bytes | None = None
     pins: tuple[PinChange, ...] = ()
+    ask: bool = False
+    places: tuple[Elsewhere, ...] = ()
+    follow: tuple[Path, ...] = ()
+    notes: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,25 +94,28 @@ class Wish:
 class Applied:
     """What became of a wish; `file` is the included file that was edited, "" the config itself.
 
-    `change_id` is None when nothing had to change or the journal could not be written; in the
-    latter case `unrecorded` says why. `pins` says what became of the plan's.
+    `present` is the document as the plan found it. `change_id` is None when nothing had to change
+    or the journal could not be written; in the latter case `unrecorded` says why. `pins` says
+    what became of the plan's.
     """
 
     changed: bool
     plan: Plan
-    before: ConfigView
+    present: Present
     after: ConfigView
     revision_before: str
     revision: str
     diff: str
     change_id: int | None = None
-    unrecorded: StorageError | None = None
+    unrecorded: ErrorInfo | None = None
     file: str = ""
     pins: tuple[PinResult, ...] = ()
 
 
 async def carry_out(store: ConfigStore, journal: Journal, wish: Wish, now: datetime) -> Applied:
     """Make one change in our turn; the lock is held for the comparison and the write alone.
+
+    A plan that asks first comes back as it is, with nothing changed.
 
     Raises:
         ConfigError: the document cannot be read, edited or written; it is as it was.
@@ -161,10 +170,11 @@ async def record_first(
         diff="",
         view=view.snapshot(),
     )
-    change_id, trouble = await _begin(journal, change)
-    if change_id is None or trouble is not None:
+    change_id, _ = await _recorded(journal.begin(change))
+    if change_id is None:
         return None
-    return None if await _confirm(journal, change_id) else change_id
+    _, unrecorded = await _recorded(journal.confirm(change_id))
+    return None if unrecorded else change_id
 
 
 async def notice_outside(
@@ -204,48 +214,30 @@ async def notice_moved(location: str, journal: Journal, present: Present, now: d
 
 async def _attempt(store: ConfigStore, journal: Journal, wish: Wish, now: datetime) -> Applied:
     location = store.location
-    document = await store.read()
-    present = present_of(document, location)
-    unrecorded = await _settle(location, journal, present, now)
+    present = present_of(await store.read(), location)
+    document = present.document
+    await notice_outside(location, journal, present, now)
+    _, unrecorded = await _recorded(journal.settle(location, document.fingerprint))
     plan = wish.planner(present)
+    if plan.ask:
+        return _unchanged(plan, present)
     edited = edited_by(plan, document)
-    before = document.bytes_of(edited.file)
-    if edited.raw == before and not plan.pins:
-        return Applied(
-            False, plan, present.view, present.view, document.revision, document.revision, ""
-        )
+    writes = edited.raw != document.bytes_of(edited.file)
+    if not writes and not plan.pins:
+        return _unchanged(plan, present)
     after = present_of(edited.document, location)
-    diff = unified_diff(before, edited.raw, edited.file or location.rpartition("/")[2])
-    change = NewChange(
-        document=location,
-        at=now,
-        actor=wish.actor,
-        action=wish.action,
-        reason=wish.reason,
-        old=plan.old,
-        new=plan.new,
-        touched=(
-            *touched(present.parsed, plan.edits, after.parsed),
-            *touched_of(plan.pins),
-        ),
-        revision_before=document.fingerprint,
-        revision=after.document.fingerprint,
-        diff=diff,
-        view=after.view.snapshot(),
-        reverts=plan.reverts,
-        back_at=None if same(plan.old, plan.new) else wish.back_at,
-    )
+    change = _change(location, wish, plan, (present, edited, after), now)
     change_id: int | None = None
     if unrecorded is None:
-        change_id, unrecorded = await _begin(journal, change)
+        change_id, unrecorded = await _recorded(journal.begin(change))
     if unrecorded is not None and change.back_at is not None:
         raise StorageError(
             "Not switched: the database is down, so the switch could not revert on time. "
             f"{unrecorded.message}",
             "Leave out `for` to switch now, and switch back yourself.",
-        ) from unrecorded
+        )
     try:
-        if edited.raw != before:
+        if writes:
             await _write(store, document, edited)
     except ConfigError:
         # Anything else, such as a cancellation, may have written: the next visit settles that.
@@ -253,19 +245,60 @@ async def _attempt(store: ConfigStore, journal: Journal, wish: Wish, now: dateti
             await journal.abandon(change_id)
         raise
     if change_id is not None:
-        unrecorded = await _confirm(journal, change_id)
+        _, unrecorded = await _recorded(journal.confirm(change_id))
     return Applied(
         True,
         plan,
-        present.view,
+        present,
         after.view,
         document.fingerprint if edited.file else document.revision,
         after.document.fingerprint if edited.file else after.document.revision,
-        diff,
+        change.diff,
         change_id,
         unrecorded,
         file=edited.file,
     )
+
+
+def _unchanged(plan: Plan, present: Present) -> Applied:
+    revision = present.document.revision
+    return Applied(False, plan, present, present.view, revision, revision, "")
+
+
+def _change(
+    location: str,
+    wish: Wish,
+    plan: Plan,
+    proved: tuple[Present, Edited, Present],
+    now: datetime,
+) -> NewChange:
+    """Return what history keeps of a proved edit: the document before, the edit, and after it."""
+    before, edited, after = proved
+    raw, name = before.document.bytes_of(edited.file), edited.file or location.rpartition("/")[2]
+    return NewChange(
+        document=location,
+        at=now,
+        actor=wish.actor,
+        action=wish.action,
+        reason=wish.reason,
+        old=plan.old,
+        new=plan.new,
+        touched=(*touched(before.parsed, plan.edits, after.parsed), *touched_of(plan.pins)),
+        revision_before=before.document.fingerprint,
+        revision=after.document.fingerprint,
+        diff=unified_diff(raw, edited.raw, name),
+        view=after.view.snapshot(),
+        reverts=plan.reverts,
+        back_at=None if same(plan.old, plan.new) else wish.back_at,
+    )
+
+
+async def _recorded(step: Awaitable[_Given]) -> tuple[_Given | None, ErrorInfo | None]:
+    """Return what a step of the journal gives, else why the database did not take it."""
+    try:
+        return await step, None
+    except StorageError as error:
+        return None, error.info
 
 
 def edited_by(plan: Plan, document: Document) -> Edited:
@@ -292,32 +325,6 @@ def present_of(document: Document, location: str) -> Present:
     """Parse a document and check its shape. Raises ConfigError, which names the location."""
     resolved = resolve(document, location)
     return Present(document, resolved.value, view_in(document, resolved))
-
-
-async def _settle(
-    location: str, journal: Journal, present: Present, now: datetime
-) -> StorageError | None:
-    await notice_outside(location, journal, present, now)
-    try:
-        await journal.settle(location, present.document.fingerprint)
-    except StorageError as error:
-        return error
-    return None
-
-
-async def _begin(journal: Journal, change: NewChange) -> tuple[int | None, StorageError | None]:
-    try:
-        return await journal.begin(change), None
-    except StorageError as error:
-        return None, error
-
-
-async def _confirm(journal: Journal, change_id: int) -> StorageError | None:
-    try:
-        await journal.confirm(change_id)
-    except StorageError as error:
-        return error
-    return None
 
 
 def _outside(location: str, known: KnownState | None, present: Present, now: datetime) -> NewChange:

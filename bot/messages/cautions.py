@@ -10,7 +10,7 @@ from bot.catalog import Catalog
 from bot.config.naming import variable_in
 from bot.config.schema import ConfigView, ModelShape
 from bot.dialects.locality import is_cloud_model
-from bot.errors import StorageError
+from bot.errors import ErrorInfo, StorageError
 from bot.messages.chain import KEY_ELSEWHERE, key_step, skip_words
 from bot.messages.words import FORMATS, listed, tokens
 from bot.models import Dialect, ModelRef
@@ -261,9 +261,9 @@ def deaf_channels(troubles: Sequence[ChannelTrouble]) -> list[Caution]:
     ]
 
 
-def unrecorded(trouble: StorageError | None) -> list[Caution]:
+def unrecorded(why: ErrorInfo | None) -> list[Caution]:
     """Say that a change was made but could not be written into history."""
-    if trouble is None:
+    if why is None:
         return []
     return [
         Caution(
@@ -271,9 +271,9 @@ def unrecorded(trouble: StorageError | None) -> list[Caution]:
             text(
                 "The change was made but not recorded, so ",
                 Command("model undo"),
-                f" cannot revert it: {trouble.message}",
+                f" cannot revert it: {why.message}",
             ),
-            trouble.step,
+            why.step,
         )
     ]
 
