@@ -224,7 +224,7 @@ class Exchange:
     def begun(self, one: Tried) -> None:
         """Note the first content: a trial has succeeded, however long the answer may be."""
         one.first_token_ms = (time.perf_counter() - one.started_s) * 1000
-        if self.walk.answered(one.candidate, self.now()):
+        if self.walk.answered(one.candidate, self.now(), whole=False):
             self.tools.cooldowns_changed()
 
     def made(self, one: Tried, ids: Sequence[str]) -> None:

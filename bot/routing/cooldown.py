@@ -233,16 +233,19 @@ class CooldownBook:
         since = now - max(found)
         return max(ASK_AGAIN - since, timedelta(0)) if since < DISPROVED else None
 
-    def answered(self, scope: Scope, now: datetime, *, trial: int | None = None) -> list[str]:
+    def answered(
+        self, scope: Scope, now: datetime, *, trial: int | None = None, whole: bool = True
+    ) -> list[str]:
         """Note a good answer; return the scopes whose cool-down it ended.
 
         Only a trial ends one: other answers were asked for before it began. An answer says
-        nothing of the key's other models.
+        nothing of the key's other models. One that has only begun may still break off, so it
+        forgets no failure.
         """
         self._answered_at[scope.key] = now
         if trial is not None and self.end_trial(scope, trial):
             return [name for name in scope.names if self._end(name, now)]
-        for name in scope.names:
+        for name in scope.names if whole else ():
             if name in self._failures and name not in self._rows:
                 del self._failures[name]
         return []

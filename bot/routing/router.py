@@ -257,10 +257,10 @@ class Walk:
         self.fates.append((candidate, Fate.REFUSED, FailureReason.BAD_RESPONSE))
         return self.book.answered(candidate.scope, now, trial=self._trial)
 
-    def answered(self, candidate: Candidate, now: datetime) -> list[str]:
+    def answered(self, candidate: Candidate, now: datetime, *, whole: bool = True) -> list[str]:
         """Note a good answer, or that one has begun; return the scopes whose cool-down it ends."""
         trial, self._trial = self._trial, None
-        return self.book.answered(candidate.scope, now, trial=trial)
+        return self.book.answered(candidate.scope, now, trial=trial, whole=whole)
 
     def given_up(self, candidate: Candidate) -> None:
         """Note that the caller hung up, which says nothing of the candidate."""

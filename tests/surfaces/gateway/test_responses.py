@@ -14,8 +14,20 @@ from adapters.simulated import SimulatedProviders
 from bot.dialects.options import REMEMBERED
 from bot.models import FailureReason
 from tests.fakes_core import OWNER
-from tests.fakes_gateway import FLASH, GPT, OPUS, ROUTER, Answer, Gate, config_of
-from tests.servers.chaos import Call, head, http
+from tests.fakes_gateway import (
+    CHAT,
+    FLASH,
+    GPT,
+    HI,
+    MESSAGES,
+    OPUS,
+    ROUTER,
+    Answer,
+    Gate,
+    config_of,
+)
+from tests.servers import chaos
+from tests.servers.chaos import BLOCK, START, Call, chunk, head, http
 from tests.surfaces.gateway.conftest import Start
 from tests.surfaces.gateway.test_wire import Put, hangs, plays, put
 from tests.unit.test_responses import COUNTS, CREATED, DONE, delta, event, response, said
@@ -41,10 +53,10 @@ def whole(**more: Any) -> bytes:
 
 async def test_bytes_pass_through_with_model_and_key_changed(put: Put):
     raw = b'{"model" : "auto", "input":"Hi","x_new": [1, 2.50],"stream":false}'
-    gate, chaos = await put(plays(whole()), GPT)
+    gate, upstream = await put(plays(whole()), GPT)
     got = await gate.ask(PATH, raw)
     assert (got.status, got.headers["x-changeover-model"]) == (200, GPT)
-    (call,) = chaos.calls
+    (call,) = upstream.calls
     assert call.path == PATH
     assert call.body == raw.replace(b'"auto"', b'"gpt-5"')
     (row,) = await gate.attempts()
@@ -94,6 +106,25 @@ async def test_a_break_ends_with_the_event_that_codex_understands(put: Put):
     assert FLASH not in got.text
     (row,) = await gate.attempts()
     assert (row.reason, row.estimated) == (FailureReason.BAD_RESPONSE, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "model", "begun"),
+    [
+        (PATH, GPT, CREATED + delta("Hel", 1)),
+        (CHAT, GPT, chunk("Hel")),
+        (MESSAGES, OPUS, START + BLOCK + chaos.delta("Hel")),
+    ],
+)
+async def test_who_breaks_off_twice_in_a_row_is_passed_over(
+    put: Put, path: str, model: str, begun: bytes
+):
+    gate, upstream = await put(plays(head(), begun), model, FLASH)
+    said = {"input": "Hi"} if path == PATH else {"messages": HI}
+    asked = {"model": "auto", "stream": True, "max_tokens": 9, **said}
+    served = [(await gate.ask(path, asked)).headers["x-changeover-model"] for _ in range(3)]
+    assert served == [model, model, FLASH]
+    assert len(upstream.calls) == 2
 
 
 async def test_a_code_that_agents_act_on_is_kept(put: Put):
@@ -176,11 +207,11 @@ async def test_foreign_reasoning_is_left_out_once(put: Put, failure: bytes, stre
         await call.send(failure if "reasoning" in kinds else good)
 
     sealed = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
-    gate, chaos = await put(script, GPT)
+    gate, upstream = await put(script, GPT)
     turns = [{"role": "user", "content": "Hi"}, sealed]
     got = await ask(gate, input=turns, store=False, stream=stream)
     assert (got.status, got.headers["x-changeover-edited"]) == (200, "foreign-thinking")
-    assert len(chaos.calls) == 2
+    assert len(upstream.calls) == 2
 
 
 async def test_only_hops_that_speak_it(start: Start):
@@ -203,10 +234,10 @@ async def test_bad_bodies(start: Start, more: Any, words: str):
 async def test_unknown_items_and_large_images_go_through(put: Put):
     image = {"type": "input_image", "image_url": "data:image/png;base64," + "A" * (29 << 20)}
     items = [{"type": "of_next_year", "x": 1}, {"role": "user", "content": [image]}]
-    gate, chaos = await put(plays(whole()), GPT)
+    gate, upstream = await put(plays(whole()), GPT)
     got = await ask(gate, input=items)
     assert got.status == 200
-    assert chaos.calls[0].json["input"] == items
+    assert upstream.calls[0].json["input"] == items
     (row,) = await gate.attempts()
     assert row.usage.input_tokens == 100
 
