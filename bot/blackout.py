@@ -38,7 +38,7 @@ class Blackout:
         if (known, spared) == (self._secrets, self._harmless):
             return
         self._secrets, self._harmless = known, spared
-        forms = {form for one in known - spared for form in _forms(one)} - spared
+        forms = {form for one in known - spared for form in quoted_forms(one)} - spared
         patterns = {form: _as_word(form) if len(form) < WORD else None for form in forms}
         patterns |= {core: _in_base64(core) for one in known - spared for core in _cores(one)}
         self._forms = tuple(sorted(patterns.items(), key=lambda pair: (-len(pair[0]), pair[0])))
@@ -102,10 +102,13 @@ def logins_in(url: str) -> Iterator[str]:
             yield from (value, unquote(value))
 
 
-def _forms(secret: str) -> Iterator[str]:
+def quoted_forms(secret: str) -> Iterator[str]:
+    """Yield a secret as it is, and as addresses and JSON write it."""
     yield from (secret, quote(secret, safe=""), quote(secret), quote_plus(secret))
-    yield json.dumps(secret)[1:-1]
-    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    for ascii_only in (True, False):
+        once = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
+        # Twice: a provider quotes a body or a header in its own JSON.
+        yield from (once, json.dumps(once, ensure_ascii=ascii_only)[1:-1])
 
 
 def _cores(secret: str) -> Iterator[str]:

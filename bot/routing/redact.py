@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import quote
 
+from bot.blackout import quoted_forms
 from bot.config.redact import redact_looks
 from bot.models import Secret
 
@@ -34,8 +34,8 @@ _AFTER_WORD = re.compile(
 def redact(text: str, secrets: Iterable[Secret | str] = ()) -> str:
     """Return the text with the given keys, and whatever else looks like one, as `…`."""
     known = {s.reveal() if isinstance(s, Secret) else s for s in secrets}
-    known |= {quote(one, safe="") for one in known}
-    for one in sorted(known, key=len, reverse=True):
+    # Every form before any is replaced: a short secret may be part of a longer one.
+    for one in sorted({form for k in known for form in quoted_forms(k)}, key=len, reverse=True):
         if len(one) >= SHORTEST_SECRET:
             text = text.replace(one, _BLACK)
     text = _AFTER_WORD.sub(rf"\1{_BLACK}", _LOOKS.sub(_BLACK, text))

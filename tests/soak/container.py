@@ -3,10 +3,10 @@
     python -m tests.soak.container [--tool podman] [--compose podman-compose]
 
 The checkout is copied, so that nothing is left in it. Every command of the page's section on Docker
-Compose is run as written, with the tool's name for `docker`; run by root, the containers get another
-user and that user the files. Then it must hold, else the exit code is 1: gateway and bot run without
-capabilities, not as root, on a root that nobody can write; the healthchecks of gateway and database
-pass, and the gateway's fails where nothing listens; a dump can be restored; SIGTERM ends them with 0.
+Compose is run as written, with the tool's name for `docker`; where root runs it, the containers and
+their files get another user. Then it must hold, else the exit code is 1: gateway and bot without
+capabilities, not root, on a root that nobody can write; the healthchecks of gateway and database
+pass, the gateway's fails where nothing listens; a dump can be restored; SIGTERM ends them with 0.
 """
 
 from __future__ import annotations
@@ -103,9 +103,7 @@ class Walk:
             self.run(f"docker exec {name} {self.healthcheck(name)}")
         deaf = f"docker exec --env PORT=9 {gateway} {self.healthcheck(gateway)} || echo unhealthy"
         self.expect("a healthcheck that cannot fail", self.run(deaf), "unhealthy")
-        self.until(
-            "no doctor", f"docker exec {gateway} changeover doctor 2>&1", "is listening on"
-        )
+        self.until("no doctor", f"docker exec {gateway} changeover doctor 2>&1", "is listening on")
         self.run(f"docker exec {gateway} changeover model cheap reason before")
         for command in commands("Back up and restore", "docker compose"):
             self.run(command)
