@@ -18,7 +18,7 @@ from bot.dialects.usage import PROXY_COST, read_usage, with_proxy_cost
 from bot.dialects.wire import load_json
 from bot.models import Dialect, ModelRef
 from bot.ports import Json
-from bot.routing.failure import OK, Outcome, Verdict, classify
+from bot.routing.failure import OK, Outcome, Verdict, classify, route_missing
 from bot.routing.redact import redact_body
 
 NOT_SERVED = (404, 405, 501)
@@ -61,8 +61,7 @@ def judge(exchange: Exchange, one: Tried, answer: Whole) -> tuple[Verdict, Json]
         parsed=document,
         secrets=exchange.secrets,
     )
-    if exchange.tail and answer.status in NOT_SERVED:
-        # Not every provider has every path; nothing is wrong with it.
+    if _not_served(exchange, one, answer):
         verdict = Verdict(Outcome.UNFIT, detail=f"HTTP {answer.status}: not served")
     if exchange.body.may_be_empty and answer.status == 200 and not verdict.ok:
         empty = answer_state(exchange.dialect, document) is AnswerState.EMPTY
@@ -85,7 +84,7 @@ def conclude(
     ours = one.wording.edits or not exchange.meant_for(one)
     if verdict.outcome is Outcome.UNFIT or (verdict.outcome is Outcome.CALLER and ours):
         exchange.refused(one, verdict, status=answer.status, usage=usage)
-        if exchange.tail and answer.status in NOT_SERVED:
+        if _not_served(exchange, one, answer):
             return None
         return handed_on(exchange, one, answer, clean=False)
     good = verdict.outcome is Outcome.OK
@@ -99,6 +98,15 @@ def conclude(
     if good and exchange.dialect is Dialect.RESPONSES and isinstance(document, dict):
         exchange.made(one, made_by(document))
     return handed_on(exchange, one, answer, clean=good)
+
+
+def _not_served(exchange: Exchange, one: Tried, answer: Whole) -> bool:
+    """Return whether a provider lacks the path that was asked, which says nothing of its others."""
+    if exchange.tail:
+        return answer.status in NOT_SERVED
+    at = one.candidate
+    beside = exchange.dialect is Dialect.RESPONSES and Dialect.OPENAI in at.provider.endpoints
+    return beside and route_missing(answer.status, answer.headers, answer.body, at.ref.name)
 
 
 def handed_on(exchange: Exchange, one: Tried, answer: Whole, *, clean: bool) -> web.Response:

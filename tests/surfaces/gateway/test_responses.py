@@ -64,6 +64,24 @@ async def test_bytes_pass_through_with_model_and_key_changed(put: Put):
     assert row.usage.reasoning_tokens == 30
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_provider_without_the_path_is_passed_over_and_goes_on_to_chat(
+    put: Put, stream: bool
+):
+    async def script(call: Call) -> None:
+        nothing = http(b'{"detail": "Not Found"}', "404 Not Found")
+        await call.send(nothing if call.path == PATH else chaos.good())
+
+    gate, _ = await put(script, GPT, FLASH)
+    for _ in range(3):
+        got = await ask(gate, stream=stream)
+        assert (got.status, got.headers["x-changeover-model"]) == (200, FLASH)
+        assert (await gate.ask(CHAT)).headers["x-changeover-model"] == GPT
+    got = await ask(gate, {"x-changeover-fallback": "none"}, stream=stream)
+    assert got.status == 503
+    assert f"{GPT}: bad_response (HTTP 404: not served)" in got.text
+
+
 async def test_a_stream_passes_through_and_is_counted(put: Put):
     stream = [CREATED, delta("Hel", 1), delta("lo", 2), DONE]
     gate, _ = await put(plays(head(), *stream), GPT)
