@@ -92,9 +92,9 @@ class ConfigView:
     """The model-related part of the config.
 
     `aliases` maps a model (as its key is written) to its alias or None, in the file's order.
-    `allow` is `modelPolicy.allow`. `profiles` are the providers that OpenClaw is signed in to,
-    `keys` what it would ask them with. `providers` are under their ids as written. `faults` are
-    the `$include`s that give nothing, none of which can hold any of this.
+    `allow` is `modelPolicy.allow`. `profiles` are the providers that OpenClaw is signed in to or
+    has a program for, `keys` what it would ask them with. `providers` are under their ids as
+    written. `faults` are the `$include`s that give nothing, none of which can hold any of this.
     """
 
     default: ModelChoice
@@ -157,6 +157,7 @@ class _Defaults(_Lenient):
     model: StrictStr | _Model | None = None
     models: dict[str, _Entry | None] | None = None
     policy: _Policy | None = Field(default=None, alias="modelPolicy")
+    programs: Any = Field(default=None, alias="cliBackends")
 
 
 class _Agent(_Lenient):
@@ -251,13 +252,21 @@ def view(parsed: Json) -> ConfigView:
             for id_ in (root.models.providers if root.models else None) or {}
         },
         version=root.meta.version if root.meta else None,
-        profiles=_profiles(root.auth),
+        profiles=_profiles(root.auth) | _programs(defaults.programs),
     )
 
 
 def _profiles(auth: _Auth | None) -> frozenset[str]:
     named = (auth.profiles if auth else None) or {}
     return frozenset((p.provider or id_.partition(":")[0]).lower() for id_, p in named.items())
+
+
+def _programs(backends: Json) -> frozenset[str]:
+    """Return the providers that OpenClaw asks through a program on its own machine.
+
+    Source: https://docs.openclaw.ai/gateway/cli-backends
+    """
+    return frozenset(map(str.lower, backends)) if isinstance(backends, dict) else frozenset()
 
 
 def _ours(primary: str | None, aliases: Mapping[str, str | None]) -> bool:

@@ -50,6 +50,19 @@ async def test_what_openclaw_serves_is_never_unknown_or_to_be_removed(model, ver
         assert "None" not in said, line
 
 
+@pytest.mark.parametrize("backends", [{"Acme-CLI": {"command": "acme"}}, {"acme-cli": {}}])
+async def test_a_provider_that_openclaw_has_a_program_for_is_known(backends):
+    written = config("anthropic/claude-opus-4-5", "acme-cli/large", version="2026.5.28")
+    written["agents"]["defaults"]["cliBackends"] = backends
+    for line in ("/model status", "/fallback status", "/fallback test", "/model list"):
+        said = words(await Bench(written).say(line))
+        assert "unknown provider" not in said.lower(), line
+        assert "fallback remove" not in said, line
+    # Of a shape that it never has, nothing is known.
+    written["agents"]["defaults"]["cliBackends"] = ["acme-cli"]
+    assert "unknown provider" in words(await Bench(written).say("/model status")).lower()
+
+
 async def test_a_hop_that_only_openclaw_can_ask_is_ready_beside_it():
     bench = Bench(config(COPILOT, "anthropic/claude-opus-4-5", version="2026.5.28"))
     card = await bench.say("/model status")
