@@ -343,7 +343,8 @@ class GatewayService:
             self._book.merge(await log.cooldowns(now - KEPT), now)
             for model, at in self._book.retries().items():
                 if before.get(model) != at:
-                    self._tools.conversations.end(now, model)
+                    # Not as of the question: a turn that came meanwhile must not begin a new stay.
+                    self._tools.conversations.end(self._wired.clock.now(), model)
             news = self._book.untold()
             # All at once: a failover must not wait behind a transaction for each.
             await log.set_cooldown(*news)
