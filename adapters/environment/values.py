@@ -18,7 +18,7 @@ Env = Mapping[str, str]
 
 
 def is_secret(name: str) -> bool:
-    """Decide by its name whether a variable's value must never be shown."""
+    """Return whether a variable's value must never be shown, by its name."""
     return name.upper().endswith(_SECRET_ENDS) or name.upper() in _SECRET_NAMES
 
 

@@ -63,7 +63,7 @@ class ChainResult:
 
 
 def compare(before: ChainResult | None, after: ChainResult) -> News:
-    """Decide what is new in a test."""
+    """Return what is new in a test."""
     if not after.chain_ok:
         return News.FAILED
     if before is None:

@@ -17,7 +17,7 @@ BEHIND: Path = ("fallbacks", 0)
 """Where our own gateway stands first in the file, what it asks first is the list's first."""
 
 BELIEVED = timedelta(days=1)
-"""After so long, a primary that stands was more likely set by whoever edited the document."""
+"""After so long, a primary that stands was more likely set by a later edit of the document."""
 
 
 class Written(Enum):

@@ -42,7 +42,7 @@ class Frames:
         return self._cut(self._rest, final=False)
 
     def _one_event(self, chunk: bytes) -> bool:
-        """Decide, for the most frequent case, whether a chunk is just one whole event."""
+        """Return whether a chunk is just one whole event, the most frequent case."""
         separator = b"\n" if self._lines else _BLANK_LINE
         return (
             chunk.endswith(separator)

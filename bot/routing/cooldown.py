@@ -36,7 +36,7 @@ CONFIRMED = OWNERS | {FailureReason.MODEL_NOT_FOUND}
 DISPROVED = timedelta(minutes=1)
 """How long real traffic alone cools nothing down after a probe has found it wrong."""
 ASK_AGAIN = timedelta(seconds=10)
-"""How long after that probe the next one may find it true: its key may be refused by now."""
+"""How long after that probe the next one may find it true: the key may have been rejected since."""
 
 
 class Gate(StrEnum):
