@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,48 @@ async def test_retry_ends_the_stays_of_every_gateway_and_a_recovery_ends_none(
     for gate in gates:
         await served_by(gate, OPUS, headers=mine)
         assert (await gate.ask(headers=control)).headers["x-changeover-model"] == OPUS
+
+
+class _Busy:
+    """The log, with a turn under way each time that cool-downs have just been read."""
+
+    def __init__(self, inner: Any, turn: Callable[[], Awaitable[Any]]) -> None:
+        self._inner = inner
+        self._turn = turn
+        self.turns: list[asyncio.Task[Any]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def cooldowns(self, at: datetime) -> Any:
+        found = await self._inner.cooldowns(at)
+        self.turns.append(asyncio.ensure_future(self._turn()))
+        await asyncio.sleep(0.02)
+        return found
+
+
+async def test_a_turn_under_way_while_stays_end_begins_none_anew(start: Start):
+    async with SimulatedProviders() as providers:
+        gate, mine = await start(**providers.env()), {"x-session-id": "mine"}
+        providers.break_provider("anthropic", "rate_limit", retry_after_s=1)
+        assert (await gate.ask(headers=mine)).headers["x-changeover-model"] == ROUTER
+        providers.heal("anthropic")
+        await served_by(gate, OPUS)
+        assert (await gate.ask(headers=mine)).headers["x-changeover-sticky"] == "cache"
+        app = gate.wired.app
+        log = app.ports.log
+        await app.handle(OWNER, "fallback retry")
+        busy = _Busy(log, lambda: gate.ask(headers=mine))
+        app.ports = replace(app.ports, log=busy)
+        await until(lambda: _any(busy.turns))
+        app.ports = replace(app.ports, log=log)
+        await asyncio.gather(*busy.turns)
+        await asyncio.sleep(2 * COOLDOWNS_EVERY_S)
+        assert (await gate.ask(headers=mine)).headers["x-changeover-model"] == OPUS
+
+
+async def _any(found: list[Any]) -> bool:
+    return bool(found)
 
 
 async def _some(gate: Gate) -> bool:
