@@ -31,9 +31,9 @@ from adapters.storage.fallback_log import DatabaseFallbackLog  # noqa: E402
 from adapters.storage.journal import DatabaseJournal  # noqa: E402
 from adapters.storage.ledger.store import DatabaseLedger  # noqa: E402
 from bot.alerts.engine import Engine, lead, tick  # noqa: E402
+from bot.alerts.impact import Impacts  # noqa: E402
 from bot.alerts.incident import Incident, State  # noqa: E402
-from bot.alerts.outlook import Outlooks  # noqa: E402
-from bot.alerts.policy import AlertSettings, Scene, decide  # noqa: E402
+from bot.alerts.policy import AlertSettings, EvaluationContext, decide  # noqa: E402
 from bot.catalog import shipped  # noqa: E402
 from bot.models import FailureReason, ModelRef, Usage  # noqa: E402
 from bot.ports import Attempt  # noqa: E402
@@ -75,7 +75,7 @@ def micros(work, rounds: int = ROUNDS) -> float:
 
 def pure() -> None:
     """Time the state machine beside a bare copy."""
-    rules, scene, now = AlertSettings(), Scene(), NOON + timedelta(minutes=2)
+    rules, scene, now = AlertSettings(), EvaluationContext(), NOON + timedelta(minutes=2)
     events = [event(n, NOON + timedelta(seconds=n / 100)) for n in range(300)]
     waiting = replace(apply_all(None, events, now), id=1)
     going_on = replace(waiting, state=State.OPEN, announced_at=NOON, last_edit_at=NOON, messages=1)
@@ -107,7 +107,7 @@ async def flood(*, traced: bool) -> None:
         config = FakeConfigStore(json.dumps(CONFIG).encode())
         engine = Engine(
             DatabaseAlertStore(database),
-            Outlooks(config, log, FakePrices(), shipped(), KEYS),
+            Impacts(config, log, FakePrices(), shipped(), KEYS),
             DatabaseJournal(database),
             {"slack": chat},
         )
@@ -170,7 +170,7 @@ async def backlog() -> None:
         config = FakeConfigStore(json.dumps(CONFIG).encode())
         engine = Engine(
             DatabaseAlertStore(database),
-            Outlooks(config, log, FakePrices(), shipped(), KEYS),
+            Impacts(config, log, FakePrices(), shipped(), KEYS),
             DatabaseJournal(database),
             {"slack": FakeChat("slack", clock)},
         )

@@ -26,7 +26,7 @@ import uvloop
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from adapters.main.heap import settle  # noqa: E402
+from adapters.main.heap import freeze_gc  # noqa: E402
 from tests.fakes_core import Bench  # noqa: E402
 from tests.fakes_discord import running  # noqa: E402
 from tests.servers.discord import DEFERRED, TOKEN, DiscordServer  # noqa: E402
@@ -97,7 +97,7 @@ async def ours(discord: Elsewhere, done: Callable[[], Awaitable[list[float]]]) -
 
     bench.store.read = slowly  # type: ignore[method-assign, assignment]
     async with running(discord, bench, guild_id=None, wait=False, drain_s=0.1):  # type: ignore[arg-type]
-        settle()
+        freeze_gc()
         return await done()
 
 

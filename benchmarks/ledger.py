@@ -28,7 +28,7 @@ from typing import Any
 
 from adapters.storage.connection import Connection
 from adapters.storage.database import Database
-from adapters.storage.ledger.periods import HOUR, QUARTER
+from adapters.storage.ledger.periods import HOUR, QUARTER_HOUR
 from adapters.storage.ledger.rows import FIGURES, HOURLY_KEY, QUARTERLY_KEY
 from adapters.storage.ledger.store import DatabaseLedger
 from bot.models import FailureReason, ModelRef, Price, Usage
@@ -164,7 +164,7 @@ def _multiply(connection: Connection, times: int, seed: int) -> None:
     )
     for table, key, length in (
         ("spend_hourly", HOURLY_KEY, HOUR),
-        ("spend_quarterly", QUARTERLY_KEY, QUARTER),
+        ("spend_quarterly", QUARTERLY_KEY, QUARTER_HOUR),
     ):
         connection.run(f"DELETE FROM {table}")
         kin = [f"at - at % {length}", "model", "provider", "coalesce(caller, '')", "source"]

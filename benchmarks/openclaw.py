@@ -25,7 +25,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from adapters.openclaw.tail import LogTail
-from bot.openclaw.decisions import Runs
+from bot.openclaw.fallback_tracker import FallbackTracker
 from bot.openclaw.log_lines import Decision, read_line
 from bot.ports import Attempt, FallbackEvent
 from tests.fakes_openclaw import Desk, decision, entry
@@ -68,7 +68,7 @@ def grep(paths: Sequence[Path], word: str) -> float:
 def tail(path: Path, expected: int) -> float:
     """Read the whole log and understand it; return how long that took."""
     began = time.perf_counter()
-    reader, runs, events = LogTail([path]), Runs(), 0
+    reader, runs, events = LogTail([path]), FallbackTracker(), 0
     more = True
     while more:
         part = reader.read()

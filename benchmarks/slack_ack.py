@@ -21,11 +21,11 @@ from itertools import count
 import aiohttp
 import uvloop
 
-from adapters.main.heap import settle
+from adapters.main.heap import freeze_gc
 from adapters.slack.app import SlackSurface
 from tests.fakes_core import Bench
 from tests.fakes_slack import Setup
-from tests.servers.slack import APP_TOKEN, Channel, Delivery, SlackServer
+from tests.servers.slack import APP_TOKEN, Channel, MessageSync, SlackServer
 
 AT_ONCE, ROUNDS, STORE_S, AIM_MS = 50, 20, 0.5, 50.0
 Done = Callable[[], Awaitable[list[float]]]
@@ -42,7 +42,7 @@ async def serve() -> None:
     for answers in (0, AT_ONCE):
         await server.until(lambda: server.sockets, timeout_s=60)
         await asyncio.sleep(0.3)
-        asked: list[Delivery] = []
+        asked: list[MessageSync] = []
         for _ in range(ROUNDS):
             batch = []
             for _ in range(AT_ONCE):
@@ -71,7 +71,7 @@ async def ours(url: str, done: Done) -> list[float]:
     bench.store.read = slowly  # type: ignore[method-assign, assignment]
     surface = SlackSurface(bench.app, Setup(api_url=f"{url}/api/", channel=None))
     await surface.start()
-    settle()
+    freeze_gc()
     try:
         return await done()
     finally:

@@ -111,7 +111,7 @@ class App:
             action or Action(""),
         )
 
-    async def arm(self, card: Card) -> Card:
+    async def persist_buttons(self, card: Card) -> Card:
         """Give a card's buttons ids that a chat can carry and that outlive a restart.
 
         A button that only runs a command carries it; one with conditions is kept in the

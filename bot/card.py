@@ -153,7 +153,7 @@ class ButtonStyle(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A label and what it does; `id` is set by `App.arm` before a chat shows it."""
+    """A label and what it does; `id` is set by `App.persist_buttons` before a chat shows it."""
 
     label: str
     action: Action

@@ -37,7 +37,7 @@ OPUS, SONNET = "anthropic/claude-opus-4-5", "openrouter/anthropic/claude-sonnet-
 
 
 def button(label: str, words: str, style: ButtonStyle = ButtonStyle.PLAIN) -> Button:
-    """A button as `App.arm` leaves it."""
+    """A button as `App.persist_buttons` leaves it."""
     return Button(label, Action(words), style, id=f"w:{words}")
 
 

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 from bot.access import Actor, Surface
 from bot.alerts import incident as incidents
 from bot.alerts.engine import Engine, tick
+from bot.alerts.impact import Impacts
 from bot.alerts.incident import Incident
 from bot.alerts.mute import QuietHours
-from bot.alerts.outlook import Outlooks
 from bot.alerts.policy import AlertSettings
 from bot.alerts.signals import signals_of
 from bot.card import Card, Person, plain
@@ -26,14 +26,14 @@ from bot.ports import FallbackEvent, IncidentRow, MessageRef
 from bot.ports.alerts import (
     AlertConflictError,
     ChannelTrouble,
+    DesiredMessage,
     GoodAnswers,
     IncidentRecord,
+    MessageState,
     Notice,
     NoticeKind,
-    Post,
     QueuedEvent,
     Rerouted,
-    Want,
 )
 from tests.fakes_core import KEYS, FakePrices
 from tests.fakes_storage import FakeClock, FakeConfigStore, FakeFallbackLog, FakeJournal
@@ -101,7 +101,7 @@ class FakeAlertStore:
         self.commits = 0
         self._taken: set[int] = set()
         self._incidents: dict[int, IncidentRecord] = {}
-        self._posts: dict[tuple[str, str], Post] = {}
+        self._posts: dict[tuple[str, str], MessageState] = {}
         self._notices: dict[str, Notice] = {}
         self._troubles: dict[str, ChannelTrouble] = {}
         self._memory: dict[str, str] = {}
@@ -128,7 +128,7 @@ class FakeAlertStore:
         self,
         taken: Sequence[int],
         incidents: Sequence[IncidentRecord],
-        wants: Sequence[Want],
+        wants: Sequence[DesiredMessage],
         at: datetime,
     ) -> None:
         self._check()
@@ -230,16 +230,16 @@ class FakeAlertStore:
             cached_input_tokens=sum(a.cached_tokens for a in mine),
         )
 
-    async def behind(self, surface: str) -> Sequence[Post]:
+    async def behind(self, surface: str) -> Sequence[MessageState]:
         self._check()
         found = [p for p in self._posts.values() if p.surface == surface and p.wanted > p.shown]
         return sorted(found, key=lambda p: (p.wanted_at, p.key))
 
-    async def post(self, key: str, surface: str) -> Post | None:
+    async def post(self, key: str, surface: str) -> MessageState | None:
         self._check()
         return self._posts.get((key, surface))
 
-    async def claim(self, post: Post, at: datetime) -> bool:
+    async def claim(self, post: MessageState, at: datetime) -> bool:
         self._check()
         known = self._posts[post.key, post.surface]
         if (known.claimed_at, known.message) != (post.claimed_at, post.message):
@@ -247,7 +247,9 @@ class FakeAlertStore:
         self._set(post, claimed_at=at)
         return True
 
-    async def posted(self, post: Post, message: MessageRef, shown: int, at: datetime) -> None:
+    async def posted(
+        self, post: MessageState, message: MessageRef, shown: int, at: datetime
+    ) -> None:
         self._check()
         self._set(
             post,
@@ -259,12 +261,14 @@ class FakeAlertStore:
             failures=0,
         )
 
-    async def put_off(self, post: Post, retry_at: datetime, *, unclaim: bool = False) -> None:
+    async def put_off(
+        self, post: MessageState, retry_at: datetime, *, unclaim: bool = False
+    ) -> None:
         self._check()
         freed: dict[str, Any] = {"claimed_at": None} if unclaim else {}
         self._set(post, retry_at=retry_at, failures=post.failures + 1, **freed)
 
-    async def give_up(self, post: Post) -> None:
+    async def give_up(self, post: MessageState) -> None:
         self._check()
         self._set(post, shown=post.wanted, retry_at=None)
 
@@ -274,7 +278,7 @@ class FakeAlertStore:
             return False
         self._keep(notice)
         for surface in surfaces:
-            self._want(Want(notice.key, surface, 1), notice.at)
+            self._want(DesiredMessage(notice.key, surface, 1), notice.at)
         return True
 
     async def amend_notice(self, notice: Notice, surfaces: Sequence[str]) -> None:
@@ -283,7 +287,9 @@ class FakeAlertStore:
             self._keep(notice)
         for surface in surfaces:
             known = self._posts.get((notice.key, surface))
-            self._want(Want(notice.key, surface, known.wanted + 1 if known else 1), notice.at)
+            self._want(
+                DesiredMessage(notice.key, surface, known.wanted + 1 if known else 1), notice.at
+            )
 
     async def notice(self, key: str) -> Notice | None:
         self._check()
@@ -340,15 +346,15 @@ class FakeAlertStore:
     def _keep(self, notice: Notice) -> None:
         self._notices[notice.key] = replace(notice, data=json.loads(json.dumps(notice.data)))
 
-    def _want(self, want: Want, at: datetime) -> None:
+    def _want(self, want: DesiredMessage, at: datetime) -> None:
         place = want.key, want.surface
         known = self._posts.get(place)
         if known is None:
-            self._posts[place] = Post(want.key, want.surface, want.version, 0, at)
+            self._posts[place] = MessageState(want.key, want.surface, want.version, 0, at)
         elif known.wanted < want.version:
             self._posts[place] = replace(known, wanted=want.version, wanted_at=at)
 
-    def _set(self, post: Post, **values: Any) -> None:
+    def _set(self, post: MessageState, **values: Any) -> None:
         place = post.key, post.surface
         self._posts[place] = replace(self._posts[place], **values)
 
@@ -484,7 +490,7 @@ class AlertBench:
 
     def start(self) -> Engine:
         """Start the engine afresh, as after a restart."""
-        outlooks = Outlooks(self.config, self.log, FakePrices(), shipped(), KEYS)
+        outlooks = Impacts(self.config, self.log, FakePrices(), shipped(), KEYS)
         self.engine = Engine(
             self.store,
             outlooks,

@@ -75,7 +75,7 @@ class FakeCore:
         line = words.removeprefix("/").removeprefix(self.settings.prefix)
         return self.lines.get(line, refused(f"unknown line: {line}"))
 
-    async def arm(self, card: Card) -> Card:
+    async def persist_buttons(self, card: Card) -> Card:
         buttons = tuple(replace(b, id=b.id or f"w:{b.action.words}") for b in card.buttons)
         return replace(card, buttons=buttons)
 

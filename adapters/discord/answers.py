@@ -17,7 +17,7 @@ from discord import app_commands
 
 from adapters.discord.ack import Acks, acknowledged
 from adapters.discord.home import Home, role_rules
-from adapters.discord.outgoing import TROUBLE, Press, edited, fresh, patiently
+from adapters.discord.outgoing import TROUBLE, CardSender, edited, fresh, patiently
 from adapters.discord.render import PREFIX
 from adapters.discord.tree import Interaction
 from adapters.discord.words import line_of
@@ -43,7 +43,7 @@ _log = logging.getLogger("changeover.discord")
 class Answers:
     """Answers commands and clicks; knows which are still being answered."""
 
-    def __init__(self, app: App, press: Press, chat: Chat, home: Home) -> None:
+    def __init__(self, app: App, press: CardSender, chat: Chat, home: Home) -> None:
         self._app = app
         self._home = home
         self._press = press

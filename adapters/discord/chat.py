@@ -10,7 +10,7 @@ from typing import TypeVar
 import discord
 
 from adapters.discord.markup import unescaped
-from adapters.discord.outgoing import TROUBLE, Press, edited, fresh, patiently
+from adapters.discord.outgoing import TROUBLE, CardSender, edited, fresh, patiently
 from bot.card import Card
 from bot.errors import ChatError
 from bot.ports import MessageRef
@@ -39,7 +39,7 @@ class DiscordChat:
     """Posts to DISCORD_CHANNEL_ID; `client` returns the present login, if there is one."""
 
     def __init__(
-        self, client: Callable[[], discord.Client | None], press: Press, channel_id: int | None
+        self, client: Callable[[], discord.Client | None], press: CardSender, channel_id: int | None
     ) -> None:
         self._client = client
         self._press = press

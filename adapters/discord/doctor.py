@@ -6,8 +6,8 @@ import discord
 
 from adapters.discord.endpoints import keep_log_short, point_at
 from adapters.discord.outgoing import TROUBLE, patiently
+from adapters.discord.send_errors import explain, invite
 from adapters.discord.settings import DiscordSetup
-from adapters.discord.trouble import explain, invite
 from bot.commands.doctor import Check, Level
 
 _NEEDED = {

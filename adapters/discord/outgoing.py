@@ -29,7 +29,7 @@ NO_TELLING_S = 1.0
 _log = logging.getLogger("changeover.discord")
 
 
-class Press:
+class CardSender:
     """Makes cards ready to send: buttons get their ids, charts become pictures."""
 
     def __init__(self, app: App, draw: Draw | None = None) -> None:
@@ -38,7 +38,7 @@ class Press:
 
     async def message(self, card: Card) -> Message:
         """Return what to send for a card."""
-        armed = await self._app.arm(card)
+        armed = await self._app.persist_buttons(card)
         prefix = self._app.settings.prefix
         here = spelled_card(armed, lambda command: command.in_chat(prefix))
         return render(here, await self._picture(card))

@@ -12,10 +12,10 @@ from adapters.discord.chat import DiscordChat
 from adapters.discord.client import DiscordClient, Names
 from adapters.discord.endpoints import keep_log_short, point_at
 from adapters.discord.home import Home
-from adapters.discord.outgoing import Draw, Press
+from adapters.discord.outgoing import CardSender, Draw
+from adapters.discord.send_errors import explain
 from adapters.discord.settings import DiscordSetup, Pace
 from adapters.discord.tree import SyncMemory
-from adapters.discord.trouble import explain
 
 if TYPE_CHECKING:
     from bot.app import App
@@ -61,7 +61,7 @@ class DiscordSurface:
         self._stopping = False
         self._connected = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
-        press = Press(app, draw)
+        press = CardSender(app, draw)
         self.chat = DiscordChat(lambda: self.client, press, setup.channel_id)
         self._home = Home(setup, memory)
         self._answers = Answers(app, press, self.chat, self._home)

@@ -12,7 +12,7 @@ from bot.config.schema import ConfigView
 from bot.dialects.endpoint import auth_headers, endpoint_url, refuse_login
 from bot.models import Dialect
 from bot.ports import Document
-from bot.routing.chain import Surroundings
+from bot.routing.chain import ChainContext
 from bot.routing.router import Candidate, Lane, lane_of
 
 _MOST_KEPT = 500
@@ -31,7 +31,7 @@ class LiveConfig:
     """The last good document; a broken one is told by its reader and changes nothing here."""
 
     def __init__(self, catalog: Catalog, env: Mapping[str, str], location: str) -> None:
-        self._around = Surroundings(catalog, env, location, gateway=True)
+        self._around = ChainContext(catalog, env, location, gateway=True)
         self._view: ConfigView | None = None
         self._lanes: dict[tuple[str, Dialect, bool], Lane] = {}
         self._routes: dict[tuple[str, Dialect], Route] = {}
@@ -44,7 +44,7 @@ class LiveConfig:
         return self._view
 
     @property
-    def around(self) -> Surroundings:
+    def around(self) -> ChainContext:
         """What the chain is judged by."""
         return self._around
 

@@ -52,9 +52,9 @@ def _dispatch(invocation: Invocation, look: Look) -> int:
 
             return run_config(invocation)
         case "run" | "bot" | "gateway":
-            from adapters.main.heap import spare
+            from adapters.main.heap import skip_httpx_cli
 
-            spare()
+            skip_httpx_cli()
             from adapters.main.service import run_service
 
             return run_service(invocation)

@@ -7,15 +7,15 @@ import contextlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from adapters.main.deliveries import Deliveries, PatientChat, PatientHistory
+from adapters.main.surface_workers import SurfaceWorkers, TimeoutChat, TimeoutHistory
 from adapters.main.wiring import Wired
 from bot.access import SERVICE
 from bot.alerts.chain_test import ChainResult, report
-from bot.alerts.delivery import Draft
+from bot.alerts.delivery import RenderedMessage
 from bot.alerts.engine import Engine, deliver, lead, note_config
+from bot.alerts.impact import Impacts
 from bot.alerts.mute import QuietHours
 from bot.alerts.outbox import StoredOutbox
-from bot.alerts.outlook import Outlooks
 from bot.alerts.policy import AlertSettings
 from bot.card import Person
 from bot.commands.cost_posting import digest_draft
@@ -53,7 +53,7 @@ class Alerts:
         self.outbox = StoredOutbox(self._store, list(chats))
         self._engine = Engine(
             store=self._store,
-            outlooks=Outlooks(
+            outlooks=Impacts(
                 ports.store,
                 ports.log,
                 ports.prices,
@@ -62,10 +62,10 @@ class Alerts:
                 ports.reloads,
             ),
             journal=ports.journal,
-            chats={name: PatientChat(name, chat) for name, chat in chats.items()},
+            chats={name: TimeoutChat(name, chat) for name, chat in chats.items()},
             settings=AlertSettings(quiet=QuietHours(*hours, zone) if hours else None),
             histories={
-                name: PatientHistory(name, chat)
+                name: TimeoutHistory(name, chat)
                 for name, chat in chats.items()
                 if isinstance(chat, ChatHistory)
             },
@@ -73,7 +73,7 @@ class Alerts:
             leader=LeaseLeader(database, wired.clock),
             digest=self._digest,
         )
-        self._deliveries = Deliveries(self._deliver)
+        self._deliveries = SurfaceWorkers(self._deliver)
         self._forgot_at: datetime | None = None
 
     async def tick(self) -> None:
@@ -117,7 +117,7 @@ class Alerts:
             self._forgot_at = now
             await self._store.forget(now - KEEP)
 
-    async def _digest(self, notice: Notice) -> Draft | None:
+    async def _digest(self, notice: Notice) -> RenderedMessage | None:
         return await digest_draft(self._wired.app.context(SERVICE), self.outbox, notice)
 
     async def _deliver(self, surface: str) -> None:

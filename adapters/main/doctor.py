@@ -84,8 +84,8 @@ def _schedules(wired: Wired) -> list[Check]:
 
 async def _openclaw(wired: Wired) -> list[Check]:
     """Say which Moltbot or OpenClaw was found, and what the service read of it."""
-    from adapters.openclaw.crosscheck import cross_check
     from adapters.openclaw.health import HEALTH_KEY, checks, look, served_by_us
+    from adapters.openclaw.usage_reconciliation import cross_check
     from adapters.storage.key_values import KeyValueStore
 
     store = wired.app.ports.store

@@ -19,7 +19,7 @@ from adapters.storage.connection import Connection
 from adapters.storage.key_values import put_value
 from bot.access import Actor
 from bot.commands.doctor import Check, Level
-from bot.commands.picture import take_picture
+from bot.commands.snapshot import load_snapshot
 from bot.errors import ChangeoverError, StorageError
 from bot.messages.database import SAME_DATABASE, gateway_line
 from bot.routing.near import nearest
@@ -115,7 +115,7 @@ async def examine_models(wired: Wired, actor: Actor) -> list[Check]:
     """Look for each model of the chain in its provider's own list."""
     ctx = wired.app.context(actor)
     try:
-        hops = (await take_picture(ctx)).hops
+        hops = (await load_snapshot(ctx)).hops
     except ChangeoverError:
         return []
     env = wired.settings.env

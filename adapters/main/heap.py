@@ -6,7 +6,7 @@ import gc
 import sys
 
 
-def settle() -> None:
+def freeze_gc() -> None:
     """Take what the start left out of the garbage collector's rounds, once all is imported.
 
     A full round over a hundred thousand lasting objects stops everything for 50 to 80 ms, and
@@ -16,7 +16,7 @@ def settle() -> None:
     gc.freeze()
 
 
-def spare() -> None:
+def skip_httpx_cli() -> None:
     """Leave out what a service never uses; call it before anything else is imported.
 
     httpx brings its own command line along, with rich, pygments and click, and goes without where

@@ -47,12 +47,12 @@ def run_init(invocation: Invocation) -> int:
 async def _serve(invocation: Invocation) -> int:
     """Show or make the edit that points a running OpenClaw at our gateway."""
     from bot.commands.serve import serve
-    from bot.openclaw.serve import Door
+    from bot.openclaw.serve import GatewayAddress
 
     wired = wire(environment(invocation), config=invocation.config)
     gateway = wired.service.gateway
     host = gateway.host if gateway.host not in _EVERYWHERE else "127.0.0.1"
-    door = Door(gateway.port, host, token=bool(gateway.token or gateway.callers))
+    door = GatewayAddress(gateway.port, host, token=bool(gateway.token or gateway.callers))
     action = Action("init --openclaw", confirmed=invocation.yes)
     try:
         card = await serve(wired.app.context(person(Surface.CLI), action), door)

@@ -11,7 +11,7 @@ from adapters.logs import setup_logging
 from adapters.main.alerts import Alerts
 from adapters.main.chats import Chats
 from adapters.main.ending import Ending, hold_signals
-from adapters.main.heap import settle
+from adapters.main.heap import freeze_gc
 from adapters.main.jobs import Jobs, with_bills
 from adapters.main.openclaw import OpenClaw
 from adapters.main.prices import PriceUpdates
@@ -53,7 +53,7 @@ async def _serve(command: str, wired: Wired) -> int:
         for part in parts:
             started.append(part)
             await part.start()
-        settle()
+        freeze_gc()
         _log.info("changeover %s is up on %s", command, wired.app.ports.store.location)
         drain_s = await ending.asked()
         _log.info("stopping")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.openclaw.turns import Found
+from bot.openclaw.session_reader import Found
 from bot.ports import Attempt, FallbackEvent
 
 MOST_ROWS = 1000

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from adapters.openclaw.batch import Batch, agents_in
-from bot.openclaw.decisions import Runs
+from bot.openclaw.fallback_tracker import FallbackTracker
+from bot.openclaw.session_reader import SessionReader
 from bot.openclaw.transcript import Rubbish, read_entry
-from bot.openclaw.turns import Turns
 
 SHARDS = 64
 _CHUNK_BYTES = 1024 * 1024
@@ -47,13 +47,17 @@ class Sessions:
     """Follows all sessions below a state folder; nothing older than `since` counts."""
 
     def __init__(
-        self, state: Path, since: datetime, kept: Mapping[str, str], runs: Runs | None = None
+        self,
+        state: Path,
+        since: datetime,
+        kept: Mapping[str, str],
+        runs: FallbackTracker | None = None,
     ) -> None:
         self._state = state
         self._runs = runs
         self._since = since
         self._files: dict[str, _File] = {}
-        self._turns: OrderedDict[str, Turns] = OrderedDict()
+        self._turns: OrderedDict[str, SessionReader] = OrderedDict()
         self._todo: deque[str] = deque()
         for text in kept.values():
             self._load(text)
@@ -146,7 +150,9 @@ class Sessions:
             batch.rewritten += 1
             known.read_to = 0
             self._turns.pop(name, None)
-        turns = self._turns.get(name) or Turns(name.split("/")[1], Path(name).stem, self._runs)
+        turns = self._turns.get(name) or SessionReader(
+            name.split("/")[1], Path(name).stem, self._runs
+        )
         self._turns[name] = turns
         self._turns.move_to_end(name)
         batch.moved.add(name)
@@ -170,7 +176,7 @@ class Sessions:
             self._todo.append(name)
         known.tail = _tail(file, known.read_to)
 
-    def _feed(self, turns: Turns, block: bytes, position: int, batch: Batch) -> None:
+    def _feed(self, turns: SessionReader, block: bytes, position: int, batch: Batch) -> None:
         for line in block.splitlines(keepends=True):
             # Most of a transcript is tool output: only messages of people and models are parsed.
             whole = line.startswith(b"{") and line.rstrip().endswith(b"}")

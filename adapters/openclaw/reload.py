@@ -21,7 +21,7 @@ from bot.errors import ChangeoverError
 from bot.models import Secret
 from bot.openclaw.log_lines import Reload, ReloadNote, UnknownModel, read_line
 from bot.ports import ConfigStore
-from bot.ports.reloads import Confirmation, Neighbour, PinChange, PinResult, Pins, Taken
+from bot.ports.reloads import Confirmation, Neighbour, PinChange, PinResult, Pins, ReloadOutcome
 
 _log = logging.getLogger("openclaw")
 _POLL_S = 0.1
@@ -152,7 +152,7 @@ class ReloadWatch:
                 if verdict is not None:
                     return verdict
             if loop.time() >= deadline:
-                return Confirmation(Taken.NOT_SEEN)
+                return Confirmation(ReloadOutcome.NOT_SEEN)
             if loop.time() >= nudge_at:
                 nudge_at += _NUDGE_EVERY_S
                 await asyncio.to_thread(self._nudge)
@@ -168,14 +168,14 @@ class ReloadWatch:
 def verdict_of(lines: Sequence[bytes], models: Collection[str] = ()) -> Confirmation | None:
     """Return what the last line about the config, or about one of its new models, says."""
     verdicts = {
-        Reload.APPLIED: Taken.IN_FORCE,
-        Reload.REJECTED: Taken.REJECTED,
-        Reload.RESTART: Taken.NEEDS_RESTART,
+        Reload.APPLIED: ReloadOutcome.IN_FORCE,
+        Reload.REJECTED: ReloadOutcome.REJECTED,
+        Reload.RESTART: ReloadOutcome.NEEDS_RESTART,
     }
     for raw in reversed(lines):
         note = read_line(raw)
         if isinstance(note, ReloadNote):
             return Confirmation(verdicts[note.reload], note.detail)
         if isinstance(note, UnknownModel) and note.model in models:
-            return Confirmation(Taken.UNKNOWN_MODEL, note.model)
+            return Confirmation(ReloadOutcome.UNKNOWN_MODEL, note.model)
     return None

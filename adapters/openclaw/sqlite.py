@@ -18,9 +18,9 @@ from urllib.parse import quote
 
 from adapters.openclaw.batch import Batch, agents_in
 from adapters.openclaw.find import FILE
-from bot.openclaw.decisions import Runs
+from bot.openclaw.fallback_tracker import FallbackTracker
+from bot.openclaw.session_reader import SessionReader
 from bot.openclaw.transcript import Rubbish, read_entry
-from bot.openclaw.turns import Turns
 
 _ROWS = 2000
 _AGAIN_MS = 3_600_000
@@ -48,14 +48,18 @@ class Databases:
     """Follows all agents' databases; nothing older than `since` counts."""
 
     def __init__(
-        self, state: Path, since: datetime, kept: Mapping[str, str], runs: Runs | None = None
+        self,
+        state: Path,
+        since: datetime,
+        kept: Mapping[str, str],
+        runs: FallbackTracker | None = None,
     ) -> None:
         self._state = state
         self._since = since
-        self._runs = Runs() if runs is None else runs
+        self._runs = FallbackTracker() if runs is None else runs
         self._kept = {agent: _read_cursor(text) for agent, text in kept.items()}
         self._read: dict[str, _Cursor] = {}
-        self._turns: OrderedDict[tuple[str, str], Turns] = OrderedDict()
+        self._turns: OrderedDict[tuple[str, str], SessionReader] = OrderedDict()
         self._looks: dict[str, tuple[int, ...]] = {}
         self.locked = 0
 
@@ -150,7 +154,7 @@ class Databases:
         elif said is not None and said.at >= self._since:
             key = (agent, session)
             if key not in self._turns:
-                self._turns[key] = Turns(agent, session, self._runs)
+                self._turns[key] = SessionReader(agent, session, self._runs)
             self._turns.move_to_end(key)
             batch.add(self._turns[key].feed(said, rowid))
 

@@ -27,12 +27,12 @@ from adapters.openclaw.tail import LogTail, Slice
 from bot.config.include import resolve_includes
 from bot.config.schema import OWN_PROVIDER
 from bot.errors import ChangeoverError, StorageError
-from bot.openclaw.decisions import HISTORY, Runs
+from bot.openclaw.fallback_tracker import HISTORY, FallbackTracker
 from bot.openclaw.log_lines import (
     Broken,
     Decision,
+    LogLine,
     ReloadNote,
-    Told,
     UnknownModel,
     read_line,
 )
@@ -108,7 +108,7 @@ class OpenClawWatcher:
         self._home = home
         self._temporary = temporary
         self._poll_s = poll_s
-        self._runs = Runs()
+        self._runs = FallbackTracker()
         self._health = Health()
         self._log: LogTail | None = None
         self._sessions: Sessions | None = None
@@ -278,7 +278,7 @@ class OpenClawWatcher:
         events, skipped, oldest = [], 0, now - BACKLOG
         for raw in part.lines:
             line = read_line(raw)
-            if isinstance(line, Decision | Told):
+            if isinstance(line, Decision | LogLine):
                 event = self._runs.feed(line, now)
                 if event is not None and event.at >= oldest:
                     events.append(event)

@@ -95,7 +95,7 @@ class SlackSurface:
     ) -> None:
         self.mode = mode_of(setup)
         self.api = Api(setup, pace_s)
-        self.outbox = Outbox(self.api, core.arm, draw, partial(said_here, core))
+        self.outbox = Outbox(self.api, core.persist_buttons, draw, partial(said_here, core))
         self.chat = SlackChat(self.api, self.outbox, setup.channel or "", memory)
         people = People(self.api, core.settings.access, self._home)
         self._inbox = Inbox(core, self.api, people, self.outbox, self.chat, triggers or Seen())

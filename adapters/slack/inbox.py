@@ -40,7 +40,7 @@ class Core(Protocol):
 
     async def handle(self, actor: Actor, words: str) -> Card: ...
 
-    async def arm(self, card: Card) -> Card: ...
+    async def persist_buttons(self, card: Card) -> Card: ...
 
     async def click(self, actor: Actor, button_id: str) -> Card: ...
 
@@ -167,7 +167,9 @@ class Inbox:
         actor = await self._people.actor(user, "", sent_from)
         lines = home_lines(self._core.registry)
         cards = [
-            said_here(self._core, await self._core.arm(await self._core.handle(actor, line)))
+            said_here(
+                self._core, await self._core.persist_buttons(await self._core.handle(actor, line))
+            )
             # A stranger is turned away once.
             for line in (lines[:1] if actor.stranger else lines)
         ]
@@ -176,7 +178,7 @@ class Inbox:
 
     async def _answer(self, place: Place, card: Card) -> None:
         """Answer where it was asked; a change made in private is told to the channel too."""
-        card = await self._core.arm(card)
+        card = await self._core.persist_buttons(card)
         await self._outbox.answer(place, card)
         public = card.visibility is Visibility.CHANNEL
         if not (place.private and public and card.tone is Tone.CHANGE and self._chat.configured):

@@ -223,7 +223,7 @@ def _chart(card: Card, chart_file: str | None) -> list[Block]:
 
 
 def _actions(buttons: Sequence[Button]) -> list[Block]:
-    """Lay out the buttons that `App.arm` gave an id."""
+    """Lay out the buttons that `App.persist_buttons` gave an id."""
     elements = []
     for number, button in enumerate([b for b in buttons if b.id][:25]):
         element: Block = {

@@ -10,7 +10,7 @@ from adapters.storage.codec import micros_of, text_of, time_of, time_or_none, va
 from adapters.storage.connection import Connection, Row
 from adapters.storage.database import Database
 from bot.ports import MessageRef
-from bot.ports.alerts import Notice, NoticeKind, Post, Want
+from bot.ports.alerts import DesiredMessage, MessageState, Notice, NoticeKind
 
 _IT = "key = ? AND surface = ?"
 
@@ -21,7 +21,7 @@ class AlertPosts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def behind(self, surface: str) -> Sequence[Post]:
+    async def behind(self, surface: str) -> Sequence[MessageState]:
         """Return the messages that do not show what is wanted, the oldest wish first."""
         rows = await self._database.read(
             lambda c: c.rows(
@@ -32,14 +32,14 @@ class AlertPosts:
         )
         return [_post(row) for row in rows]
 
-    async def post(self, key: str, surface: str) -> Post | None:
+    async def post(self, key: str, surface: str) -> MessageState | None:
         """Return one message."""
         row = await self._database.read(
             lambda c: c.row(f"SELECT * FROM alert_posts WHERE {_IT}", key, surface)
         )
         return None if row is None else _post(row)
 
-    async def claim(self, post: Post, at: datetime) -> bool:
+    async def claim(self, post: MessageState, at: datetime) -> bool:
         """Take the right to post; False when another process took it since the row was read."""
         as_read = (
             0 if post.claimed_at is None else micros_of(post.claimed_at),
@@ -57,7 +57,9 @@ class AlertPosts:
         )
         return claimed == 1
 
-    async def posted(self, post: Post, message: MessageRef, shown: int, at: datetime) -> None:
+    async def posted(
+        self, post: MessageState, message: MessageRef, shown: int, at: datetime
+    ) -> None:
         """Remember the message and which version it shows."""
         await self._set(
             post,
@@ -70,12 +72,14 @@ class AlertPosts:
             failures=0,
         )
 
-    async def put_off(self, post: Post, retry_at: datetime, *, unclaim: bool = False) -> None:
+    async def put_off(
+        self, post: MessageState, retry_at: datetime, *, unclaim: bool = False
+    ) -> None:
         """Count a failure and try again later."""
         freed = {"claimed_at": None} if unclaim else {}
         await self._set(post, retry_at=retry_at, failures=post.failures + 1, **freed)
 
-    async def give_up(self, post: Post) -> None:
+    async def give_up(self, post: MessageState) -> None:
         """Leave the message as it is, shown or not."""
         await self._set(post, shown=post.wanted, retry_at=None)
 
@@ -88,7 +92,7 @@ class AlertPosts:
             if not connection.insert("alert_notices", _values(notice), "ON CONFLICT DO NOTHING"):
                 return False
             for surface in surfaces:
-                want(connection, Want(notice.key, surface, 1), notice.at)
+                want(connection, DesiredMessage(notice.key, surface, 1), notice.at)
             return True
 
         return await self._database.write(work)
@@ -102,7 +106,7 @@ class AlertPosts:
                 wanted = connection.value(
                     f"SELECT wanted FROM alert_posts WHERE {_IT}", notice.key, surface
                 )
-                want(connection, Want(notice.key, surface, (wanted or 0) + 1), notice.at)
+                want(connection, DesiredMessage(notice.key, surface, (wanted or 0) + 1), notice.at)
 
         await self._database.write(work)
 
@@ -116,13 +120,13 @@ class AlertPosts:
         kind = NoticeKind(row["kind"])
         return Notice(row["key"], kind, time_of(row["at"]), value_of(row["data"]))
 
-    async def _set(self, post: Post, **values: Any) -> None:
+    async def _set(self, post: MessageState, **values: Any) -> None:
         await self._database.write(
             lambda c: c.update("alert_posts", values, _IT, post.key, post.surface)
         )
 
 
-def want(connection: Connection, one: Want, at: datetime) -> None:
+def want(connection: Connection, one: DesiredMessage, at: datetime) -> None:
     """Ask for a message, or for a later version of it; an older one changes nothing."""
     row = {
         "key": one.key,
@@ -150,11 +154,11 @@ def _values(notice: Notice) -> dict[str, Any]:
     }
 
 
-def _post(row: Row) -> Post:
+def _post(row: Row) -> MessageState:
     message = None
     if row["message_id"] is not None:
         message = MessageRef(row["surface"], row["channel"], row["message_id"])
-    return Post(
+    return MessageState(
         key=row["key"],
         surface=row["surface"],
         wanted=row["wanted"],

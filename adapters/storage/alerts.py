@@ -18,11 +18,11 @@ from bot.models import Usage
 from bot.ports.alerts import (
     AlertConflictError,
     ChannelTrouble,
+    DesiredMessage,
     GoodAnswers,
     IncidentRecord,
     QueuedEvent,
     Rerouted,
-    Want,
 )
 
 _AT_ONCE = 1000
@@ -59,7 +59,7 @@ class DatabaseAlertStore(AlertPosts):
         self,
         taken: Sequence[int],
         incidents: Sequence[IncidentRecord],
-        wants: Sequence[Want],
+        wants: Sequence[DesiredMessage],
         at: datetime,
     ) -> None:
         """Take events, save incidents and ask for messages, all of it or nothing."""

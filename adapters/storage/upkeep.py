@@ -14,7 +14,7 @@ from adapters.storage.codec import micros_of, time_or_none
 from adapters.storage.connection import Connection, insert_sql
 from adapters.storage.database import Database
 from adapters.storage.key_values import put_value, value_at
-from adapters.storage.ledger.periods import HOUR, QUARTER
+from adapters.storage.ledger.periods import HOUR, QUARTER_HOUR
 from adapters.storage.ledger.rows import FIGURES, HOURLY_KEY, QUARTERLY_KEY
 from adapters.storage.ledger.sums import KEPT_SINCE, hour_sums, kept_since
 
@@ -30,7 +30,7 @@ _DATED = (
     ("refusals", "id", "at"),
     ("buttons", "id", "made_at"),
 )
-_ROLLUPS = (("spend_hourly", HOURLY_KEY, HOUR), ("spend_quarterly", QUARTERLY_KEY, QUARTER))
+_ROLLUPS = (("spend_hourly", HOURLY_KEY, HOUR), ("spend_quarterly", QUARTERLY_KEY, QUARTER_HOUR))
 _log = logging.getLogger("changeover")
 
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
-from bot.alerts.steps import read_key
+from bot.alerts.transitions import read_key
 from bot.card import Card
 from bot.errors import ChatError, StorageError
 from bot.messages.alert_notes import maybe_twice
 from bot.ports import Chat, ChatHistory, MessageRef
-from bot.ports.alerts import AlertStore, ChannelTrouble, Post
+from bot.ports.alerts import AlertStore, ChannelTrouble, MessageState
 from bot.spans import kept
 
 FIRST_WAIT = timedelta(seconds=5)
@@ -49,7 +49,7 @@ class Done(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class RenderedMessage:
     """What a message is to show.
 
     `marker` are words that no other message has, None for an answer, which `below` names the
@@ -66,12 +66,12 @@ class Draft:
     patience: timedelta = timedelta()
 
 
-Write = Callable[[Post], Awaitable[Draft | None]]
+Write = Callable[[MessageState], Awaitable[RenderedMessage | None]]
 """Post → what it is to show; None when there is nothing to say any more."""
 
 
 @dataclass(slots=True)
-class Delivery:
+class MessageSync:
     """One surface's messages. `may` says whether this process is still the one to post."""
 
     surface: str
@@ -116,11 +116,11 @@ class Delivery:
             return False
         return said or not any(post.failures for post in behind)
 
-    async def _put_off(self, post: Post, now: datetime, *, unsure: bool = False) -> None:
+    async def _put_off(self, post: MessageState, now: datetime, *, unsure: bool = False) -> None:
         wait = min(FIRST_WAIT * 2 ** min(post.failures, 9), LONGEST_WAIT)
         await self.store.put_off(post, now + wait, unclaim=_answers(post.key) and not unsure)
 
-    def _due(self, post: Post, now: datetime) -> bool:
+    def _due(self, post: MessageState, now: datetime) -> bool:
         # What lies too far ahead was noted by a clock that has been put back since.
         waits = post.retry_at is not None and now < post.retry_at <= now + LONGEST_WAIT
         waits = waits or _at_work(post, now)
@@ -128,7 +128,7 @@ class Delivery:
         fresh = shown_at is not None and shown_at <= now < shown_at + self.edit_every
         return not waits and not fresh
 
-    async def _one(self, post: Post, now: datetime) -> Done:
+    async def _one(self, post: MessageState, now: datetime) -> Done:
         draft = await self.write(post)
         if draft is None:
             await self.store.give_up(post)
@@ -156,14 +156,16 @@ class Delivery:
             post = replace(post, message=message, claimed_at=None, failures=0)
         return await self._edit(post, message, draft, now)
 
-    async def _post(self, post: Post, draft: Draft, now: datetime) -> Done:
+    async def _post(self, post: MessageState, draft: RenderedMessage, now: datetime) -> Done:
         if not await self.store.claim(post, now) or not await self.may():
             return Done.LATER
         message = await self.chat.post(draft.card)
         await self.store.posted(post, message, post.wanted, now)
         return Done.SAID
 
-    async def _edit(self, post: Post, message: MessageRef, draft: Draft, now: datetime) -> Done:
+    async def _edit(
+        self, post: MessageState, message: MessageRef, draft: RenderedMessage, now: datetime
+    ) -> Done:
         if not await self.may():
             return Done.LATER
         try:
@@ -181,7 +183,9 @@ class Delivery:
         await self.store.posted(post, message, post.wanted, now)
         return Done.SAID
 
-    async def _answer(self, post: Post, draft: Draft, below: str, now: datetime) -> Done:
+    async def _answer(
+        self, post: MessageState, draft: RenderedMessage, below: str, now: datetime
+    ) -> Done:
         above = await self.store.post(below, self.surface)
         never = above is not None and above.message is None and above.shown >= above.wanted
         if never or post.claimed_at is not None:
@@ -196,7 +200,7 @@ class Delivery:
         return Done.SAID
 
     async def _look_back(
-        self, post: Post, draft: Draft, now: datetime
+        self, post: MessageState, draft: RenderedMessage, now: datetime
     ) -> tuple[MessageRef | None, bool]:
         """Look for a message whose id was lost; return also whether the answer is certain."""
         if post.claimed_at is None or draft.marker is None:
@@ -212,7 +216,7 @@ class Delivery:
             return None, False
 
 
-def _at_work(post: Post, now: datetime) -> bool:
+def _at_work(post: MessageState, now: datetime) -> bool:
     """Return whether somebody may be posting it right now; one who failed has put it off."""
     claimed = post.claimed_at
     if claimed is None or (post.retry_at is not None and post.retry_at > claimed):
@@ -220,7 +224,7 @@ def _at_work(post: Post, now: datetime) -> bool:
     return claimed <= now < claimed + AT_WORK
 
 
-def _can_wait(post: Post, draft: Draft, now: datetime) -> bool:
+def _can_wait(post: MessageState, draft: RenderedMessage, now: datetime) -> bool:
     claimed = post.claimed_at
     return claimed is not None and timedelta() <= now - claimed < draft.patience
 

@@ -12,15 +12,11 @@ import logging
 from datetime import datetime, timedelta
 from functools import partial
 
-from bot.alerts.delivery import Delivery, Draft
+from bot.alerts.delivery import MessageSync, RenderedMessage
+from bot.alerts.evaluate import judge, note_config
+from bot.alerts.impact import Impact
 from bot.alerts.incident import State
-from bot.alerts.judge import judge, note_config
-from bot.alerts.notices import draft_of, trouble_notice
-from bot.alerts.outlook import Outlook
-from bot.alerts.parts import Engine
-from bot.alerts.record import incident_of
-from bot.alerts.steps import DETAILS, END, message_key, read_key
-from bot.alerts.telling import (
+from bot.alerts.incident_cards import (
     called,
     calling,
     end_card,
@@ -28,8 +24,12 @@ from bot.alerts.telling import (
     older_card,
     present_card,
 )
+from bot.alerts.notices import draft_of, trouble_notice
+from bot.alerts.parts import Engine
+from bot.alerts.record import incident_of
+from bot.alerts.transitions import DETAILS, END, message_key, read_key
 from bot.messages.alerts import marker
-from bot.ports.alerts import AlertConflictError, NoticeKind, Post
+from bot.ports.alerts import AlertConflictError, MessageState, NoticeKind
 
 __all__ = ["Engine", "deliver", "judge", "lead", "note_config", "tick"]
 
@@ -75,10 +75,10 @@ async def deliver(engine: Engine, surface: str, now: datetime) -> None:
     if term is None:
         return
 
-    async def write(post: Post) -> Draft | None:
+    async def write(post: MessageState) -> RenderedMessage | None:
         return await _draft(engine, post, now)
 
-    delivery = Delivery(
+    delivery = MessageSync(
         surface,
         engine.chats[surface],
         engine.store,
@@ -99,7 +99,7 @@ async def deliver(engine: Engine, surface: str, now: datetime) -> None:
             _log.info("alerts reach %s again", surface.capitalize())
 
 
-async def _draft(engine: Engine, post: Post, now: datetime) -> Draft | None:
+async def _draft(engine: Engine, post: MessageState, now: datetime) -> RenderedMessage | None:
     """Write what a message shows now; None when it has nothing to say any more."""
     named = read_key(post.key)
     if named is None:
@@ -114,17 +114,19 @@ async def _draft(engine: Engine, post: Post, now: datetime) -> Draft | None:
     below = message_key(incident.id, 1 if named[1] == DETAILS else incident.messages)
     if named[1] == DETAILS:
         details = first_events(incident)
-        return Draft(details, below=below) if details else None
+        return RenderedMessage(details, below=below) if details else None
     if named[1] == END:
         people = called(incident, engine.calls, post.surface)
-        return Draft(end_card(incident, people, now), below=below)
+        return RenderedMessage(end_card(incident, people, now), below=below)
     mark = marker(incident.id)
     if int(named[1]) < incident.messages:
-        older = Draft(older_card(incident, engine.settings, now), mark)
+        older = RenderedMessage(older_card(incident, engine.settings, now), mark)
         return older if post.message else None
     over = incident.state is State.RESOLVED
     if post.message is None and incident.resolved_at and now - incident.resolved_at > STALE:
         return None
-    outlook = Outlook() if over else await engine.outlooks.look(incident, now)
+    outlook = Impact() if over else await engine.outlooks.look(incident, now)
     calls = calling(incident, engine.calls, post.surface)
-    return Draft(present_card(incident, outlook, calls, engine.settings, now), mark, lives=True)
+    return RenderedMessage(
+        present_card(incident, outlook, calls, engine.settings, now), mark, lives=True
+    )

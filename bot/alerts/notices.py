@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.access import Surface
-from bot.alerts.delivery import Draft
+from bot.alerts.delivery import RenderedMessage
 from bot.alerts.incident import Incident
 from bot.alerts.mute import QuietHours
 from bot.card import Card
@@ -153,34 +153,34 @@ def unknown_model_notice(
     return Notice(f"unknown:{change.id}", NoticeKind.REVERT, now, data)
 
 
-def draft_of(notice: Notice) -> Draft:
+def draft_of(notice: Notice) -> RenderedMessage:
     """Return what a notice's message shows."""
     data: Any = notice.data
     mark = notice_marker(notice.key)
     match notice.kind:
         case NoticeKind.OUTSIDE:
             card = outside_note(data["id"], data["what"], data["old"], data["new"], data["place"])
-            return Draft(card, change_marker(data["id"]))
+            return RenderedMessage(card, change_marker(data["id"]))
         case NoticeKind.TROUBLE:
             says = (data["says"][0], data["says"][1])
             since = _time(data["since"])
             assert since is not None
             card = trouble_card(notice.key, data["surface"], since, says, _time(data["until"]))
             # Where nobody was told that it is deaf, that it hears again is no news.
-            return Draft(card, notice_marker(notice.key), new=data["until"] is None)
+            return RenderedMessage(card, notice_marker(notice.key), new=data["until"] is None)
         case NoticeKind.MORNING:
             card = morning_card(data["night"], [_night_row(row) for row in data["rows"]])
-            return Draft(card, night_marker(data["night"]))
+            return RenderedMessage(card, night_marker(data["night"]))
         case NoticeKind.REVERT:
-            return Draft(_revert_card(notice.key, data), notice_marker(notice.key))
+            return RenderedMessage(_revert_card(notice.key, data), notice_marker(notice.key))
         case NoticeKind.BUDGET:
-            return Draft(budget_notice_card(_spent_of(data), mark), mark)
+            return RenderedMessage(budget_notice_card(_spent_of(data), mark), mark)
         case NoticeKind.BUDGET_SWITCH:
-            return Draft(budget_switch_card(_switch_of(data), mark), mark)
+            return RenderedMessage(budget_switch_card(_switch_of(data), mark), mark)
         case NoticeKind.PRICE:
-            return Draft(price_change_card(_change_of(data), mark), mark)
+            return RenderedMessage(price_change_card(_change_of(data), mark), mark)
         case NoticeKind.CHAIN_TEST:
-            return Draft(_test_card(notice.key, data), notice_marker(notice.key))
+            return RenderedMessage(_test_card(notice.key, data), notice_marker(notice.key))
         case NoticeKind.DIGEST:
             raise ValueError("a digest is gathered from the ledger, not from its notice")
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from bot.alerts.impact import Impacts
 from bot.alerts.incident import Incident, State
-from bot.alerts.outlook import Outlooks
 from bot.costs.pricing import lost_cache_usd, price_sum, usd
 from bot.messages.alerts import Saving
 from bot.models import ModelRef
@@ -29,7 +29,7 @@ _NO_MODEL = (AlertReason.CHAIN_EXHAUSTED, AlertReason.CONFIG_INVALID)
 
 
 async def with_costs(
-    incident: Incident, store: AlertStore, outlooks: Outlooks, now: datetime
+    incident: Incident, store: AlertStore, outlooks: Impacts, now: datetime
 ) -> Incident:
     """Add what was spent in the primary's place since the last look."""
     if incident.reason in _NO_MODEL or incident.costs_nano_usd is None:
@@ -70,7 +70,7 @@ async def _lost_cache(
     opened_at: datetime,
     rows: Sequence[Rerouted],
     store: AlertStore,
-    outlooks: Outlooks,
+    outlooks: Impacts,
     now: datetime,
 ) -> int:
     """Estimate what it cost that fallbacks read anew what the primary had in its cache.

@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bot.alerts.delivery import Draft
-from bot.alerts.outlook import Outlooks
+from bot.alerts.delivery import RenderedMessage
+from bot.alerts.impact import Impacts
 from bot.alerts.policy import AlertSettings
 from bot.card import Person
 from bot.ports import Chat, ChatHistory, Journal
 from bot.ports.alerts import AlertStore, AlwaysLeader, Leader, Notice
 
-WriteDigest = Callable[[Notice], Awaitable[Draft | None]]
+WriteDigest = Callable[[Notice], Awaitable[RenderedMessage | None]]
 """Gathers a digest when it is to be posted; None when there is nothing to say any more."""
 
 
@@ -30,7 +30,7 @@ class Engine:
     """
 
     store: AlertStore
-    outlooks: Outlooks
+    outlooks: Impacts
     journal: Journal
     chats: Mapping[str, Chat]
     settings: AlertSettings = field(default_factory=AlertSettings)

@@ -63,7 +63,7 @@ class AlertSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class EvaluationContext:
     """What else is the case.
 
     `primaries` are the models that the config puts first now, None when it cannot be read, and
@@ -88,7 +88,9 @@ class Decision:
     end: End | None = None
 
 
-def decide(incident: Incident, now: datetime, settings: AlertSettings, scene: Scene) -> Decision:
+def decide(
+    incident: Incident, now: datetime, settings: AlertSettings, scene: EvaluationContext
+) -> Decision:
     """Decide what to do about an incident; the times in it are not after `now`."""
     match incident.state:
         case State.PENDING:
@@ -99,7 +101,9 @@ def decide(incident: Incident, now: datetime, settings: AlertSettings, scene: Sc
             return _edit(incident, now, settings)
 
 
-def _unsaid(incident: Incident, now: datetime, settings: AlertSettings, scene: Scene) -> Decision:
+def _unsaid(
+    incident: Incident, now: datetime, settings: AlertSettings, scene: EvaluationContext
+) -> Decision:
     loud = incident.reason in LOUD
     end = _over(incident, now, settings, scene)
     if end is not None and (incident.held or incident.reason is AlertReason.CONFIG_INVALID):
@@ -122,7 +126,9 @@ def _unsaid(incident: Incident, now: datetime, settings: AlertSettings, scene: S
     return Decision(Step.UNSTABLE if unstable else Step.OPEN, mention=loud)
 
 
-def _going_on(incident: Incident, now: datetime, settings: AlertSettings, scene: Scene) -> Decision:
+def _going_on(
+    incident: Incident, now: datetime, settings: AlertSettings, scene: EvaluationContext
+) -> Decision:
     end = _over(incident, now, settings, scene)
     if end is not None:
         return Decision(Step.RESOLVE, end=end)
@@ -175,13 +181,15 @@ def _repeat_at(incident: Incident, now: datetime, settings: AlertSettings) -> da
     return said_at + settings.repeat_every
 
 
-def _hidden(incident: Incident, scene: Scene) -> bool:
+def _hidden(incident: Incident, scene: EvaluationContext) -> bool:
     """Return whether it is a part of a dead chain, which tells of it."""
     whole = incident.reason in (AlertReason.CHAIN_EXHAUSTED, AlertReason.CONFIG_INVALID)
     return not whole and not scene.exhausted.isdisjoint((incident.primary, *incident.models))
 
 
-def _over(incident: Incident, now: datetime, settings: AlertSettings, scene: Scene) -> End | None:
+def _over(
+    incident: Incident, now: datetime, settings: AlertSettings, scene: EvaluationContext
+) -> End | None:
     if incident.reason is AlertReason.CONFIG_INVALID:
         return End.RECOVERED if incident.good else None
     quiet_for = now - incident.bad_at
@@ -202,5 +210,5 @@ def _over(incident: Incident, now: datetime, settings: AlertSettings, scene: Sce
     return End.SILENCE if silent_for >= settings.silent_after else None
 
 
-def _in_use(incident: Incident, scene: Scene) -> bool:
+def _in_use(incident: Incident, scene: EvaluationContext) -> bool:
     return any(model.startswith(incident.group) for model in scene.in_use)

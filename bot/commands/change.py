@@ -18,16 +18,16 @@ from bot.commands.elsewhere import (
     pin_results_data,
     pins_data,
 )
-from bot.commands.picture import (
+from bot.commands.reload import carry_out_watched
+from bot.commands.snapshot import (
     Known,
-    Picture,
-    picture_of,
+    StatusSnapshot,
+    load_known,
     price_of,
-    remember,
+    snapshot_of,
     surroundings,
 )
-from bot.commands.reload import carry_out_watched
-from bot.config.commit import Applied, Plan, Planner, Present, Wish
+from bot.config.commit import Applied, ConfigChange, Plan, Planner, Present
 from bot.config.edit import Edit
 from bot.config.history import owner
 from bot.config.naming import alias_of, near, written
@@ -70,7 +70,7 @@ CONFIRM_FOR = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ChangeSpec:
     """What a changing command asks of the common walk.
 
     `what` is the headline's name, `priced` says that it is a primary, `deadline` the words after
@@ -92,32 +92,32 @@ class Request:
     everywhere: bool = False
 
 
-async def change(ctx: Context, request: Request) -> Card:
+async def change(ctx: Context, spec: ChangeSpec) -> Card:
     """Carry a change out and return its card; ask first when the primary costs much more."""
     back_at = (
-        parse_deadline(request.deadline, ctx.now, ctx.settings.timezone)
-        if request.deadline
-        else request.back_at
+        parse_deadline(spec.deadline, ctx.now, ctx.settings.timezone)
+        if spec.deadline
+        else spec.back_at
     )
-    pins = await ctx.ports.reloads.pinned() if request.everywhere else NO_PINS
+    pins = await ctx.ports.reloads.pinned() if spec.everywhere else NO_PINS
 
     def plan(present: Present) -> Plan:
-        planned = request.planner(present)
-        return _priced(ctx, request, pins, present, planned) if request.priced else planned
+        planned = spec.planner(present)
+        return _priced(ctx, spec, pins, present, planned) if spec.priced else planned
 
-    wish = Wish(ctx.actor, request.action, request.reason, plan, back_at)
+    wish = ConfigChange(ctx.actor, spec.action, spec.reason, plan, back_at)
     applied, told = await carry_out_watched(ctx, wish)
     if applied.plan.ask:
-        return await _question(ctx, request, applied, pins)
-    return await _done(ctx, request, applied, told, back_at)
+        return await _question(ctx, spec, applied, pins)
+    return await _done(ctx, spec, applied, told, back_at)
 
 
-def _priced(ctx: Context, request: Request, pins: Pins, present: Present, planned: Plan) -> Plan:
+def _priced(ctx: Context, spec: ChangeSpec, pins: Pins, present: Present, planned: Plan) -> Plan:
     """Add to a switch of the primary what follows it, and whether it has to be approved."""
     places = other_places(present)
     also: list[Edit] = []
     repins: tuple[PinChange, ...] = ()
-    if request.everywhere:
+    if spec.everywhere:
         ref = planned.wants[0]
         hop = lone_hop(0, ref, present.view, surroundings(ctx, Known()))
         sees = bool(hop.facts and hop.facts.vision)
@@ -133,7 +133,7 @@ def _priced(ctx: Context, request: Request, pins: Pins, present: Present, planne
         planned,
         edits=[*planned.edits, *also],
         pins=planned.pins or repins,
-        ask=request.asks and _must_ask(ctx, present.view, planned, follow, bool(also or repins)),
+        ask=spec.asks and _must_ask(ctx, present.view, planned, follow, bool(also or repins)),
         places=tuple(places),
         follow=follow,
     )
@@ -175,11 +175,11 @@ def _shown(planned: Plan, follow: Sequence[Path]) -> str:
     return " ".join([primary, *map(dotted, follow)]) if follow else primary
 
 
-async def _question(ctx: Context, request: Request, applied: Applied, pinned: Pins) -> Card:
+async def _question(ctx: Context, spec: ChangeSpec, applied: Applied, pinned: Pins) -> Card:
     planned = applied.plan
     repins = {(one.kind, one.key) for one in planned.pins}
     pins = [pin for pin in pinned.found if (pin.kind, pin.key) in repins]
-    words = _words(ctx, request, applied)
+    words = _words(ctx, spec, applied)
     action = Action(
         ctx.action.words,
         confirmed=True,
@@ -217,25 +217,25 @@ async def _question(ctx: Context, request: Request, applied: Applied, pinned: Pi
 
 async def _done(
     ctx: Context,
-    request: Request,
+    spec: ChangeSpec,
     applied: Applied,
     told: Confirmation | None,
     back_at: datetime | None,
 ) -> Card:
     planned = applied.plan
-    back, dropped = await _time(ctx, request, applied, back_at)
-    known = await remember(ctx)
-    picture = picture_of(ctx, replace(applied.present, view=applied.after), known, request.agent)
+    back, dropped = await _time(ctx, spec, applied, back_at)
+    known = await load_known(ctx)
+    snapshot = snapshot_of(ctx, replace(applied.present, view=applied.after), known, spec.agent)
     warnings = (
         *cautions.unrecorded(applied.unrecorded),
         *cautions.reload(told),
-        *(judge(ctx, picture, planned.wants) if request.judged else ()),
+        *(judge(ctx, snapshot, planned.wants) if spec.judged else ()),
         *(cautions.overdue(back[0], known.service_seen_at, ctx.now) if back else ()),
         *repinned_cautions(applied.pins),
-        *(await _staying(ctx, request, planned, picture) if request.priced else ()),
+        *(await _staying(ctx, spec, planned, snapshot) if spec.priced else ()),
     )
     words = replace(
-        _words(ctx, request, applied),
+        _words(ctx, spec, applied),
         change_id=applied.change_id,
         back=back,
         notes=(
@@ -249,22 +249,22 @@ async def _done(
         ),
         warnings=warnings,
     )
-    data = _data(ctx, request, words, applied) | {"reload": told.taken if told else None}
+    data = _data(ctx, spec, words, applied) | {"reload": told.taken if told else None}
     return change_card(words, data) if applied.changed else unchanged_card(words, data)
 
 
 async def _staying(
-    ctx: Context, request: Request, planned: Plan, picture: Picture
+    ctx: Context, spec: ChangeSpec, planned: Plan, snapshot: StatusSnapshot
 ) -> list[Caution]:
     """Name what keeps another model than the new primary."""
-    if picture.primary is None:
+    if snapshot.primary is None:
         return []
     found = [one for one in planned.places if one.path not in planned.follow]
     pins = await ctx.ports.reloads.pinned()
-    if request.agent is not None:
-        own = tuple(p for p in pins.found if p.agent == request.agent)
+    if spec.agent is not None:
+        own = tuple(p for p in pins.found if p.agent == spec.agent)
         found, pins = [], replace(pins, found=own)
-    return await elsewhere_cautions(ctx, found, picture.primary.ref, pins)
+    return await elsewhere_cautions(ctx, found, snapshot.primary.ref, pins)
 
 
 def _entries(applied: Applied) -> tuple[Text, ...]:
@@ -272,35 +272,35 @@ def _entries(applied: Applied) -> tuple[Text, ...]:
     return entries_added(sorted(added), applied.after.version)
 
 
-def _words(ctx: Context, request: Request, applied: Applied) -> ChangeWords:
+def _words(ctx: Context, spec: ChangeSpec, applied: Applied) -> ChangeWords:
     planned, before, after = applied.plan, applied.present.view, applied.after
     old_price, new_price = (None, None)
-    if request.priced:
+    if spec.priced:
         old_price, new_price = _prices(ctx, before, planned.old, planned.new)
     return ChangeWords(
-        what=request.what,
+        what=spec.what,
         old=planned.old,
         new=planned.new,
         actor=ctx.actor,
-        reason=request.reason,
+        reason=spec.reason,
         change_id=None,
-        old_name=_name(ctx, planned.old, before) if request.priced else None,
-        new_name=_name(ctx, planned.new, after) if request.priced else None,
+        old_name=_name(ctx, planned.old, before) if spec.priced else None,
+        new_name=_name(ctx, planned.new, after) if spec.priced else None,
         old_price=old_price,
         new_price=new_price,
-        priced=request.priced,
+        priced=spec.priced,
         place=ctx.ports.store.location,
         now=ctx.now,
     )
 
 
-def _data(ctx: Context, request: Request, words: ChangeWords, applied: Applied) -> dict[str, Any]:
+def _data(ctx: Context, spec: ChangeSpec, words: ChangeWords, applied: Applied) -> dict[str, Any]:
     return {
         "changed": applied.changed,
         "old": words.old,
         "new": words.new,
         "actor": ctx.actor.name,
-        "reason": request.reason or None,
+        "reason": spec.reason or None,
         "revision_before": applied.revision_before,
         "revision": applied.revision,
         "price_ratio": ratio_data(price_ratio(words.old_price, words.new_price)),
@@ -316,10 +316,10 @@ def _data(ctx: Context, request: Request, words: ChangeWords, applied: Applied) 
 
 
 async def _time(
-    ctx: Context, request: Request, applied: Applied, back_at: datetime | None
+    ctx: Context, spec: ChangeSpec, applied: Applied, back_at: datetime | None
 ) -> tuple[tuple[datetime, str] | None, tuple[Text, ...]]:
     """Say when it goes back; where the value stood so already, put that off or call it off."""
-    if not request.priced:
+    if not spec.priced:
         return None, ()
     if applied.changed and applied.plan.old != applied.plan.new:
         return (None if back_at is None else (back_at, value(applied.plan.old))), ()
@@ -327,17 +327,17 @@ async def _time(
     if applied.changed:
         return None, unarmed
     try:
-        known = await remember(ctx)
-        back, notes = await _retime(ctx, request, applied, known, back_at)
+        known = await load_known(ctx)
+        back, notes = await _retime(ctx, spec, applied, known, back_at)
     except StorageError:
         return None, unarmed
     return back, notes if back or notes else unarmed
 
 
 async def _retime(
-    ctx: Context, request: Request, applied: Applied, known: Known, back_at: datetime | None
+    ctx: Context, spec: ChangeSpec, applied: Applied, known: Known, back_at: datetime | None
 ) -> tuple[tuple[datetime, str] | None, tuple[Text, ...]]:
-    mine = owner(known.changes, choice_for(applied.after, request.agent).path)
+    mine = owner(known.changes, choice_for(applied.after, spec.agent).path)
     revert = next((r for r in known.reverts if mine and r.change_id == mine.id), None)
     if revert is None or mine is None:
         return None, ()
@@ -367,25 +367,25 @@ def _prices(
     return price(old), price(new)
 
 
-def judge(ctx: Context, picture: Picture, refs: Sequence[ModelRef]) -> list[Caution]:
+def judge(ctx: Context, snapshot: StatusSnapshot, refs: Sequence[ModelRef]) -> list[Caution]:
     """Warn about models just chosen: no key, unknown, retired; and about a leaky local primary."""
-    view, found = picture.view, []
+    view, found = snapshot.view, []
     for ref in dict.fromkeys(refs):
-        place = next((h.position for h in picture.hops if h.ref == ref), 1)
-        hop = lone_hop(place, ref, view, surroundings(ctx, picture.known))
+        place = next((h.position for h in snapshot.hops if h.ref == ref), 1)
+        hop = lone_hop(place, ref, view, surroundings(ctx, snapshot.known))
         found += [
             c
             for c in cautions.of_hop(hop, (hop,), allow_rule(view, ctx.ports.store.location))
             if c.code not in ("not_allowed", "retired", "misspelt")
         ]
         found += cautions.retired_target(ref, hop)
-        before = view_of(picture.present.document)
+        before = view_of(snapshot.present.document)
         known = is_mapped(ref, before) or is_listed(ref)
         known = known or hop.unasked is SkipReason.OPENCLAW_ONLY
         if hop.facts and not hop.facts.gone and not known:
             found += _unheard(ctx, ref, before)
-    found += cautions.unaccepted_formats(picture.hops)
-    return [*found, *cautions.local_only_in_name(picture.hops)]
+    found += cautions.unaccepted_formats(snapshot.hops)
+    return [*found, *cautions.local_only_in_name(snapshot.hops)]
 
 
 def _unheard(ctx: Context, ref: ModelRef, view: ConfigView) -> list[Caution]:

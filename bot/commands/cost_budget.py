@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bot.alerts.outbox import Outbox
 from bot.card import Card, Command, text
-from bot.commands.change import Request, change
+from bot.commands.change import ChangeSpec, change
 from bot.commands.context import Context
 from bot.commands.cost_data import budget_data, percent_data
-from bot.commands.picture import HISTORY
 from bot.commands.registry import Args
+from bot.commands.snapshot import HISTORY
 from bot.config.commit import Plan, Present, look
 from bot.config.naming import resolve
 from bot.config.plan import choice_for, plan_primary
@@ -152,13 +152,13 @@ async def _made(ctx: Context, state: BudgetState) -> Change | None:
     return next((one for one in changes if one.action == "budget" and one.at >= since), None)
 
 
-def _request(ctx: Context, word: str, period: Span) -> Request:
+def _request(ctx: Context, word: str, period: Span) -> ChangeSpec:
     def plan(present: Present) -> Plan:
         choice = choice_for(present.view, None)
         new = resolve(word, present.view, ctx.catalog).ref
         return Plan(plan_primary(present.view, new), choice.primary, str(new), wants=(new,))
 
-    return Request(
+    return ChangeSpec(
         what="Primary",
         action="budget",
         planner=plan,

@@ -32,7 +32,7 @@ from bot.messages.cost_compare import (
 )
 from bot.models import ModelRef, Price
 from bot.ports import Attempt, GroupBy, Spend
-from bot.routing.chain import Hop, SkipReason, Surroundings, lone_hop, provider_of
+from bot.routing.chain import ChainContext, Hop, SkipReason, lone_hop, provider_of
 from bot.routing.near import listed
 
 _HOUR = timedelta(hours=1)
@@ -89,7 +89,7 @@ async def usable(
     ctx: Context, config: ConfigView, found: Sequence[Alternative]
 ) -> list[Alternative]:
     """Note which alternatives cannot be used: without a key, or not in their provider's list."""
-    around = Surroundings(ctx.catalog, ctx.settings.env)
+    around = ChainContext(ctx.catalog, ctx.settings.env)
     hops = {one.ref: lone_hop(0, one.ref, config, around) for one in found}
     asked = {hop.provider.id: hop for hop in hops.values() if hop.provider and hop.skip is None}
     answers = await asyncio.gather(*(_listed(ctx, hop) for hop in asked.values()))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from bot.commands.context import Context
-from bot.commands.picture import price_of
+from bot.commands.snapshot import price_of
 from bot.config.commit import look
 from bot.config.schema import ConfigView, view
 from bot.costs.billed import Billed, beside, bill_days

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from bot.alerts.delivery import Draft
+from bot.alerts.delivery import RenderedMessage
 from bot.alerts.outbox import Outbox
 from bot.commands.context import Context
 from bot.commands.cost_digest import weekly_card
@@ -37,7 +37,7 @@ async def put_due_digest(
     return await outbox.put(Notice(_key(monday), NoticeKind.DIGEST, ctx.now, data))
 
 
-async def digest_draft(ctx: Context, outbox: Outbox, notice: Notice) -> Draft | None:
+async def digest_draft(ctx: Context, outbox: Outbox, notice: Notice) -> RenderedMessage | None:
     """Gather a digest as it is now; None once the next one has taken its place."""
     data = notice.data
     assert isinstance(data, dict)
@@ -46,7 +46,7 @@ async def digest_draft(ctx: Context, outbox: Outbox, notice: Notice) -> Draft | 
         return None
     period = Span(midnight(monday, zone), midnight(monday + _WEEK, zone))
     card = await weekly_card(ctx, period)
-    return Draft(card, digest_mark(period, zone), patience=PATIENCE)
+    return RenderedMessage(card, digest_mark(period, zone), patience=PATIENCE)
 
 
 def _key(monday: date) -> str:

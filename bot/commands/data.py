@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from bot.card import Caution, Phrase
-from bot.commands.picture import Picture
+from bot.commands.snapshot import StatusSnapshot
 from bot.models import Price
 from bot.outage import down_time
 from bot.ports import Change, FallbackEvent, IncidentRow
@@ -61,9 +61,9 @@ def hop_data(hop: Hop, price: Price | None) -> dict[str, Any]:
     }
 
 
-def chain_data(picture: Picture) -> list[dict[str, Any]]:
+def chain_data(snapshot: StatusSnapshot) -> list[dict[str, Any]]:
     """The whole chain, the primary at position 0."""
-    return [hop_data(hop, picture.price(hop)) for hop in picture.hops]
+    return [hop_data(hop, snapshot.price(hop)) for hop in snapshot.hops]
 
 
 def change_data(change: Change) -> dict[str, Any]:

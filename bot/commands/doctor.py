@@ -10,7 +10,7 @@ from bot.card import Card, Caution, Phrase, plain
 from bot.commands.context import Context
 from bot.commands.data import sentence
 from bot.commands.model_read import status_warnings
-from bot.commands.picture import Picture, take_picture
+from bot.commands.snapshot import StatusSnapshot, load_snapshot
 from bot.config.plan import in_models
 from bot.errors import ChangeoverError, StorageError
 from bot.messages.cautions import deaf_channels
@@ -72,20 +72,20 @@ async def examine(ctx: Context, others: Sequence[Check]) -> Card:
 async def _config(ctx: Context) -> list[Check]:
     location = ctx.ports.store.location
     try:
-        picture = await take_picture(ctx)
+        snapshot = await load_snapshot(ctx)
     except ChangeoverError as error:
         return [_failed("config", error)]
     checks = [
         Check("config", True, Level.INFO, f"{location} is valid."),
-        _release(picture, location),
-        *_database(picture),
+        _release(snapshot, location),
+        *_database(snapshot),
     ]
-    warnings = status_warnings(ctx, picture)
-    nobody = not any(hop.walked for hop in picture.hops)
+    warnings = status_warnings(ctx, snapshot)
+    nobody = not any(hop.walked for hop in snapshot.hops)
     fatal = {"no_primary", "no_key"} if nobody else set()
     checks += [_of_caution(c, fatal) for c in warnings if c.code != "database"]
     if not any(c.code in ("no_key", "not_allowed", "no_primary") for c in warnings):
-        count = len(picture.hops)
+        count = len(snapshot.hops)
         checks.append(Check("chain", True, Level.INFO, f"All {count} hops are available."))
     return checks
 
@@ -111,29 +111,29 @@ def _quiet_hours(ctx: Context) -> list[Check]:
     return [Check("quiet hours", True, Level.INFO, f"{span}: urgent alerts only.")]
 
 
-def _release(picture: Picture, location: str) -> Check:
-    rule = allow_rule(picture.view, location)
-    version = picture.view.version
+def _release(snapshot: StatusSnapshot, location: str) -> Check:
+    rule = allow_rule(snapshot.view, location)
+    version = snapshot.view.version
     touched = f"Config last written by {version}, which" if version else "Unknown release, which"
     words = {
         AllowRule.SKIPS: "skips fallbacks not in agents.defaults.models",
         AllowRule.EXEMPT: "uses every fallback, allowed or not",
         AllowRule.UNKNOWN: "may skip fallbacks not in agents.defaults.models",
     }
-    missing = [h for h in picture.hops if h.ref and not in_models(picture.view, h.ref)]
+    missing = [h for h in snapshot.hops if h.ref and not in_models(snapshot.view, h.ref)]
     return Check(
         "release",
         True,
         Level.INFO,
-        f"{touched} {words[rule]}; not in it: {len(missing)} of {len(picture.hops)} hops.",
+        f"{touched} {words[rule]}; not in it: {len(missing)} of {len(snapshot.hops)} hops.",
     )
 
 
-def _database(picture: Picture) -> list[Check]:
-    trouble = picture.known.trouble
+def _database(snapshot: StatusSnapshot) -> list[Check]:
+    trouble = snapshot.known.trouble
     if trouble is not None:
         return [_failed("database", trouble)]
-    seen = picture.known.service_seen_at
+    seen = snapshot.known.service_seen_at
     alive = "used by a service" if seen else "not used by a service yet"
     return [Check("database", True, Level.INFO, f"Reachable; {alive}.")]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bot.card import Card, Command, text
-from bot.commands.change import Request, change
+from bot.commands.change import ChangeSpec, change
 from bot.commands.context import Context
 from bot.commands.model_switch import resolve_all
 from bot.commands.registry import Args
@@ -99,7 +99,7 @@ async def _edit(ctx: Context, args: Args, action: str, new_chain: NewChain) -> C
 
     return await change(
         ctx,
-        Request(
+        ChangeSpec(
             what=f"Chain of agent {agent}" if agent else "Chain",
             action=action,
             agent=agent,

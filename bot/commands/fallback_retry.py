@@ -7,8 +7,8 @@ from datetime import datetime
 
 from bot.card import Card
 from bot.commands.context import Context
-from bot.commands.picture import surroundings, take_picture
 from bot.commands.registry import Args
+from bot.commands.snapshot import load_snapshot, surroundings
 from bot.config.naming import resolve
 from bot.errors import StorageError
 from bot.messages.fallback import retried_card
@@ -19,14 +19,14 @@ from bot.routing.cooldown import covering, ended, is_retry, proof, retry_of
 
 async def retry(ctx: Context, args: Args) -> Card:
     """End cool-downs now in every process: all, or those of one model."""
-    picture = await take_picture(ctx)
+    snapshot = await load_snapshot(ctx)
     log, word = ctx.ports.log, args.text("model")
     known = await log.cooldowns(ctx.now)
-    hops: Sequence[Hop] = picture.hops
+    hops: Sequence[Hop] = snapshot.hops
     model = ""
     if word:
-        ref = resolve(word, picture.view, ctx.catalog).ref
-        hops, model = [lone_hop(0, ref, picture.view, surroundings(ctx, picture.known))], str(ref)
+        ref = resolve(word, snapshot.view, ctx.catalog).ref
+        hops, model = [lone_hop(0, ref, snapshot.view, surroundings(ctx, snapshot.known))], str(ref)
     scopes = [scope for hop in hops if (scope := scope_of(hop))]
     names = dict.fromkeys(name for scope in scopes for name in scope.names)
     if not word:

@@ -15,8 +15,8 @@ from bot.commands.context import Context
 from bot.commands.data import chain_data, event_data, incident_data, sentence, warnings_data
 from bot.commands.fallback_retry import prove, still_cooling
 from bot.commands.model_read import status_warnings
-from bot.commands.picture import Picture, price_of, surroundings, take_picture
 from bot.commands.registry import Args
+from bot.commands.snapshot import StatusSnapshot, load_snapshot, price_of, surroundings
 from bot.config.naming import resolve
 from bot.config.plan import in_models
 from bot.costs.pricing import cost_usd
@@ -54,20 +54,20 @@ MOST_EVENTS = 50
 
 async def status(ctx: Context, args: Args) -> Card:
     """Show the chain as it will really be walked, cool-downs, open incidents and the mute."""
-    picture = await take_picture(ctx)
-    known = picture.known
+    snapshot = await load_snapshot(ctx)
+    known = snapshot.known
     troubles = await _troubles(ctx)
-    warnings = [*status_warnings(ctx, picture), *cautions.deaf_channels(troubles)]
+    warnings = [*status_warnings(ctx, snapshot), *cautions.deaf_channels(troubles)]
     muted = known.muted_until
     quiet = ctx.settings.quiet_hours
     data = {
-        "chain": chain_data(picture),
+        "chain": chain_data(snapshot),
         "formats": [
             {
                 "model": str(hop.ref or hop.written),
                 "dialects": [d for d in SAMPLES if spoken(hop, d)],
             }
-            for hop in picture.hops
+            for hop in snapshot.hops
         ],
         "muted_until": muted,
         "quiet_hours": f"{quiet[0]:%H:%M}-{quiet[1]:%H:%M}" if quiet else None,
@@ -79,8 +79,8 @@ async def status(ctx: Context, args: Args) -> Card:
         "warnings": warnings_data(warnings),
     }
     return chain_card(
-        picture.hops,
-        picture.prices,
+        snapshot.hops,
+        snapshot.prices,
         known.incidents,
         muted,
         tuple(warnings),
@@ -92,8 +92,8 @@ async def status(ctx: Context, args: Args) -> Card:
 
 async def test(ctx: Context, args: Args) -> Card:
     """Ask every hop of the chain, or the models named, for real and all at once."""
-    picture = await take_picture(ctx)
-    hops = _asked(ctx, picture, args.words("models"))
+    snapshot = await load_snapshot(ctx)
+    hops = _asked(ctx, snapshot, args.words("models"))
     if not hops:
         raise NothingToDoError("The chain is empty; nothing to test.", Command("model best"))
     say, timeout_s = ctx.ports.progress, ctx.settings.timeouts.probe_s
@@ -117,22 +117,22 @@ async def test(ctx: Context, args: Args) -> Card:
         ),
     )
     wall_ms = (ctx.ports.clock.now() - started).total_seconds() * 1000
-    rows = [_row(ctx, picture, hop, verdict) for hop, verdict in zip(hops, verdicts, strict=True)]
+    rows = [_row(ctx, snapshot, hop, verdict) for hop, verdict in zip(hops, verdicts, strict=True)]
     good = [row.hop for row in rows if row.verdict.verdict == "ok"]
     now = ctx.ports.clock.now()
     remaining = await prove(ctx, good, now)
-    known = picture.known.cooldowns if remaining is None else remaining
+    known = snapshot.known.cooldowns if remaining is None else remaining
     cooling = frozenset(hop.position for hop in good if still_cooling(hop, known, now))
     formats = []
     for number, (dialect, names) in enumerate(used.items()):
         asked_so = in_formats[number * len(hops) : (number + 1) * len(hops)]
-        those = [_row(ctx, picture, hop, v) for hop, v in zip(hops, asked_so, strict=True)]
+        those = [_row(ctx, snapshot, hop, v) for hop, v in zip(hops, asked_so, strict=True)]
         formats.append(FormatTest(dialect, names, those, serving(those, cooling)))
     words = TestWords(
         rows=rows,
         wall_ms=wall_ms,
         named=bool(args.words("models")),
-        warnings=tuple(_test_warnings(ctx, picture, hops, bool(args.words("models")))),
+        warnings=tuple(_test_warnings(ctx, snapshot, hops, bool(args.words("models")))),
         cooling=cooling,
         formats=formats,
     )
@@ -213,35 +213,37 @@ async def _used(ctx: Context) -> dict[Dialect, frozenset[str]]:
     return {dialect: used[dialect] for dialect in SAMPLES if dialect in used}
 
 
-def _asked(ctx: Context, picture: Picture, words: tuple[str, ...]) -> list[Hop]:
+def _asked(ctx: Context, snapshot: StatusSnapshot, words: tuple[str, ...]) -> list[Hop]:
     if not words:
-        return [hop for hop in picture.hops if hop.skip != "repeated"]
-    around = surroundings(ctx, picture.known)
-    refs = dict.fromkeys(resolve(word, picture.view, ctx.catalog).ref for word in words)
-    return [lone_hop(i, ref, picture.view, around) for i, ref in enumerate(refs)]
+        return [hop for hop in snapshot.hops if hop.skip != "repeated"]
+    around = surroundings(ctx, snapshot.known)
+    refs = dict.fromkeys(resolve(word, snapshot.view, ctx.catalog).ref for word in words)
+    return [lone_hop(i, ref, snapshot.view, around) for i, ref in enumerate(refs)]
 
 
-def _row(ctx: Context, picture: Picture, hop: Hop, verdict: HopVerdict) -> TestRow:
-    price = picture.price(hop)
+def _row(ctx: Context, snapshot: StatusSnapshot, hop: Hop, verdict: HopVerdict) -> TestRow:
+    price = snapshot.price(hop)
     if price is None and hop.ref:
-        price = price_of(ctx, hop.ref, picture.view)
+        price = price_of(ctx, hop.ref, snapshot.view)
     cost = cost_usd(verdict.usage, price) if verdict.usage else None
     return TestRow(
         hop=hop,
         verdict=verdict,
         cost_usd=cost,
-        detail=verdict.detail or skip_words(hop, picture.hops) or unasked_words(hop),
-        hint=hint_for(hop, verdict, picture.hops, picture.view),
+        detail=verdict.detail or skip_words(hop, snapshot.hops) or unasked_words(hop),
+        hint=hint_for(hop, verdict, snapshot.hops, snapshot.view),
     )
 
 
-def _test_warnings(ctx: Context, picture: Picture, hops: list[Hop], named: bool) -> list[Caution]:
-    view = picture.view
+def _test_warnings(
+    ctx: Context, snapshot: StatusSnapshot, hops: list[Hop], named: bool
+) -> list[Caution]:
+    view = snapshot.view
     rule = allow_rule(view, ctx.ports.store.location)
     found = [
         caution
         for hop in hops
-        for caution in cautions.of_hop(hop, picture.hops, rule)
+        for caution in cautions.of_hop(hop, snapshot.hops, rule)
         if caution.code in ("not_allowed", "retired", "misspelt")
     ]
     if named and rule is not AllowRule.EXEMPT:
@@ -252,8 +254,8 @@ def _test_warnings(ctx: Context, picture: Picture, hops: list[Hop], named: bool)
         ]
     if not named:
         found += cautions.losses(hops)
-        found += cautions.local_only_in_name(picture.hops)
-        found += cautions.unaccepted_formats(picture.hops)
+        found += cautions.local_only_in_name(snapshot.hops)
+        found += cautions.unaccepted_formats(snapshot.hops)
     return found
 
 

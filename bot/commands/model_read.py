@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from bot.card import Card, Caution
-from bot.commands.change import Request, change
+from bot.commands.change import ChangeSpec, change
 from bot.commands.context import Context
 from bot.commands.data import chain_data, change_data, incident_data, price_data, warnings_data
 from bot.commands.elsewhere import elsewhere_cautions, other_places
-from bot.commands.picture import HISTORY, Picture, price_of, surroundings, take_picture
 from bot.commands.registry import Args
+from bot.commands.snapshot import HISTORY, StatusSnapshot, load_snapshot, price_of, surroundings
 from bot.config.commit import look
 from bot.config.history import to_undo, undo
 from bot.config.naming import chain_words, known_provider, near, written
@@ -29,71 +29,71 @@ DEFAULT_HISTORY = 10
 async def status(ctx: Context, args: Args) -> Card:
     """Show the primary, the chain, the last change and everything that is pending or wrong."""
     agent = args.text("agent")
-    picture = await take_picture(ctx, agent)
-    warnings = status_warnings(ctx, picture)
-    first = picture.primary
+    snapshot = await load_snapshot(ctx, agent)
+    warnings = status_warnings(ctx, snapshot)
+    first = snapshot.primary
     if agent is None and first is not None:
-        places = other_places(picture.present, agents=False)
+        places = other_places(snapshot.present, agents=False)
         pins = await ctx.ports.reloads.pinned()
         warnings += await elsewhere_cautions(ctx, places, first.ref, pins)
-    pending = picture.pending
+    pending = snapshot.pending
     back = (pending[0].due_at, value(pending[1].old)) if pending else None
     words = StatusWords(
-        hops=picture.hops,
-        prices=picture.prices,
-        last_change=picture.last_change,
+        hops=snapshot.hops,
+        prices=snapshot.prices,
+        last_change=snapshot.last_change,
         pending=back,
-        incidents=picture.known.incidents,
+        incidents=snapshot.known.incidents,
         warnings=tuple(warnings),
         place=ctx.ports.store.location,
         agent=agent,
         now=ctx.now,
-        front=picture.choice.front,
+        front=snapshot.choice.front,
     )
-    primary, last = picture.primary, picture.last_change
+    primary, last = snapshot.primary, snapshot.last_change
     data: dict[str, Any] = {
         "primary": str(primary.ref or primary.written) if primary else None,
         "preset": primary.preset if primary else None,
         "agent": agent,
         "config_path": ctx.ports.store.location,
-        "revision": picture.present.document.revision,
-        "chain": chain_data(picture),
+        "revision": snapshot.present.document.revision,
+        "chain": chain_data(snapshot),
         "last_change": change_data(last) if last else None,
         "pending_revert": {"at": back[0], "to": pending[1].old} if back and pending else None,
-        "muted_until": picture.known.muted_until,
-        "incidents": [incident_data(row, ctx.now) for row in picture.known.incidents],
+        "muted_until": snapshot.known.muted_until,
+        "incidents": [incident_data(row, ctx.now) for row in snapshot.known.incidents],
         "warnings": warnings_data(warnings),
     }
     return status_card(words, data)
 
 
-def status_warnings(ctx: Context, picture: Picture) -> list[Caution]:
+def status_warnings(ctx: Context, snapshot: StatusSnapshot) -> list[Caution]:
     """Gather everything the reader of a status should know."""
-    rule = allow_rule(picture.view, ctx.ports.store.location)
-    warnings = cautions.of_chain(picture.hops, picture.view, rule, ctx.catalog)
-    warnings += cautions.losses(picture.hops)
-    warnings += cautions.unread_includes(picture.view)
-    if picture.pending:
-        due_at = picture.pending[0].due_at
-        warnings += cautions.overdue(due_at, picture.known.service_seen_at, ctx.now)
-    return [*warnings, *cautions.journal_away(picture.known.trouble)]
+    rule = allow_rule(snapshot.view, ctx.ports.store.location)
+    warnings = cautions.of_chain(snapshot.hops, snapshot.view, rule, ctx.catalog)
+    warnings += cautions.losses(snapshot.hops)
+    warnings += cautions.unread_includes(snapshot.view)
+    if snapshot.pending:
+        due_at = snapshot.pending[0].due_at
+        warnings += cautions.overdue(due_at, snapshot.known.service_seen_at, ctx.now)
+    return [*warnings, *cautions.journal_away(snapshot.known.trouble)]
 
 
 async def list_models(ctx: Context, args: Args) -> Card:
     """Show every configured model: those the file names, and the presets."""
-    picture = await take_picture(ctx)
+    snapshot = await load_snapshot(ctx)
     wanted = args.text("name")
-    providers = providers_of(picture.view, ctx.catalog)
+    providers = providers_of(snapshot.view, ctx.catalog)
     if wanted is not None:
         found = ctx.catalog.provider(wanted.lower())
         wanted = found.id if found else wanted.lower()
-        if wanted not in providers and not known_provider(wanted, picture.view, ctx.catalog):
+        if wanted not in providers and not known_provider(wanted, snapshot.view, ctx.catalog):
             guess = near(wanted, providers)
             raise UsageError(
                 f"Unknown provider {wanted!r}.",
                 f"Did you mean {guess}?" if guess else f"Providers: {', '.join(providers)}.",
             )
-    rows = [_row(ctx, picture, ref) for ref in _configured(ctx, picture.view)]
+    rows = [_row(ctx, snapshot, ref) for ref in _configured(ctx, snapshot.view)]
     if wanted is not None:
         rows = [row for row in rows if _provider_id(ctx, row.ref) == wanted]
     data = {"models": [_row_data(ctx, row) for row in rows]}
@@ -102,9 +102,9 @@ async def list_models(ctx: Context, args: Args) -> Card:
 
 async def history(ctx: Context, args: Args) -> Card:
     """Show who changed what, when and why."""
-    picture = await take_picture(ctx)
-    changes = picture.known.changes[: args.count("amount") or DEFAULT_HISTORY]
-    trouble = tuple(cautions.journal_away(picture.known.trouble))
+    snapshot = await load_snapshot(ctx)
+    changes = snapshot.known.changes[: args.count("amount") or DEFAULT_HISTORY]
+    trouble = tuple(cautions.journal_away(snapshot.known.trouble))
     return history_card(changes, {"changes": [change_data(c) for c in changes]}, trouble)
 
 
@@ -127,7 +127,7 @@ async def take_back(ctx: Context, args: Args) -> Card:
     headline = "Primary" if priced and chosen.action != "preset" else "Undone"
     return await change(
         ctx,
-        Request(
+        ChangeSpec(
             what=headline,
             action="undo",
             planner=unserve(chosen) if chosen.action == SERVE else undo(chosen),
@@ -158,10 +158,10 @@ def _configured(ctx: Context, view: ConfigView) -> list[ModelRef]:
     return list(dict.fromkeys(ref for ref in refs if ref is not None))
 
 
-def _row(ctx: Context, picture: Picture, ref: ModelRef) -> ModelRow:
-    view = picture.view
-    hop = lone_hop(1, ref, view, surroundings(ctx, picture.known))
-    place = next((h.position for h in picture.hops if h.ref == ref), None)
+def _row(ctx: Context, snapshot: StatusSnapshot, ref: ModelRef) -> ModelRow:
+    view = snapshot.view
+    hop = lone_hop(1, ref, view, surroundings(ctx, snapshot.known))
+    place = next((h.position for h in snapshot.hops if h.ref == ref), None)
     allowed = not view.aliases or str(ref) in view.aliases
     return ModelRow(
         ref=ref,

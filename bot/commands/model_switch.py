@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.card import Card, Code, Command, Text, text
-from bot.commands.change import Request, change
+from bot.commands.change import ChangeSpec, change
 from bot.commands.context import Context
 from bot.commands.registry import Args
 from bot.config.commit import Plan, Present
@@ -48,7 +48,7 @@ async def switch(ctx: Context, word: str, args: Args) -> Card:
 
     return await change(
         ctx,
-        Request(
+        ChangeSpec(
             what=f"Primary of agent {agent}" if agent else "Primary",
             action="use",
             planner=plan,
@@ -72,8 +72,8 @@ async def fallback(ctx: Context, args: Args) -> Card:
         edits = plan_chain(present.view, words, refs)
         return Plan(edits, old, words, wants=tuple(refs), notes=_successor_notes(chain, ctx))
 
-    request = Request("Chain", "fallback", plan, reason=args.text("reason") or "")
-    return await change(ctx, request)
+    spec = ChangeSpec("Chain", "fallback", plan, reason=args.text("reason") or "")
+    return await change(ctx, spec)
 
 
 async def strategy(ctx: Context, args: Args) -> Card:
@@ -95,7 +95,7 @@ async def strategy(ctx: Context, args: Args) -> Card:
 
     return await change(
         ctx,
-        Request(
+        ChangeSpec(
             what=f"Strategy {chosen.name}",
             action="strategy",
             planner=plan,
@@ -124,8 +124,8 @@ async def preset(ctx: Context, args: Args) -> Card:
         notes = (replaced,) if had and had.lower() != name else ()
         return Plan(edits, old, str(named.ref), wants=(named.ref,), notes=notes)
 
-    request = Request(f"Preset {name}", "preset", plan, reason=args.text("reason") or "")
-    return await change(ctx, request)
+    spec = ChangeSpec(f"Preset {name}", "preset", plan, reason=args.text("reason") or "")
+    return await change(ctx, spec)
 
 
 async def _remove(ctx: Context, name: str, args: Args) -> Card:
@@ -147,7 +147,7 @@ async def _remove(ctx: Context, name: str, args: Args) -> Card:
         return Plan(edits, str(before), None, notes=notes)
 
     what, reason = f"Preset {name}", args.text("reason") or ""
-    return await change(ctx, Request(what, "preset remove", plan, reason=reason, judged=False))
+    return await change(ctx, ChangeSpec(what, "preset remove", plan, reason=reason, judged=False))
 
 
 def resolve_all(words: tuple[str, ...], view: ConfigView, ctx: Context) -> list[ModelRef]:

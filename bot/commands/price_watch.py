@@ -9,7 +9,7 @@ from datetime import timedelta
 from bot.alerts.outbox import Outbox
 from bot.commands.context import Context
 from bot.commands.cost_figures import config_of
-from bot.commands.picture import price_of
+from bot.commands.snapshot import price_of
 from bot.costs.period import ROLLING_WEEK, last
 from bot.costs.price_changes import PriceChange, Rates, price_changes, rates_of
 from bot.costs.pricing import OWN_SOURCES

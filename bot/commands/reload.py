@@ -14,21 +14,23 @@ from bot.access import SERVICE, Surface
 from bot.alerts.notices import unknown_model_notice
 from bot.alerts.outbox import Outbox
 from bot.commands.context import Context
-from bot.commands.picture import HISTORY
-from bot.config.commit import Applied, Plan, Planner, Present, Wish, carry_out
+from bot.commands.snapshot import HISTORY
+from bot.config.commit import Applied, ConfigChange, Plan, Planner, Present, carry_out
 from bot.config.entries import EntryFacts, with_entries
 from bot.config.history import undo
 from bot.errors import ChangeoverError, ConfigRefusedError, MovedOnError, RefusedError
 from bot.ports import Change
-from bot.ports.reloads import Confirmation, Taken
-from bot.routing.chain import SkipReason, Surroundings, lone_hop
+from bot.ports.reloads import Confirmation, ReloadOutcome
+from bot.routing.chain import ChainContext, SkipReason, lone_hop
 from bot.spans import Command, text
 
 UNKNOWN_WITHIN = timedelta(hours=1)
 """A model that is found unknown so long after the switch to it is taken for a change's fault."""
 
 
-async def carry_out_watched(ctx: Context, wish: Wish) -> tuple[Applied, Confirmation | None]:
+async def carry_out_watched(
+    ctx: Context, wish: ConfigChange
+) -> tuple[Applied, Confirmation | None]:
     """Make a change and return what the owner of the config made of it; None without an owner.
 
     Raises:
@@ -42,7 +44,7 @@ async def carry_out_watched(ctx: Context, wish: Wish) -> tuple[Applied, Confirma
     confirmation = None
     if reload is not None and applied.revision != applied.revision_before:
         confirmation = await reload.confirm([str(ref) for ref in applied.plan.wants])
-        if confirmation.taken in (Taken.REJECTED, Taken.UNKNOWN_MODEL):
+        if confirmation.taken in (ReloadOutcome.REJECTED, ReloadOutcome.UNKNOWN_MODEL):
             await _take_back(ctx, applied, confirmation)
     return await _with_pins(ctx, applied), confirmation
 
@@ -71,7 +73,9 @@ async def take_back_unknown(ctx: Context, model: str, outbox: Outbox) -> None:
         # Taken back already, or itself what took a change back: that would go on for ever.
         return
     with suppress(MovedOnError):
-        wish = Wish(SERVICE, "undo", f"OpenClaw answered Unknown model: {model}", undo(made))
+        wish = ConfigChange(
+            SERVICE, "undo", f"OpenClaw answered Unknown model: {model}", undo(made)
+        )
         applied = await carry_out(ports.store, ports.journal, wish, ctx.now)
         pins = (await _with_pins(ctx, applied)).pins
         notice = unknown_model_notice(made, applied.change_id, model, place, ctx.now, pins)
@@ -90,7 +94,7 @@ async def _callable(ctx: Context, planner: Planner) -> Planner:
     """Return a planner that also adds what OpenClaw's release needs to call the new models."""
     neighbour = await ctx.ports.reloads.neighbour()
     location, env = ctx.ports.store.location, ctx.settings.env
-    around = Surroundings(ctx.catalog, env, location, neighbour=neighbour)
+    around = ChainContext(ctx.catalog, env, location, neighbour=neighbour)
 
     def plan(present: Present) -> Plan:
         planned = planner(present)
@@ -105,7 +109,7 @@ async def _callable(ctx: Context, planner: Planner) -> Planner:
     return plan
 
 
-def _refuse_uncallable(planned: Plan, present: Present, around: Surroundings) -> None:
+def _refuse_uncallable(planned: Plan, present: Present, around: ChainContext) -> None:
     """Refuse a primary that our gateway, which answers for OpenClaw, cannot call."""
     for ref in planned.wants[:1]:
         hop = lone_hop(0, ref, present.view, around)
@@ -121,13 +125,13 @@ async def _take_back(ctx: Context, applied: Applied, told: Confirmation) -> None
     ports, reason = ctx.ports, told.detail or "no reason given"
     refused = f"OpenClaw rejected the changed config: {reason.rstrip('.')}."
     step = text(Command("doctor", program=True), "; if it was invalid before, fix the file first.")
-    if told.taken is Taken.UNKNOWN_MODEL:
+    if told.taken is ReloadOutcome.UNKNOWN_MODEL:
         refused = f"OpenClaw answers Unknown model: {reason}."
         step = text("Choose another: ", Command("model list"))
     try:
         changes = await ports.journal.changes(ports.store.location, HISTORY)
         made = next(change for change in changes if change.id == applied.change_id)
-        wish = Wish(SERVICE, "undo", "rejected by OpenClaw", undo(made))
+        wish = ConfigChange(SERVICE, "undo", "rejected by OpenClaw", undo(made))
         await carry_out(ports.store, ports.journal, wish, ctx.now)
     except (ChangeoverError, StopIteration) as error:
         why = error.message if isinstance(error, ChangeoverError) else "it is not in history."

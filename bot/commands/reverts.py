@@ -9,7 +9,7 @@ from bot.alerts.notices import revert_notice
 from bot.alerts.outbox import Outbox
 from bot.commands.context import Context
 from bot.commands.reload import carry_out_watched
-from bot.config.commit import Wish, notice_outside, present_of
+from bot.config.commit import ConfigChange, notice_outside, present_of
 from bot.config.history import go_back
 from bot.errors import ConfigError, ConfigLockedError, ConfigRefusedError, MovedOnError
 from bot.ports import Change, Revert, RevertState
@@ -59,7 +59,7 @@ async def _one(
     pins: tuple[PinResult, ...] = ()
     if gone_back is None:
         try:
-            wish = Wish(ctx.actor, "revert", reason, go_back(change, changes))
+            wish = ConfigChange(ctx.actor, "revert", reason, go_back(change, changes))
             applied, _ = await carry_out_watched(ctx, wish)
             # Also where history could not be written meanwhile.
             reverted, change_id, pins = applied.changed, applied.change_id, applied.pins

@@ -7,13 +7,13 @@ from dataclasses import replace
 from bot.card import Card
 from bot.commands.context import Context
 from bot.commands.reload import carry_out_watched
-from bot.config.commit import Plan, Present, Wish, edited_by, look
+from bot.config.commit import ConfigChange, Plan, Present, edited_by, look
 from bot.config.edit import unified_diff
 from bot.messages import cautions
-from bot.openclaw.serve import SERVE, SERVED, Door, plan_serve, serve_card
+from bot.openclaw.serve import SERVE, SERVED, GatewayAddress, plan_serve, serve_card
 
 
-async def serve(ctx: Context, door: Door) -> Card:
+async def serve(ctx: Context, door: GatewayAddress) -> Card:
     """Show the edit; make it where `--yes` was said.
 
     Raises:
@@ -32,7 +32,7 @@ async def serve(ctx: Context, door: Door) -> Card:
     diff = unified_diff(before, edited.raw, edited.file or store.location.rpartition("/")[2])
     if not ctx.action.confirmed or not diff:
         return serve_card(present.view, door, diff, place=store.location, made=False)
-    wish = Wish(ctx.actor, SERVE, "", plan)
+    wish = ConfigChange(ctx.actor, SERVE, "", plan)
     applied, told = await carry_out_watched(ctx, wish)
     card = serve_card(
         applied.present.view,

@@ -8,9 +8,9 @@ from bot.card import Card, Caution
 from bot.commands.context import Context
 from bot.commands.reload import carry_out_watched
 from bot.config.commit import (
+    ConfigChange,
     Plan,
     Present,
-    Wish,
     look,
     notice_moved,
     present_of,
@@ -62,7 +62,7 @@ async def bring_in(ctx: Context, raw: bytes, source: str) -> Card:
     except ConfigMissingError:
         moved, trouble = await _adopt(ctx, source)
         document = await store.create(raw)
-        wished = Wish(ctx.actor, "import", source, lambda _: Plan((), None, None))
+        wished = ConfigChange(ctx.actor, "import", source, lambda _: Plan((), None, None))
         change_id = await record_first(store.location, journal, wished, document, ctx.now)
         data = {"changed": True, "revision": document.revision, "change_id": change_id}
         return import_card(new.view, source, store.location, "", moved, data, trouble)
@@ -122,7 +122,7 @@ async def _replace(ctx: Context, raw: bytes, action: str, source: str, moved: in
         old, to = present.view.default.written[0], new.view.default.written[0]
         return Plan((), old, to, raw=raw)
 
-    wished = Wish(ctx.actor, action, source, plan)
+    wished = ConfigChange(ctx.actor, action, source, plan)
     applied, told = await carry_out_watched(ctx, wished)
     found = (*cautions.unrecorded(applied.unrecorded), *cautions.reload(told))
     data = {

@@ -80,7 +80,7 @@ Planner = Callable[[Present], Plan]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ConfigChange:
     """Who wants what, and why; a new headline value goes back at `back_at`."""
 
     actor: Actor
@@ -112,7 +112,9 @@ class Applied:
     pins: tuple[PinResult, ...] = ()
 
 
-async def carry_out(store: ConfigStore, journal: Journal, wish: Wish, now: datetime) -> Applied:
+async def carry_out(
+    store: ConfigStore, journal: Journal, wish: ConfigChange, now: datetime
+) -> Applied:
     """Make one change in our turn; the lock is held for the comparison and the write alone.
 
     A plan that asks first comes back as it is, with nothing changed.
@@ -152,7 +154,7 @@ async def begin_history(store: ConfigStore, journal: Journal, now: datetime) -> 
 
 
 async def record_first(
-    location: str, journal: Journal, wish: Wish, document: Document, now: datetime
+    location: str, journal: Journal, wish: ConfigChange, document: Document, now: datetime
 ) -> int | None:
     """Note who put a first document there; None where the journal could not be written."""
     view = present_of(document, location).view
@@ -212,7 +214,9 @@ async def notice_moved(location: str, journal: Journal, present: Present, now: d
         await journal.observe(change, known.revision)
 
 
-async def _attempt(store: ConfigStore, journal: Journal, wish: Wish, now: datetime) -> Applied:
+async def _attempt(
+    store: ConfigStore, journal: Journal, wish: ConfigChange, now: datetime
+) -> Applied:
     location = store.location
     present = present_of(await store.read(), location)
     document = present.document
@@ -267,7 +271,7 @@ def _unchanged(plan: Plan, present: Present) -> Applied:
 
 def _change(
     location: str,
-    wish: Wish,
+    wish: ConfigChange,
     plan: Plan,
     proved: tuple[Present, Edited, Present],
     now: datetime,

@@ -15,7 +15,7 @@ from bot.messages.chain import KEY_ELSEWHERE, key_step, skip_words
 from bot.messages.words import FORMATS, listed, tokens
 from bot.models import Dialect, ModelRef
 from bot.ports.alerts import ChannelTrouble
-from bot.ports.reloads import Confirmation, Taken
+from bot.ports.reloads import Confirmation, ReloadOutcome
 from bot.routing.chain import AllowRule, Hop, SkipReason, lost_on_the_way
 from bot.spans import recalled
 
@@ -281,7 +281,7 @@ def unrecorded(why: ErrorInfo | None) -> list[Caution]:
 def reload(confirmation: Confirmation | None) -> list[Caution]:
     """Say what became of a change that the program owning the config has not applied."""
     match confirmation.taken if confirmation else None:
-        case Taken.NOT_SEEN:
+        case ReloadOutcome.NOT_SEEN:
             return [
                 Caution(
                     "reload_not_seen",
@@ -289,7 +289,7 @@ def reload(confirmation: Confirmation | None) -> list[Caution]:
                     text("If it is running: ", Command("doctor", program=True)),
                 )
             ]
-        case Taken.NEEDS_RESTART:
+        case ReloadOutcome.NEEDS_RESTART:
             return [
                 Caution(
                     "reload_needs_restart",

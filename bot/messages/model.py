@@ -39,7 +39,7 @@ from bot.messages.words import (
 )
 from bot.models import ModelRef, Price
 from bot.ports import Change, IncidentRow
-from bot.ports.reloads import Confirmation, Taken
+from bot.ports.reloads import Confirmation, ReloadOutcome
 from bot.routing.chain import Hop
 
 ACTIONS = {
@@ -223,7 +223,7 @@ def change_card(words: ChangeWords, data: dict[str, Any]) -> Card:
 
 def in_force(reload: Confirmation | None) -> tuple[Text, ...]:
     """Say that the program which owns the config has applied a change."""
-    if reload is None or reload.taken is not Taken.IN_FORCE:
+    if reload is None or reload.taken is not ReloadOutcome.IN_FORCE:
         return ()
     return (text("Applied: OpenClaw confirmed the change."),)
 

@@ -76,7 +76,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LogLine:
     """The guide's own line: A failed, B answered."""
 
     at: datetime | None
@@ -117,7 +117,7 @@ class Broken(StrEnum):
     BROKEN = "broken"
 
 
-Line = Decision | Told | ReloadNote | UnknownModel | Broken | None
+Line = Decision | LogLine | ReloadNote | UnknownModel | Broken | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ def _worded(record: _Record, mark: str) -> Line:
     if heading == "diagnostic" and (found := _UNKNOWN_MODEL.match(message)) is not None:
         return UnknownModel(record.at, found[1].rstrip("."))
     if heading in ("gateway", "") and (found := _GUIDE.match(message)) is not None:
-        return Told(record.at, found[1], _model_or_none(found[2]), found[3], mark)
+        return LogLine(record.at, found[1], _model_or_none(found[2]), found[3], mark)
     if heading in ("decision", "model-fallback", "") and (found := _DECISION.match(message)):
         return _of_words(record, found, mark) or Broken.BROKEN
     return None

@@ -32,7 +32,7 @@ _PROVIDERS = ("models", "providers", OWN_PROVIDER)
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class GatewayAddress:
     """Where OpenClaw finds our gateway.
 
     `token` False writes no `${GATEWAY_TOKEN}`: a variable that is missing in OpenClaw's own
@@ -55,7 +55,7 @@ def is_served(view: ConfigView) -> bool:
     return view.default.front is not None
 
 
-def plan_serve(view: ConfigView, door: Door) -> list[Edit]:
+def plan_serve(view: ConfigView, door: GatewayAddress) -> list[Edit]:
     """Plan the edits; none where all of it stands so already."""
     edits: list[Edit] = [SetValue(_PROVIDERS, provider_entry(door))]
     choice = view.default
@@ -110,7 +110,7 @@ def _names_us(primary: str | None, fallbacks: Sequence[str] | None) -> bool:
     )
 
 
-def provider_entry(door: Door) -> dict[str, Any]:
+def provider_entry(door: GatewayAddress) -> dict[str, Any]:
     """Return the gateway as an entry of `models.providers`, valid to every release.
 
     The cost is 0 there, because the gateway's own ledger has the real one.
@@ -135,7 +135,7 @@ def provider_entry(door: Door) -> dict[str, Any]:
 
 def serve_card(
     view: ConfigView,
-    door: Door,
+    door: GatewayAddress,
     diff: str,
     *,
     place: str,

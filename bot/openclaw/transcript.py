@@ -56,7 +56,7 @@ class Stop(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class TranscriptMessage:
     """A message of a person (`words` names what was asked) or of a model.
 
     `key` names it wherever it is copied to: a forked session keeps its parent's messages, ids
@@ -82,7 +82,7 @@ class Rubbish(StrEnum):
     RUBBISH = "rubbish"
 
 
-def read_entry(raw: bytes) -> Said | Rubbish | None:
+def read_entry(raw: bytes) -> TranscriptMessage | Rubbish | None:
     """Read one line or event; None for entries that tell neither usage nor failures."""
     try:
         entry = json.loads(raw.decode("utf-8"))
@@ -103,18 +103,20 @@ def read_entry(raw: bytes) -> Said | Rubbish | None:
     key = f"openclaw:{id_}@{int(at.timestamp() * 1000)}"
     if role == Role.USER:
         content = message.get("content")
-        return Said(key, at, Role.USER, words=AGAIN if _is_retry(content) else _digest(content))
+        return TranscriptMessage(
+            key, at, Role.USER, words=AGAIN if _is_retry(content) else _digest(content)
+        )
     return _answer(message, key, at)
 
 
-def _answer(message: Mapping[str, Any], key: str, at: datetime) -> Said | None:
+def _answer(message: Mapping[str, Any], key: str, at: datetime) -> TranscriptMessage | None:
     ref = _ref(_word(message.get("provider")).strip(), _word(message.get("model")).strip())
     if ref is None or ref.name in NOT_MODELS:
         return None
     stop = {"error": Stop.FAILED, "aborted": Stop.ABORTED, "toolUse": Stop.TOOLS}
     began = _instant(message.get("timestamp"))
     taken_ms = (at - began).total_seconds() * 1000 if began else -1.0
-    return Said(
+    return TranscriptMessage(
         key,
         at,
         Role.ASSISTANT,

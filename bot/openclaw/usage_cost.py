@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bot.openclaw.decisions import SOURCE
+from bot.openclaw.fallback_tracker import SOURCE
 from bot.ports import Attempt, Json
 
 CLOSE = 0.02

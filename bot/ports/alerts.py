@@ -86,7 +86,7 @@ class IncidentRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
+class DesiredMessage:
     """A message that is to be said or edited on a surface; a higher version replaces a lower."""
 
     key: str
@@ -95,7 +95,7 @@ class Want:
 
 
 @dataclass(frozen=True, slots=True)
-class Post:
+class MessageState:
     """A message on a surface: which version is wanted, which is shown, and what came between.
 
     While `claimed_at` stands, a post was begun and its end is not known; `message` is then the
@@ -190,7 +190,7 @@ class AlertStore(AlertDesk, Protocol):
         self,
         taken: Sequence[int],
         incidents: Sequence[IncidentRecord],
-        wants: Sequence[Want],
+        wants: Sequence[DesiredMessage],
         at: datetime,
     ) -> None:
         """Take events, save incidents (id 0: new) and ask for messages, in one transaction.
@@ -218,27 +218,31 @@ class AlertStore(AlertDesk, Protocol):
         """Add up what a model's own answers used in [start, end)."""
         ...
 
-    async def behind(self, surface: str) -> Sequence[Post]:
+    async def behind(self, surface: str) -> Sequence[MessageState]:
         """Return the messages that do not show what is wanted, the oldest wish first."""
         ...
 
-    async def post(self, key: str, surface: str) -> Post | None:
+    async def post(self, key: str, surface: str) -> MessageState | None:
         """Return one message."""
         ...
 
-    async def claim(self, post: Post, at: datetime) -> bool:
+    async def claim(self, post: MessageState, at: datetime) -> bool:
         """Take the right to post; False when another process took it since the row was read."""
         ...
 
-    async def posted(self, post: Post, message: MessageRef, shown: int, at: datetime) -> None:
+    async def posted(
+        self, post: MessageState, message: MessageRef, shown: int, at: datetime
+    ) -> None:
         """Remember the message and which version it shows."""
         ...
 
-    async def put_off(self, post: Post, retry_at: datetime, *, unclaim: bool = False) -> None:
+    async def put_off(
+        self, post: MessageState, retry_at: datetime, *, unclaim: bool = False
+    ) -> None:
         """Count a failure and try again later; `unclaim` when surely nothing was posted."""
         ...
 
-    async def give_up(self, post: Post) -> None:
+    async def give_up(self, post: MessageState) -> None:
         """Leave the message as it is, shown or not."""
         ...
 

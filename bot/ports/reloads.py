@@ -10,7 +10,7 @@ from typing import Protocol
 from bot.errors import ChangeoverError
 
 
-class Taken(StrEnum):
+class ReloadOutcome(StrEnum):
     """What became of a change."""
 
     IN_FORCE = "in_force"
@@ -24,7 +24,7 @@ class Taken(StrEnum):
 class Confirmation:
     """The verdict, and what the owner said with it."""
 
-    taken: Taken
+    taken: ReloadOutcome
     detail: str = ""
 
 

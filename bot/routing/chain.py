@@ -100,7 +100,7 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ChainContext:
     """What a chain is judged by besides the file: keys, release, cool-downs."""
 
     catalog: Catalog
@@ -122,7 +122,7 @@ class Surroundings:
         return Walker.OPENCLAW
 
 
-def chain_of(view: ConfigView, choice: ModelChoice, around: Surroundings) -> tuple[Hop, ...]:
+def chain_of(view: ConfigView, choice: ModelChoice, around: ChainContext) -> tuple[Hop, ...]:
     """Lay out primary and fallbacks; an agent's own model without a chain inherits it."""
     default = view.default
     primary = choice.primary or default.primary
@@ -141,7 +141,7 @@ def chain_of(view: ConfigView, choice: ModelChoice, around: Surroundings) -> tup
     return tuple(hops)
 
 
-def lone_hop(position: int, ref: ModelRef, view: ConfigView, around: Surroundings) -> Hop:
+def lone_hop(position: int, ref: ModelRef, view: ConfigView, around: ChainContext) -> Hop:
     """Lay out one model that need not stand in the chain, as the gateway would ask it."""
     walker = around.walker(view, view.default)
     return _hop(position, str(ref), view, around, AllowRule.EXEMPT, walker, set())
@@ -269,7 +269,7 @@ def _hop(
     position: int,
     word: str,
     view: ConfigView,
-    around: Surroundings,
+    around: ChainContext,
     rule: AllowRule,
     walker: Walker,
     seen: set[ModelRef],

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from bot.config.schema import ConfigView
 from bot.models import FailureReason, ModelRef
 from bot.ports import Cooldown
-from bot.routing.chain import Hop, SkipReason, Surroundings, chain_of, lone_hop, scope_of
+from bot.routing.chain import ChainContext, Hop, SkipReason, chain_of, lone_hop, scope_of
 from bot.routing.cooldown import CONFIRMED, CooldownBook
 from bot.routing.probe import HopVerdict
 
@@ -37,7 +37,7 @@ def settle(
 
 
 def to_probe(
-    rows: list[Cooldown], view: ConfigView, around: Surroundings, now: datetime
+    rows: list[Cooldown], view: ConfigView, around: ChainContext, now: datetime
 ) -> list[tuple[Hop, FailureReason]]:
     """Return a hop for each cool-down that only a person or a provider ends, to ask it anew.
 
@@ -52,7 +52,7 @@ def to_probe(
     return list(found.values())
 
 
-def _hops_of(name: str, view: ConfigView, around: Surroundings) -> Iterator[Hop]:
+def _hops_of(name: str, view: ConfigView, around: ChainContext) -> Iterator[Hop]:
     """Yield the hops that a scope covers: of the chains first, else of the model or provider."""
     bare = name.rpartition("#")[0]
     hops: list[Hop] = []

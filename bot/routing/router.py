@@ -12,7 +12,7 @@ from bot.config.schema import ConfigView
 from bot.errors import UnknownModelError
 from bot.models import Dialect, FailureReason, ModelRef, Provider
 from bot.ports import Cooldown
-from bot.routing.chain import Hop, SkipReason, Surroundings, chain_of
+from bot.routing.chain import ChainContext, Hop, SkipReason, chain_of
 from bot.routing.cooldown import CONFIRMED, OWNERS, PASSING_STEPS, CooldownBook, Gate, Reach, Scope
 from bot.routing.signals import Lack
 
@@ -66,7 +66,7 @@ class Lane:
 
 
 def lane_of(
-    asked: str, view: ConfigView, around: Surroundings, dialect: Dialect, *, fallbacks: bool = True
+    asked: str, view: ConfigView, around: ChainContext, dialect: Dialect, *, fallbacks: bool = True
 ) -> Lane:
     """Lay out who may answer a request for `asked`, a preset, an alias, a model or `auto`.
 

@@ -16,7 +16,7 @@ from adapters.storage.journal import DatabaseJournal
 from adapters.storage.leader import LeaseLeader
 from adapters.storage.ledger.store import DatabaseLedger
 from bot.alerts.engine import Engine, tick
-from bot.alerts.outlook import Outlooks
+from bot.alerts.impact import Impacts
 from bot.catalog import shipped
 from bot.errors import StorageError
 from tests.fakes_alerts import CONFIG, FLASH, NOON, OPUS, FakeChat, event
@@ -47,7 +47,7 @@ class Site:
         config = FakeConfigStore(json.dumps(CONFIG).encode())
         engine = Engine(
             DatabaseAlertStore(database),
-            Outlooks(config, log, FakePrices(), shipped(), KEYS),
+            Impacts(config, log, FakePrices(), shipped(), KEYS),
             DatabaseJournal(database),
             self.chats,
             histories=self.chats,

@@ -22,12 +22,12 @@ from bot.ports.alerts import (
     AlertReason,
     AlertStore,
     ChannelTrouble,
+    DesiredMessage,
     GoodAnswers,
     IncidentRecord,
+    MessageState,
     Notice,
     NoticeKind,
-    Post,
-    Want,
 )
 from tests.fakes_alerts import (
     BY_ANA,
@@ -119,7 +119,9 @@ def record(**more: object) -> IncidentRecord:
     return IncidentRecord(**{**values, **more})  # type: ignore[arg-type]
 
 
-async def save(store: AlertStore, *records: IncidentRecord, wants: Sequence[Want] = ()) -> None:
+async def save(
+    store: AlertStore, *records: IncidentRecord, wants: Sequence[DesiredMessage] = ()
+) -> None:
     await store.commit((), records, wants, NOON)
 
 
@@ -349,8 +351,8 @@ async def test_what_a_models_own_answers_used_is_added_up(ground: Ground) -> Non
 # --- messages -------------------------------------------------------------------------------------
 
 
-async def wanted(ground: Ground, version: int = 1, key: str = "incident:1:1") -> Post:
-    await ground.store.commit((), (), [Want(key, "slack", version)], NOON)
+async def wanted(ground: Ground, version: int = 1, key: str = "incident:1:1") -> MessageState:
+    await ground.store.commit((), (), [DesiredMessage(key, "slack", version)], NOON)
     found = await ground.store.post(key, "slack")
     assert found is not None
     return found
@@ -358,7 +360,7 @@ async def wanted(ground: Ground, version: int = 1, key: str = "incident:1:1") ->
 
 async def test_a_message_that_is_wanted_is_behind_until_it_is_shown(ground: Ground) -> None:
     post = await wanted(ground)
-    assert post == Post("incident:1:1", "slack", 1, 0, NOON)
+    assert post == MessageState("incident:1:1", "slack", 1, 0, NOON)
     assert list(await ground.other.behind("slack")) == [post]
     assert list(await ground.other.behind("discord")) == []
     assert await ground.store.claim(post, NOON + SECOND)
@@ -375,7 +377,7 @@ async def test_a_later_version_is_wanted_and_an_older_one_is_not(ground: Ground)
     await ground.store.posted(post, HELLO, 4, NOON)
     assert (await wanted(ground, 3)).wanted == 4
     assert list(await ground.store.behind("slack")) == []
-    await ground.store.commit((), (), [Want(post.key, "slack", 5)], NOON + HOUR)
+    await ground.store.commit((), (), [DesiredMessage(post.key, "slack", 5)], NOON + HOUR)
     [again] = await ground.store.behind("slack")
     assert (again.wanted, again.shown, again.message) == (5, 4, HELLO)
     assert again.wanted_at == NOON + HOUR
@@ -383,7 +385,7 @@ async def test_a_later_version_is_wanted_and_an_older_one_is_not(ground: Ground)
 
 async def test_the_oldest_wish_comes_first(ground: Ground) -> None:
     for key, at in (("b", NOON), ("c", NOON - HOUR), ("a", NOON)):
-        await ground.store.commit((), (), [Want(key, "slack", 1)], at)
+        await ground.store.commit((), (), [DesiredMessage(key, "slack", 1)], at)
     assert [post.key for post in await ground.store.behind("slack")] == ["c", "a", "b"]
 
 
@@ -503,8 +505,8 @@ async def test_what_is_long_over_is_forgotten_but_for_its_row(ground: Ground) ->
     )
     old, going_on, fresh = await store.incidents(NOON - 9 * HOUR)
     keys = [f"incident:{one.id}:1" for one in (old, going_on)]
-    await store.commit((), (), [Want(key, "slack", 1) for key in keys], over)
-    await store.commit((), (), [Want(f"incident:{fresh.id}:1", "slack", 1)], NOON)
+    await store.commit((), (), [DesiredMessage(key, "slack", 1) for key in keys], over)
+    await store.commit((), (), [DesiredMessage(f"incident:{fresh.id}:1", "slack", 1)], NOON)
     await store.add_notice(Notice("outside:1", NoticeKind.OUTSIDE, over, {}), ["slack"])
     await store.add_notice(Notice("outside:2", NoticeKind.OUTSIDE, NOON, {}), ["slack"])
     assert await store.forget(NOON) == 4

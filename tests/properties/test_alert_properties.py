@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.alerts.grouping import sort_in
 from bot.alerts.incident import Incident
-from bot.alerts.intake import sort_in
 from bot.errors import ChatError
 from bot.models import FailureReason
 from bot.ports import FallbackEvent

@@ -85,7 +85,7 @@ class ResponseUrl:
 
 
 @dataclass
-class Delivery:
+class MessageSync:
     """An envelope or request on its way, and what became of it."""
 
     id: str
@@ -133,7 +133,7 @@ class SlackServer:
         self.min_gap_s = 0.0
         self.first_ts = 1_700_000_000
         self.sockets: list[web.WebSocketResponse] = []
-        self.deliveries: dict[str, Delivery] = {}
+        self.deliveries: dict[str, MessageSync] = {}
         self.stray_acks: list[Json] = []
         self.responses: dict[str, ResponseUrl] = {}
         self.refuse_sockets = 0
@@ -252,11 +252,11 @@ class SlackServer:
         self.responses[id_] = ResponseUrl(channel, user, original=original)
         return f"{self.url}/respond/{id_}"
 
-    async def send(self, type_: str, payload: Json, envelope_id: str | None = None) -> Delivery:
+    async def send(self, type_: str, payload: Json, envelope_id: str | None = None) -> MessageSync:
         """Send an envelope down the newest socket."""
         await self.until(lambda: self.sockets)
         id_ = envelope_id or f"envelope-{next(self._ids)}"
-        delivery = Delivery(id_, time.perf_counter(), asyncio.get_running_loop().create_future())
+        delivery = MessageSync(id_, time.perf_counter(), asyncio.get_running_loop().create_future())
         self.deliveries[id_] = delivery
         await self.sockets[-1].send_json(
             {"type": type_, "envelope_id": id_, "payload": payload,
@@ -264,11 +264,11 @@ class SlackServer:
         )  # fmt: skip
         return delivery
 
-    async def command(self, command: str, text: str = "", **where: Any) -> Delivery:
+    async def command(self, command: str, text: str = "", **where: Any) -> MessageSync:
         """Send a slash command down the socket."""
         return await self.send("slash_commands", self.command_payload(command, text, **where))
 
-    async def click(self, message: Posted, label: str, **how: Any) -> Delivery:
+    async def click(self, message: Posted, label: str, **how: Any) -> MessageSync:
         """Click a button."""
         return await self.send("interactive", self.click_payload(message, label, **how))
 

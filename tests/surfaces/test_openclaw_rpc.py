@@ -14,12 +14,12 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from adapters.openclaw.crosscheck import cross_check
 from adapters.openclaw.reload import OpenClawReloads
 from adapters.openclaw.rpc import ADMIN, READ, WRITE, RpcError, connected
+from adapters.openclaw.usage_reconciliation import cross_check
 from adapters.storage.files.config_file import FileConfigStore
 from bot.models import Secret, Usage
-from bot.ports.reloads import Pin, PinChange, PinKind, PinOutcome, Taken
+from bot.ports.reloads import Pin, PinChange, PinKind, PinOutcome, ReloadOutcome
 from tests.fakes_ledger import FakeLedger, attempt
 from tests.fakes_openclaw import Named
 
@@ -230,7 +230,7 @@ async def test_a_change_is_confirmed_through_the_rpc(gateway: Gateway, tmp_path:
     await asyncio.sleep(0.05)
     assert not asked.done()
     gateway.log.append(APPLIED)
-    assert (await asked).taken is Taken.IN_FORCE
+    assert (await asked).taken is ReloadOutcome.IN_FORCE
 
 
 async def test_an_rpc_that_is_away_leaves_the_log_file(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ async def test_an_rpc_that_is_away_leaves_the_log_file(tmp_path: Path) -> None:
     watch = await OpenClawReloads(settings, FileConfigStore(config)).begin()
     assert watch is not None
     log.write_text(APPLIED + "\n")
-    assert (await watch.confirm()).taken is Taken.IN_FORCE
+    assert (await watch.confirm()).taken is ReloadOutcome.IN_FORCE
 
 
 # ---------------------------------------------------------------- sessions and cron jobs

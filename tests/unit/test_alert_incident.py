@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from bot.alerts.grouping import LATE, sort_in
 from bot.alerts.incident import (
     MOST_SAMPLES,
     MOST_SEEN,
@@ -15,7 +16,6 @@ from bot.alerts.incident import (
     broke,
     in_step,
 )
-from bot.alerts.intake import LATE, sort_in
 from bot.alerts.record import incident_of, record_of
 from bot.alerts.signals import signals_of
 from bot.models import FailureReason

@@ -8,9 +8,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from bot.alerts.impact import Impact, Impacts
 from bot.alerts.incident import Incident, broke
 from bot.alerts.outage_cost import saving_of
-from bot.alerts.outlook import Outlook, Outlooks
 from bot.card import plain
 from bot.catalog import shipped
 from bot.errors import ConfigLockedError, StorageError
@@ -28,10 +28,10 @@ LONG = "custom/" + "x" * 90
 
 def outlooks(config: Any = CONFIG, **env: str) -> Any:
     store = FakeConfigStore(json.dumps(config).encode())
-    return Outlooks(store, FakeFallbackLog(), FakePrices(), shipped(), {**KEYS, **env})
+    return Impacts(store, FakeFallbackLog(), FakePrices(), shipped(), {**KEYS, **env})
 
 
-async def firsts(around: Outlooks) -> frozenset[str]:
+async def firsts(around: Impacts) -> frozenset[str]:
     chains = await around.chains()
     assert chains is not None
     return chains[0]
@@ -47,8 +47,8 @@ def chain(*models: str) -> Any:
     return {"agents": {"defaults": {"model": {"primary": models[0], "fallbacks": models[1:]}}}}
 
 
-async def look(one: Incident, around: Any = None) -> Outlook:
-    found: Outlook = await (around or outlooks()).look(one, NOON)
+async def look(one: Incident, around: Any = None) -> Impact:
+    found: Impact = await (around or outlooks()).look(one, NOON)
     return found
 
 

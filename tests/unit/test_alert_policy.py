@@ -10,8 +10,8 @@ import pytest
 
 from bot.alerts.incident import End, Incident, State, answered, broke
 from bot.alerts.mute import QuietHours
-from bot.alerts.policy import AlertSettings, Decision, Scene, Step, decide
-from bot.alerts.steps import carry_out, details_key, message_key, read_key, wants
+from bot.alerts.policy import AlertSettings, Decision, EvaluationContext, Step, decide
+from bot.alerts.transitions import carry_out, details_key, message_key, read_key, wants
 from bot.models import FailureReason
 from tests.fakes_alerts import NOON, OPUS, apply_all, event
 
@@ -20,7 +20,7 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 RULES = AlertSettings()
 NIGHT = replace(RULES, quiet=QuietHours(time(11), time(13), ZoneInfo("UTC")))
-PLAIN = Scene()
+PLAIN = EvaluationContext()
 
 
 def failing(*seconds: float, **more) -> Incident:
@@ -90,22 +90,24 @@ def test_what_only_a_person_mends_is_said_at_once_and_calls_somebody(reason):
 
 
 def test_a_dead_chain_hides_its_parts():
-    dead = Scene(exhausted=frozenset({OPUS}))
+    dead = EvaluationContext(exhausted=frozenset({OPUS}))
     assert step(failing(0), MINUTE, dead) is Step.HIDDEN
     assert step(failing(0, reason=FailureReason.AUTH), MINUTE, dead) is Step.HIDDEN
     assert step(failing(0, to=None), MINUTE, dead) is Step.OPEN
-    assert step(failing(0), MINUTE, Scene(exhausted=frozenset({"a/b"}))) is Step.OPEN
+    assert step(failing(0), MINUTE, EvaluationContext(exhausted=frozenset({"a/b"}))) is Step.OPEN
 
 
 def test_the_third_first_word_in_an_hour_is_that_it_is_unstable():
-    assert step(failing(0), MINUTE, Scene(opens=1)) is Step.OPEN
-    assert step(failing(0), MINUTE, Scene(opens=2)) is Step.UNSTABLE
+    assert step(failing(0), MINUTE, EvaluationContext(opens=1)) is Step.OPEN
+    assert step(failing(0), MINUTE, EvaluationContext(opens=2)) is Step.UNSTABLE
     loud = failing(0, reason=FailureReason.AUTH)
-    assert decide(loud, NOON, RULES, Scene(opens=5)) == Decision(Step.UNSTABLE, mention=True)
+    assert decide(loud, NOON, RULES, EvaluationContext(opens=5)) == Decision(
+        Step.UNSTABLE, mention=True
+    )
 
 
 def test_a_mute_and_quiet_hours_hold_the_first_word_back():
-    muted = Scene(muted_until=NOON + HOUR)
+    muted = EvaluationContext(muted_until=NOON + HOUR)
     assert decide(failing(0), NOON + MINUTE, RULES, muted) == Decision(Step.MUTED, NOON + HOUR)
     assert decide(failing(0), NOON + MINUTE, NIGHT, PLAIN) == Decision(Step.QUIET, NOON + HOUR)
     assert step(failing(0, to=None), MINUTE, muted, NIGHT) is Step.OPEN
@@ -174,11 +176,11 @@ def test_it_is_not_said_again_where_nobody_asked_since():
 def test_it_is_not_said_again_while_muted_quiet_or_hidden():
     said = told(failing(0, 14_000))
     at = NOON + 5 * HOUR
-    muted = Scene(muted_until=at + HOUR)
+    muted = EvaluationContext(muted_until=at + HOUR)
     night = replace(RULES, quiet=QuietHours(time(16), time(18), ZoneInfo("UTC")))
     assert decide(said, at, RULES, muted) == Decision(Step.REST)
     assert decide(said, at, night, PLAIN) == Decision(Step.REST)
-    hidden = decide(said, at, RULES, Scene(exhausted=frozenset({OPUS})))
+    hidden = decide(said, at, RULES, EvaluationContext(exhausted=frozenset({OPUS})))
     assert hidden.step is Step.REST
 
 
@@ -220,11 +222,11 @@ def test_what_is_unstable_has_to_stay_good_for_an_hour():
 
 def test_it_is_over_when_another_model_is_the_primary():
     said = told(failing(0), was_primary=True)
-    moved = Scene(primaries=frozenset({"a/b"}))
+    moved = EvaluationContext(primaries=frozenset({"a/b"}))
     assert decide(said, NOON + 5 * MINUTE, RULES, moved).end is End.MOVED_ON
     assert step(said, 4 * MINUTE, moved) is Step.REST
-    assert step(said, 5 * MINUTE, Scene(primaries=None)) is Step.REST
-    assert step(said, 5 * MINUTE, Scene(primaries=frozenset({OPUS}))) is Step.REST
+    assert step(said, 5 * MINUTE, EvaluationContext(primaries=None)) is Step.REST
+    assert step(said, 5 * MINUTE, EvaluationContext(primaries=frozenset({OPUS}))) is Step.REST
     by_name = told(failing(0), was_primary=False)
     assert step(by_name, 5 * MINUTE, moved) is Step.REST
 
@@ -291,7 +293,7 @@ def test_what_is_held_back_is_marked_once_and_knows_its_night():
     assert carry_out(quiet, Decision(Step.QUIET), NOON, PLAIN, NIGHT.quiet) is quiet
     assert carry_out(incident, Decision(Step.QUIET), NOON, PLAIN, NIGHT.quiet).night
     assert carry_out(muted, Decision(Step.MUTED), NOON, PLAIN, None) is muted
-    unstable = carry_out(quiet, Decision(Step.UNSTABLE), NOON, Scene(opens=2), None)
+    unstable = carry_out(quiet, Decision(Step.UNSTABLE), NOON, EvaluationContext(opens=2), None)
     assert (unstable.opens, unstable.held) == (3, False)
 
 

@@ -18,7 +18,7 @@ from tests.unit.test_model_commands import words
 
 
 async def armed(bench: Bench, line: str, actor=ANA):
-    return await bench.app.arm(await bench.say(line, actor, yes=False))
+    return await bench.app.persist_buttons(await bench.say(line, actor, yes=False))
 
 
 async def test_an_undo_button_counts_once_and_the_second_is_told_who_was_first():
@@ -67,7 +67,7 @@ async def test_without_a_database_conditional_buttons_are_left_out():
     card = await bench.say("/model local", ANA)
 
     bench.buttons.fail = StorageError("away", "")
-    assert (await bench.app.arm(card)).buttons == ()
+    assert (await bench.app.persist_buttons(card)).buttons == ()
 
 
 async def test_a_timed_switch_goes_back_when_it_is_due():

@@ -22,7 +22,7 @@ from bot.config.include import MOST, resolve, resolve_includes
 from bot.config.values import expected, get, same
 from bot.errors import ConfigConflictError, ConfigError, ConfigUneditableError
 from bot.ports import Document, revision_of
-from bot.ports.reloads import Taken
+from bot.ports.reloads import ReloadOutcome
 from tests.fakes_core import Bench
 from tests.unit.test_serve import FakeOwner
 
@@ -280,7 +280,7 @@ async def test_a_switch_is_made_in_the_included_file_and_undone_there():
 
 
 async def test_openclaws_word_is_waited_for_on_an_included_file_too():
-    owner = FakeOwner(Taken.REJECTED, detail="models: no such key")
+    owner = FakeOwner(ReloadOutcome.REJECTED, detail="models: no such key")
     raw = b'{meta: {lastTouchedVersion: "2026.5.28"}, agents: {$include: "./a.json5"}}'
     made = Bench(raw, reloads=owner)
     made.store.included = {"a.json5": PARTS["a"]}

@@ -13,7 +13,7 @@ from bot.config.schema import ConfigView, view
 from bot.messages.cautions import unaccepted_formats
 from bot.models import FailureReason, ModelRef
 from bot.ports import Cooldown
-from bot.routing.chain import Hop, Surroundings, chain_of, scope_of
+from bot.routing.chain import ChainContext, Hop, chain_of, scope_of
 from bot.routing.confirm import settle, to_probe
 from bot.routing.cooldown import CooldownBook, Gate, Scope
 from bot.routing.probe import HopVerdict
@@ -22,7 +22,7 @@ R = FailureReason
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 OPUS, HAIKU = "anthropic/claude-opus-4-5", "anthropic/claude-haiku-4-5"
 ENV = {"ANTHROPIC_API_KEY": "a", "DEEPSEEK_API_KEY": "d", "OPENAI_API_KEY": "o"}
-AROUND = Surroundings(shipped(), ENV)
+AROUND = ChainContext(shipped(), ENV)
 
 
 def team(*chain: str, **more: Any) -> ConfigView:

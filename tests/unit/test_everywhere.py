@@ -11,7 +11,7 @@ import pytest
 from bot.alerts.notices import draft_of
 from bot.card import plain
 from bot.errors import ChangeoverError
-from bot.ports.reloads import Pin, PinKind, Taken
+from bot.ports.reloads import Pin, PinKind, ReloadOutcome
 from tests.fakes_core import OWNER, Bench
 from tests.fakes_ledger import attempt
 from tests.unit.test_serve import TWO, FakeOwner
@@ -292,7 +292,7 @@ async def test_the_end_of_a_timed_switch_gives_them_back_too():
 
 
 async def test_a_change_that_openclaw_rejects_touches_no_session():
-    owner = FakeOwner(Taken.REJECTED, pinned=PINS)
+    owner = FakeOwner(ReloadOutcome.REJECTED, pinned=PINS)
     bench = Bench(config(), reloads=owner)
     raw = bench.store.raw
     assert not (await bench.say(f"/model use {CHEAP} everywhere")).ok

@@ -7,10 +7,10 @@ import sys
 
 PROGRAM = """
 import gc, sys
-from adapters.main.heap import settle, spare
-spare()
+from adapters.main.heap import freeze_gc, skip_httpx_cli
+skip_httpx_cli()
 import httpx
-settle()
+freeze_gc()
 print("rich" in sys.modules, callable(httpx.AsyncClient), gc.get_freeze_count() > 1000)
 """
 

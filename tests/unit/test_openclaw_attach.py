@@ -18,16 +18,16 @@ from adapters.openclaw.pricing import OpenClawPricer
 from adapters.openclaw.reload import FileLines, ReloadWatch
 from bot.access import Actor, Surface
 from bot.catalog import shipped
-from bot.config.commit import Plan, Present, Wish, carry_out
+from bot.config.commit import ConfigChange, Plan, Present, carry_out
 from bot.config.edit import apply_edits, load
 from bot.config.history import undo
 from bot.config.schema import view, view_of
 from bot.messages import cautions
 from bot.models import FailureReason, Usage
 from bot.openclaw.place import Facts, Place, Release, Why, decide, release_of
-from bot.openclaw.serve import Door, is_served, plan_serve, serve_card
+from bot.openclaw.serve import GatewayAddress, is_served, plan_serve, serve_card
 from bot.ports import Document
-from bot.ports.reloads import Confirmation, Taken
+from bot.ports.reloads import Confirmation, ReloadOutcome
 from tests.fakes_core import FakePrices
 from tests.fakes_ledger import attempt
 from tests.fakes_openclaw import Desk, Named, entry
@@ -127,7 +127,7 @@ def test_a_log_that_cannot_be_known_is_not_guessed(named: object, tmp_path: Path
 
 
 def served(raw: bytes, **more: Any) -> dict[str, Any]:
-    edited = apply_edits(raw, plan_serve(view_of(Document.of(raw)), Door(8787, **more)))
+    edited = apply_edits(raw, plan_serve(view_of(Document.of(raw)), GatewayAddress(8787, **more)))
     parsed = load(edited)
     assert isinstance(parsed, dict)
     return parsed
@@ -166,11 +166,11 @@ def test_every_shape_of_a_model_becomes_one_that_holds_a_chain(
 
 
 def test_serving_twice_changes_nothing_and_a_new_port_only_itself() -> None:
-    once = apply_edits(OLD, plan_serve(view_of(Document.of(OLD)), Door(8787)))
+    once = apply_edits(OLD, plan_serve(view_of(Document.of(OLD)), GatewayAddress(8787)))
     seen = view_of(Document.of(once))
     assert is_served(seen)
-    assert apply_edits(once, plan_serve(seen, Door(8787))) == once
-    moved = apply_edits(once, plan_serve(seen, Door(9999)))
+    assert apply_edits(once, plan_serve(seen, GatewayAddress(8787))) == once
+    moved = apply_edits(once, plan_serve(seen, GatewayAddress(9999)))
     assert moved == once.replace(b":8787/", b":9999/")
 
 
@@ -179,24 +179,28 @@ async def test_undo_takes_it_back() -> None:
 
     def plan(present: Present) -> Plan:
         old = present.view.default.primary
-        return Plan(plan_serve(present.view, Door(8787, token=False)), old, "changeover/auto")
+        return Plan(
+            plan_serve(present.view, GatewayAddress(8787, token=False)), old, "changeover/auto"
+        )
 
-    applied = await carry_out(store, journal, Wish(OWNER, "serve", "", plan), NOW)
+    applied = await carry_out(store, journal, ConfigChange(OWNER, "serve", "", plan), NOW)
     assert applied.changed
     (change,) = await journal.changes(store.location, 5)
-    await carry_out(store, journal, Wish(OWNER, "undo", "", undo(change)), NOW)
+    await carry_out(store, journal, ConfigChange(OWNER, "undo", "", undo(change)), NOW)
     assert load((await store.read()).raw) == load(OLD)
 
 
 def test_the_card_shows_the_edit_and_what_it_needs() -> None:
     before = view_of(Document.of(OLD))
-    card = serve_card(before, Door(8787), "+ a line\n", place="/x.json", made=False)
+    card = serve_card(before, GatewayAddress(8787), "+ a line\n", place="/x.json", made=False)
     assert not card.data["changed"]
     assert [caution.code for caution in card.warnings] == ["token_in_openclaw"]
-    made = serve_card(before, Door(8787, token=False), "+ a line\n", place="/x.json", made=True)
+    made = serve_card(
+        before, GatewayAddress(8787, token=False), "+ a line\n", place="/x.json", made=True
+    )
     assert made.data["changed"]
     assert not made.warnings
-    again = serve_card(before, Door(8787), "", place="/x.json", made=True)
+    again = serve_card(before, GatewayAddress(8787), "", place="/x.json", made=True)
     assert not again.data["changed"]
     assert not again.facts
 
@@ -215,7 +219,7 @@ async def test_a_reload_is_waited_for(tmp_path: Path) -> None:
     with log.open("ab") as file:
         file.write(b"hi\n[reload] config change applied (dynamic reads: agents.defaults)\n")
     confirmation = await asked
-    assert confirmation.taken is Taken.IN_FORCE
+    assert confirmation.taken is ReloadOutcome.IN_FORCE
     assert "agents.defaults" in confirmation.detail
     assert cautions.reload(confirmation) == []
 
@@ -223,21 +227,21 @@ async def test_a_reload_is_waited_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "taken", "code"),
     [
-        (b"", Taken.NOT_SEEN, "reload_not_seen"),
+        (b"", ReloadOutcome.NOT_SEEN, "reload_not_seen"),
         (
             b"[reload] config reload skipped (invalid config): x\n",
-            Taken.REJECTED,
+            ReloadOutcome.REJECTED,
             None,
         ),
         (
             b"[reload] config change requires gateway restart (gateway.port)\n",
-            Taken.NEEDS_RESTART,
+            ReloadOutcome.NEEDS_RESTART,
             "reload_needs_restart",
         ),
     ],
 )
 async def test_what_is_not_in_force_is_said(
-    tmp_path: Path, line: bytes, taken: Taken, code: str | None
+    tmp_path: Path, line: bytes, taken: ReloadOutcome, code: str | None
 ) -> None:
     log = tmp_path / "openclaw.log"
     watch = ReloadWatch(FileLines([log]), 0.0)
@@ -252,7 +256,7 @@ async def test_what_is_not_in_force_is_said(
 async def test_a_log_that_is_not_there_is_not_waited_for_in_vain(tmp_path: Path) -> None:
     watch = ReloadWatch(FileLines([tmp_path / "none.log"]))
     await watch.mark()
-    assert await watch.confirm() == Confirmation(Taken.NOT_SEEN)
+    assert await watch.confirm() == Confirmation(ReloadOutcome.NOT_SEEN)
 
 
 # ---------------------------------------------------------------- doctor, prices

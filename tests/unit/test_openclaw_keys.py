@@ -22,7 +22,7 @@ from bot.messages.chain import skip_words
 from bot.messages.fallback import hint_for
 from bot.models import Dialect, ModelRef
 from bot.ports import Document
-from bot.routing.chain import AllowRule, Hop, SkipReason, Surroundings, chain_of
+from bot.routing.chain import AllowRule, ChainContext, Hop, SkipReason, chain_of
 from bot.routing.probe import HopVerdict
 from bot.routing.router import lane_of
 
@@ -45,7 +45,7 @@ def view_with(
 
 
 def hop_of(seen: ConfigView, env: dict[str, str] | None = None) -> Hop:
-    return chain_of(seen, seen.default, Surroundings(shipped(), env or {}))[0]
+    return chain_of(seen, seen.default, ChainContext(shipped(), env or {}))[0]
 
 
 def key(hop: Hop) -> str | None:
@@ -178,7 +178,7 @@ def test_a_secret_in_a_store_is_not_readable_and_the_hop_is_not_asked(place):
     assert (caution.code, caution.text) == ("key_elsewhere", f"mine/m is skipped: {words}.")
     skipped = HopVerdict(0, ModelRef("mine", "m"), "skipped", "key_elsewhere")
     assert "${VARIABLE}" in str(hint_for(hop, skipped, [hop], seen))
-    lane = lane_of("auto", seen, Surroundings(shipped(), {}), Dialect.OPENAI)
+    lane = lane_of("auto", seen, ChainContext(shipped(), {}), Dialect.OPENAI)
     assert lane.skipped == ((hop, "its API key cannot be read here"),)
 
 

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.models import FailureReason, ModelRef
-from bot.openclaw.decisions import Runs
+from bot.openclaw.fallback_tracker import FallbackTracker
 from bot.openclaw.log_lines import (
     Broken,
     Decided,
     Decision,
+    LogLine,
     Reload,
     ReloadNote,
-    Told,
     read_line,
     time_in,
 )
@@ -29,9 +29,9 @@ R = FailureReason
 
 
 def events_of(lines: list[bytes]) -> list[FallbackEvent]:
-    runs = Runs()
+    runs = FallbackTracker()
     read = [read_line(line) for line in lines]
-    fed = [runs.feed(line, NOW) for line in read if isinstance(line, Decision | Told)]
+    fed = [runs.feed(line, NOW) for line in read if isinstance(line, Decision | LogLine)]
     return [event for event in fed if event is not None]
 
 
@@ -103,7 +103,7 @@ def test_a_primary_that_answers_after_all_is_no_fallback() -> None:
 
 
 def test_runs_remember_which_fell_back_and_not_for_ever() -> None:
-    runs = Runs()
+    runs = FallbackTracker()
     for number in range(5000):
         line = read_line(decision(f"r{number}"))
         assert isinstance(line, Decision)
@@ -230,7 +230,7 @@ def test_a_real_line_cut_or_dirtied_never_raises(cut: int, noise: bytes, at: int
     at %= len(line)
     found = read_line(line[:at] + noise + line[at + cut :])
     if isinstance(found, Decision):
-        Runs().feed(found, NOW)
+        FallbackTracker().feed(found, NOW)
 
 
 _json = st.recursive(
@@ -246,4 +246,4 @@ def test_fields_of_any_type_never_raise(fields: dict[str, object]) -> None:
     line["1"] |= fields | {"event": "model_fallback_decision"}
     found = read_line(json.dumps(line).encode())
     if isinstance(found, Decision):
-        Runs().feed(found, NOW)
+        FallbackTracker().feed(found, NOW)

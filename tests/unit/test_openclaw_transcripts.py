@@ -12,23 +12,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.models import FailureReason, ModelRef, Usage
-from bot.openclaw.decisions import Runs
+from bot.openclaw.fallback_tracker import FallbackTracker
 from bot.openclaw.log_lines import Decided, Decision
 from bot.openclaw.reasons import clean_detail, reason_for, reason_in, status_in
-from bot.openclaw.transcript import Role, Rubbish, Said, Stop, read_entry, usage_of
-from bot.openclaw.turns import Found, Turns
+from bot.openclaw.session_reader import Found, SessionReader
+from bot.openclaw.transcript import Role, Rubbish, Stop, TranscriptMessage, read_entry, usage_of
 from tests.fakes_openclaw import BEGAN, entry, sample
 
 R = FailureReason
 LIMIT = "HTTP 429: Rate limit reached for requests"
 
 
-def play(*lines: bytes, turns: Turns | None = None, then: timedelta | None = None) -> Found:
-    turns = turns or Turns("main", "s1")
+def play(*lines: bytes, turns: SessionReader | None = None, then: timedelta | None = None) -> Found:
+    turns = turns or SessionReader("main", "s1")
     found = Found()
     for position, line in enumerate(lines):
         said = read_entry(line)
-        if isinstance(said, Said):
+        if isinstance(said, TranscriptMessage):
             found += turns.feed(said, position)
     if then is not None:
         found += turns.settle(BEGAN + then)
@@ -129,9 +129,9 @@ def test_an_aborted_answer_costs_what_it_used() -> None:
 
 def test_a_reader_that_leaves_events_to_the_log_books_fallbacks_all_the_same() -> None:
     a, b = ModelRef("alpha", "a"), ModelRef("beta", "b")
-    runs = Runs()
+    runs = FallbackTracker()
     runs.feed(Decision(None, Decided.SUCCEEDED, a, b, run="run-1"), BEGAN)
-    turns = Turns("main", "s", runs)
+    turns = SessionReader("main", "s", runs)
     found = play(
         entry(1, "assistant", error=LIMIT), entry(2, "assistant", model="beta/b"),
         entry(3, "assistant", model="beta/b", __openclaw={"runId": "run-1"}),
@@ -163,7 +163,7 @@ def test_what_openclaw_says_between_two_attempts_is_no_new_question(words: Any) 
 
 
 def test_an_open_request_says_where_to_read_again() -> None:
-    turns = Turns("main", "s")
+    turns = SessionReader("main", "s")
     play(entry(1, "assistant", error=LIMIT), entry(2, "assistant", error=LIMIT), turns=turns)
     assert turns.resume_at == 0
     play(entry(3, "assistant"), turns=turns)
@@ -172,8 +172,8 @@ def test_an_open_request_says_where_to_read_again() -> None:
 
 def test_a_forked_session_has_the_same_names() -> None:
     line = entry(1, "assistant")
-    one = play(line, turns=Turns("main", "parent")).attempts[0]
-    other = play(line, turns=Turns("main", "child")).attempts[0]
+    one = play(line, turns=SessionReader("main", "parent")).attempts[0]
+    other = play(line, turns=SessionReader("main", "child")).attempts[0]
     assert one.request_id == other.request_id
 
 
@@ -211,7 +211,7 @@ def test_a_message_s_own_time_stands_in_for_the_entry_s() -> None:
     row["timestamp"] = "yesterday"
     row["message"]["timestamp"] = 1795379580004
     said = read_entry(json.dumps(row).encode())
-    assert isinstance(said, Said)
+    assert isinstance(said, TranscriptMessage)
     assert said.at == datetime.fromtimestamp(1795379580.004, UTC)
     for wrong in (True, "x", -5, 1e300):
         row["message"]["timestamp"] = wrong
@@ -222,7 +222,7 @@ def test_a_message_without_an_id_is_named_by_its_words() -> None:
     row = json.loads(entry(1, "assistant"))
     del row["id"]
     one, other = (read_entry(json.dumps(row).encode()) for _ in range(2))
-    assert isinstance(one, Said)
+    assert isinstance(one, TranscriptMessage)
     assert one == other
 
 
@@ -286,7 +286,7 @@ def test_reading_again_from_where_it_says_gives_the_same_names(
         }
         lines.append(entry(number, role, at=when, **more))
     whole = play(*lines, then=timedelta(days=1))
-    turns = Turns("main", "s1")
+    turns = SessionReader("main", "s1")
     first = play(*lines[:cut], turns=turns)
     resume = cut if turns.resume_at is None else turns.resume_at
     rest = play(*lines[resume:], then=timedelta(days=1))
@@ -351,9 +351,9 @@ def test_details_are_short_and_clean() -> None:
 
 def test_plain_values() -> None:
     said = read_entry(entry(1, "user"))
-    assert isinstance(said, Said)
+    assert isinstance(said, TranscriptMessage)
     assert (said.role, said.stop, said.model) == (Role.USER, Stop.GOOD, None)
     answer = read_entry(entry(2, "assistant", api="anthropic-messages", timestamp=0))
-    assert isinstance(answer, Said)
+    assert isinstance(answer, TranscriptMessage)
     assert (answer.dialect, answer.latency_ms) == ("anthropic", None)
     assert answer.model == ModelRef("alpha", "alpha-model")

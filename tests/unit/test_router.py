@@ -13,7 +13,7 @@ from bot.catalog import shipped
 from bot.config.schema import ConfigView, view
 from bot.errors import UnknownModelError
 from bot.models import Dialect, FailureReason, ModelRef
-from bot.routing.chain import Surroundings
+from bot.routing.chain import ChainContext
 from bot.routing.cooldown import CooldownBook, Gate
 from bot.routing.router import Candidate, Fate, Lane, Walk, lane_of
 from bot.routing.signals import Lack
@@ -47,7 +47,7 @@ def lane(
 ) -> Lane:
     env = {name: key for name, key in KEYS.items() if name != without}
     config = config or team(OPUS, ROUTER, FLASH, LLAMA)
-    return lane_of(asked, config, Surroundings(shipped(), env), dialect, fallbacks=fallbacks)
+    return lane_of(asked, config, ChainContext(shipped(), env), dialect, fallbacks=fallbacks)
 
 
 def names(of: Lane) -> list[str]:

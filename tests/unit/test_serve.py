@@ -18,7 +18,7 @@ from bot.card import Action, Card, plain
 from bot.commands.serve import serve
 from bot.config.schema import view
 from bot.errors import ChangeoverError, ConfigRefusedError, ExitCode, StorageError
-from bot.openclaw.serve import Door, is_served
+from bot.openclaw.serve import GatewayAddress, is_served
 from bot.ports.reloads import (
     Confirmation,
     Neighbour,
@@ -28,14 +28,14 @@ from bot.ports.reloads import (
     PinOutcome,
     PinResult,
     Pins,
-    Taken,
+    ReloadOutcome,
 )
 from bot.routing.chain import SkipReason
 from tests.fakes_core import GUIDE, OWNER, Bench
 from tests.fakes_openclaw import Named
 from tests.fakes_storage import FakeConfigStore
 
-DOOR = Door(8787)
+DOOR = GatewayAddress(8787)
 TWO = [Pin(PinKind.SESSION, f"agent:main:{n}", f"main:{n}", "openai/gpt-5", "main") for n in "ab"]
 
 
@@ -44,7 +44,7 @@ class FakeOwner:
 
     def __init__(
         self,
-        *verdicts: Taken,
+        *verdicts: ReloadOutcome,
         detail: str = "",
         pinned: Sequence[Pin] = (),
         trouble: ChangeoverError | None = None,
@@ -63,7 +63,7 @@ class FakeOwner:
 
     async def confirm(self, models: Collection[str] = ()) -> Confirmation:
         self.asked += 1
-        taken = self.verdicts.pop(0) if self.verdicts else Taken.IN_FORCE
+        taken = self.verdicts.pop(0) if self.verdicts else ReloadOutcome.IN_FORCE
         return Confirmation(taken, self.detail)
 
     async def pinned(self) -> Pins:
@@ -89,7 +89,7 @@ class FakeOwner:
         return Neighbour(attached=True)
 
 
-async def served(bench: Bench, *, yes: bool = True, door: Door = DOOR) -> Card:
+async def served(bench: Bench, *, yes: bool = True, door: GatewayAddress = DOOR) -> Card:
     action = Action("init --openclaw", confirmed=yes)
     return await serve(bench.app.context(OWNER, action), door)
 
@@ -198,7 +198,7 @@ async def test_our_gateway_never_asks_itself():
 
 async def test_agents_with_a_model_of_their_own_are_named():
     agents = GUIDE["agents"] | {"list": [{"id": "ops", "model": "deepseek/deepseek-chat"}]}
-    card = await served(Bench({"agents": agents}), door=Door(8787, token=False))
+    card = await served(Bench({"agents": agents}), door=GatewayAddress(8787, token=False))
     assert "ops" in words(card)
 
 
@@ -214,15 +214,15 @@ def test_an_alias_of_our_gateway_is_known_as_it():
 
 
 async def test_a_change_in_force_is_said_to_be():
-    owner = FakeOwner(Taken.IN_FORCE, pinned=TWO)
+    owner = FakeOwner(ReloadOutcome.IN_FORCE, pinned=TWO)
     card = await Bench(reloads=owner).say("/model cheap")
     assert card.data["reload"] == "in_force"
     assert "Applied" in words(card)
     assert "2 sessions of main (openai/gpt-5) keep their own model." in words(card)
 
 
-@pytest.mark.parametrize("taken", [Taken.NOT_SEEN, Taken.NEEDS_RESTART])
-async def test_a_change_that_is_not_in_force_stays_and_is_told(taken: Taken):
+@pytest.mark.parametrize("taken", [ReloadOutcome.NOT_SEEN, ReloadOutcome.NEEDS_RESTART])
+async def test_a_change_that_is_not_in_force_stays_and_is_told(taken: ReloadOutcome):
     bench = Bench(reloads=FakeOwner(taken))
     card = await bench.say("/model cheap")
     assert card.ok
@@ -231,7 +231,7 @@ async def test_a_change_that_is_not_in_force_stays_and_is_told(taken: Taken):
 
 
 async def test_a_change_that_is_refused_is_taken_back():
-    bench = Bench(reloads=FakeOwner(Taken.REJECTED, detail="models: unknown key"))
+    bench = Bench(reloads=FakeOwner(ReloadOutcome.REJECTED, detail="models: unknown key"))
     before = bench.store.raw
     card = await bench.say("/model cheap")
     assert card.exit_code is ExitCode.CONFIG_UNUSABLE
@@ -243,7 +243,7 @@ async def test_a_change_that_is_refused_is_taken_back():
 
 
 async def test_a_refused_change_that_cannot_be_taken_back_says_so():
-    bench = Bench(reloads=FakeOwner(Taken.REJECTED))
+    bench = Bench(reloads=FakeOwner(ReloadOutcome.REJECTED))
     bench.journal.fail = StorageError("The database is away.", "Wait.")
     card = await bench.say("/model cheap")
     assert card.error is not None
@@ -259,10 +259,10 @@ async def test_nobody_is_asked_about_a_change_that_changes_nothing():
 
 
 async def test_serving_hears_the_verdict_too():
-    card = await served(Bench(reloads=FakeOwner(Taken.NEEDS_RESTART)))
+    card = await served(Bench(reloads=FakeOwner(ReloadOutcome.NEEDS_RESTART)))
     assert card.data["reload"] == "needs_restart"
     with pytest.raises(ConfigRefusedError):
-        await served(Bench(reloads=FakeOwner(Taken.REJECTED)))
+        await served(Bench(reloads=FakeOwner(ReloadOutcome.REJECTED)))
 
 
 # ---------------------------------------------------------------- pinned sessions

@@ -14,7 +14,7 @@ from bot.alerts.notices import draft_of
 from bot.card import plain
 from bot.commands.cost_budget import check_budget
 from bot.openclaw.log_lines import UnknownModel, read_line
-from bot.ports.reloads import Confirmation, Neighbour, Taken
+from bot.ports.reloads import Confirmation, Neighbour, ReloadOutcome
 from tests.bench_costs import spent
 from tests.fakes_core import Bench
 from tests.unit.test_serve import FakeOwner
@@ -185,12 +185,14 @@ def test_the_log_of_every_release_says_what_it_does_not_know(head, tail):
 
 def test_an_unknown_model_is_a_verdict_only_on_the_change_that_names_it():
     line = (LINE % ("", "deepseek/x")).encode()
-    assert verdict_of([line], ["deepseek/x"]) == Confirmation(Taken.UNKNOWN_MODEL, "deepseek/x")
+    assert verdict_of([line], ["deepseek/x"]) == Confirmation(
+        ReloadOutcome.UNKNOWN_MODEL, "deepseek/x"
+    )
     assert verdict_of([line], ["openai/gpt-5"]) is None
 
 
 async def test_a_model_that_turns_out_to_be_unknown_while_we_wait_is_taken_back():
-    bench = Bench(reloads=FakeOwner(Taken.UNKNOWN_MODEL, detail="deepseek/deepseek-chat"))
+    bench = Bench(reloads=FakeOwner(ReloadOutcome.UNKNOWN_MODEL, detail="deepseek/deepseek-chat"))
     card = await bench.say("/model cheap")
     assert card.error is not None
     assert "Unknown model: deepseek/deepseek-chat" in card.error.message
@@ -231,7 +233,9 @@ class Unknowing(FakeOwner):
 
     async def confirm(self, models: Collection[str] = ()) -> Confirmation:
         missing = [model for model in models if model in self.unknown]
-        return Confirmation(Taken.UNKNOWN_MODEL if missing else Taken.IN_FORCE, *missing[:1])
+        return Confirmation(
+            ReloadOutcome.UNKNOWN_MODEL if missing else ReloadOutcome.IN_FORCE, *missing[:1]
+        )
 
 
 FLASH = "deepseek/deepseek-flash"

@@ -10,7 +10,7 @@ from bot.access import Actor, Surface
 from bot.card import Action
 from bot.commands.serve import serve
 from bot.config.edit import load
-from bot.openclaw.serve import Door
+from bot.openclaw.serve import GatewayAddress
 from tests.fakes_core import Bench
 
 RAW = b"""{ agents: { defaults: {
@@ -28,7 +28,7 @@ async def defaults(bench: Bench) -> Any:
 async def served(raw: bytes) -> tuple[Bench, int]:
     bench = Bench(raw)
     ctx = bench.app.context(OWNER, Action("init --openclaw", confirmed=True))
-    card = await serve(ctx, Door(8787))
+    card = await serve(ctx, GatewayAddress(8787))
     return bench, card.data["change_id"]
 
 

@@ -19,7 +19,7 @@ from adapters.storage.codec import micros_of
 from bot.errors import StorageError
 
 HOUR = 3_600_000_000
-QUARTER = HOUR // 4
+QUARTER_HOUR = HOUR // 4
 _DAY = timedelta(days=1)
 
 
@@ -73,14 +73,14 @@ def cut(start: int, end: int, midnights: Sequence[int] = ()) -> Cut:
         ragged = [(start, first), *((hour, hour + HOUR) for hour in without), (last, end)]
     else:
         ragged, last = [(start, end)], first
-    if slot % QUARTER:
+    if slot % QUARTER_HOUR:
         return Cut(first, last, without, _some(ragged), slot)
     quarters: list[int] = []
     rest: list[tuple[int, int]] = []
     for low, high in ragged:
-        begin = min(-(-low // QUARTER) * QUARTER, high)
-        until = max(high // QUARTER * QUARTER, begin)
-        quarters += range(begin, until, QUARTER)
+        begin = min(-(-low // QUARTER_HOUR) * QUARTER_HOUR, high)
+        until = max(high // QUARTER_HOUR * QUARTER_HOUR, begin)
+        quarters += range(begin, until, QUARTER_HOUR)
         rest += [(low, begin), (until, high)]
     return Cut(first, last, without, _some(rest), slot, quarters)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from adapters.storage.codec import micros_of, plain, time_of
 from adapters.storage.connection import Row
-from adapters.storage.ledger.periods import HOUR, QUARTER
+from adapters.storage.ledger.periods import HOUR, QUARTER_HOUR
 from bot.models import FailureReason, ModelRef, Price, PriceTier, Usage
 from bot.ports import Attempt, Spend
 
@@ -141,7 +141,7 @@ def rollups(rows: Iterable[DbRow], gone: Iterable[DbRow] = ()) -> tuple[list[DbR
     quarters: dict[tuple[Any, ...], list[int]] = {}
     for sign, part in ((1, rows), (-1, gone)):
         for row in part:
-            key = (row["at"] - row["at"] % QUARTER, *_kin(row))
+            key = (row["at"] - row["at"] % QUARTER_HOUR, *_kin(row))
             known = quarters.setdefault(key, [0] * len(FIGURES))
             for at, figure in enumerate(_figures(row)):
                 known[at] += sign * figure

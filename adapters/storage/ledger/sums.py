@@ -14,7 +14,7 @@ from typing import Any
 from adapters.storage.codec import micros_of, time_of
 from adapters.storage.connection import Connection, Row
 from adapters.storage.key_values import value_at
-from adapters.storage.ledger.periods import QUARTER, Cut, cut, days
+from adapters.storage.ledger.periods import QUARTER_HOUR, Cut, cut, days
 from adapters.storage.ledger.rows import FIGURES
 from bot.ports import GroupBy
 
@@ -119,7 +119,7 @@ def spend_query(by: GroupBy, period: Cut) -> str | None:
 
 def _from_rollups(connection: Connection, first: int) -> int:
     """Begin with a whole quarter of an hour where the rows are no longer kept."""
-    return first - first % QUARTER if first < kept_since(connection) else first
+    return first - first % QUARTER_HOUR if first < kept_since(connection) else first
 
 
 def _rows(connection: Connection, by: GroupBy, period: Cut) -> list[Row]:

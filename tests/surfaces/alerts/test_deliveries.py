@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.main.deliveries import Deliveries, PatientChat, PatientHistory
+from adapters.main.surface_workers import SurfaceWorkers, TimeoutChat, TimeoutHistory
 from bot.card import Card, text
 from bot.errors import ChatError, StorageError
 from bot.ports import ChatHistory, MessageRef
@@ -36,7 +36,7 @@ class Deaf:
 
 
 async def test_a_chat_that_never_answers_is_given_up_in_words() -> None:
-    chat, history = PatientChat("slack", Deaf(), 0.01), PatientHistory("slack", Deaf(), 0.01)
+    chat, history = TimeoutChat("slack", Deaf(), 0.01), TimeoutHistory("slack", Deaf(), 0.01)
     for call in (
         chat.post(CARD),
         chat.update(HELLO, CARD),
@@ -56,7 +56,7 @@ async def test_a_surface_has_one_delivery_at_a_time_and_waits_for_no_other() -> 
         begun.append(surface)
         await gates[surface].wait()
 
-    deliveries = Deliveries(deliver, look_in_s=0.01)
+    deliveries = SurfaceWorkers(deliver, look_in_s=0.01)
     await deliveries.look_in()
     gates["discord"].set()
     for _ in range(3):
@@ -79,7 +79,7 @@ async def test_a_database_that_is_away_is_told_and_the_next_try_is_made() -> Non
         tries += 1
         raise StorageError("The database is away.")
 
-    deliveries = Deliveries(deliver)
+    deliveries = SurfaceWorkers(deliver)
     for _ in range(2):
         deliveries.begin(["slack", "discord"])
         with pytest.raises(StorageError):
@@ -96,7 +96,7 @@ async def test_what_hangs_at_the_end_is_broken_off() -> None:
         finally:
             ended.set()
 
-    deliveries = Deliveries(deliver, look_in_s=0.01)
+    deliveries = SurfaceWorkers(deliver, look_in_s=0.01)
     deliveries.begin(["slack"])
     await deliveries.look_in()
     await deliveries.stop(0.01)

@@ -347,7 +347,7 @@ async def test_a_card_that_cannot_be_drawn_is_still_answered(server: DiscordServ
             raise ZeroDivisionError("no ink")
         return card
 
-    bench.app.arm = broken  # type: ignore[method-assign]
+    bench.app.persist_buttons = broken  # type: ignore[method-assign]
     async with running(server, bench):
         asked = await server.command("model status")
         assert "Internal error" in asked.answer.words

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from bot.alerts.impact import Impact
 from bot.alerts.incident import Incident, State
 from bot.alerts.mute import LOUD
 from bot.alerts.outage_cost import saving_of
-from bot.alerts.outlook import Outlook
 from bot.alerts.policy import AlertSettings
 from bot.card import Card, Person
 from bot.costs.pricing import usd
@@ -28,7 +28,7 @@ from bot.routing.redact import redact
 
 def present_card(
     incident: Incident,
-    outlook: Outlook,
+    outlook: Impact,
     calls: Sequence[Person],
     settings: AlertSettings,
     now: datetime,
@@ -40,7 +40,7 @@ def present_card(
 
 def older_card(incident: Incident, settings: AlertSettings, now: datetime) -> Card:
     """Return what a message shows that a newer one has taken over from."""
-    return continued_card(words_of(incident, Outlook(), (), settings, now))
+    return continued_card(words_of(incident, Impact(), (), settings, now))
 
 
 def first_events(incident: Incident) -> Card | None:
@@ -81,12 +81,12 @@ def _owner(incident: Incident, surface: str) -> list[Person]:
 
 def end_card(incident: Incident, people: Sequence[Person], now: datetime) -> Card:
     """Return what those are told who were called."""
-    return ended_card(words_of(incident, Outlook(), people, AlertSettings(), now))
+    return ended_card(words_of(incident, Impact(), people, AlertSettings(), now))
 
 
 def words_of(
     incident: Incident,
-    outlook: Outlook,
+    outlook: Impact,
     calls: Sequence[Person],
     settings: AlertSettings,
     now: datetime,

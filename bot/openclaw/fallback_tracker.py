@@ -6,7 +6,7 @@ from collections import OrderedDict
 from datetime import datetime
 
 from bot.models import FailureReason
-from bot.openclaw.log_lines import Decided, Decision, Told
+from bot.openclaw.log_lines import Decided, Decision, LogLine
 from bot.openclaw.reasons import reason_for
 from bot.ports import FallbackEvent
 
@@ -17,7 +17,7 @@ _MOST_RUNS = 512
 _MOST_REMEMBERED = 4096
 
 
-class Runs:
+class FallbackTracker:
     """Remembers, for each request under way, why its first candidate failed.
 
     `decides` says that the log is the witness of fallbacks, so that transcripts, which releases
@@ -33,13 +33,13 @@ class Runs:
         """Return whether a run is known to have been answered by a fallback."""
         return run in self._fell_back
 
-    def feed(self, line: Decision | Told, now: datetime) -> FallbackEvent | None:
+    def feed(self, line: Decision | LogLine, now: datetime) -> FallbackEvent | None:
         """Take a line; return the event that it completes.
 
         `now` stands in where the line has no time. The same request told again gives an event
         of the same name, which the log of events counts once.
         """
-        if isinstance(line, Told):
+        if isinstance(line, LogLine):
             return _told(line, now)
         self.decides = True
         key = line.run or str(line.requested)
@@ -82,7 +82,7 @@ class Runs:
         )
 
 
-def _told(line: Told, now: datetime) -> FallbackEvent:
+def _told(line: LogLine, now: datetime) -> FallbackEvent:
     reason = reason_for(line.reason) or FailureReason.BAD_RESPONSE
     return FallbackEvent(
         line.at or now, f"openclaw:line:{line.mark}", line.from_model, line.to_model, reason, SOURCE

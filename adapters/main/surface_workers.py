@@ -23,7 +23,7 @@ Deliver = Callable[[str], Coroutine[None, None, None]]
 """Surface → once everything that is due there has been tried."""
 
 
-class Deliveries:
+class SurfaceWorkers:
     """At most one delivery a surface is under way; each begins when the one before has ended."""
 
     def __init__(self, deliver: Deliver, look_in_s: float = LOOK_IN_S) -> None:
@@ -65,7 +65,7 @@ class Deliveries:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class PatientChat:
+class TimeoutChat:
     """A Chat whose calls end in time; what was sent by then may have arrived."""
 
     def __init__(self, surface: str, chat: Chat, within_s: float = CALL_WITHIN_S) -> None:
@@ -92,7 +92,7 @@ class PatientChat:
                 return await self._chat.reply(message, card)
 
 
-class PatientHistory:
+class TimeoutHistory:
     """A ChatHistory whose calls end in time."""
 
     def __init__(self, surface: str, history: ChatHistory, within_s: float = CALL_WITHIN_S) -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.models import FailureReason, ModelRef
-from bot.openclaw.decisions import SOURCE, Runs
+from bot.openclaw.fallback_tracker import SOURCE, FallbackTracker
 from bot.openclaw.reasons import clean_detail, reason_in, status_in
-from bot.openclaw.transcript import AGAIN, Role, Said, Stop
+from bot.openclaw.transcript import AGAIN, Role, Stop, TranscriptMessage
 from bot.ports import Attempt, FallbackEvent
 
 QUIET = timedelta(minutes=3)
@@ -39,7 +39,7 @@ NOTHING = Found()
 class _Open:
     """A request whose first answer was an error; `held` is its last attempt so far."""
 
-    first: Said
+    first: TranscriptMessage
     model: ModelRef
     reason: FailureReason
     held: Attempt
@@ -47,17 +47,17 @@ class _Open:
     last_at: datetime
 
 
-class Turns:
+class SessionReader:
     """Follows one session.
 
     `runs` are what the log tells: where it decides, this tells no fallback, but knows what one
     cost.
     """
 
-    def __init__(self, agent: str, session: str, runs: Runs | None = None) -> None:
+    def __init__(self, agent: str, session: str, runs: FallbackTracker | None = None) -> None:
         self._agent = agent
         self._session = session
-        self._runs = Runs() if runs is None else runs
+        self._runs = FallbackTracker() if runs is None else runs
         self._open: _Open | None = None
         self._asked: str | None = None
         self._asked_at: int | None = None
@@ -70,7 +70,7 @@ class Turns:
         """
         return self._open.position if self._open else self._asked_at
 
-    def feed(self, said: Said, position: int) -> Found:
+    def feed(self, said: TranscriptMessage, position: int) -> Found:
         """Take the next message, which stands at `position`."""
         if said.role is Role.USER:
             return self._question(said, position)
@@ -87,7 +87,7 @@ class Turns:
             return NOTHING
         return self._give_up()
 
-    def _question(self, said: Said, position: int) -> Found:
+    def _question(self, said: TranscriptMessage, position: int) -> Found:
         if said.words == AGAIN:
             if self._open is not None:
                 self._open.last_at = said.at
@@ -102,7 +102,7 @@ class Turns:
             return NOTHING
         return self._give_up()
 
-    def _failed(self, said: Said, position: int) -> Found:
+    def _failed(self, said: TranscriptMessage, position: int) -> Found:
         found = NOTHING
         if self._open is not None and said.at - self._open.last_at >= QUIET:
             found = self._give_up()
@@ -121,7 +121,7 @@ class Turns:
         self._open.last_at = said.at
         return found + Found((replace(before, last=False),))
 
-    def _answered(self, said: Said) -> Found:
+    def _answered(self, said: TranscriptMessage) -> Found:
         found = NOTHING
         if self._open is not None and said.at - self._open.last_at >= QUIET:
             found = self._give_up()
@@ -151,7 +151,7 @@ class Turns:
         events = (_event(open_, None, open_.first.at),) if not self._runs.decides else ()
         return Found((open_.held,), events)
 
-    def _attempt(self, said: Said) -> Attempt:
+    def _attempt(self, said: TranscriptMessage) -> Attempt:
         assert said.model is not None
         return Attempt(
             at=said.at,

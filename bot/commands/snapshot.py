@@ -18,7 +18,7 @@ from bot.errors import StorageError
 from bot.models import ModelRef, Price
 from bot.ports import Change, Cooldown, IncidentRow, Revert
 from bot.ports.reloads import NO_NEIGHBOUR, Neighbour
-from bot.routing.chain import Hop, Surroundings, chain_of, provider_of
+from bot.routing.chain import ChainContext, Hop, chain_of, provider_of
 
 HISTORY = 500
 REPORTED = timedelta(seconds=30)
@@ -41,7 +41,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class StatusSnapshot:
     """Everything `/model status` shows: the file, the chain with prices, what is remembered."""
 
     present: Present
@@ -80,26 +80,30 @@ class Picture:
         return None
 
 
-async def take_picture(ctx: Context, agent: str | None = None) -> Picture:
+async def load_snapshot(ctx: Context, agent: str | None = None) -> StatusSnapshot:
     """Read the config and what the database knows of it."""
     present = await look(ctx.ports.store, ctx.ports.journal, ctx.now)
-    known = await remember(ctx)
-    return picture_of(ctx, present, known, agent)
+    known = await load_known(ctx)
+    return snapshot_of(ctx, present, known, agent)
 
 
-def picture_of(ctx: Context, present: Present, known: Known, agent: str | None = None) -> Picture:
+def snapshot_of(
+    ctx: Context, present: Present, known: Known, agent: str | None = None
+) -> StatusSnapshot:
     """Lay the chain of a document out with prices and cool-downs."""
     view = present.view
     choice = choice_for(view, agent)
     around = surroundings(ctx, known)
     hops = chain_of(view, choice, around)
     refs = [hop.ref for hop in hops if hop.ref]
-    return Picture(present, choice, hops, {ref: price_of(ctx, ref, view) for ref in refs}, known)
+    return StatusSnapshot(
+        present, choice, hops, {ref: price_of(ctx, ref, view) for ref in refs}, known
+    )
 
 
-def surroundings(ctx: Context, known: Known) -> Surroundings:
+def surroundings(ctx: Context, known: Known) -> ChainContext:
     """Return what a chain is judged by."""
-    return Surroundings(
+    return ChainContext(
         ctx.catalog,
         ctx.settings.env,
         ctx.ports.store.location,
@@ -114,7 +118,7 @@ def price_of(ctx: Context, ref: ModelRef, view: ConfigView) -> Price | None:
     return unit_price(ref, provider, view, ctx.ports.prices, ctx.now)
 
 
-async def remember(ctx: Context) -> Known:
+async def load_known(ctx: Context) -> Known:
     """Ask the database; its being away must not hide the config."""
     ports, location = ctx.ports, ctx.ports.store.location
     neighbour = await ports.reloads.neighbour()

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from bot.alerts.incident import Incident, State, apply_all
 from bot.alerts.signals import OWNERS, Signal, provider_of, signals_of
 from bot.models import FailureReason
-from bot.openclaw.decisions import HISTORY
+from bot.openclaw.fallback_tracker import HISTORY
 from bot.ports import FallbackEvent
 from bot.ports.alerts import AlertReason
 

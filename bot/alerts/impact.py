@@ -22,9 +22,9 @@ from bot.ports import ConfigStore, Cooldown, FallbackLog, Prices
 from bot.ports.alerts import AlertReason
 from bot.ports.reloads import NoReloads, Reloads
 from bot.routing.chain import (
+    ChainContext,
     Hop,
     SkipReason,
-    Surroundings,
     Walker,
     chain_of,
     lone_hop,
@@ -40,7 +40,7 @@ _OWNERS = frozenset({FailureReason.AUTH, FailureReason.BILLING})
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class Impact:
     """What the config and the cool-downs say of a primary's chain."""
 
     place: tuple[int, int] | None = None
@@ -53,7 +53,7 @@ class Outlook:
 
 
 @dataclass(slots=True)
-class Outlooks:
+class Impacts:
     """Reads the config as it is now and looks at incidents with it; parses each revision once."""
 
     config: ConfigStore
@@ -75,11 +75,11 @@ class Outlooks:
         named = [[str(hop.ref or hop.written) for hop in hops] for hops in chains if hops]
         return frozenset(names[0] for names in named), frozenset(chain.from_iterable(named))
 
-    async def look(self, incident: Incident, now: datetime) -> Outlook:
+    async def look(self, incident: Incident, now: datetime) -> Impact:
         """Look at an incident; what cannot be read leaves its part empty."""
         view = await self._view()
         if view is None or incident.reason is AlertReason.CONFIG_INVALID:
-            return Outlook(step=_step(incident, None, None))
+            return Impact(step=_step(incident, None, None))
         around = await self._around(await self._cooldowns(now))
         hops = chain_of(view, replace(view.default, primary=incident.primary), around)
         first = hops[0] if hops else None
@@ -88,7 +88,7 @@ class Outlooks:
         if incident.was_primary is not False and not incident.replaced:
             dead = incident.reason is AlertReason.CHAIN_EXHAUSTED
             switch = _switch(self._spare(view, hops, around, now) if dead else serving)
-        return Outlook(
+        return Impact(
             place=(serving.position + 1, len(hops)) if serving else None,
             lost=_lost(hops, serving),
             again_at=first.cooldown.until if first and first.cooldown else None,
@@ -115,7 +115,7 @@ class Outlooks:
         return None if view is None else self.unit_price(model, view, at)
 
     def _spare(
-        self, view: ConfigView, hops: Sequence[Hop], around: Surroundings, now: datetime
+        self, view: ConfigView, hops: Sequence[Hop], around: ChainContext, now: datetime
     ) -> Hop | None:
         """Return the first preset that stands outside a dead chain and could be asked."""
         taken = {hop.provider.id for hop in hops if hop.provider}
@@ -136,10 +136,10 @@ class Outlooks:
         before = self.unit_price(first.ref, view, now)
         return change_in_price(before, self.unit_price(serving.ref, view, now))
 
-    async def _around(self, cooldowns: Sequence[Cooldown]) -> Surroundings:
+    async def _around(self, cooldowns: Sequence[Cooldown]) -> ChainContext:
         neighbour = await self.reloads.neighbour()
         place = self.config.location
-        return Surroundings(self.catalog, self.env, place, cooldowns, neighbour=neighbour)
+        return ChainContext(self.catalog, self.env, place, cooldowns, neighbour=neighbour)
 
     async def _view(self) -> ConfigView | None:
         try:

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from bot.alerts.incident import Incident, State
 from bot.alerts.mute import LOUD, QuietHours
-from bot.alerts.policy import Decision, Scene, Step
-from bot.ports.alerts import Want
+from bot.alerts.policy import Decision, EvaluationContext, Step
+from bot.ports.alerts import DesiredMessage
 
 DETAILS = "details"
 END = "end"
@@ -22,7 +22,7 @@ def carry_out(
     incident: Incident,
     decision: Decision,
     now: datetime,
-    scene: Scene,
+    scene: EvaluationContext,
     quiet: QuietHours | None,
 ) -> Incident:
     """Return the incident after a step; the same one where nothing has to be kept."""
@@ -60,7 +60,7 @@ def carry_out(
             return incident
 
 
-def wants(incident: Incident, step: Step, surfaces: Iterable[str]) -> list[Want]:
+def wants(incident: Incident, step: Step, surfaces: Iterable[str]) -> list[DesiredMessage]:
     """Return the messages to say or edit after a step."""
     if step not in SPEAKING:
         return []
@@ -71,7 +71,7 @@ def wants(incident: Incident, step: Step, surfaces: Iterable[str]) -> list[Want]
         keys.append(message_key(incident.id, incident.messages - 1))
     if step is Step.RESOLVE and (incident.pinged or incident.acknowledged_by):
         keys.append(end_key(incident.id))
-    return [Want(key, surface, incident.version) for surface in surfaces for key in keys]
+    return [DesiredMessage(key, surface, incident.version) for surface in surfaces for key in keys]
 
 
 def message_key(incident_id: int, number: int) -> str:

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from bot.alerts.chain_test import let_go
+from bot.alerts.grouping import sort_in
 from bot.alerts.incident import Incident, State, answered, broke, in_place, in_step, off_duty
-from bot.alerts.intake import sort_in
 from bot.alerts.mute import in_force
 from bot.alerts.notices import (
     TELL_TROUBLE_AFTER,
@@ -21,13 +21,13 @@ from bot.alerts.notices import (
 )
 from bot.alerts.outage_cost import with_costs
 from bot.alerts.parts import Engine
-from bot.alerts.policy import Scene, decide
+from bot.alerts.policy import EvaluationContext, decide
 from bot.alerts.record import incident_of, record_of
 from bot.alerts.signals import OWNERS
-from bot.alerts.steps import SPEAKING, carry_out, wants
+from bot.alerts.transitions import SPEAKING, carry_out, wants
 from bot.errors import ConfigError
 from bot.ports import Cooldown, FallbackEvent
-from bot.ports.alerts import AlertReason, AlertStore, IncidentRecord, Want
+from bot.ports.alerts import AlertReason, AlertStore, DesiredMessage, IncidentRecord
 from bot.spans import kept
 
 BATCH = 2000
@@ -197,7 +197,7 @@ async def _decide(engine: Engine, now: datetime, muted_until: datetime | None) -
     if not going_on and not late:
         return
     chains = await engine.outlooks.chains() if going_on else None
-    scene = Scene(
+    scene = EvaluationContext(
         muted_until=muted_until,
         exhausted=frozenset(
             model
@@ -210,7 +210,7 @@ async def _decide(engine: Engine, now: datetime, muted_until: datetime | None) -
     )
     before = {record.id: incident_of(record) for record in records}
     changed: list[Incident] = []
-    asked: list[Want] = []
+    asked: list[DesiredMessage] = []
     for one in [*going_on, *late]:
         opens = sum(_alike(one, other) and _opened_since(other, window) for other in known)
         after, step_wants = await _step(engine, one, now, replace(scene, opens=opens))
@@ -222,8 +222,8 @@ async def _decide(engine: Engine, now: datetime, muted_until: datetime | None) -
 
 
 async def _step(
-    engine: Engine, incident: Incident, now: datetime, scene: Scene
-) -> tuple[Incident, list[Want]]:
+    engine: Engine, incident: Incident, now: datetime, scene: EvaluationContext
+) -> tuple[Incident, list[DesiredMessage]]:
     incident = await _with_answers(engine, incident, now)
     incident = in_place(incident, scene.primaries)
     decision = decide(incident, now, engine.settings, scene)
