@@ -37,7 +37,7 @@ from bot.alerts.policy import AlertSettings, EvaluationContext, decide  # noqa: 
 from bot.catalog import shipped  # noqa: E402
 from bot.models import FailureReason, ModelRef, Usage  # noqa: E402
 from bot.ports import Attempt  # noqa: E402
-from tests.fakes_alerts import (  # noqa: E402
+from tests.support.fakes_alerts import (  # noqa: E402
     CONFIG,
     FLASH,
     LLAMA,
@@ -48,8 +48,8 @@ from tests.fakes_alerts import (  # noqa: E402
     apply_all,
     event,
 )
-from tests.fakes_core import KEYS, Bench, FakePrices  # noqa: E402
-from tests.fakes_storage import FakeClock, FakeConfigStore  # noqa: E402
+from tests.support.fakes_core import KEYS, Bench, FakePrices  # noqa: E402
+from tests.support.fakes_storage import FakeClock, FakeConfigStore  # noqa: E402
 
 EVENTS = 100_000
 A_SECOND = EVENTS // 60

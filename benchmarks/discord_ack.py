@@ -27,11 +27,11 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from adapters.main.heap import freeze_gc  # noqa: E402
-from tests.fakes_core import Bench  # noqa: E402
-from tests.fakes_discord import running  # noqa: E402
 from tests.servers.discord import DEFERRED, TOKEN, DiscordServer  # noqa: E402
 from tests.servers.discord_gateway import Session  # noqa: E402
 from tests.servers.discord_state import Exchange  # noqa: E402
+from tests.support.fakes_core import Bench  # noqa: E402
+from tests.support.fakes_discord import running  # noqa: E402
 
 AT_ONCE, ROUNDS, STORE_S, AIM_MS = 50, 20, 0.5, 50.0
 STATUS = {"name": "status", "type": 1, "options": []}

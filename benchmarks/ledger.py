@@ -33,9 +33,9 @@ from adapters.storage.ledger.rows import FIGURES, HOURLY_KEY, QUARTERLY_KEY
 from adapters.storage.ledger.store import DatabaseLedger
 from bot.models import FailureReason, ModelRef, Price, Usage
 from bot.ports import Attempt, GroupBy
-from tests.fakes_core import Bench
-from tests.ledger_scan import FIGURES as SCAN_FIGURES
-from tests.ledger_scan import full_scan
+from tests.support.fakes_core import Bench
+from tests.support.ledger_scan import FIGURES as SCAN_FIGURES
+from tests.support.ledger_scan import full_scan
 
 DAYS = 90
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -28,7 +28,7 @@ from adapters.openclaw.tail import LogTail
 from bot.openclaw.fallback_tracker import FallbackTracker
 from bot.openclaw.log_lines import Decision, read_line
 from bot.ports import Attempt, FallbackEvent
-from tests.fakes_openclaw import Desk, decision, entry
+from tests.support.fakes_openclaw import Desk, decision, entry
 
 NOW = datetime.now(UTC)
 ROUNDS = 3
@@ -189,7 +189,7 @@ def bench_sqlite(root: Path, rows: int) -> None:
 
 
 def _clock() -> object:
-    from tests.fakes_storage import FakeClock
+    from tests.support.fakes_storage import FakeClock
 
     return FakeClock(NOW + timedelta(seconds=1))
 

@@ -23,9 +23,9 @@ import uvloop
 
 from adapters.main.heap import freeze_gc
 from adapters.slack.app import SlackSurface
-from tests.fakes_core import Bench
-from tests.fakes_slack import Setup
 from tests.servers.slack import APP_TOKEN, Channel, MessageSync, SlackServer
+from tests.support.fakes_core import Bench
+from tests.support.fakes_slack import Setup
 
 AT_ONCE, ROUNDS, STORE_S, AIM_MS = 50, 20, 0.5, 50.0
 Done = Callable[[], Awaitable[list[float]]]

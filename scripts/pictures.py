@@ -235,7 +235,7 @@ def discord(message: Any, chart: str) -> str:
 
 def drawn() -> Iterator[tuple[str, str]]:
     """Yield each picture's name and SVG."""
-    from tests.cards import SHOWN
+    from tests.support.cards import SHOWN
 
     for product, names in CARDS.items():
         draw = slack if product == "slack" else discord

@@ -19,10 +19,10 @@ from bot.alerts.engine import Engine, tick
 from bot.alerts.impact import Impacts
 from bot.catalog import shipped
 from bot.errors import StorageError
-from tests.fakes_alerts import CONFIG, FLASH, NOON, OPUS, FakeChat, event
-from tests.fakes_core import KEYS, FakePrices
-from tests.fakes_ledger import attempt
-from tests.fakes_storage import FakeClock, FakeConfigStore
+from tests.support.fakes_alerts import CONFIG, FLASH, NOON, OPUS, FakeChat, event
+from tests.support.fakes_core import KEYS, FakePrices
+from tests.support.fakes_ledger import attempt
+from tests.support.fakes_storage import FakeClock, FakeConfigStore
 
 
 class Site:

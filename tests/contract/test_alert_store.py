@@ -29,7 +29,7 @@ from bot.ports.alerts import (
     Notice,
     NoticeKind,
 )
-from tests.fakes_alerts import (
+from tests.support.fakes_alerts import (
     BY_ANA,
     BY_BO,
     FLASH,
@@ -40,7 +40,7 @@ from tests.fakes_alerts import (
     FakeAlertStore,
     event,
 )
-from tests.fakes_ledger import attempt
+from tests.support.fakes_ledger import attempt
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)

@@ -14,7 +14,7 @@ from bot.access import Actor, Surface
 from bot.card import Action
 from bot.errors import StorageError
 from bot.ports import ButtonStore, Claim
-from tests.fakes_core import FakeButtons
+from tests.support.fakes_core import FakeButtons
 
 NOW = datetime(2026, 3, 2, 9, 0, 0, 123457, tzinfo=UTC)
 ANA = Actor(Surface.SLACK, "U1", "Ana \x00")

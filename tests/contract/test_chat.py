@@ -21,14 +21,14 @@ from bot.card import Action, Button, Card, Code, Person, Strong, Tone, text
 from bot.commands.cost_posting import digest_draft, put_due_digest
 from bot.errors import ChatError
 from bot.ports import Chat, ChatHistory, MessageRef
-from tests.bench_costs import DAY, NOW, TEAM, bench_of
-from tests.fakes_alerts import AlertBench, FakeAlertStore, FakeChat
-from tests.fakes_core import Bench
-from tests.fakes_discord import running
-from tests.fakes_slack import FakeCore, Setup
-from tests.fakes_storage import FakeClock
 from tests.servers.discord import CHANNEL, DiscordServer
 from tests.servers.slack import Fault, SlackServer
+from tests.support.bench_costs import DAY, NOW, TEAM, bench_of
+from tests.support.fakes_alerts import AlertBench, FakeAlertStore, FakeChat
+from tests.support.fakes_core import Bench
+from tests.support.fakes_discord import running
+from tests.support.fakes_slack import FakeCore, Setup
+from tests.support.fakes_storage import FakeClock
 
 LONG_AGO, NOT_YET = datetime(2023, 1, 1, tzinfo=UTC), datetime(2043, 1, 1, tzinfo=UTC)
 ALERT = Card(

@@ -25,9 +25,9 @@ from bot.errors import (
     ConfigWriteError,
 )
 from bot.ports import revision_of
-from tests.config_rows import put_config
-from tests.databases import once
-from tests.fakes_files import REPO, run
+from tests.support.config_rows import put_config
+from tests.support.databases import once
+from tests.support.fakes_files import REPO, run
 
 KINDS = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 NewDatabase = Callable[[str], str]

@@ -21,8 +21,8 @@ from bot.errors import (
     ConfigWriteError,
 )
 from bot.ports import ConfigStore, Document, revision_of
-from tests.config_rows import put_config
-from tests.fakes_storage import FakeConfigStore
+from tests.support.config_rows import put_config
+from tests.support.fakes_storage import FakeConfigStore
 
 FIRST = b'// the team\'s models\n{ model: "a/one" }\n'
 SECOND = b'{ model: "b/two" }\n'

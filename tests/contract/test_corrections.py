@@ -16,9 +16,9 @@ from adapters.storage.ledger.corrections import DatabaseCorrections
 from adapters.storage.ledger.store import DatabaseLedger
 from bot.models import Price
 from bot.ports import Amendment, Attempt, Corrections, GroupBy, Ledger
-from tests.databases import once
-from tests.fakes_ledger import NOON, FakeCorrections, FakeLedger, attempt
-from tests.ledger_scan import full_scan
+from tests.support.databases import once
+from tests.support.fakes_ledger import NOON, FakeCorrections, FakeLedger, attempt
+from tests.support.ledger_scan import full_scan
 
 HOUR = timedelta(hours=1)
 EVER = (datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))

@@ -22,7 +22,7 @@ from bot.ports import (
     ChainTests,
     MeterReading,
 )
-from tests.fakes_costs import FakeBillLog, FakeBudgets, FakeChainTests
+from tests.support.fakes_costs import FakeBillLog, FakeBudgets, FakeChainTests
 
 NOW = datetime(2026, 3, 2, 9, 0, 0, 123457, tzinfo=UTC)
 HOUR = timedelta(hours=1)

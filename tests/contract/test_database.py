@@ -31,8 +31,8 @@ from adapters.storage.url import parse_url
 from bot.access import Actor, Surface
 from bot.errors import ConfigMissingError, NewerDatabaseError, StorageError
 from bot.ports import GroupBy, RevertState
-from tests.databases import fetch, made_by_older_release, once, shape
-from tests.fakes_files import run
+from tests.support.databases import fetch, made_by_older_release, once, shape
+from tests.support.fakes_files import run
 
 KINDS = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 NewDatabase = Callable[[str], str]

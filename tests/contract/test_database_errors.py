@@ -14,8 +14,8 @@ import pytest
 from adapters.storage.database import Database
 from adapters.storage.url import parse_url
 from bot.errors import StorageError
-from tests.databases import once
-from tests.fakes_files import run
+from tests.support.databases import once
+from tests.support.fakes_files import run
 
 NewDatabase = Callable[[str], str]
 

@@ -17,8 +17,8 @@ from adapters.storage.ledger.store import DatabaseLedger
 from bot.access import SERVICE
 from bot.commands.cost_digest import weekly_card
 from bot.costs.period import week_before
-from tests.fakes_core import Bench
-from tests.fakes_ledger import attempt
+from tests.support.fakes_core import Bench
+from tests.support.fakes_ledger import attempt
 
 NANO, DAY = 10**9, timedelta(days=1)
 ZONES = (

@@ -14,7 +14,7 @@ from adapters.storage.fallback_log import DatabaseFallbackLog
 from bot.models import FailureReason
 from bot.ports import Cooldown, FallbackEvent, FallbackLog, IncidentRow, MadeId
 from bot.routing.cooldown import ended
-from tests.fakes_storage import FakeFallbackLog
+from tests.support.fakes_storage import FakeFallbackLog
 
 NOW = datetime(2026, 3, 2, 9, 0, 0, 123457, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -22,7 +22,7 @@ from bot.ports import (
     RevertState,
     Touched,
 )
-from tests.fakes_storage import FakeJournal
+from tests.support.fakes_storage import FakeJournal
 
 DOC = "/srv/moltbot.json"
 NOW = datetime(2026, 3, 2, 9, 0, 0, 123457, tzinfo=UTC)

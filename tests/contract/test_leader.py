@@ -14,8 +14,8 @@ from adapters.clock import SystemClock
 from adapters.storage.database import Database
 from adapters.storage.leader import LEASE, LeaseLeader
 from bot.ports.alerts import AlwaysLeader, Leader
-from tests.databases import once
-from tests.fakes_storage import FakeClock
+from tests.support.databases import once
+from tests.support.fakes_storage import FakeClock
 
 PassTime = Callable[[timedelta], Awaitable[None]]
 

@@ -18,8 +18,8 @@ from adapters.storage.ledger.sums import spend_query
 from bot.errors import StorageError
 from bot.models import FailureReason, ModelRef, Price, PriceTier, Usage
 from bot.ports import Attempt, Bill, GroupBy, Ledger, Spend
-from tests.fakes_files import run
-from tests.fakes_ledger import NOON, FakeLedger, attempt, spend_of
+from tests.support.fakes_files import run
+from tests.support.fakes_ledger import NOON, FakeLedger, attempt, spend_of
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)

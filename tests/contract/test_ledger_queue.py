@@ -19,9 +19,9 @@ from adapters.storage.ledger.store import DatabaseLedger
 from bot.errors import StorageError
 from bot.models import FailureReason
 from bot.ports import Attempt, FallbackEvent, GroupBy
-from tests.fakes_files import REPO
-from tests.fakes_ledger import NOON, FakeLedger, attempt
-from tests.fakes_storage import FakeClock, FakeFallbackLog, FakeJournal
+from tests.support.fakes_files import REPO
+from tests.support.fakes_ledger import NOON, FakeLedger, attempt
+from tests.support.fakes_storage import FakeClock, FakeFallbackLog, FakeJournal
 
 AWAY = StorageError("The database does not exist.", "Look for it.")
 
@@ -332,7 +332,7 @@ from adapters.storage.fallback_log import DatabaseFallbackLog
 from adapters.storage.journal import DatabaseJournal
 from adapters.storage.ledger.store import DatabaseLedger
 from adapters.storage.ledger.queue import LedgerQueue
-from tests.fakes_ledger import attempt
+from tests.support.fakes_ledger import attempt
 
 async def main(url):
     database = Database(url)

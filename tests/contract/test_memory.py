@@ -11,7 +11,7 @@ import pytest
 from adapters.storage.database import Database
 from adapters.storage.key_values import KeyValueStore
 from adapters.storage.triggers import DatabaseTriggers
-from tests.fakes_storage import FakeClock
+from tests.support.fakes_storage import FakeClock
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -15,7 +15,7 @@ from bot.catalog import shipped
 from bot.dialects.custom import custom_provider
 from bot.models import Secret
 from bot.ports import ModelLists
-from tests.fakes_wire import free_port, served, seven
+from tests.support.fakes_wire import free_port, served, seven
 
 PROVIDERS = shipped().providers
 KEY = Secret("good-key")

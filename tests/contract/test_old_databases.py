@@ -28,9 +28,9 @@ from adapters.storage.upkeep import DatabaseUpkeep
 from adapters.storage.url import parse_url
 from bot.ports import GroupBy
 from bot.ports.alerts import Notice, NoticeKind
-from tests import old_release
-from tests.databases import shape
-from tests.fakes_ledger import NOON
+from tests.support import old_release
+from tests.support.databases import shape
+from tests.support.fakes_ledger import NOON
 
 Rows = dict[str, list[dict[str, Any]]]
 # Columns that are a part of their table's key, whatever else has their names.

@@ -18,7 +18,7 @@ import zstandard
 from adapters.openclaw import tail
 from adapters.openclaw.tail import LogTail
 from bot.errors import StorageError
-from tests.fakes_openclaw import BEGAN, Desk, decision, entry, sample
+from tests.support.fakes_openclaw import BEGAN, Desk, decision, entry, sample
 
 LIMIT = "HTTP 429: Rate limit reached"
 
@@ -439,8 +439,8 @@ async def test_it_goes_into_the_real_tables_once(desk: Desk) -> None:
     from adapters.storage.key_values import KeyValueStore
     from adapters.storage.ledger.store import DatabaseLedger
     from bot.ports import GroupBy
-    from tests.fakes_openclaw import Named
-    from tests.fakes_storage import FakeConfigStore
+    from tests.support.fakes_openclaw import Named
+    from tests.support.fakes_storage import FakeConfigStore
 
     desk.append(desk.session(), *[line + b"\n" for line in sample("session-1x-fallback.jsonl")])
     desk.append(desk.log_file, decision("r1"))

@@ -24,9 +24,9 @@ from adapters.storage.ledger.store import DatabaseLedger
 from adapters.terminal.layout import Reader
 from adapters.terminal.render import plain_text
 from bot.models import ModelRef, Usage
-from tests.fakes_ledger import attempt
-from tests.fakes_outbox import FakeOutbox
-from tests.fakes_storage import FakeClock
+from tests.support.fakes_ledger import attempt
+from tests.support.fakes_outbox import FakeOutbox
+from tests.support.fakes_storage import FakeClock
 
 OPUS = ModelRef("anthropic", "claude-opus-4-5")
 NOW = datetime(2026, 12, 3, 12, tzinfo=UTC)

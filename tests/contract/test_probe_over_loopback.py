@@ -15,7 +15,7 @@ from bot.catalog import shipped
 from bot.dialects.custom import custom_provider
 from bot.models import FailureReason, ModelRef, Provider, Secret, Usage
 from bot.routing.probe import HopVerdict, ProbeTarget, probe
-from tests.fakes_wire import Wire, free_port, served, seven
+from tests.support.fakes_wire import Wire, free_port, served, seven
 
 PROVIDERS = shipped().providers
 GOOD, WRONG = Secret(Wire.key), Secret("wrong-key-123456")

@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from adapters.simulated import SimulatedProviders
-from tests.fakes_demo import ASKED, anthropic_client, bearer, http_client, openai_client
+from tests.support.fakes_demo import ASKED, anthropic_client, bearer, http_client, openai_client
 
 
 @pytest.fixture

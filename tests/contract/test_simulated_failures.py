@@ -14,7 +14,7 @@ import pytest
 
 from adapters.simulated import SimulatedProviders
 from bot.models import FailureReason
-from tests.fakes_demo import (
+from tests.support.fakes_demo import (
     ANTHROPIC_PATHS,
     ASKED,
     MODELS,

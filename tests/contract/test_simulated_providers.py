@@ -10,7 +10,7 @@ import pytest
 from adapters.simulated import SimulatedProviders
 from bot.catalog import shipped
 from bot.models import AuthScheme, Dialect
-from tests.fakes_demo import ASKED, anthropic_client, bearer, http_client, openai_client
+from tests.support.fakes_demo import ASKED, anthropic_client, bearer, http_client, openai_client
 
 OPENAI_ROUTES = [
     ("anthropic", "/v1", "claude-haiku-4-5"),

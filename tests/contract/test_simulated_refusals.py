@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from adapters.simulated import SimulatedProviders
-from tests.fakes_demo import ANTHROPIC_PATHS, ASKED, ask_anthropic, ask_openai, http_client
+from tests.support.fakes_demo import ANTHROPIC_PATHS, ASKED, ask_anthropic, ask_openai, http_client
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from adapters.storage.ledger.store import DatabaseLedger
 from adapters.storage.upkeep import DatabaseUpkeep
 from bot.errors import StorageError
 from bot.ports import GroupBy
-from tests.databases import fetch, once
-from tests.fakes_alerts import event
-from tests.fakes_ledger import NOON, attempt
+from tests.support.databases import fetch, once
+from tests.support.fakes_alerts import event
+from tests.support.fakes_ledger import NOON, attempt
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

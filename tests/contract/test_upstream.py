@@ -23,7 +23,7 @@ from adapters.gateway.upstream import (
 )
 from bot.models import FailureReason
 from bot.ports import HttpAnswer, HttpRequest, Upstream
-from tests.fakes_wire import free_port, raw_server, reset, served
+from tests.support.fakes_wire import free_port, raw_server, reset, served
 
 NETWORK, TIMEOUT, BAD = (
     FailureReason.NETWORK,

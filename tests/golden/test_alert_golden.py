@@ -39,7 +39,7 @@ from bot.messages.alerts import (
     over_card,
 )
 from bot.ports.alerts import AlertReason
-from tests.fakes_alerts import FLASH, LLAMA, NOON, OPUS
+from tests.support.fakes_alerts import FLASH, LLAMA, NOON, OPUS
 
 
 def over(words: IncidentWords) -> Card:

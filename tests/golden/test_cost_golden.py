@@ -11,7 +11,7 @@ from bot.access import SERVICE
 from bot.commands.cost_budget import check_budget
 from bot.commands.cost_digest import weekly_card
 from bot.costs.period import week_before
-from tests.bench_costs import NOW, full_bench, said
+from tests.support.bench_costs import NOW, full_bench, said
 
 GOLDEN = Path(__file__).parent / "cost"
 

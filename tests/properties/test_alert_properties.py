@@ -15,7 +15,7 @@ from bot.alerts.incident import Incident
 from bot.errors import ChatError
 from bot.models import FailureReason
 from bot.ports import FallbackEvent
-from tests.fakes_alerts import FLASH, LLAMA, NOON, AlertBench, apply, apply_all, event
+from tests.support.fakes_alerts import FLASH, LLAMA, NOON, AlertBench, apply, apply_all, event
 
 LATER = NOON + timedelta(days=1)
 

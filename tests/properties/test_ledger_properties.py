@@ -18,8 +18,8 @@ from adapters.storage.database import Database
 from adapters.storage.ledger.store import DatabaseLedger
 from bot.models import FailureReason, ModelRef, Usage
 from bot.ports import Attempt, GroupBy
-from tests.fakes_ledger import FakeLedger
-from tests.ledger_scan import full_scan
+from tests.support.fakes_ledger import FakeLedger
+from tests.support.ledger_scan import full_scan
 
 # Around the last Sunday of March: hours that are missing, hours that come twice.
 BEGIN = datetime(2026, 3, 26, tzinfo=UTC)

@@ -10,7 +10,7 @@ from adapters.storage.files.config_file import FileConfigStore
 from adapters.storage.files.filesystem import FileSystem
 from bot.errors import ConfigConflictError
 from bot.ports import Document
-from tests.fakes_files import MountedFile
+from tests.support.fakes_files import MountedFile
 
 PADDING = "x" * 5000
 

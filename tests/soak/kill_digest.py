@@ -32,13 +32,13 @@ from bot.alerts.engine import deliver
 from bot.alerts.outbox import StoredOutbox
 from bot.card import Chart
 from bot.commands.cost_posting import digest_draft, put_due_digest
-from tests.fakes_alerts import AlertBench
-from tests.fakes_core import Bench
-from tests.fakes_discord import running
-from tests.fakes_ledger import attempt
-from tests.fakes_slack import Setup
 from tests.servers.discord import DiscordServer
 from tests.servers.slack import SlackServer
+from tests.support.fakes_alerts import AlertBench
+from tests.support.fakes_core import Bench
+from tests.support.fakes_discord import running
+from tests.support.fakes_ledger import attempt
+from tests.support.fakes_slack import Setup
 
 # The chats' own clocks run by the world's; the Monday before is the day after the week that counts.
 NOW = datetime.now(UTC).replace(microsecond=0)

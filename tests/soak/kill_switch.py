@@ -33,8 +33,8 @@ from adapters.storage.files.lock import writers_lock
 from adapters.storage.journal import DatabaseJournal
 from bot.alerts.outbox import StoredOutbox
 from bot.errors import ChangeoverError
-from tests.fakes_core import GUIDE, OWNER, Bench
-from tests.fakes_storage import FakeClock
+from tests.support.fakes_core import GUIDE, OWNER, Bench
+from tests.support.fakes_storage import FakeClock
 
 OPUS, LLAMA, OTHER = "anthropic/claude-opus-4-5", "ollama/llama3.3", "openai/gpt-6-luna"
 AT = FakeClock().now()

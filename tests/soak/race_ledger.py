@@ -15,7 +15,7 @@ from datetime import timedelta
 from adapters.storage.database import Database
 from adapters.storage.ledger.store import DatabaseLedger
 from bot.ports import Attempt, GroupBy
-from tests.fakes_ledger import NOON, attempt
+from tests.support.fakes_ledger import NOON, attempt
 
 _ROWS = 50
 

@@ -24,7 +24,7 @@ from adapters.terminal.prompt import completions
 from adapters.terminal.reading import read_lines
 from bot.card import Card, Tone, text
 from bot.errors import UsageError
-from tests.fakes_terminal import OWNER, FakeApp, look
+from tests.support.fakes_terminal import OWNER, FakeApp, look
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 30
@@ -34,7 +34,7 @@ from pathlib import Path
 from adapters.terminal.console import Console
 from adapters.terminal.local import LocalWords
 from bot.card import Card, Tone, text
-from tests.fakes_terminal import OWNER, FakeApp, look
+from tests.support.fakes_terminal import OWNER, FakeApp, look
 
 app = FakeApp()
 if sys.stdin.isatty():

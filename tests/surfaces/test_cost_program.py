@@ -9,8 +9,8 @@ from pathlib import Path
 from adapters.storage.database import Database
 from adapters.storage.ledger.store import DatabaseLedger
 from bot.models import Price
-from tests.databases import once
-from tests.fakes_ledger import attempt
+from tests.support.databases import once
+from tests.support.fakes_ledger import attempt
 from tests.surfaces.test_program import Program
 
 OPUS = "anthropic/claude-opus-4-5"

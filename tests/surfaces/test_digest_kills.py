@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.fakes_files import run
 from tests.soak.kill_digest import MOMENTS
+from tests.support.fakes_files import run
 
 
 async def test_a_kill_at_any_moment_leaves_one_message_in_each_channel() -> None:

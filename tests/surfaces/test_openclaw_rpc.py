@@ -20,8 +20,8 @@ from adapters.openclaw.usage_reconciliation import cross_check
 from adapters.storage.files.config_file import FileConfigStore
 from bot.models import Secret, Usage
 from bot.ports.reloads import Pin, PinChange, PinKind, PinOutcome, ReloadOutcome
-from tests.fakes_ledger import FakeLedger, attempt
-from tests.fakes_openclaw import Named
+from tests.support.fakes_ledger import FakeLedger, attempt
+from tests.support.fakes_openclaw import Named
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 APPLIED = "[reload] config hot reload applied (agents.defaults.model.primary)"

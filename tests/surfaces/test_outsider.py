@@ -13,12 +13,12 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 
-from tests.fakes_gateway import CHAT, FLASH, GPT, MESSAGES, OPUS, config_of
 from tests.servers import slack as workspace
 from tests.servers.chaos import Call, Chaos, http
 from tests.servers.discord import CHANNEL, DM, GUILD, TOKEN, DiscordServer
 from tests.servers.discord_state import User
 from tests.servers.slack import SlackServer, as_form, signed
+from tests.support.fakes_gateway import CHAT, FLASH, GPT, MESSAGES, OPUS, config_of
 from tests.surfaces.gateway.test_process import Serving, free_port
 from tests.surfaces.test_program import Program
 

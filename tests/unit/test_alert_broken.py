@@ -15,7 +15,7 @@ from bot.models import FailureReason, ModelRef, Secret
 from bot.outage import MOST_GAPS, Gap, down_time, with_gap
 from bot.ports import Cooldown, FallbackEvent, HopFailure, IncidentRow
 from bot.routing.cooldown import Scope, ended, proof
-from tests.fakes_alerts import BY_ANA, FLASH, LLAMA, NOON, OPUS, AlertBench, event
+from tests.support.fakes_alerts import BY_ANA, FLASH, LLAMA, NOON, OPUS, AlertBench, event
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)

@@ -8,8 +8,8 @@ from bot.alerts.chain_test import ChainResult, News, compare, report
 from bot.card import Card, Tone, text
 from bot.errors import ExitCode, NothingToDoError
 from bot.messages.errors import error_card
-from tests.fakes_alerts import FLASH, LLAMA, NOON, OPUS, AlertBench
-from tests.fakes_core import Bench
+from tests.support.fakes_alerts import FLASH, LLAMA, NOON, OPUS, AlertBench
+from tests.support.fakes_core import Bench
 
 GOOD = ChainResult(((OPUS, "ok"), (FLASH, "ok")), OPUS, ("", ""))
 BAD = ChainResult(((OPUS, "auth"), (FLASH, "ok")), FLASH, ("Renew the key.", ""))

@@ -11,8 +11,8 @@ from bot.commands.doctor import examine
 from bot.errors import StorageError
 from bot.ports import IncidentRow
 from bot.ports.alerts import ChannelTrouble, IncidentRecord
-from tests.fakes_alerts import FLASH, NOON, OPUS, FakeAlertStore, event
-from tests.fakes_core import ANA, GUEST, OWNER, Bench
+from tests.support.fakes_alerts import FLASH, NOON, OPUS, FakeAlertStore, event
+from tests.support.fakes_core import ANA, GUEST, OWNER, Bench
 from tests.unit.test_model_commands import words
 
 OPEN = IncidentRecord(0, "open", OPUS, "rate_limit", NOON, None, 37, FLASH, {"messages": 1})

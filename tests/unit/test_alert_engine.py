@@ -16,7 +16,17 @@ from bot.errors import ChatError, ConfigSyntaxError, StorageError
 from bot.models import FailureReason
 from bot.ports import NewChange, Touched
 from bot.ports.alerts import AlertConflictError
-from tests.fakes_alerts import BY_BO, CONFIG, FLASH, LLAMA, NOON, OPUS, AlertBench, Answer, event
+from tests.support.fakes_alerts import (
+    BY_BO,
+    CONFIG,
+    FLASH,
+    LLAMA,
+    NOON,
+    OPUS,
+    AlertBench,
+    Answer,
+    event,
+)
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)

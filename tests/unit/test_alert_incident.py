@@ -20,7 +20,7 @@ from bot.alerts.record import incident_of, record_of
 from bot.alerts.signals import signals_of
 from bot.models import FailureReason
 from bot.ports.alerts import AlertReason, IncidentRecord
-from tests.fakes_alerts import FLASH, LLAMA, NOON, OPUS, apply, apply_all, event
+from tests.support.fakes_alerts import FLASH, LLAMA, NOON, OPUS, apply, apply_all, event
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)

@@ -11,7 +11,7 @@ import pytest
 
 from bot.alerts.engine import deliver, judge, tick
 from bot.errors import ChatError
-from tests.fakes_alerts import AlertBench
+from tests.support.fakes_alerts import AlertBench
 
 EFFECTS = {
     "commit",

@@ -10,7 +10,7 @@ import pytest
 
 from bot.alerts.mute import Hold, QuietHours, hold, in_force
 from bot.ports.alerts import AlertReason
-from tests.fakes_alerts import NOON
+from tests.support.fakes_alerts import NOON
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NIGHT = QuietHours(time(22), time(7), BERLIN)

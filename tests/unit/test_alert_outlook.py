@@ -18,9 +18,9 @@ from bot.models import FailureReason, ModelRef, Secret
 from bot.ports import Cooldown
 from bot.ports.reloads import Neighbour, NoReloads
 from bot.routing.cooldown import Scope
-from tests.fakes_alerts import CONFIG, FLASH, NOON, OPUS, apply, event
-from tests.fakes_core import KEYS, FakePrices
-from tests.fakes_storage import FakeConfigStore, FakeFallbackLog
+from tests.support.fakes_alerts import CONFIG, FLASH, NOON, OPUS, apply, event
+from tests.support.fakes_core import KEYS, FakePrices
+from tests.support.fakes_storage import FakeConfigStore, FakeFallbackLog
 
 MINUTE = timedelta(minutes=1)
 LONG = "custom/" + "x" * 90

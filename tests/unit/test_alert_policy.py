@@ -13,7 +13,7 @@ from bot.alerts.mute import QuietHours
 from bot.alerts.policy import AlertSettings, Decision, EvaluationContext, Step, decide
 from bot.alerts.transitions import carry_out, details_key, message_key, read_key, wants
 from bot.models import FailureReason
-from tests.fakes_alerts import NOON, OPUS, apply_all, event
+from tests.support.fakes_alerts import NOON, OPUS, apply_all, event
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)

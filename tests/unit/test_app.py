@@ -13,7 +13,7 @@ from bot.commands.doctor import Check, Level, examine
 from bot.commands.registry import Command
 from bot.errors import ExitCode, StorageError
 from bot.ports import Document
-from tests.fakes_core import ANA, GUEST, GUIDE, OWNER, Bench
+from tests.support.fakes_core import ANA, GUEST, GUIDE, OWNER, Bench
 from tests.unit.test_model_commands import words
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from adapters.terminal.cli import FLAGS, VERBS, Invocation, help_text, parse_arguments, wants_json
 from adapters.terminal.one_shot import report, run_one, run_static
 from bot.errors import ConfigMissingError, UsageError
-from tests.fakes_terminal import OWNER, FakeApp, look
+from tests.support.fakes_terminal import OWNER, FakeApp, look
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from bot.errors import (
     ConfigLockedError,
     ConfigMissingError,
 )
-from tests.fakes_files import (
+from tests.support.fakes_files import (
     NEW,
     OLD,
     MountedFile,

@@ -21,7 +21,7 @@ from bot.errors import (
     ChangeoverError,
     ConfigWriteError,
 )
-from tests.fakes_files import (
+from tests.support.fakes_files import (
     NEW,
     OLD,
     Failing,

@@ -23,7 +23,7 @@ from bot.config.values import expected, get, same
 from bot.errors import ConfigConflictError, ConfigError, ConfigUneditableError
 from bot.ports import Document, revision_of
 from bot.ports.reloads import ReloadOutcome
-from tests.fakes_core import Bench
+from tests.support.fakes_core import Bench
 from tests.unit.test_serve import FakeOwner
 
 OPUS, FLASH = "anthropic/claude-opus-4-5", "deepseek/deepseek-flash"

@@ -17,7 +17,7 @@ from bot.commands.cost_export import MOST_ROWS
 from bot.errors import ConfigUnreadableError, ExitCode, StorageError
 from bot.models import Price, Usage
 from bot.ports import Bill, BillAnswer, BillRead, MeterReading
-from tests.bench_costs import (
+from tests.support.bench_costs import (
     DAY,
     DOLLAR,
     FLASH,
@@ -32,8 +32,8 @@ from tests.bench_costs import (
     said,
     spent,
 )
-from tests.fakes_core import ANA, GUEST, Bench
-from tests.fakes_costs import FakeBills
+from tests.support.fakes_core import ANA, GUEST, Bench
+from tests.support.fakes_costs import FakeBills
 
 # --- spend ----------------------------------------------------------------------------------------
 

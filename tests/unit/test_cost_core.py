@@ -23,7 +23,7 @@ from bot.costs.posting import (
 from bot.errors import UsageError
 from bot.models import ModelRef, Price, PriceTier, Usage
 from bot.ports import Bill, Budget, BudgetPeriod, MeterReading, Spend
-from tests.fakes_ledger import NOON, attempt
+from tests.support.fakes_ledger import NOON, attempt
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)

@@ -15,10 +15,10 @@ from bot.alerts.outbox import StoredOutbox
 from bot.card import plain
 from bot.commands.cost_posting import PATIENCE, digest_draft, put_due_digest
 from bot.errors import ConfigError, StorageError
-from tests.bench_costs import DAY, DOLLAR, NOW, TEAM, bench_of, full_bench, spent
-from tests.fakes_alerts import AlertBench, FakeAlertStore
-from tests.fakes_core import Bench
-from tests.fakes_costs import FakeChannel
+from tests.support.bench_costs import DAY, DOLLAR, NOW, TEAM, bench_of, full_bench, spent
+from tests.support.fakes_alerts import AlertBench, FakeAlertStore
+from tests.support.fakes_core import Bench
+from tests.support.fakes_costs import FakeChannel
 
 MINUTE = timedelta(minutes=1)
 MONDAY = "digest:2026-02-23"

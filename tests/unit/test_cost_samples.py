@@ -15,9 +15,9 @@ from bot.dialects.locality import located
 from bot.dialects.stream import StreamParser
 from bot.dialects.usage import read_usage
 from bot.models import ModelRef, Usage
-from tests.cost_samples import SAME, Sample
-from tests.cost_samples import SAMPLES as OWN_SAMPLES
-from tests.public_samples import PUBLIC_SAMPLES
+from tests.support.cost_samples import SAME, Sample
+from tests.support.cost_samples import SAMPLES as OWN_SAMPLES
+from tests.support.public_samples import PUBLIC_SAMPLES
 
 LISTED = ListedPrices(shipped())
 SAMPLES = [*OWN_SAMPLES, *PUBLIC_SAMPLES]

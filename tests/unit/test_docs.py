@@ -18,7 +18,7 @@ from bot.models import Price
 from bot.ports import Document
 from scripts import json_fields
 from scripts.commands_doc import PAGE, page
-from tests.fakes_core import Bench
+from tests.support.fakes_core import Bench
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOG = shipped()

@@ -12,8 +12,8 @@ from bot.alerts.notices import draft_of
 from bot.card import plain
 from bot.errors import ChangeoverError
 from bot.ports.reloads import Pin, PinKind, ReloadOutcome
-from tests.fakes_core import OWNER, Bench
-from tests.fakes_ledger import attempt
+from tests.support.fakes_core import OWNER, Bench
+from tests.support.fakes_ledger import attempt
 from tests.unit.test_serve import TWO, FakeOwner
 
 OPUS = "anthropic/claude-opus-4-5"

@@ -13,7 +13,7 @@ from bot.errors import ExitCode, StorageError
 from bot.models import FailureReason, ModelRef, Secret
 from bot.ports import Cooldown, FallbackEvent, IncidentRow
 from bot.routing.cooldown import Scope
-from tests.fakes_core import ANA, GUIDE, KEYS, OWNER, Bench
+from tests.support.fakes_core import ANA, GUIDE, KEYS, OWNER, Bench
 from tests.unit.test_model_commands import words
 
 FRESH = {

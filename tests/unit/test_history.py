@@ -8,7 +8,7 @@ from bot.config.history import owner, to_undo
 from bot.config.notes import model_path
 from bot.errors import MovedOnError, NothingToDoError
 from bot.ports import ABSENT, Change, Touched
-from tests.fakes_storage import FakeClock
+from tests.support.fakes_storage import FakeClock
 
 MODEL = ("agents", "defaults", "model")
 PRIMARY = (*MODEL, "primary")

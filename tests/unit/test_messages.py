@@ -9,7 +9,7 @@ import pytest
 
 from bot.messages.words import change_in_price, counted, listed, money, per_million, tokens, unit
 from bot.models import FailureReason, Price
-from tests.fakes_core import KEYS, Bench
+from tests.support.fakes_core import KEYS, Bench
 from tests.unit.test_model_commands import words
 
 

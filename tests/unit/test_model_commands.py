@@ -9,8 +9,8 @@ import pytest
 
 from bot.card import Action, Command, plain
 from bot.errors import ExitCode, StorageError
-from tests.fakes_core import ANA, GUEST, GUIDE, Bench
-from tests.fakes_core import OWNER as ANA_OWNER
+from tests.support.fakes_core import ANA, GUEST, GUIDE, Bench
+from tests.support.fakes_core import OWNER as ANA_OWNER
 
 
 def words(card) -> str:

@@ -28,10 +28,10 @@ from bot.openclaw.place import Facts, Place, Release, Why, decide, release_of
 from bot.openclaw.serve import GatewayAddress, is_served, plan_serve, serve_card
 from bot.ports import Document
 from bot.ports.reloads import Confirmation, ReloadOutcome
-from tests.fakes_core import FakePrices
-from tests.fakes_ledger import attempt
-from tests.fakes_openclaw import Desk, Named, entry
-from tests.fakes_storage import FakeConfigStore, FakeJournal
+from tests.support.fakes_core import FakePrices
+from tests.support.fakes_ledger import attempt
+from tests.support.fakes_openclaw import Desk, Named, entry
+from tests.support.fakes_storage import FakeConfigStore, FakeJournal
 
 HOME = PurePath("/home/ana")
 STATE = HOME / ".openclaw"

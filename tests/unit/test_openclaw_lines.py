@@ -22,7 +22,7 @@ from bot.openclaw.log_lines import (
     time_in,
 )
 from bot.ports import FallbackEvent
-from tests.fakes_openclaw import BEGAN, decision, sample
+from tests.support.fakes_openclaw import BEGAN, decision, sample
 
 NOW = datetime(2026, 11, 22, 21, 0, tzinfo=UTC)
 R = FailureReason

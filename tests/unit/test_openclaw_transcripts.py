@@ -17,7 +17,7 @@ from bot.openclaw.log_lines import Decided, Decision
 from bot.openclaw.reasons import clean_detail, reason_for, reason_in, status_in
 from bot.openclaw.session_reader import Found, SessionReader
 from bot.openclaw.transcript import Role, Rubbish, Stop, TranscriptMessage, read_entry, usage_of
-from tests.fakes_openclaw import BEGAN, entry, sample
+from tests.support.fakes_openclaw import BEGAN, entry, sample
 
 R = FailureReason
 LIMIT = "HTTP 429: Rate limit reached for requests"

@@ -25,9 +25,9 @@ from bot.access import SERVICE
 from bot.catalog import shipped
 from bot.commands.price_watch import check_prices
 from bot.models import ModelRef, Price, Usage
-from tests.fakes_core import Bench, FakePrices
-from tests.fakes_ledger import NOON, attempt
-from tests.fakes_outbox import FakeOutbox
+from tests.support.fakes_core import Bench, FakePrices
+from tests.support.fakes_ledger import NOON, attempt
+from tests.support.fakes_outbox import FakeOutbox
 
 OPUS = ModelRef("anthropic", "claude-opus-4-5")
 OLD, NEW = Price(Decimal(5), Decimal(25)), Price(Decimal(4), Decimal(20), source="genai-prices")

@@ -9,7 +9,7 @@ import pytest
 
 from adapters.terminal.progress import Progress
 from bot.card import Card, plain, text
-from tests.fakes_core import Bench
+from tests.support.fakes_core import Bench
 
 
 class Terminal(io.StringIO):

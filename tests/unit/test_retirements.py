@@ -11,7 +11,7 @@ from bot.commands.cost_compare import Chosen, alternatives, usable
 from bot.commands.retirements import retirements
 from bot.config.schema import view
 from bot.models import ModelRef
-from tests.fakes_core import KEYS, Bench
+from tests.support.fakes_core import KEYS, Bench
 
 NOVEMBER = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 

@@ -31,9 +31,9 @@ from bot.ports.reloads import (
     ReloadOutcome,
 )
 from bot.routing.chain import SkipReason
-from tests.fakes_core import GUIDE, OWNER, Bench
-from tests.fakes_openclaw import Named
-from tests.fakes_storage import FakeConfigStore
+from tests.support.fakes_core import GUIDE, OWNER, Bench
+from tests.support.fakes_openclaw import Named
+from tests.support.fakes_storage import FakeConfigStore
 
 DOOR = GatewayAddress(8787)
 TWO = [Pin(PinKind.SESSION, f"agent:main:{n}", f"main:{n}", "openai/gpt-5", "main") for n in "ab"]

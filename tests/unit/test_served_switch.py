@@ -15,8 +15,8 @@ from bot.card import plain
 from bot.commands.cost_budget import check_budget
 from bot.openclaw.log_lines import UnknownModel, read_line
 from bot.ports.reloads import Confirmation, Neighbour, ReloadOutcome
-from tests.bench_costs import spent
-from tests.fakes_core import Bench
+from tests.support.bench_costs import spent
+from tests.support.fakes_core import Bench
 from tests.unit.test_serve import FakeOwner
 
 OPUS = "anthropic/claude-opus-4-5"

@@ -19,8 +19,8 @@ from bot.card import plain
 from bot.commands.cost_budget import check_budget
 from bot.config.notes import BELIEVED
 from bot.errors import StorageError
-from tests.bench_costs import bench_of, spent
-from tests.fakes_core import GUIDE, OWNER, Bench
+from tests.support.bench_costs import bench_of, spent
+from tests.support.fakes_core import GUIDE, OWNER, Bench
 
 WRITES = {"begin", "confirm", "abandon", "settle", "observe", "close_revert", "move_revert"}
 SAID = {"put", "amend"}

@@ -43,8 +43,8 @@ from bot.card import (
 )
 from bot.errors import ConfigLockedError, ErrorInfo, ExitCode
 from bot.models import ModelRef, Secret
-from tests.cards import CARDS as SHARED
-from tests.fakes_terminal import NOW, OWNER, FakeApp, look
+from tests.support.cards import CARDS as SHARED
+from tests.support.fakes_terminal import NOW, OWNER, FakeApp, look
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "terminal"
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -10,7 +10,7 @@ from bot.card import plain
 from bot.config.schema import view
 from bot.config.served import Serving, generation_of, served_table, serving
 from bot.models import ModelRef
-from tests.fakes_core import Bench
+from tests.support.fakes_core import Bench
 
 COPILOT = "github-copilot/claude-sonnet-4.6"
 

@@ -11,7 +11,7 @@ from bot.card import Action
 from bot.commands.serve import serve
 from bot.config.edit import load
 from bot.openclaw.serve import GatewayAddress
-from tests.fakes_core import Bench
+from tests.support.fakes_core import Bench
 
 RAW = b"""{ agents: { defaults: {
   model: { primary: "anthropic/claude-opus-4-5", fallbacks: ["openrouter/auto"] }, // ours

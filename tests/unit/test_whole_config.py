@@ -21,8 +21,8 @@ from bot.errors import (
     StorageError,
     UsageError,
 )
-from tests.fakes_core import Bench
-from tests.fakes_files import REPO
+from tests.support.fakes_core import Bench
+from tests.support.fakes_files import REPO
 
 FIRST = b"""{ /* ours */
   agents: { defaults: { model: "anthropic/claude-opus-4-5" } },

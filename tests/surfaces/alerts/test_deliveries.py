@@ -11,7 +11,7 @@ from adapters.main.surface_workers import SurfaceWorkers, TimeoutChat, TimeoutHi
 from bot.card import Card, text
 from bot.errors import ChatError, StorageError
 from bot.ports import ChatHistory, MessageRef
-from tests.fakes_alerts import NOON
+from tests.support.fakes_alerts import NOON
 from tests.surfaces.alerts.world import World
 
 CARD = Card(title=text("Hello"))

@@ -27,12 +27,12 @@ from adapters.slack.app import SlackSurface
 from adapters.storage.key_values import KeyValueStore
 from bot.models import FailureReason
 from bot.ports import FallbackEvent
-from tests.fakes_ledger import attempt
-from tests.fakes_storage import FakeClock
 from tests.servers import discord_api
 from tests.servers.discord import CHANNEL, GUILD, TOKEN, DiscordServer
 from tests.servers.discord_state import Message
 from tests.servers.slack import APP_TOKEN, BOT_TOKEN, Posted, SlackServer
+from tests.support.fakes_ledger import attempt
+from tests.support.fakes_storage import FakeClock
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 OPUS = "anthropic/claude-opus-4-5"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fakes_core import Bench
-from tests.fakes_discord import running
 from tests.servers.discord import ANA, DEFERRED, DiscordServer
+from tests.support.fakes_core import Bench
+from tests.support.fakes_discord import running
 
 OPERATOR = f"discord:{ANA.id}"
 CALLBACK = "/callback$"

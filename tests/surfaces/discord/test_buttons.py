@@ -9,9 +9,9 @@ import pytest
 
 from bot.access import AccessRules
 from bot.settings import Settings
-from tests.fakes_core import GUIDE, KEYS, Bench
-from tests.fakes_discord import FakeMemory, running
 from tests.servers.discord import ANA, BO, CHANNEL, DM, UPDATE_LATER, DiscordServer
+from tests.support.fakes_core import GUIDE, KEYS, Bench
+from tests.support.fakes_discord import FakeMemory, running
 
 OPERATOR = f"discord:{ANA.id}"
 BOTH = f"{OPERATOR},discord:{BO.id}"

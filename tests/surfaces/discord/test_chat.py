@@ -26,11 +26,11 @@ from bot.card import (
 from bot.errors import ChartError, ChatError
 from bot.models import Secret
 from bot.ports import MessageRef
-from tests.fakes_alerts import AlertBench
-from tests.fakes_core import Bench
-from tests.fakes_discord import FakeMemory, Setup, running
 from tests.servers.discord import ANA, CHANNEL, DiscordServer
 from tests.servers.discord_state import Message
+from tests.support.fakes_alerts import AlertBench
+from tests.support.fakes_core import Bench
+from tests.support.fakes_discord import FakeMemory, Setup, running
 
 ALERT = Card(
     title=text(Strong("Fallback"), ": anthropic is rate limited"),

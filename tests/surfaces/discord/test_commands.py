@@ -9,8 +9,6 @@ import pytest
 
 from adapters.discord import outgoing
 from bot.ports import Document
-from tests.fakes_core import Bench
-from tests.fakes_discord import FakeMemory, running
 from tests.servers.discord import (
     ANA,
     BO,
@@ -23,6 +21,8 @@ from tests.servers.discord import (
     SOURCE,
     DiscordServer,
 )
+from tests.support.fakes_core import Bench
+from tests.support.fakes_discord import FakeMemory, running
 
 OPERATOR = f"discord:{ANA.id}"
 EVERY_SUBCOMMAND = [

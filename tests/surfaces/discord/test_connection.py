@@ -10,9 +10,9 @@ from adapters.discord.service import DiscordSurface, Health
 from bot.errors import SettingsError
 from bot.models import Secret
 from bot.ports import Document
-from tests.fakes_core import Bench
-from tests.fakes_discord import FakeMemory, Setup, running
 from tests.servers.discord import ANA, GUILD, TOKEN, DiscordServer
+from tests.support.fakes_core import Bench
+from tests.support.fakes_discord import FakeMemory, Setup, running
 
 OPERATOR = f"discord:{ANA.id}"
 

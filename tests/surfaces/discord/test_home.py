@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fakes_core import Bench
-from tests.fakes_discord import FakeMemory, running
 from tests.servers.discord import ANA, BO, CHANNEL, DM, GUILD, DiscordServer
 from tests.servers.discord_state import User
+from tests.support.fakes_core import Bench
+from tests.support.fakes_discord import FakeMemory, running
 
 ELSEWHERE = 999888
 EVE = User(66, "Eve")

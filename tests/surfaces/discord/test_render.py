@@ -35,8 +35,8 @@ from bot.card import (
     WhenStyle,
     text,
 )
-from tests.cards import CARDS, LONG, STATUS, button
 from tests.servers.discord_limits import message_faults
+from tests.support.cards import CARDS, LONG, STATUS, button
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "discord"
 

@@ -12,7 +12,7 @@ import pytest
 
 from adapters.simulated import SimulatedProviders
 from adapters.storage.database import Database
-from tests.fakes_gateway import CHAIN, Gate, config_of, gateway
+from tests.support.fakes_gateway import CHAIN, Gate, config_of, gateway
 
 Start = Callable[..., Awaitable[Gate]]
 

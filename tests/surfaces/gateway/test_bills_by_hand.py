@@ -14,9 +14,9 @@ from typing import Any
 from bot.access import SERVICE
 from bot.card import Card
 from bot.messages.words import money
-from tests.bench_costs import said
-from tests.fakes_gateway import CHAT, MESSAGES, Gate, HandClock
 from tests.servers.chaos import Call, Chaos, answer, chunk, head, http, sse
+from tests.support.bench_costs import said
+from tests.support.fakes_gateway import CHAT, MESSAGES, Gate, HandClock
 from tests.surfaces.gateway.conftest import Start
 
 NANO = 10**9

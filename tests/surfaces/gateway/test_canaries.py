@@ -16,9 +16,9 @@ from adapters.main.chats import Chats
 from adapters.slack.app import SlackSurface
 from bot.access import Actor, Surface
 from bot.errors import SettingsError
-from tests.fakes_gateway import CHAT, HI, MESSAGES, OPUS, config_of
 from tests.servers.chaos import Call, Chaos, http
 from tests.servers.slack import SlackServer
+from tests.support.fakes_gateway import CHAT, HI, MESSAGES, OPUS, config_of
 from tests.surfaces.gateway.conftest import Start
 
 OWNER = Actor(Surface.CLI, "owner", "Ana", owner=True)

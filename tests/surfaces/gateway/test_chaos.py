@@ -15,7 +15,6 @@ import pytest
 
 from bot.models import FailureReason
 from bot.ports import Attempt
-from tests.fakes_gateway import CHAT, FLASH, GPT, MESSAGES, OPUS, Gate, config_of
 from tests.servers.chaos import (
     BLOCK,
     DONE,
@@ -31,6 +30,7 @@ from tests.servers.chaos import (
     sse,
     usage_chunk,
 )
+from tests.support.fakes_gateway import CHAT, FLASH, GPT, MESSAGES, OPUS, Gate, config_of
 from tests.surfaces.gateway.conftest import Start
 
 R = FailureReason

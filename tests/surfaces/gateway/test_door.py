@@ -21,8 +21,8 @@ from adapters.simulated import SimulatedProviders
 from adapters.storage.alerts import DatabaseAlertStore
 from bot.errors import SettingsError
 from bot.ports.alerts import ChannelTrouble
-from tests.fakes_gateway import CHAT, GPT, MESSAGES, OPUS, Gate, config_of, gateway
 from tests.servers.chaos import Call, Chaos, http
+from tests.support.fakes_gateway import CHAT, GPT, MESSAGES, OPUS, Gate, config_of, gateway
 from tests.surfaces.gateway.conftest import Start
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

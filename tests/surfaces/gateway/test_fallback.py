@@ -8,7 +8,17 @@ import pytest
 
 from adapters.simulated import SimulatedProviders
 from bot.models import FailureReason
-from tests.fakes_gateway import CHAT, FLASH, GPT, LLAMA, MESSAGES, OPUS, ROUTER, Gate, config_of
+from tests.support.fakes_gateway import (
+    CHAT,
+    FLASH,
+    GPT,
+    LLAMA,
+    MESSAGES,
+    OPUS,
+    ROUTER,
+    Gate,
+    config_of,
+)
 from tests.surfaces.gateway.conftest import Start
 
 R = FailureReason

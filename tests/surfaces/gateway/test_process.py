@@ -16,8 +16,8 @@ import aiohttp
 import pytest
 
 from adapters.gateway.http import Limits
-from tests.fakes_gateway import CHAT, FLASH, GPT, HI, Gate, config_of
 from tests.servers.chaos import DONE, Call, Chaos, chunk, good, head
+from tests.support.fakes_gateway import CHAT, FLASH, GPT, HI, Gate, config_of
 from tests.surfaces.gateway.conftest import Start
 from tests.surfaces.test_program import Program
 

@@ -17,7 +17,8 @@ from adapters.simulated import SimulatedProviders
 from bot.access import Actor, Surface
 from bot.alerts.signals import signals_of
 from bot.ports import Cooldown
-from tests.fakes_gateway import (
+from tests.servers.chaos import Call, Chaos, good, http
+from tests.support.fakes_gateway import (
     CHAIN,
     FLASH,
     GPT,
@@ -29,7 +30,6 @@ from tests.fakes_gateway import (
     config_of,
     gateway,
 )
-from tests.servers.chaos import Call, Chaos, good, http
 from tests.surfaces.gateway.conftest import Start
 
 OWNER = Actor(Surface.CLI, "owner", "Ana", owner=True)

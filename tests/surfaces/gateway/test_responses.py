@@ -13,8 +13,10 @@ import pytest
 from adapters.simulated import SimulatedProviders
 from bot.dialects.options import REMEMBERED
 from bot.models import FailureReason
-from tests.fakes_core import OWNER
-from tests.fakes_gateway import (
+from tests.servers import chaos
+from tests.servers.chaos import BLOCK, START, Call, chunk, head, http
+from tests.support.fakes_core import OWNER
+from tests.support.fakes_gateway import (
     CHAT,
     FLASH,
     GPT,
@@ -26,8 +28,6 @@ from tests.fakes_gateway import (
     Gate,
     config_of,
 )
-from tests.servers import chaos
-from tests.servers.chaos import BLOCK, START, Call, chunk, head, http
 from tests.surfaces.gateway.conftest import Start
 from tests.surfaces.gateway.test_wire import Put, hangs, plays, put
 from tests.unit.test_responses import COUNTS, CREATED, DONE, delta, event, response, said

@@ -11,7 +11,7 @@ import pytest
 from adapters.simulated import SimulatedProviders
 from bot.access import Actor, Surface
 from bot.models import FailureReason
-from tests.fakes_gateway import (
+from tests.support.fakes_gateway import (
     CHAIN,
     FLASH,
     GPT,

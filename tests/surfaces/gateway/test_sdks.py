@@ -12,8 +12,19 @@ import pytest
 from multidict import CIMultiDict
 
 from adapters.simulated import SimulatedProviders
-from tests.fakes_gateway import CHAIN, CHAT, FLASH, GPT, HI, MESSAGES, OPUS, ROUTER, Gate, config_of
 from tests.servers.chaos import Chaos, chunk, head, http
+from tests.support.fakes_gateway import (
+    CHAIN,
+    CHAT,
+    FLASH,
+    GPT,
+    HI,
+    MESSAGES,
+    OPUS,
+    ROUTER,
+    Gate,
+    config_of,
+)
 from tests.surfaces.gateway.conftest import Start
 
 TOKEN = "gateway-token"

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from adapters.gateway.stored import methods_of
-from tests.fakes_gateway import Answer, Gate, config_of, gateway
 from tests.servers.chaos import Call, Chaos, head, http
+from tests.support.fakes_gateway import Answer, Gate, config_of, gateway
 from tests.unit.test_responses import COUNTS, DONE, delta, event, response, said
 
 PATH = "/v1/responses"

@@ -12,7 +12,6 @@ import openai
 import pytest
 
 from adapters.gateway.http import Limits
-from tests.fakes_gateway import CHAT, FLASH, GPT, HI, MESSAGES, OPUS, Gate, config_of
 from tests.servers.chaos import (
     BLOCK,
     DONE,
@@ -26,6 +25,7 @@ from tests.servers.chaos import (
     http,
     sse,
 )
+from tests.support.fakes_gateway import CHAT, FLASH, GPT, HI, MESSAGES, OPUS, Gate, config_of
 from tests.surfaces.gateway.conftest import Start
 
 PATIENCE = {

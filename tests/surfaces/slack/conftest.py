@@ -12,8 +12,8 @@ import pytest
 from aiohttp import web
 
 from adapters.slack.app import SlackSurface
-from tests.fakes_slack import HTTP, Setup
 from tests.servers.slack import SlackServer, as_form, signed
+from tests.support.fakes_slack import HTTP, Setup
 
 PACE_S = 0.01
 WAIT_S = 0.02

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from bot.errors import StorageError
-from tests.fakes_core import Bench
 from tests.servers.slack import Posted, SlackServer
+from tests.support.fakes_core import Bench
 from tests.surfaces.slack.conftest import Start
 
 OPUS, FLASH = "anthropic/claude-opus-4-5", "deepseek/deepseek-flash"

@@ -16,9 +16,9 @@ from adapters.storage.database import Database
 from adapters.storage.triggers import DatabaseTriggers
 from bot.card import Card, text
 from bot.errors import StorageError
-from tests.fakes_core import Bench
-from tests.fakes_storage import FakeClock
 from tests.servers.slack import SlackServer, as_form, signed
+from tests.support.fakes_core import Bench
+from tests.support.fakes_storage import FakeClock
 from tests.surfaces.slack.conftest import Http, Start
 
 BEST, CHEAP = "anthropic/claude-opus-4-5", "deepseek/deepseek-chat"

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from tests.fakes_slack import FakeCore, button, private, public
 from tests.servers.slack import SlackServer, as_form, signed
+from tests.support.fakes_slack import FakeCore, button, private, public
 
 
 async def test_a_signed_command_is_acknowledged_and_answered(slack: SlackServer, http) -> None:

@@ -12,8 +12,8 @@ from adapters.slack.login import examine_slack
 from adapters.slack.manifest import SCOPES
 from bot.access import Permission
 from bot.models import Secret
-from tests.fakes_slack import FakeCore, Setup, ruled
 from tests.servers.slack import Channel, Fault, SlackServer
+from tests.support.fakes_slack import FakeCore, Setup, ruled
 from tests.surfaces.slack.conftest import Start
 
 # --- logging in -------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from adapters.slack.manifest import SCOPES, manifest
-from tests.fakes_slack import small_registry
 from tests.servers.slack import SCOPES as WANTED
+from tests.support.fakes_slack import small_registry
 
 
 def written(*arguments: Any) -> Any:

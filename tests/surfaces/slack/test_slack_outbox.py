@@ -10,8 +10,8 @@ import pytest
 from bot.card import Attachment, Card, Chart, Visibility, text
 from bot.errors import ChartError, ChatError
 from bot.ports import MessageRef
-from tests.fakes_slack import FakeCore, button, private, public
 from tests.servers.slack import Channel, Fault, SlackServer
+from tests.support.fakes_slack import FakeCore, button, private, public
 from tests.surfaces.slack.conftest import Start
 
 CSV = Attachment("costs.csv", "text/csv", b"day,usd\n2026-03-02,1.50\n")

@@ -36,8 +36,8 @@ from bot.card import (
     WhenStyle,
     text,
 )
-from tests.cards import CARDS, LIST, LONG, STATUS
 from tests.servers.slack_blocks import fault_of_blocks
+from tests.support.cards import CARDS, LIST, LONG, STATUS
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "slack"
 AT = datetime(2026, 11, 23, 13, 2, tzinfo=UTC)

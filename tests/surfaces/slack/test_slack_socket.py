@@ -9,8 +9,8 @@ import pytest
 
 from bot.access import Actor
 from bot.card import Card, Tone
-from tests.fakes_slack import FakeCore, button, private, public, refused
 from tests.servers.slack import Fault, SlackServer
+from tests.support.fakes_slack import FakeCore, button, private, public, refused
 from tests.surfaces.slack.conftest import Start
 
 

@@ -30,9 +30,9 @@ from bot.ports import (
     Touched,
 )
 from bot.ports.alerts import ChannelTrouble, IncidentRecord, Notice, NoticeKind
-from tests.fakes_ledger import attempt
+from tests.support.fakes_ledger import attempt
 
-DUMP = Path(__file__).parent / "data" / "database_0010.sql"
+DUMP = Path(__file__).parent.parent / "data" / "database_0010.sql"
 AT = datetime(2026, 3, 2, 9, 0, 0, 123457, tzinfo=UTC)
 BACK = AT + timedelta(hours=2)
 ANA = Actor(Surface.SLACK, "U1", "Ana “ü” \0")

@@ -12,8 +12,8 @@ from adapters.terminal.render import plain_text
 from bot.card import Card
 from bot.models import FailureReason, Price, Usage
 from bot.ports import Attempt, Bill, BillRead, ChainTest, FallbackEvent, IncidentRow
-from tests.fakes_core import Bench
-from tests.fakes_ledger import attempt
+from tests.support.fakes_core import Bench
+from tests.support.fakes_ledger import attempt
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -15,9 +15,9 @@ from adapters.openclaw.watcher import OpenClawWatcher, Sinks
 from bot.errors import StorageError
 from bot.models import Secret
 from bot.ports import Attempt, FallbackEvent
-from tests.fakes_storage import FakeClock, FakeConfigStore, FakeFallbackLog
+from tests.support.fakes_storage import FakeClock, FakeConfigStore, FakeFallbackLog
 
-DATA = Path(__file__).parent / "data" / "openclaw"
+DATA = Path(__file__).parent.parent / "data" / "openclaw"
 BEGAN = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 _TABLE = """CREATE TABLE transcript_events (
   session_id TEXT NOT NULL, seq INTEGER NOT NULL, event_json TEXT, created_at INTEGER NOT NULL,

@@ -35,8 +35,8 @@ from bot.ports.alerts import (
     QueuedEvent,
     Rerouted,
 )
-from tests.fakes_core import KEYS, FakePrices
-from tests.fakes_storage import FakeClock, FakeConfigStore, FakeFallbackLog, FakeJournal
+from tests.support.fakes_core import KEYS, FakePrices
+from tests.support.fakes_storage import FakeClock, FakeConfigStore, FakeFallbackLog, FakeJournal
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 OPUS = "anthropic/claude-opus-4-5"

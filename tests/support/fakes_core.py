@@ -20,10 +20,10 @@ from bot.ports import Claim, HttpAnswer, HttpRequest
 from bot.ports.alerts import ChannelTrouble
 from bot.ports.reloads import NoReloads, Reloads
 from bot.settings import Settings
-from tests.fakes_costs import FakeBillLog, FakeBills, FakeBudgets, FakeChainTests
-from tests.fakes_ledger import FakeCorrections, FakeLedger
-from tests.fakes_outbox import FakeOutbox
-from tests.fakes_storage import FakeClock, FakeConfigStore, FakeFallbackLog, FakeJournal
+from tests.support.fakes_costs import FakeBillLog, FakeBills, FakeBudgets, FakeChainTests
+from tests.support.fakes_ledger import FakeCorrections, FakeLedger
+from tests.support.fakes_outbox import FakeOutbox
+from tests.support.fakes_storage import FakeClock, FakeConfigStore, FakeFallbackLog, FakeJournal
 
 OWNER = Actor(Surface.CLI, "owner", "Ana", owner=True)
 ANA = Actor(Surface.SLACK, "U1", "Ana")

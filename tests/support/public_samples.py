@@ -12,7 +12,7 @@ import json
 from typing import Any
 
 from bot.models import Dialect
-from tests.cost_samples import BY_DEFAULT, NO_READING, SAME, Sample
+from tests.support.cost_samples import BY_DEFAULT, NO_READING, SAME, Sample
 
 STREAM = "it reads whole answers alone"
 _A, _O, _G = Dialect.ANTHROPIC, Dialect.OPENAI, Dialect.GEMINI

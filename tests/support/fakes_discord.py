@@ -13,8 +13,8 @@ from adapters.discord.service import DiscordSurface
 from adapters.discord.settings import Pace
 from bot.errors import StorageError
 from bot.models import Secret
-from tests.fakes_core import Bench
 from tests.servers.discord import CHANNEL, GUILD, TOKEN
+from tests.support.fakes_core import Bench
 
 QUICK = Pace(first_retry_s=0.02, longest_retry_s=0.05, identify_s=0.0, names_s=0.0)
 

@@ -14,7 +14,7 @@ from adapters.storage.files.config_file import FileConfigStore
 from adapters.storage.files.filesystem import FileSystem
 from adapters.storage.files.lock import SUFFIX
 
-REPO = Path(__file__).parents[1]
+REPO = Path(__file__).parents[2]
 OLD = b'{ model: "a/old" } // as it was\n'
 NEW = b'{ model: "b/new" }\n'
 
