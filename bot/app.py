@@ -185,7 +185,7 @@ class App:
         await take_back_unknown(self.context(SERVICE), model, outbox)
 
     async def begin(self) -> None:
-        """Note how the config stands, so that the first edit from outside is told apart.
+        """Note the state of the config, so that the first edit from outside is told apart.
 
         Raises:
             ConfigError, StorageError: it could not be read or noted.

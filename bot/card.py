@@ -85,7 +85,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Caution:
-    """Something the reader should know, and the command that mends it.
+    """Something the reader should know, and the command that fixes it.
 
     `code` is stable and stands in `--json`.
     """

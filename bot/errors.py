@@ -91,13 +91,13 @@ class StrangerError(PermissionDeniedError):
 
 
 class ConfirmationNeededError(RefusedError):
-    """The change makes the primary so much dearer that it has to be confirmed first."""
+    """The change makes the primary cost so much more that it has to be confirmed first."""
 
     code = "confirmation"
 
 
 class MovedOnError(RefusedError):
-    """What was shown or changed is no longer what stands in the file."""
+    """What was shown or changed is no longer what is in the file."""
 
     code = "moved_on"
 
@@ -134,7 +134,7 @@ class ConfigSyntaxError(ConfigError):
 
 
 class ConfigShapeError(ConfigError):
-    """The config file is JSON5, but what stands at a path is not what belongs there."""
+    """The config file is JSON5, but what is at a path is not what belongs there."""
 
     code = "config_shape"
 

@@ -31,7 +31,7 @@ class Settings:
     """The core's settings.
 
     `env` holds the environment (real over `.env`, empty values left out); keys are read from it
-    at the moment of use. `prefix` stands before every command (`llm-` gives `/llm-model`).
+    at the moment of use. `prefix` is before every command (`llm-` gives `/llm-model`).
     `quiet_hours` are from when to when of the clock in `timezone`. `sticky` is how long a
     conversation may stay with a fallback once the primary answers again; None is not at all.
     `blackout` takes the secrets out of what leaves the process.

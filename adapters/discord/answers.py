@@ -1,4 +1,4 @@
-"""From an interaction to its answer: acknowledge, ask the core, tell whoever should know.
+"""From an interaction to its answer: acknowledge, ask the core, tell the right people.
 
 Discord takes an answer to an interaction for 15 minutes, if it is acknowledged within 3 seconds;
 whether the answer is private is settled with the acknowledgement.
@@ -102,7 +102,7 @@ class Answers:
     async def _as_actor(
         self, interaction: Interaction, work: Callable[[Actor], Awaitable[Card]]
     ) -> Card:
-        """Do it as whoever asks, or say that nobody knows whether they belong here."""
+        """Do it as the person who asks, or say that nobody knows whether they belong here."""
         try:
             actor = await self._home.actor(interaction)
         except ChangeoverError as error:

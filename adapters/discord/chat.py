@@ -148,7 +148,7 @@ async def _asking(send: Callable[[], Awaitable[T]], doing: str = _TAKE) -> T:
 
 
 def chat_error(error: BaseException, doing: str = _TAKE) -> ChatError:
-    """Say what Discord refused to do, and what mends it."""
+    """Describe what Discord refused to do, and how to fix it."""
     code = error.code if isinstance(error, discord.HTTPException) else 0
     match error:
         case discord.HTTPException() if code in _TAKES_NONE:

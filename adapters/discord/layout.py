@@ -75,7 +75,7 @@ def share(sections: Sequence[Section], most: int, command: str) -> str:
 
 
 def cautions(warnings: Sequence[Caution]) -> Section:
-    """Write what the reader should know, each with the command that mends it."""
+    """Write what the reader should know, each with the command that fixes it."""
     return Section("warnings", tuple(_caution(warning) for warning in warnings))
 
 

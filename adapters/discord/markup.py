@@ -57,7 +57,7 @@ def unescaped(written: str) -> str:
 
 
 def code(words: str) -> str:
-    """Write words to be copied; what stands inside is never read as markup."""
+    """Write words to be copied; what is inside is never read as markup."""
     line = " ".join(shown(words).split())
     if not line:
         return ""

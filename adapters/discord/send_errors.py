@@ -1,4 +1,4 @@
-"""Why Discord cannot be used, in one line, with what mends it."""
+"""Why Discord cannot be used, in one line, with how to fix it."""
 
 from __future__ import annotations
 

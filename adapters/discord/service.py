@@ -98,7 +98,7 @@ class DiscordSurface:
         return self._client
 
     def health(self) -> Health:
-        """Say how the connection stands, without asking Discord."""
+        """Describe the state of the connection, without asking Discord."""
         client, ok = self._client, self._connected.is_set()
         return Health(ok, str(client.user) if ok and client else "", "" if ok else self._trouble)
 

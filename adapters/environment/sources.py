@@ -107,7 +107,7 @@ def _line(original: str, first: int) -> int:
 
 
 def secret_values(env: Mapping[str, str]) -> frozenset[str]:
-    """Return every value that must never stand in a log line, parts of lists and URLs too."""
+    """Return every value that must never appear in a log line, parts of lists and URLs too."""
     found: set[str] = set()
     for name, value in env.items():
         if "://" in value:

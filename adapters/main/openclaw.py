@@ -17,7 +17,7 @@ _log = logging.getLogger("openclaw")
 
 
 class OpenClaw:
-    """A watcher with its sinks, priced by the config as it stands."""
+    """A watcher with its sinks, priced by the config as it is now."""
 
     def __init__(self, wired: Wired, outbox: Outbox) -> None:
         self._app, self._outbox = wired.app, outbox

@@ -88,7 +88,7 @@ async def watch_prices(wired: Wired, outbox: Outbox) -> None:
 
 
 async def examine_prices(wired: Wired) -> Check:
-    """Say how current the published prices of the running service are."""
+    """Describe how current the published prices of the running service are."""
     name, installed = "prices", max(wired.app.catalog.genai_prices.values())
     if not wired.service.price_updates:
         return Check(name, True, Level.INFO, prices_off(installed))

@@ -70,7 +70,7 @@ def look(settings: Attachable, location: str, config: Json) -> tuple[Place, Rele
 
 
 def checks(place: Place, release: Release, summary: str | None) -> list[Check]:
-    """Say what was found, what cannot be read, and what the running service made of it."""
+    """Describe what was found, what cannot be read, and what the running service made of it."""
     if not place.attached:
         return [
             Check(

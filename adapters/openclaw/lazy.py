@@ -22,7 +22,7 @@ class LazyReloads:
         self._made: OpenClawReloads | None = None
 
     async def begin(self) -> Reload | None:
-        """Look at where its log stands before a write; None when there is nothing to follow."""
+        """Look at where its log is before a write; None when there is nothing to follow."""
         return await self._real().begin()
 
     async def pinned(self) -> Pins:

@@ -46,7 +46,7 @@ async def look(url: str, token: Secret | None, on_disk: Sequence[Pin]) -> Pins:
 async def change(
     url: str, token: Secret | None, on_disk: Sequence[Pin], changes: Sequence[PinChange]
 ) -> list[PinResult]:
-    """Change each that still stands as it was; what cannot be changed says why."""
+    """Change each that is still as it was; what cannot be changed says why."""
     try:
         async with connected(url, token, _CHANGE_S) as rpc:
             pins, there = await _present(rpc, on_disk)

@@ -19,7 +19,7 @@ BILLS_CALLS = ("openrouter",)
 
 
 class OpenClawPricer:
-    """Puts a cost on attempts. `view` returns the config as it stands.
+    """Puts a cost on attempts. `view` returns the config as it is now.
 
     A published price is looked up once an hour of the ledger's time, since some change by day.
     """
@@ -39,7 +39,7 @@ class OpenClawPricer:
         self._known_by = view()
 
     def __call__(self, attempt: Attempt) -> Attempt:
-        """Return the attempt with its cost; None where nobody knows the price."""
+        """Return the attempt with its cost; None where the price is unknown."""
         if attempt.reason is not None and not attempt.usage.output_tokens:
             return attempt
         price = self._price(attempt)

@@ -92,7 +92,7 @@ class OpenClawReloads:
         self._timeout_s = timeout_s
 
     async def begin(self) -> ReloadWatch | None:
-        """Look at where its log stands before a write; None when there is nothing to follow."""
+        """Look at where its log is before a write; None when there is nothing to follow."""
         url = self._settings.gateway_url
         if url:
             try:

@@ -179,8 +179,8 @@ async def read_anthropic(account: Account, asked: Asked) -> Days:
 async def read_openrouter_activity(account: Account, asked: Asked) -> Days | MeterReading:
     """Read `/api/v1/activity`: a row a day and model; without it, the account's total usage.
 
-    What a call cost with a provider key of one's own stands beside OpenRouter's fee, and the ledger
-    has both.
+    What a call cost with a provider key of one's own is listed beside OpenRouter's fee, and the
+    ledger has both.
     """
     headers = bearer(account.key.reveal(), account.key_name)
     days: Days = {}

@@ -115,7 +115,7 @@ class ProviderServer:
         return web.Response(body=encode(body), content_type=JSON)
 
     def _listing_fault(self, listing: Listing, reason: FailureReason | None) -> Fault | None:
-        """Say what keeps a free endpoint from answering; most failures concern chats alone."""
+        """Describe what keeps a free endpoint from answering; most failures concern chats alone."""
         keyed = bool(listing.schemes)
         if reason is FailureReason.SERVER_ERROR or (reason is FailureReason.AUTH and keyed):
             return faults.said(self.spec.id, reason)

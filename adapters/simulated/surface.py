@@ -63,11 +63,11 @@ class Surface(ABC):
         return model
 
     def headers_fault(self, headers: Mapping[str, str]) -> Fault | None:
-        """Say what is wrong with the headers, keys aside."""
+        """Describe what is wrong with the headers, keys aside."""
         return None
 
     def missing_key(self) -> Fault | None:
-        """Say how this endpoint asks for a key where it differs from its provider."""
+        """Describe how this endpoint asks for a key where it differs from its provider."""
         return None
 
 

@@ -18,7 +18,7 @@ class GeminiGenerate(Surface):
     streams = False
 
     def read(self, body: Mapping[str, Json], where: Mapping[str, str]) -> Ask | Fault:
-        """Understand a request; the model stands in the path."""
+        """Understand a request; the model is in the path."""
         contents = body.get("contents")
         if not isinstance(contents, list) or not contents:
             return invalid("* GenerateContentRequest.contents: contents is not specified")

@@ -98,7 +98,7 @@ class OpenAIChat(Surface):
         return sse({**head, "choices": [{**choice, **of_choice}], **fields})
 
     def finish(self, answer: Answer) -> dict[str, Json]:
-        """Say why the answer ends."""
+        """Explain why the answer ends."""
         return {"finish_reason": "length" if answer.cut else "stop"}
 
     def last_extras(self, answer: Answer) -> dict[str, Json]:

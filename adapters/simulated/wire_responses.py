@@ -50,7 +50,7 @@ class OpenAIResponses(Surface):
         return self._chat.resolve(model)
 
     def missing_key(self) -> Fault | None:
-        """Say how this endpoint asks for a key where it differs from its provider."""
+        """Describe how this endpoint asks for a key where it differs from its provider."""
         return self._chat.missing_key()
 
     def error(self, fault: Fault, serial: int) -> Json:

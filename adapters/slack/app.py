@@ -165,7 +165,7 @@ class SlackSurface:
         return "" if signed else WRONG_SIGNATURE
 
     def health(self) -> Health:
-        """Say how the connection stands, without asking Slack."""
+        """Describe the state of the connection, without asking Slack."""
         login = self._login
         return Health(
             state=self._state,

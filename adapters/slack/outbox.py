@@ -1,4 +1,4 @@
-"""Cards on their way out: answers to whoever asked, posts, edits, pictures and files."""
+"""Cards on their way out: answers to the person who asked, posts, edits, pictures and files."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Outbox:
         self.picture_waits_s: tuple[float, ...] = PICTURE_WAITS_S
 
     async def answer(self, place: Place, card: Card) -> None:
-        """Answer whoever asked: alone if the card is private, else where it was asked."""
+        """Answer the person who asked: alone if the card is private, else where it was asked."""
         card = await self._armed(card)
         private = card.visibility is Visibility.PRIVATE
 

@@ -204,7 +204,7 @@ def _put(connection: Connection, raw: bytes, expected_revision: str | None, now:
 
 
 def _missing() -> ConfigMissingError:
-    """Say that there is no document yet."""
+    """Report that there is no document yet."""
     return ConfigMissingError(
         "No config in the database yet.",
         text(
@@ -217,7 +217,7 @@ def _missing() -> ConfigMissingError:
 
 
 def _moved_on() -> ConfigConflictError:
-    """Say that another was quicker."""
+    """Report that another was quicker."""
     return ConfigConflictError(
         "The config in the database changed meanwhile; nothing was written.",
         "Run the command again.",
@@ -225,7 +225,7 @@ def _moved_on() -> ConfigConflictError:
 
 
 def _already() -> ConfigWriteError:
-    """Say that a first document is not the first."""
+    """Report that a first document is not the first."""
     return ConfigWriteError(
         "The database already has a config; nothing was written.",
         Command("model status"),

@@ -113,7 +113,7 @@ def excluded(names: Iterable[str], key: str) -> str:
 
 
 def marks(values: Iterable[Any]) -> str:
-    """Write as many `?` as there are values: what stands in `IN (…)`."""
+    """Write as many `?` as there are values: what is in `IN (…)`."""
     return ", ".join("?" for _ in values)
 
 

@@ -47,7 +47,7 @@ def storage_error(error: Exception, url: DatabaseUrl) -> StorageError:
 
 
 def cannot_make(error: OSError, path: str) -> StorageError:
-    """Say why the database file cannot be made or opened."""
+    """Explain why the database file cannot be made or opened."""
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         return StorageError(
@@ -62,7 +62,7 @@ def cannot_make(error: OSError, path: str) -> StorageError:
 
 
 def newer(url: DatabaseUrl) -> NewerDatabaseError:
-    """Say that a later release has been at work on this database."""
+    """Report that a later release has been at work on this database."""
     return NewerDatabaseError(
         f"{_upper(url.label)} was created by a newer release of Changeover.",
         "Update Changeover, or set DATABASE_URL to another database.",
@@ -70,7 +70,7 @@ def newer(url: DatabaseUrl) -> NewerDatabaseError:
 
 
 def replaced(url: DatabaseUrl) -> StorageError:
-    """Say that an older database was put in the place of the one that was opened."""
+    """Report that an older database was put in the place of the one that was opened."""
     return StorageError(
         f"{_upper(url.label)} was replaced by a database of an older release while in use.",
         "Restart Changeover to update the database.",
@@ -78,7 +78,7 @@ def replaced(url: DatabaseUrl) -> StorageError:
 
 
 def too_late(url: DatabaseUrl, within_s: float, *, updating: bool = False) -> StorageError:
-    """Say that a call took longer than anybody waits."""
+    """Report that a call took longer than anybody waits."""
     if updating:
         return StorageError(
             f"{_upper(url.label)} is still being updated to this release.",

@@ -111,7 +111,7 @@ class _Found:
 def parse_arguments(arguments: Sequence[str]) -> Invocation:
     """Read a command line (without the program's name).
 
-    Flags may stand before or after the command; `--` ends them. The words of a chat command
+    Flags may be before or after the command; `--` ends them. The words of a chat command
     are kept as they are: only the exact global flags are taken out of them, and after the word
     `reason` only `--json` and `--yes` at the very end.
 

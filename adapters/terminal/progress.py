@@ -23,7 +23,7 @@ class Progress:
         self._told = False
 
     def __call__(self, words: Text) -> None:
-        """Say what has come so far."""
+        """Describe what has come so far."""
         self._told = True
         if self._on:
             write(self._err, shown(plain(words)) + "\n")

@@ -10,7 +10,7 @@ _NAMED = frozenset({Kind.MODEL, Kind.MODELS})
 
 
 def complete(words: str, registry: Registry, models: Sequence[str]) -> list[str]:
-    """Return the words that may stand at the end of `words`, those that begin like it first."""
+    """Return the words that may be at the end of `words`, those that begin like it first."""
     typed = words.lstrip().removeprefix("/")
     parts = typed.split()
     last = "" if typed.endswith(" ") or not parts else parts.pop()

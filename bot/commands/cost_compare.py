@@ -105,7 +105,7 @@ async def _listed(ctx: Context, hop: Hop) -> Sequence[str]:
 
 
 def _missing(hop: Hop, lists: Mapping[str, Sequence[str]]) -> str:
-    """Say why a model is not to be had; empty when it is, or when nobody would say."""
+    """Explain why a model is not to be had; empty when it is, or when nobody would say."""
     if hop.skip is SkipReason.NO_KEY:
         return no_key(hop.key_name)
     if hop.ref is None or hop.provider is None or hop.skip is not None:

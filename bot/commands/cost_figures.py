@@ -136,7 +136,7 @@ async def config_of(ctx: Context) -> ConfigView:
 
 
 def providers_in(ctx: Context, config: ConfigView, by_model: Sequence[Spend]) -> list[Provider]:
-    """Return the providers that spent something, the dearest first."""
+    """Return the providers that spent something, the costliest first."""
     found: dict[str, Provider] = {}
     for group in by_model:
         ref = ModelRef.parse(group.key)

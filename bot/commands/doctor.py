@@ -1,4 +1,4 @@
-"""doctor: is everything in place? Each check says what it saw and what mends it."""
+"""doctor: is everything in place? Each check says what it saw and how to fix it."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ async def set_chain(ctx: Context, args: Args) -> Card:
 
 
 async def add(ctx: Context, args: Args) -> Card:
-    """Add a model to the chain, or to the allowlist where it stands in the chain already."""
+    """Add a model to the chain, or to the allowlist where it is in the chain already."""
 
     def words(view: ConfigView) -> tuple[list[str], list[ModelRef]]:
         ref = resolve(args.need("model"), view, ctx.catalog).ref
@@ -75,7 +75,7 @@ async def remove(ctx: Context, args: Args) -> Card:
                 if guess
                 else text(Command("fallback status"), " shows the chain."),
             )
-        # A model that stands there twice goes at its later place, which is the idle one.
+        # A model that is listed twice goes at its later place, which is the idle one.
         later = [i for i, other in enumerate(chain) if other == chain[position]]
         chain.pop(later[-1])
         return chain, []

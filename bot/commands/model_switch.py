@@ -31,7 +31,7 @@ async def use(ctx: Context, args: Args) -> Card:
 
 
 async def switch(ctx: Context, word: str, args: Args) -> Card:
-    """Switch the primary to what a word means in the file as it stands."""
+    """Switch the primary to what a word means in the file as it is now."""
     agent = args.text("agent")
     if agent is not None and args.text("everywhere"):
         raise UsageError(
@@ -154,7 +154,7 @@ def resolve_all(words: tuple[str, ...], view: ConfigView, ctx: Context) -> list[
     """Resolve a list of words to models, none of them twice.
 
     Raises:
-        UsageError: a model stands there twice.
+        UsageError: a model is listed twice.
         UnknownModelError: a word means nothing.
     """
     refs = [resolve(word, view, ctx.catalog).ref for word in words]

@@ -141,7 +141,7 @@ async def _replace(ctx: Context, raw: bytes, action: str, source: str, moved: in
 async def _adopt(
     ctx: Context, source: str, present: Present | None = None
 ) -> tuple[int, tuple[Caution, ...]]:
-    """Take the history of another place over; `present` is what stands here already."""
+    """Take the history of another place over; `present` is what is here already."""
     journal, location = ctx.ports.journal, ctx.ports.store.location
     try:
         own = await journal.known(location)

@@ -191,7 +191,7 @@ def _make(text: str, value: Json, edit: Edit) -> str:
 def _split(text: str, value: Json, edit: Edit) -> list[Edit]:
     """Turn an object set over an object into edits of its members, so that comments stay.
 
-    Empty where that cannot be: for other values, and for an object with a key that stands twice.
+    Empty where that cannot be: for other values, and for an object with a duplicate key.
     """
     old = get(value, edit.path)
     if not (isinstance(edit, SetValue) and isinstance(old, dict) and isinstance(edit.value, dict)):

@@ -33,7 +33,7 @@ def moves_primary(change: Change, model: Path) -> bool:
 
 
 def owner(changes: Sequence[Change], model: Path) -> Change | None:
-    """Return the change whose primary stands at a `model` path now; `changes` newest first."""
+    """Return the change whose primary is at a `model` path now; `changes` newest first."""
     stack: list[Change] = []
     for change in reversed(changes):
         if not moves_primary(change, model):
@@ -51,7 +51,7 @@ def _overlap(one: Path, other: Path) -> bool:
 
 
 def _primary(value: Json | Absent, at: Path, model: Path) -> Json | Absent:
-    """Read the primary out of a value that stands at, above or below a `model` path."""
+    """Read the primary out of a value that is at, above or below a `model` path."""
     if len(at) > len(model):
         return value
     found = get(value, model[len(at) :])

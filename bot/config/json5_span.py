@@ -62,7 +62,7 @@ class Container:
 
     @property
     def has_twins(self) -> bool:
-        """True when a key stands twice."""
+        """True when a key is duplicated."""
         return self.is_object and len({item.key for item in self.items}) < len(self.items)
 
 
@@ -91,7 +91,7 @@ def skip_gap(text: str, at: int) -> int:
 
 
 def pieces(gap: str) -> Iterator[Piece]:
-    """Split what stands between two tokens into blanks and comments."""
+    """Split what is between two tokens into blanks and comments."""
     for found in _PIECE.finditer(gap):
         yield Piece(found[0], found[0].startswith("/"))
 
@@ -186,7 +186,7 @@ def ends_open(gap: str) -> bool:
 
 
 def gap_before(text: str, container: Container, index: int) -> str:
-    """Return what stands between an item and the comma or bracket before it."""
+    """Return what is between an item and the comma or bracket before it."""
     return text[gap_start(container, index) : container.items[index].start]
 
 

@@ -23,7 +23,7 @@ from bot.config.json5_span import (
 class Slot:
     """One member: comments above it, blanks before it, itself, its comma, comments beside it.
 
-    `before_comma` is what stands between the member and its comma.
+    `before_comma` is what is between the member and its comma.
     """
 
     comments: str

@@ -37,7 +37,7 @@ def locate(text: str, root: Json, path: Path) -> Place:
 
     Raises:
         ConfigShapeError: a parent on the path is no object (or list, for a position).
-        ConfigUneditableError: a key on the path stands twice, or a string stands in the way that
+        ConfigUneditableError: a key on the path is duplicated, or a string is in the way that
             an environment variable sets.
     """
     containers: list[Container] = []

@@ -14,7 +14,7 @@ from bot.config.schema import ConfigView
 from bot.ports import Absent, Change, Journal, Json, Path
 
 BEHIND: Path = ("fallbacks", 0)
-"""Where our own gateway stands first in the file, what it asks first is the list's first."""
+"""Where our own gateway is first in the file, what it asks first is the list's first."""
 
 BELIEVED = timedelta(days=1)
 """After so long, a primary that stands was more likely set by a later edit of the document."""

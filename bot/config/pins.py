@@ -15,7 +15,7 @@ _ROOT = "@openclaw"
 
 
 def shown(pin: Pin) -> str:
-    """Name a pin and its model, so that a click finds out whether it still stands."""
+    """Name a pin and its model, so that a click finds out whether it is still there."""
     return f"{pin.kind} {pin.key} {pin.model}"
 
 
@@ -41,7 +41,7 @@ def touched_of(changes: Sequence[PinChange]) -> tuple[Touched, ...]:
 
 
 def in_file(one: Touched) -> bool:
-    """Return whether a value stands in the config, not beside it."""
+    """Return whether a value is in the config, not beside it."""
     return not one.path or one.path[0] != _ROOT
 
 

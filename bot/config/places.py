@@ -30,7 +30,7 @@ _IMAGES = "imageModel"
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """A place with a model of its own; `path` is where its string stands.
+    """A place with a model of its own; `path` is where its string is.
 
     `agent` is whose own primary it is; `apart` marks one that the same edit cannot set, since
     another file holds it.

@@ -83,7 +83,7 @@ def plan_strategy(view: ConfigView, primary: ModelRef, chain: Sequence[ModelRef]
 
 
 def _behind(choice: ModelChoice, chain: Sequence[str]) -> list[Edit]:
-    """Plan the whole chain of a file in which our gateway stands first."""
+    """Plan the whole chain of a file in which our gateway is first."""
     if choice.shape is ModelShape.STRING:
         return [SetValue(choice.path, {"primary": choice.front, "fallbacks": list(chain)})]
     return [SetValue(choice.fallbacks_path, list(chain))]

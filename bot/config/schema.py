@@ -1,7 +1,7 @@
-"""The config as this program sees it: the model-related part, checked, with where it stands.
+"""The config as this program sees it: the model-related part, checked, with where it is.
 
 Shapes: `agents.defaults.model` is an object `{primary, fallbacks}` in every release and a string
-too since 2026.3; an agent's own model stands in `agents.list[].model` before and in
+too since 2026.3; an agent's own model is in `agents.list[].model` before and in
 `agents.entries.<id>.model` since. Source: the zod schemas of openclaw 2026.1.29 and 2026.9.6.
 """
 
@@ -34,7 +34,7 @@ _NEEDED: tuple[Path, ...] = (
     ("models", "providers"),
 )
 OWN_PROVIDER = "changeover"
-"""The provider under which our gateway stands in a Moltbot's or OpenClaw's config."""
+"""The provider name of our gateway in a Moltbot's or OpenClaw's config."""
 
 
 class ModelShape(StrEnum):
@@ -52,7 +52,7 @@ class ModelChoice:
     `primary` and `fallbacks` are as written: names, aliases, or `${VAR}`. `fallbacks` None means
     that the key is absent, which for an agent inherits the defaults' chain.
 
-    `front` is our own gateway where it stands first in the file. What the gateway asks first is
+    `front` is our own gateway where it is first in the file. What the gateway asks first is
     then the first of the file's fallbacks: that is `primary` here, and `fallbacks` the rest.
     """
 
@@ -64,14 +64,14 @@ class ModelChoice:
 
     @property
     def primary_path(self) -> Path:
-        """Where the primary's string stands or would stand."""
+        """Where the primary's string stands or would be."""
         if self.front is not None:
             return (*self.fallbacks_path, 0)
         return self.path if self.shape is ModelShape.STRING else (*self.path, "primary")
 
     @property
     def fallbacks_path(self) -> Path:
-        """Where the chain's list stands or would stand."""
+        """Where the chain's list stands or would be."""
         return (*self.path, "fallbacks")
 
     @property
@@ -82,7 +82,7 @@ class ModelChoice:
         return self.front, [word for word in (self.primary, *(self.fallbacks or ())) if word]
 
     def served(self) -> ModelChoice:
-        """Return the choice as our gateway walks it, which stands first in the file."""
+        """Return the choice as our gateway walks it, which is first in the file."""
         primary, *rest = self.fallbacks or (None,)
         return replace(self, front=self.primary, primary=primary, fallbacks=tuple(rest))
 
@@ -221,7 +221,7 @@ def view_in(document: Document, resolved: Resolved) -> ConfigView:
 
     Raises:
         ConfigUnreadableError: an include that gives nothing may hold the models.
-        ConfigShapeError: something else stands where a model or a list of models belongs.
+        ConfigShapeError: something else is where a model or a list of models belongs.
     """
     for fault in resolved.faults:
         held = next((path for path in _NEEDED if fault.overlaps(path)), None)

@@ -189,7 +189,7 @@ def _frame(text: str, chain: Sequence[Container], layout: Layout) -> Frame:
 def _empty_frame(
     text: str, chain: Sequence[Container], indexes: Sequence[int], layout: Layout, value: Json
 ) -> Frame:
-    """Decide how an empty container is filled: on its line, or one member a line."""
+    """Return how an empty container is filled: on its line, or one member a line."""
     container = chain[-1]
     style = detect(text, chain)
     plain = _frame(text, chain, layout)

@@ -58,7 +58,7 @@ def dotted(path: Path) -> str:
 
 
 def step_into(value: Json, step: str | int) -> Json | Absent:
-    """Return what stands under one key or position, ABSENT where nothing does."""
+    """Return what is under one key or position, ABSENT where nothing does."""
     if isinstance(value, dict) and isinstance(step, str):
         return value.get(step, ABSENT)
     if isinstance(value, list) and isinstance(step, int) and 0 <= step < len(value):
@@ -67,7 +67,7 @@ def step_into(value: Json, step: str | int) -> Json | Absent:
 
 
 def get(value: Json, path: Path) -> Json | Absent:
-    """Return what stands at a path, ABSENT where nothing does."""
+    """Return what is at a path, ABSENT where nothing does."""
     for step in path:
         value = step_into(value, step)
         if value is ABSENT:
@@ -104,7 +104,7 @@ def _same_scalar(a: Json, b: Json) -> bool:
 
 
 def expected(value: Json, edit: Edit) -> Json:
-    """Say what the value is after an edit, leaving the one given as it is.
+    """Describe what the value is after an edit, leaving the one given as it is.
 
     Raises:
         ConfigShapeError: a parent on the path cannot hold what the edit puts there.
@@ -132,7 +132,7 @@ def _with(value: Json | Absent, path: Path, at: int, edit: Edit) -> Json:
 
 
 def shape_error(path: Path, at: int, value: Json | Absent, line: int = 0) -> ConfigShapeError:
-    """Say that what stands at `path[:at]` cannot hold the next step of the path."""
+    """Report that what is at `path[:at]` cannot hold the next step of the path."""
     where = f" (line {line})" if line else ""
     step = path[at]
     if isinstance(step, int) and isinstance(value, list):
@@ -176,8 +176,8 @@ def strings_in(value: Json | Absent) -> Iterator[str]:
 def touched(before: Json, edits: Sequence[Edit], after: Json) -> tuple[Touched, ...]:
     """Return what the edits made different, each at the outermost place that changed.
 
-    Where an edit had to make parents, the parent stands here, so that taking it away again takes
-    the edit back. A list that lost or shifted elements stands here as a whole.
+    Where an edit had to make parents, the parent is listed, so that taking it away again takes
+    the edit back. A list that lost or shifted elements is listed as a whole.
     """
     found: dict[Path, Touched] = {}
     for edit in edits:

@@ -53,7 +53,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class SpendChart:
-    """Days and, the dearest first, models; each series has as many figures as there are days."""
+    """Days and, the costliest first, models; each series has as many figures as there are days."""
 
     days: tuple[date, ...]
     series: tuple[Series, ...]

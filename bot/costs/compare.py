@@ -29,7 +29,7 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """What the traffic would have cost on another model; `nano` None: nobody knows its price.
+    """What the traffic would have cost on another model; `nano` None: its price is unknown.
 
     `missing` says why the model cannot be used as things stand; such a one is never recommended.
     """
@@ -70,7 +70,7 @@ def alternative(
 ) -> Alternative:
     """Price the traffic on a model: what was cached stays cached where it has such a price.
 
-    How much of it would have been in a dearer tier for long inputs, or at a dearer time of day,
+    How much of it would have been in a tier for long inputs, or at a peak hour,
     is told from the sample.
     """
     if price is None:
@@ -92,7 +92,7 @@ def cheapest_first(alternatives: Iterable[Alternative]) -> list[Alternative]:
 def _factor(
     sample: Sequence[Attempt], price: Price, price_at: Callable[[datetime], Price | None]
 ) -> Decimal:
-    """Say how much dearer the sample is at each call's own size and hour than at the base price."""
+    """Return the sample's price at each call's own size and hour, over the base price."""
     base = real = 0
     for attempt in sample:
         usage = checked(attempt.usage)

@@ -28,7 +28,7 @@ def total_of(groups: Iterable[Spend], key: str = "") -> Spend:
 
 
 def merged(parts: Iterable[Sequence[Spend]]) -> list[Spend]:
-    """Add several lists of groups up key by key, dearest first."""
+    """Add several lists of groups up key by key, costliest first."""
     by_key: dict[str, list[Spend]] = {}
     for part in parts:
         for group in part:

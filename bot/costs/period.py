@@ -1,7 +1,7 @@
 """Stretches of time that costs are added up over: days, weeks and months of the team's zone.
 
 A day begins at local midnight, whatever the clocks do: it may have 23, 24 or 25 hours, and a zone
-may stand half an hour or a quarter off the hour.
+may be half an hour or a quarter off the hour.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ class CostPart:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one call cost and why; `nano_usd` None means that nobody knows.
+    """What one call cost and why; `nano_usd` None means unknown.
 
     `source` is the price's source, `reported`, or `unpriced`. `price` are the unit prices that
     were applied, a tier's where the call was so large. `estimated` when the tokens are not of
@@ -183,7 +183,7 @@ def _applied(usage: Usage, price: Price) -> Price:
 
 
 def _times(price: Price, other: Price, base: Price) -> Price:
-    """Return a price that `other` makes dearer or cheaper as it does the base, kind by kind."""
+    """Return a price scaled, kind by kind, as `other` scales the base."""
     rates = {}
     for name in RATES:
         rate, part, whole = (getattr(p, name) for p in (price, other, base))
@@ -236,14 +236,14 @@ def _times_all(rates: Price | PriceTier, factor: Decimal) -> dict[str, Any]:
 
 
 def price_ratio(old: Price | None, new: Price | None) -> Decimal | None:
-    """Say how many times dearer the new price is; None when either is unknown or the old is 0."""
+    """Return new price over old; None when either is unknown or the old is 0."""
     if old is None or new is None or not old.blended_usd_per_1m:
         return None
     return new.blended_usd_per_1m / old.blended_usd_per_1m
 
 
 def needs_confirmation(old: Price | None, new: Price | None, limit: Decimal) -> bool:
-    """Return whether a switch is so much dearer that it has to be asked about first."""
+    """Return whether a switch costs so much more that it has to be confirmed first."""
     if old is None or new is None:
         return False
     if old.free:

@@ -158,7 +158,7 @@ def _shown(given: str) -> str:
 
 
 def _dialect_path(provider: Provider, dialect: Dialect, given: str) -> str:
-    """Return what stands before the endpoint's tail, for the path that the base came with."""
+    """Return what is before the endpoint's tail, for the path that the base came with."""
     if dialect is Dialect.RESPONSES and Dialect.OPENAI in provider.endpoints:
         # One SDK and one base for both.
         dialect = Dialect.OPENAI

@@ -61,7 +61,7 @@ class Place:
 
 
 def decide(facts: Facts) -> Place:
-    """Decide what to follow.
+    """Return what to follow.
 
     A home folder counts only when the config lies in it: somebody else's OpenClaw on the same
     machine is none of ours.

@@ -71,7 +71,7 @@ class SessionReader:
         return self._open.position if self._open else self._asked_at
 
     def feed(self, said: TranscriptMessage, position: int) -> Found:
-        """Take the next message, which stands at `position`."""
+        """Take the next message, which is at `position`."""
         if said.role is Role.USER:
             return self._question(said, position)
         if said.stop is Stop.FAILED:

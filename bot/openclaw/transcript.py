@@ -20,7 +20,7 @@ from bot.models import Dialect, ModelRef, Usage
 from bot.openclaw.log_lines import time_in
 
 NOT_MODELS = frozenset({"delivery-mirror", "gateway-injected"})
-"""What stands in a model's place where OpenClaw itself wrote the message."""
+"""What is in a model's place where OpenClaw itself wrote the message."""
 
 AGAIN = ""
 """The words of a question that OpenClaw asks once more."""

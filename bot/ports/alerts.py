@@ -126,7 +126,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class ChannelTrouble:
-    """A surface that takes no alerts: since when, why, and what mends it."""
+    """A surface that takes no alerts: since when, why, and how to fix it."""
 
     surface: str
     since: datetime

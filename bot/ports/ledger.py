@@ -93,7 +93,7 @@ class Ledger(Protocol):
     async def spend(
         self, start: datetime, end: datetime, by: GroupBy, *, zone: str = "UTC"
     ) -> Sequence[Spend]:
-        """Add up what lies in [start, end), dearest first; days are those of `zone`.
+        """Add up what lies in [start, end), costliest first; days are those of `zone`.
 
         Whole hours come from the rollups, the ragged ends from the rows.
         """

@@ -116,7 +116,7 @@ class ChainContext:
         return named or self.neighbour.attached
 
     def walker(self, view: ConfigView, choice: ModelChoice) -> Walker:
-        """Return who walks a chain: our gateway where it stands first or nothing else runs."""
+        """Return who walks a chain: our gateway where it is first or nothing else runs."""
         if self.gateway or choice.front is not None or not self.has_openclaw(view):
             return Walker.GATEWAY
         return Walker.OPENCLAW

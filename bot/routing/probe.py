@@ -165,7 +165,7 @@ async def _probe_one(
 
 
 def _unaskable(target: ProbeTarget, provider: Provider) -> tuple[FailureReason, str] | None:
-    """Say why a hop's address or key cannot even be sent."""
+    """Explain why a hop's address or key cannot even be sent."""
     dialect = next(iter(provider.endpoints))
     try:
         endpoint_url(provider, dialect, target.base_override, target.ref.name)

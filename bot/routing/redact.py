@@ -10,7 +10,7 @@ from bot.config.redact import redact_looks
 from bot.models import Secret
 
 SHORTEST_SECRET = 6
-"""Shorter keys (any value enables Ollama) are words that may stand anywhere."""
+"""Shorter keys (any value enables Ollama) are words that may be anywhere."""
 
 _BLACK = "…"
 # Also shortened and half-masked forms, as in "Incorrect API key provided: sk-abc***xyz".

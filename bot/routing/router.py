@@ -20,7 +20,7 @@ AUTO = frozenset({"", "auto", "changeover", "changeover/auto"})
 """Model names that mean the current primary."""
 
 CLAUDE_ALIAS = "claude-changeover-"
-"""What may stand before a name, for clients that only list what sounds like Claude."""
+"""What may be before a name, for clients that only list what sounds like Claude."""
 
 OTHER_FORMAT = "does not accept this request format"
 CANNOT_TAKE = "cannot take this request"
@@ -115,7 +115,7 @@ def lane_of(
 
 
 def plain_name(asked: str) -> str:
-    """Return a name without the alias that may stand before it."""
+    """Return a name without the alias that may be before it."""
     asked = asked.strip()
     return asked[len(CLAUDE_ALIAS) :] if asked.lower().startswith(CLAUDE_ALIAS) else asked
 

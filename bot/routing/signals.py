@@ -148,11 +148,11 @@ class _Seen:
         return cls(_plain(message), error.names | frozenset(reasons), _plain(error.upstream))
 
     def says(self, meaning: Meaning) -> bool:
-        """Return whether a literal of the table stands here."""
+        """Return whether a literal of the table is here."""
         return bool(self.names & _CODES.get(meaning, frozenset())) or _found(meaning, self.said)
 
     def coded(self, meaning: Meaning) -> bool:
-        """Return whether a code of the table stands here."""
+        """Return whether a code of the table is here."""
         return bool(self.names & _CODES.get(meaning, frozenset()))
 
     @property

@@ -26,7 +26,7 @@ MOST_BYTES = 32 << 20
 """A config larger than this is no config."""
 
 _NOT_RENAMED_OVER = (errno.EBUSY, errno.EXDEV, errno.EPERM, errno.EACCES)
-"""What a file that is mounted on its own, or that stands in a sticky folder, answers."""
+"""What a file that is mounted on its own, or that is in a sticky folder, answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def create_file(fs: FileSystem, target: str, raw: bytes) -> None:
 
 
 def refused(error: OSError, target: str) -> ConfigWriteError:
-    """Say that the system refused a write and what to do about it."""
+    """Report that the system refused a write and what to do about it."""
     why = explain(error, target)
     if error.errno in (errno.EACCES, errno.EPERM):
         folder = os.path.dirname(target)
@@ -168,7 +168,7 @@ def _present(target: str) -> bytes | None:
 
 
 def changed(target: str) -> ConfigConflictError:
-    """Say that another was quicker."""
+    """Report that another was quicker."""
     return ConfigConflictError(
         f"{target} was changed by another program meanwhile; nothing was written.",
         "Run the command again.",

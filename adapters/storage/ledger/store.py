@@ -38,7 +38,7 @@ class DatabaseLedger:
     async def spend(
         self, start: datetime, end: datetime, by: GroupBy, *, zone: str = "UTC"
     ) -> Sequence[Spend]:
-        """Add up what lies in [start, end), dearest first."""
+        """Add up what lies in [start, end), costliest first."""
         sums = await self._database.read(
             lambda c: (
                 sums_by_day(c, start, end, zone)
