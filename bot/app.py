@@ -17,12 +17,11 @@ from bot.commands.grammar import Call, parse
 from bot.commands.reload import take_back_unknown
 from bot.commands.reverts import run_due_reverts
 from bot.commands.table import registry
-from bot.config.commit import begin_history, look, notice_outside, present_of
+from bot.config.commit import begin_history, notice_outside, present_of, read_config
 from bot.config.naming import names
 from bot.durations import Seldom, shorten
 from bot.errors import (
     ChangeoverError,
-    ConfigError,
     PermissionDeniedError,
     RefusedError,
     StorageError,
@@ -170,7 +169,9 @@ class App:
     async def refresh_names(self) -> Sequence[str]:
         """Read the config's model names afresh, for completion; keep the old ones if it fails."""
         try:
-            present = await look(self.ports.store, self.ports.journal, self.ports.clock.now())
+            present = await read_config(
+                self.ports.store, self.ports.journal, self.ports.clock.now()
+            )
         except ChangeoverError:
             return self._names
         self._names = names(present.view, self.catalog)
@@ -192,19 +193,16 @@ class App:
         """
         await begin_history(self.ports.store, self.ports.journal, self.ports.clock.now())
 
-    async def noticed(self, document: Document) -> ConfigError | None:
-        """Look at a document that has just changed: an edit from outside goes into history.
+    async def record_outside_edit(self, document: Document) -> None:
+        """Put an edit from outside into history, where a document that has changed holds one.
 
-        Returns why the document cannot be used any more, if so.
+        Raises:
+            ConfigError: the document cannot be used any more.
         """
-        try:
-            present = present_of(document, self.ports.store.location)
-        except ConfigError as error:
-            return error
+        present = present_of(document, self.ports.store.location)
         await notice_outside(
             self.ports.store.location, self.ports.journal, present, self.ports.clock.now()
         )
-        return None
 
     def _shown(self, card: Card) -> Card:
         """Return the card as it may leave: without any secret that the process knows."""

@@ -19,7 +19,7 @@ from bot.alerts.outbox import StoredOutbox
 from bot.alerts.policy import AlertSettings
 from bot.card import Person
 from bot.commands.cost_posting import digest_draft
-from bot.errors import StorageError
+from bot.errors import ConfigError, StorageError
 from bot.ports import Chat, ChatHistory, Document
 from bot.ports.alerts import Notice
 
@@ -91,7 +91,11 @@ class Alerts:
             StorageError: what was seen could not be kept.
         """
         app = self._wired.app
-        error = await app.noticed(document)
+        error = None
+        try:
+            await app.record_outside_edit(document)
+        except ConfigError as unusable:
+            error = unusable.info
         await note_config(self._store, app.ports.store.location, error, self._wired.clock.now())
         self._engine.poke()
 

@@ -39,7 +39,7 @@ async def pinned_of(settings: Reachable, store: ConfigStore) -> Pins:
         from adapters.openclaw.pins import look
 
         return await look(settings.gateway_url, settings.gateway_token, found)
-    return Pins(tuple(found), _no_gateway() if found else None)
+    return Pins(tuple(found), _no_gateway().info if found else None)
 
 
 async def repin(
@@ -47,7 +47,7 @@ async def repin(
 ) -> Sequence[PinResult]:
     """Have OpenClaw change them where they still stand as they were; never raises."""
     if not settings.gateway_url:
-        return [PinResult(one, PinOutcome.FAILED, _no_gateway()) for one in changes]
+        return [PinResult(one, PinOutcome.FAILED, _no_gateway().info) for one in changes]
     from adapters.openclaw.pins import change
 
     found = await _pinned_on_disk(settings, store)

@@ -34,7 +34,7 @@ async def look(url: str, token: Secret | None, on_disk: Sequence[Pin]) -> Pins:
             jobs = [pin for pin in pins if pin.kind is PinKind.JOB][:_MOST_ASKED]
             ran = {job.key: await _ran_in(rpc, job.key) for job in jobs}
     except ChangeoverError as error:
-        return Pins(tuple(on_disk), error)
+        return Pins(tuple(on_disk), error.info)
     return Pins(
         tuple(
             replace(p, sessions=ran[p.key]) if p.kind is PinKind.JOB and p.key in ran else p
@@ -51,7 +51,7 @@ async def change(
         async with connected(url, token, _CHANGE_S) as rpc:
             pins, there = await _present(rpc, on_disk)
     except ChangeoverError as error:
-        return [PinResult(one, PinOutcome.FAILED, error) for one in changes]
+        return [PinResult(one, PinOutcome.FAILED, error.info) for one in changes]
     now = {(pin.kind, pin.key): pin.model for pin in pins}
     results = {one: _standing(one, now, there) for one in changes}
     for kind, scopes in ((PinKind.SESSION, (READ, WRITE)), (PinKind.JOB, (ADMIN,))):
@@ -83,13 +83,13 @@ async def _change(
                     await _set(rpc, one)
                     results[one] = PinResult(one, PinOutcome.DONE)
                 except ScopeError as error:
-                    results[one] = PinResult(one, PinOutcome.FAILED, error)
+                    results[one] = PinResult(one, PinOutcome.FAILED, error.info)
                     refused.append(one)
                 except ChangeoverError as error:
-                    results[one] = PinResult(one, PinOutcome.FAILED, error)
+                    results[one] = PinResult(one, PinOutcome.FAILED, error.info)
     except ChangeoverError as error:
         results |= {
-            one: PinResult(one, PinOutcome.FAILED, error) for one in due if one not in results
+            one: PinResult(one, PinOutcome.FAILED, error.info) for one in due if one not in results
         }
     if refused and ADMIN not in scopes:
         results |= await _change(url, token, refused, (ADMIN,))

@@ -57,9 +57,9 @@ class DatabaseJournal:
         )
         return [_change(row) for row in rows]
 
-    async def settle(self, document: str, revision: str, *, forget: bool = True) -> None:
+    async def recover(self, document: str, revision: str, *, forget: bool = True) -> None:
         """Confirm the note whose bytes are there and forget the others."""
-        await self._database.change(lambda c: _settle(c, document, revision, forget=forget))
+        await self._database.change(lambda c: _recover(c, document, revision, forget=forget))
 
     async def known(self, document: str) -> KnownState | None:
         """Return the last known state."""
@@ -215,7 +215,7 @@ def _forget(connection: Connection, change_ids: Sequence[int]) -> None:
         connection.run("DELETE FROM reverts WHERE change_id = ?", row["id"])
 
 
-def _settle(connection: Connection, document: str, revision: str, *, forget: bool) -> None:
+def _recover(connection: Connection, document: str, revision: str, *, forget: bool) -> None:
     notes = connection.rows(
         "SELECT id, revision FROM changes WHERE document = ? AND state = 'pending' ORDER BY id",
         document,

@@ -25,7 +25,7 @@ from bot.alerts.policy import EvaluationContext, decide
 from bot.alerts.record import incident_of, record_of
 from bot.alerts.signals import OWNERS
 from bot.alerts.transitions import SPEAKING, carry_out, wants
-from bot.errors import ConfigError
+from bot.errors import ErrorInfo
 from bot.ports import Cooldown, FallbackEvent
 from bot.ports.alerts import AlertReason, AlertStore, DesiredMessage, IncidentRecord
 from bot.spans import kept
@@ -64,9 +64,7 @@ async def judge(engine: Engine, now: datetime) -> None:
     await _tell_of_trouble(engine, now)
 
 
-async def note_config(
-    store: AlertStore, place: str, error: ConfigError | None, at: datetime
-) -> None:
+async def note_config(store: AlertStore, place: str, error: ErrorInfo | None, at: datetime) -> None:
     """Keep whether the config can be used; whichever process sees it first may say so.
 
     Raises:

@@ -1,57 +1,38 @@
-"""The common walk of every command that changes the config, from wish to card."""
+"""The one way of every command that changes the config: from its plan to the card."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from bot.card import Action, Card, Caution, Code, Command, Text, text
+from bot.card import Card, Caution, Code, Text, text
 from bot.commands.context import Context
 from bot.commands.data import price_data, ratio_data, warnings_data
 from bot.commands.elsewhere import (
-    costs_of_week,
     elsewhere_cautions,
-    elsewhere_data,
     other_places,
     pin_results_data,
-    pins_data,
+    set_elsewhere,
 )
-from bot.commands.reload import carry_out_watched
-from bot.commands.snapshot import (
-    Known,
-    StatusSnapshot,
-    load_known,
-    price_of,
-    snapshot_of,
-    surroundings,
-)
+from bot.commands.new_models import new_model_cautions
+from bot.commands.question import must_ask, question
+from bot.commands.reload import apply_and_confirm
+from bot.commands.snapshot import Known, StatusSnapshot, load_known, snapshot_of, written_price
 from bot.config.commit import Applied, ConfigChange, Plan, Planner, Present
-from bot.config.edit import Edit
 from bot.config.history import owner
-from bot.config.naming import alias_of, near, written
-from bot.config.pins import repin_all, shown
-from bot.config.places import Elsewhere, set_everywhere, together
+from bot.config.naming import alias_of, written
 from bot.config.plan import choice_for
-from bot.config.schema import ConfigView, view_of
-from bot.config.served import is_listed, is_mapped
-from bot.config.values import dotted
-from bot.costs.pricing import needs_confirmation, price_ratio
+from bot.config.schema import ConfigView
+from bot.costs.pricing import price_ratio
 from bot.durations import parse_deadline
-from bot.errors import ConfirmationNeededError, MovedOnError, StorageError
+from bot.errors import StorageError
 from bot.messages import cautions
-from bot.messages.elsewhere import (
-    elsewhere_lines,
-    repinned_cautions,
-    repinned_notes,
-    unreached_line,
-)
+from bot.messages.elsewhere import repinned_cautions, repinned_notes
 from bot.messages.model import (
     ChangeWords,
     also_set,
     change_card,
-    confirm_card,
     edited_in,
     entries_added,
     in_force,
@@ -60,23 +41,18 @@ from bot.messages.model import (
     value,
 )
 from bot.messages.reverts import cannot_revert
-from bot.messages.words import counted
-from bot.models import ModelRef, Price
-from bot.ports import Json, Path, RevertState
-from bot.ports.reloads import NO_PINS, Confirmation, PinChange, Pins
-from bot.routing.chain import SkipReason, allow_rule, lone_hop
-
-CONFIRM_FOR = timedelta(minutes=5)
+from bot.ports import Json, RevertState
+from bot.ports.reloads import NO_PINS, Confirmation, Pins
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeSpec:
-    """What a changing command asks of the common walk.
+    """What a command changes, and how.
 
     `what` is the headline's name, `priced` says that it is a primary, `deadline` the words after
-    `for`, `back_at` the same as a time. `asks` lets a dear primary wait for approval, `judged`
-    warns about the models the plan wants. `everywhere` sets the other places and the pins to the
-    first of these as well.
+    `for`, `back_at` the same as a time. `asks` lets a primary that costs much more wait for a
+    confirmation, `warns` checks the models that the plan wants. `everywhere` sets the other
+    places and the pins to the first of these as well.
     """
 
     what: str
@@ -88,148 +64,59 @@ class ChangeSpec:
     deadline: str | None = None
     back_at: datetime | None = None
     asks: bool = True
-    judged: bool = True
+    warns: bool = True
     everywhere: bool = False
 
 
 async def change(ctx: Context, spec: ChangeSpec) -> Card:
-    """Carry a change out and return its card; ask first when the primary costs much more."""
-    back_at = (
-        parse_deadline(spec.deadline, ctx.now, ctx.settings.timezone)
-        if spec.deadline
-        else spec.back_at
-    )
-    pins = await ctx.ports.reloads.pinned() if spec.everywhere else NO_PINS
+    """Plan, ask first where the primary costs much more, write, and return the card.
 
-    def plan(present: Present) -> Plan:
-        planned = spec.planner(present)
-        return _priced(ctx, spec, pins, present, planned) if spec.priced else planned
-
-    wish = ConfigChange(ctx.actor, spec.action, spec.reason, plan, back_at)
-    applied, told = await carry_out_watched(ctx, wish)
-    if applied.plan.ask:
-        return await _question(ctx, spec, applied, pins)
-    return await _done(ctx, spec, applied, told, back_at)
-
-
-def _priced(ctx: Context, spec: ChangeSpec, pins: Pins, present: Present, planned: Plan) -> Plan:
-    """Add to a switch of the primary what follows it, and whether it has to be approved."""
-    places = other_places(present)
-    also: list[Edit] = []
-    repins: tuple[PinChange, ...] = ()
-    if spec.everywhere:
-        ref = planned.wants[0]
-        hop = lone_hop(0, ref, present.view, surroundings(ctx, Known()))
-        sees = bool(hop.facts and hop.facts.vision)
-        wanted = set_everywhere(present.parsed, present.view, ref, sees_images=sees)
-        also = together(present.document, planned.edits, wanted)
-        if pins.trouble is None:
-            # The sessions and cron jobs that a question showed, or all of them.
-            repins = repin_all(pins.found, str(ref), ctx.action.shown)
-        if present.document.included:
-            places = _marked(places, {edit.path for edit in also}, ref)
-    follow = tuple(edit.path for edit in also)
-    return replace(
-        planned,
-        edits=[*planned.edits, *also],
-        pins=planned.pins or repins,
-        ask=spec.asks and _must_ask(ctx, present.view, planned, follow, bool(also or repins)),
-        places=tuple(places),
-        follow=follow,
-    )
-
-
-def _must_ask(
-    ctx: Context, view: ConfigView, planned: Plan, follow: Sequence[Path], more: bool
-) -> bool:
-    """Return whether to ask first; `more` than the primary would change, and what follows it.
-
-    Raises:
-        MovedOnError: what a question showed is so no more.
+    `bot/config/commit.py` reads the config, calls the planner, proves the edit and writes it.
     """
-    expected = ctx.action.expected_primary
-    if expected is not None and expected != _shown(planned, follow):
-        raise MovedOnError(
-            "The models in the config changed meanwhile; nothing was changed."
-            if follow
-            else f"The primary changed to {value(planned.old)} meanwhile; nothing was changed.",
-            text("Check ", Command("model status"), ", then run the command again."),
-        )
-    if ctx.action.confirmed or (planned.old == planned.new and not more):
-        return False
-    old, new = _prices(ctx, view, planned.old, planned.new)
-    return more or needs_confirmation(old, new, ctx.settings.confirm_ratio)
-
-
-def _marked(places: Sequence[Elsewhere], follow: set[Path], ref: ModelRef) -> list[Elsewhere]:
-    """Mark the places that `everywhere` wants to set and cannot."""
-    return [
-        replace(one, apart=one.path not in follow and one.ref != ref and not one.for_images)
-        for one in places
-    ]
-
-
-def _shown(planned: Plan, follow: Sequence[Path]) -> str:
-    """Name what a question showed, so that a click finds out whether it still stands."""
-    primary = str(planned.old or "")
-    return " ".join([primary, *map(dotted, follow)]) if follow else primary
-
-
-async def _question(ctx: Context, spec: ChangeSpec, applied: Applied, pinned: Pins) -> Card:
-    planned = applied.plan
-    repins = {(one.kind, one.key) for one in planned.pins}
-    pins = [pin for pin in pinned.found if (pin.kind, pin.key) in repins]
-    words = _words(ctx, spec, applied)
-    action = Action(
-        ctx.action.words,
-        confirmed=True,
-        expected_primary=_shown(planned, planned.follow),
-        shown=tuple(map(shown, pins)),
-        only=ctx.actor.key,
-        expires_at=ctx.now + CONFIRM_FOR,
-        once=True,
+    back_at = spec.back_at
+    if spec.deadline:
+        back_at = parse_deadline(spec.deadline, ctx.now, ctx.settings.timezone)
+    pins = await ctx.ports.reloads.pinned() if spec.everywhere else NO_PINS
+    wanted = ConfigChange(
+        ctx.actor,
+        spec.action,
+        spec.reason,
+        planner=lambda present: _planned(ctx, spec, pins, present),
+        back_at=back_at,
     )
-    ratio = price_ratio(words.old_price, words.new_price)
-    data = {
-        "changed": False,
-        "old": planned.old,
-        "new": planned.new,
-        "price_ratio": ratio_data(ratio),
-        "old_price": price_data(words.old_price),
-        "new_price": price_data(words.new_price),
-        "expires_at": action.expires_at,
-    }
-    places = [one for one in planned.places if one.apart or one.path in planned.follow]
-    costs = await costs_of_week(ctx, places, pins)
-    data["elsewhere"], data["pins"] = elsewhere_data(places, costs), pins_data(pins, costs)
-    lines = (*elsewhere_lines(places, pins, costs), *unreached_line(pinned))
-    card = confirm_card(words, action, CONFIRM_FOR, ctx.action.words, data, lines)
-    why = f"{words.new_name or words.new} costs much more than "
-    error = ConfirmationNeededError(
-        f"{counted(len(planned.follow) + len(pins), 'other place')} would change as well. "
-        "Nothing has changed yet."
-        if planned.follow or pins
-        else f"{why}{words.old_name or value(words.old)}. Nothing has changed yet.",
-        text("Confirm with ", Command(f"{ctx.action.words} --yes", program=True)),
-    )
-    return replace(card, error=error.info, exit_code=error.exit_code)
+    applied, confirmation = await apply_and_confirm(ctx, wanted)
+    if applied.plan.ask:
+        return await question(ctx, _words(ctx, spec, applied), applied.plan, pins)
+    return await _result(ctx, spec, applied, confirmation, back_at)
 
 
-async def _done(
+def _planned(ctx: Context, spec: ChangeSpec, pins: Pins, present: Present) -> Plan:
+    """Return the command's plan; of a primary with what follows it, and whether to ask first."""
+    planned = spec.planner(present)
+    if not spec.priced:
+        return planned
+    planned = replace(planned, places=tuple(other_places(present)))
+    if spec.everywhere:
+        planned = set_elsewhere(ctx, planned, present, pins)
+    return replace(planned, ask=spec.asks and must_ask(ctx, present, planned))
+
+
+async def _result(
     ctx: Context,
     spec: ChangeSpec,
     applied: Applied,
-    told: Confirmation | None,
+    confirmation: Confirmation | None,
     back_at: datetime | None,
 ) -> Card:
+    """Return the card of a change that was made, or had nothing to do."""
     planned = applied.plan
-    back, dropped = await _time(ctx, spec, applied, back_at)
+    back, unset = await _revert_of(ctx, spec, applied, back_at)
     known = await load_known(ctx)
     snapshot = snapshot_of(ctx, replace(applied.present, view=applied.after), known, spec.agent)
     warnings = (
         *cautions.unrecorded(applied.unrecorded),
-        *cautions.reload(told),
-        *(judge(ctx, snapshot, planned.wants) if spec.judged else ()),
+        *cautions.reload(confirmation),
+        *(new_model_cautions(ctx, snapshot, planned.wants) if spec.warns else ()),
         *(cautions.overdue(back[0], known.service_seen_at, ctx.now) if back else ()),
         *repinned_cautions(applied.pins),
         *(await _staying(ctx, spec, planned, snapshot) if spec.priced else ()),
@@ -244,12 +131,13 @@ async def _done(
             *repinned_notes(applied.pins),
             *_entries(applied),
             *edited_in(applied.file),
-            *dropped,
-            *in_force(told),
+            *unset,
+            *in_force(confirmation),
         ),
         warnings=warnings,
     )
-    data = _data(ctx, spec, words, applied) | {"reload": told.taken if told else None}
+    reload = confirmation.taken if confirmation else None
+    data = _data(ctx, spec, words, applied) | {"reload": reload}
     return change_card(words, data) if applied.changed else unchanged_card(words, data)
 
 
@@ -274,9 +162,6 @@ def _entries(applied: Applied) -> tuple[Text, ...]:
 
 def _words(ctx: Context, spec: ChangeSpec, applied: Applied) -> ChangeWords:
     planned, before, after = applied.plan, applied.present.view, applied.after
-    old_price, new_price = (None, None)
-    if spec.priced:
-        old_price, new_price = _prices(ctx, before, planned.old, planned.new)
     return ChangeWords(
         what=spec.what,
         old=planned.old,
@@ -286,8 +171,8 @@ def _words(ctx: Context, spec: ChangeSpec, applied: Applied) -> ChangeWords:
         change_id=None,
         old_name=_name(ctx, planned.old, before) if spec.priced else None,
         new_name=_name(ctx, planned.new, after) if spec.priced else None,
-        old_price=old_price,
-        new_price=new_price,
+        old_price=written_price(ctx, planned.old, before) if spec.priced else None,
+        new_price=written_price(ctx, planned.new, before) if spec.priced else None,
         priced=spec.priced,
         place=ctx.ports.store.location,
         now=ctx.now,
@@ -315,10 +200,13 @@ def _data(ctx: Context, spec: ChangeSpec, words: ChangeWords, applied: Applied) 
     }
 
 
-async def _time(
+async def _revert_of(
     ctx: Context, spec: ChangeSpec, applied: Applied, back_at: datetime | None
 ) -> tuple[tuple[datetime, str] | None, tuple[Text, ...]]:
-    """Say when it goes back; where the value stood so already, put that off or call it off."""
+    """Return when the switch reverts and to what, and what to note of a revert that is not set.
+
+    Where the value was so already, an earlier timed switch is moved, or cancelled.
+    """
     if not spec.priced:
         return None, ()
     if applied.changed and applied.plan.old != applied.plan.new:
@@ -355,54 +243,3 @@ def _name(ctx: Context, json_value: Json, view: ConfigView) -> str | None:
     ref = written(json_value, view)
     preset = (alias_of(ref, view) or ctx.catalog.preset_of(ref)) if ref else None
     return names_of(ref, preset, json_value)
-
-
-def _prices(
-    ctx: Context, view: ConfigView, old: Json, new: Json
-) -> tuple[Price | None, Price | None]:
-    def price(json_value: Json) -> Price | None:
-        ref = written(json_value, view) if isinstance(json_value, str) else None
-        return price_of(ctx, ref, view) if ref else None
-
-    return price(old), price(new)
-
-
-def judge(ctx: Context, snapshot: StatusSnapshot, refs: Sequence[ModelRef]) -> list[Caution]:
-    """Warn about models just chosen: no key, unknown, retired; and about a leaky local primary."""
-    view, found = snapshot.view, []
-    for ref in dict.fromkeys(refs):
-        place = next((h.position for h in snapshot.hops if h.ref == ref), 1)
-        hop = lone_hop(place, ref, view, surroundings(ctx, snapshot.known))
-        found += [
-            c
-            for c in cautions.of_hop(hop, (hop,), allow_rule(view, ctx.ports.store.location))
-            if c.code not in ("not_allowed", "retired", "misspelt")
-        ]
-        found += cautions.retired_target(ref, hop)
-        before = view_of(snapshot.present.document)
-        known = is_mapped(ref, before) or is_listed(ref)
-        known = known or hop.unasked is SkipReason.OPENCLAW_ONLY
-        if hop.facts and not hop.facts.gone and not known:
-            found += _unheard(ctx, ref, before)
-    found += cautions.unaccepted_formats(snapshot.hops)
-    return [*found, *cautions.local_only_in_name(snapshot.hops)]
-
-
-def _unheard(ctx: Context, ref: ModelRef, view: ConfigView) -> list[Caution]:
-    own = {
-        f"{id_.lower()}/{row.get('id')}"
-        for id_, table in view.providers.items()
-        for row in table.get("models") or ()
-        if isinstance(row, dict)
-    }
-    provider = ctx.catalog.provider(ref.provider)
-    listed = ModelRef(provider.id, ref.name) if provider else ref
-    if str(ref) in own or (provider and provider.self_hosted) or listed in ctx.catalog.models:
-        return []
-    if ref.provider in {p.lower() for p in view.providers} and not own:
-        return []
-    if ctx.ports.prices.knows(listed):
-        return []
-    pool = [*own, *(str(r) for r, f in ctx.catalog.models.items() if not f.gone)]
-    same = [name for name in pool if name.startswith(f"{ref.provider}/")]
-    return [cautions.unknown_name(ref, near(str(ref), same))]

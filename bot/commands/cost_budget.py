@@ -9,7 +9,7 @@ from bot.commands.context import Context
 from bot.commands.cost_data import budget_data, percent_data
 from bot.commands.registry import Args
 from bot.commands.snapshot import HISTORY
-from bot.config.commit import Plan, Present, look
+from bot.config.commit import Plan, Present, read_config
 from bot.config.naming import resolve
 from bot.config.plan import choice_for, plan_primary
 from bot.costs.budget import BudgetState, BudgetStep, decide, parse_amount
@@ -44,7 +44,7 @@ async def budget(ctx: Context, args: Args) -> Card:
     then = args.text("then")
     if then is not None:
         # Refused now rather than on the day it is needed.
-        config = (await look(ctx.ports.store, ctx.ports.journal, ctx.now)).view
+        config = (await read_config(ctx.ports.store, ctx.ports.journal, ctx.now)).view
         then = resolve(then, config, ctx.catalog).word
     wish = Budget(nano, BudgetPeriod(period), then, ctx.actor.name, ctx.now)
     return await _show(ctx, await ctx.ports.budgets.set_budget(wish), changed=True)

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from bot.commands.context import Context
 from bot.commands.snapshot import price_of
-from bot.config.commit import look
+from bot.config.commit import read_config
 from bot.config.schema import ConfigView, view
 from bot.costs.billed import Billed, beside, bill_days
 from bot.costs.figures import priced_nano, total_of
@@ -130,7 +130,7 @@ def source_of(attempt: Attempt) -> tuple[str, date | None]:
 async def config_of(ctx: Context) -> ConfigView:
     """Read the config; costs can be told without one."""
     try:
-        return (await look(ctx.ports.store, ctx.ports.journal, ctx.now)).view
+        return (await read_config(ctx.ports.store, ctx.ports.journal, ctx.now)).view
     except ConfigError:
         return view({})
 

@@ -12,7 +12,7 @@ from bot.commands.data import sentence
 from bot.commands.model_read import status_warnings
 from bot.commands.snapshot import StatusSnapshot, load_snapshot
 from bot.config.plan import in_models
-from bot.errors import ChangeoverError, StorageError
+from bot.errors import ChangeoverError, ErrorInfo, StorageError
 from bot.messages.cautions import deaf_channels
 from bot.messages.doctor import doctor_card
 from bot.routing.chain import AllowRule, allow_rule
@@ -130,15 +130,15 @@ def _release(snapshot: StatusSnapshot, location: str) -> Check:
 
 
 def _database(snapshot: StatusSnapshot) -> list[Check]:
-    trouble = snapshot.known.trouble
-    if trouble is not None:
-        return [_failed("database", trouble)]
+    error = snapshot.known.error
+    if error is not None:
+        return [_failed("database", error)]
     seen = snapshot.known.service_seen_at
     alive = "used by a service" if seen else "not used by a service yet"
     return [Check("database", True, Level.INFO, f"Reachable; {alive}.")]
 
 
-def _failed(name: str, error: ChangeoverError) -> Check:
+def _failed(name: str, error: ChangeoverError | ErrorInfo) -> Check:
     return Check(name, False, Level.ERROR, error.said, error.step)
 
 

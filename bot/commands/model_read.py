@@ -11,7 +11,7 @@ from bot.commands.data import chain_data, change_data, incident_data, price_data
 from bot.commands.elsewhere import elsewhere_cautions, other_places
 from bot.commands.registry import Args
 from bot.commands.snapshot import HISTORY, StatusSnapshot, load_snapshot, price_of, surroundings
-from bot.config.commit import look
+from bot.config.commit import read_config
 from bot.config.history import to_undo, undo
 from bot.config.naming import chain_words, known_provider, near, written
 from bot.config.schema import ConfigView
@@ -76,7 +76,7 @@ def status_warnings(ctx: Context, snapshot: StatusSnapshot) -> list[Caution]:
     if snapshot.pending:
         due_at = snapshot.pending[0].due_at
         warnings += cautions.overdue(due_at, snapshot.known.service_seen_at, ctx.now)
-    return [*warnings, *cautions.journal_away(snapshot.known.trouble)]
+    return [*warnings, *cautions.journal_away(snapshot.known.error)]
 
 
 async def list_models(ctx: Context, args: Args) -> Card:
@@ -104,8 +104,8 @@ async def history(ctx: Context, args: Args) -> Card:
     """Show who changed what, when and why."""
     snapshot = await load_snapshot(ctx)
     changes = snapshot.known.changes[: args.count("amount") or DEFAULT_HISTORY]
-    trouble = tuple(cautions.journal_away(snapshot.known.trouble))
-    return history_card(changes, {"changes": [change_data(c) for c in changes]}, trouble)
+    warnings = tuple(cautions.journal_away(snapshot.known.error))
+    return history_card(changes, {"changes": [change_data(c) for c in changes]}, warnings)
 
 
 async def take_back(ctx: Context, args: Args) -> Card:
@@ -113,7 +113,7 @@ async def take_back(ctx: Context, args: Args) -> Card:
     journal, place = ctx.ports.journal, ctx.ports.store.location
     wanted = args.count("amount") or ctx.action.change_id
     # A writer that died before it could say so has made the last change.
-    await look(ctx.ports.store, journal, ctx.now)
+    await read_config(ctx.ports.store, journal, ctx.now)
     try:
         changes = (
             await journal.changes_since(place, wanted)
@@ -134,7 +134,7 @@ async def take_back(ctx: Context, args: Args) -> Card:
             reason=args.text("reason") or f"undo of change {chosen.id}",
             priced=headline == "Primary",
             asks=False,
-            judged=False,
+            warns=False,
         ),
     )
 

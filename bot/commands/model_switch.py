@@ -147,7 +147,7 @@ async def _remove(ctx: Context, name: str, args: Args) -> Card:
         return Plan(edits, str(before), None, notes=notes)
 
     what, reason = f"Preset {name}", args.text("reason") or ""
-    return await change(ctx, ChangeSpec(what, "preset remove", plan, reason=reason, judged=False))
+    return await change(ctx, ChangeSpec(what, "preset remove", plan, reason=reason, warns=False))
 
 
 def resolve_all(words: tuple[str, ...], view: ConfigView, ctx: Context) -> list[ModelRef]:

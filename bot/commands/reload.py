@@ -15,7 +15,7 @@ from bot.alerts.notices import unknown_model_notice
 from bot.alerts.outbox import Outbox
 from bot.commands.context import Context
 from bot.commands.snapshot import HISTORY
-from bot.config.commit import Applied, ConfigChange, Plan, Planner, Present, carry_out
+from bot.config.commit import Applied, ConfigChange, Plan, Planner, Present, apply_change
 from bot.config.entries import EntryFacts, with_entries
 from bot.config.history import undo
 from bot.errors import ChangeoverError, ConfigRefusedError, MovedOnError, RefusedError
@@ -28,19 +28,19 @@ UNKNOWN_WITHIN = timedelta(hours=1)
 """A model that is found unknown so long after the switch to it is taken for a change's fault."""
 
 
-async def carry_out_watched(
-    ctx: Context, wish: ConfigChange
+async def apply_and_confirm(
+    ctx: Context, wanted: ConfigChange
 ) -> tuple[Applied, Confirmation | None]:
     """Make a change and return what the owner of the config made of it; None without an owner.
 
     Raises:
         ConfigRefusedError: the owner calls it invalid; it was taken back.
-        ChangeoverError: whatever `carry_out` refuses with.
+        ChangeoverError: whatever `apply_change` refuses with.
     """
     ports = ctx.ports
     reload = await ports.reloads.begin()
-    wish = replace(wish, planner=await _callable(ctx, wish.planner))
-    applied = await carry_out(ports.store, ports.journal, wish, ctx.now)
+    wanted = replace(wanted, planner=await _callable(ctx, wanted.planner))
+    applied = await apply_change(ports.store, ports.journal, wanted, ctx.now)
     confirmation = None
     if reload is not None and applied.revision != applied.revision_before:
         confirmation = await reload.confirm([str(ref) for ref in applied.plan.wants])
@@ -73,10 +73,10 @@ async def take_back_unknown(ctx: Context, model: str, outbox: Outbox) -> None:
         # Taken back already, or itself what took a change back: that would go on for ever.
         return
     with suppress(MovedOnError):
-        wish = ConfigChange(
+        wanted = ConfigChange(
             SERVICE, "undo", f"OpenClaw answered Unknown model: {model}", undo(made)
         )
-        applied = await carry_out(ports.store, ports.journal, wish, ctx.now)
+        applied = await apply_change(ports.store, ports.journal, wanted, ctx.now)
         pins = (await _with_pins(ctx, applied)).pins
         notice = unknown_model_notice(made, applied.change_id, model, place, ctx.now, pins)
         await outbox.put(notice)
@@ -121,18 +121,18 @@ def _refuse_uncallable(planned: Plan, present: Present, around: ChainContext) ->
             )
 
 
-async def _take_back(ctx: Context, applied: Applied, told: Confirmation) -> None:
-    ports, reason = ctx.ports, told.detail or "no reason given"
+async def _take_back(ctx: Context, applied: Applied, confirmation: Confirmation) -> None:
+    ports, reason = ctx.ports, confirmation.detail or "no reason given"
     refused = f"OpenClaw rejected the changed config: {reason.rstrip('.')}."
     step = text(Command("doctor", program=True), "; if it was invalid before, fix the file first.")
-    if told.taken is ReloadOutcome.UNKNOWN_MODEL:
+    if confirmation.taken is ReloadOutcome.UNKNOWN_MODEL:
         refused = f"OpenClaw answers Unknown model: {reason}."
         step = text("Choose another: ", Command("model list"))
     try:
         changes = await ports.journal.changes(ports.store.location, HISTORY)
         made = next(change for change in changes if change.id == applied.change_id)
-        wish = ConfigChange(SERVICE, "undo", "rejected by OpenClaw", undo(made))
-        await carry_out(ports.store, ports.journal, wish, ctx.now)
+        wanted = ConfigChange(SERVICE, "undo", "rejected by OpenClaw", undo(made))
+        await apply_change(ports.store, ports.journal, wanted, ctx.now)
     except (ChangeoverError, StopIteration) as error:
         why = error.message if isinstance(error, ChangeoverError) else "it is not in history."
         raise ConfigRefusedError(

@@ -8,7 +8,7 @@ from contextlib import suppress
 from bot.alerts.notices import revert_notice
 from bot.alerts.outbox import Outbox
 from bot.commands.context import Context
-from bot.commands.reload import carry_out_watched
+from bot.commands.reload import apply_and_confirm
 from bot.config.commit import ConfigChange, notice_outside, present_of
 from bot.config.history import go_back
 from bot.errors import ConfigError, ConfigLockedError, ConfigRefusedError, MovedOnError
@@ -19,13 +19,13 @@ from bot.ports.reloads import PinResult
 async def run_due_reverts(ctx: Context, outbox: Outbox) -> None:
     """Carry out every revert that is due; what to say of it is kept before it is closed.
 
-    A switch whose process died before it could confirm it is settled first.
+    A switch whose process died before it could confirm it is recovered first.
 
     Raises:
         ConfigError, StorageError: it could not be tried; it stays pending.
     """
     journal, location = ctx.ports.journal, ctx.ports.store.location
-    await _settle(ctx)
+    await _recover(ctx)
     due = [r for r in await journal.reverts(location) if r.due_at <= ctx.now]
     # The newest first, so that a switch inside a switch unwinds in order.
     for revert in sorted(due, key=lambda r: r.change_id, reverse=True):
@@ -37,7 +37,7 @@ async def run_due_reverts(ctx: Context, outbox: Outbox) -> None:
             await _one(ctx, outbox, revert, change, changes)
 
 
-async def _settle(ctx: Context) -> None:
+async def _recover(ctx: Context) -> None:
     journal, store = ctx.ports.journal, ctx.ports.store
     with suppress(ConfigError):
         document = await store.read()
@@ -59,8 +59,8 @@ async def _one(
     pins: tuple[PinResult, ...] = ()
     if gone_back is None:
         try:
-            wish = ConfigChange(ctx.actor, "revert", reason, go_back(change, changes))
-            applied, _ = await carry_out_watched(ctx, wish)
+            wanted = ConfigChange(ctx.actor, "revert", reason, go_back(change, changes))
+            applied, _ = await apply_and_confirm(ctx, wanted)
             # Also where history could not be written meanwhile.
             reverted, change_id, pins = applied.changed, applied.change_id, applied.pins
         except ConfigLockedError:

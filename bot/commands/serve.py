@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from bot.card import Card
 from bot.commands.context import Context
-from bot.commands.reload import carry_out_watched
-from bot.config.commit import ConfigChange, Plan, Present, edited_by, look
+from bot.commands.reload import apply_and_confirm
+from bot.config.commit import ConfigChange, Plan, Present, edited_by, read_config
 from bot.config.edit import unified_diff
 from bot.messages import cautions
 from bot.openclaw.serve import SERVE, SERVED, GatewayAddress, plan_serve, serve_card
@@ -26,14 +26,14 @@ async def serve(ctx: Context, door: GatewayAddress) -> Card:
         old = present.view.default.written[0]
         return Plan(plan_serve(present.view, door), old, str(SERVED))
 
-    present = await look(store, ctx.ports.journal, ctx.now)
+    present = await read_config(store, ctx.ports.journal, ctx.now)
     edited = edited_by(plan(present), present.document)
     before = present.document.bytes_of(edited.file)
     diff = unified_diff(before, edited.raw, edited.file or store.location.rpartition("/")[2])
     if not ctx.action.confirmed or not diff:
         return serve_card(present.view, door, diff, place=store.location, made=False)
-    wish = ConfigChange(ctx.actor, SERVE, "", plan)
-    applied, told = await carry_out_watched(ctx, wish)
+    wanted = ConfigChange(ctx.actor, SERVE, "", plan)
+    applied, confirmation = await apply_and_confirm(ctx, wanted)
     card = serve_card(
         applied.present.view,
         door,
@@ -42,12 +42,12 @@ async def serve(ctx: Context, door: GatewayAddress) -> Card:
         made=True,
         change_id=applied.change_id,
     )
-    found = [*cautions.unrecorded(applied.unrecorded), *cautions.reload(told)]
+    found = [*cautions.unrecorded(applied.unrecorded), *cautions.reload(confirmation)]
     data = {
         **card.data,
         "change_id": applied.change_id,
         "revision_before": applied.revision_before,
         "revision": applied.revision,
-        "reload": told.taken if told else None,
+        "reload": confirmation.taken if confirmation else None,
     }
     return replace(card, warnings=(*card.warnings, *found), data=data)

@@ -8,15 +8,16 @@ from datetime import datetime, timedelta
 
 from bot.alerts.mute import in_force
 from bot.commands.context import Context
-from bot.config.commit import Present, look
+from bot.config.commit import Present, read_config
 from bot.config.history import owner
+from bot.config.naming import written
 from bot.config.notes import model_path
 from bot.config.plan import choice_for
 from bot.config.schema import ConfigView, ModelChoice
 from bot.costs.pricing import unit_price
-from bot.errors import StorageError
+from bot.errors import ErrorInfo, StorageError
 from bot.models import ModelRef, Price
-from bot.ports import Change, Cooldown, IncidentRow, Revert
+from bot.ports import Change, Cooldown, IncidentRow, Json, Revert
 from bot.ports.reloads import NO_NEIGHBOUR, Neighbour
 from bot.routing.chain import ChainContext, Hop, chain_of, provider_of
 
@@ -27,7 +28,7 @@ REPORTED = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the database knows; `trouble` says why it knows nothing."""
+    """What the database knows; `error` says why it could not be read."""
 
     changes: Sequence[Change] = ()
     reverts: Sequence[Revert] = ()
@@ -36,7 +37,7 @@ class Known:
     muted_until: datetime | None = None
     staying: Mapping[str, int] = field(default_factory=dict)
     service_seen_at: datetime | None = None
-    trouble: StorageError | None = None
+    error: ErrorInfo | None = None
     neighbour: Neighbour = NO_NEIGHBOUR
 
 
@@ -82,7 +83,7 @@ class StatusSnapshot:
 
 async def load_snapshot(ctx: Context, agent: str | None = None) -> StatusSnapshot:
     """Read the config and what the database knows of it."""
-    present = await look(ctx.ports.store, ctx.ports.journal, ctx.now)
+    present = await read_config(ctx.ports.store, ctx.ports.journal, ctx.now)
     known = await load_known(ctx)
     return snapshot_of(ctx, present, known, agent)
 
@@ -118,6 +119,12 @@ def price_of(ctx: Context, ref: ModelRef, view: ConfigView) -> Price | None:
     return unit_price(ref, provider, view, ctx.ports.prices, ctx.now)
 
 
+def written_price(ctx: Context, value: Json, view: ConfigView) -> Price | None:
+    """Return the unit prices of the model that a value of the config names, if it names one."""
+    ref = written(value, view) if isinstance(value, str) else None
+    return price_of(ctx, ref, view) if ref else None
+
+
 async def load_known(ctx: Context) -> Known:
     """Ask the database; its being away must not hide the config."""
     ports, location = ctx.ports, ctx.ports.store.location
@@ -134,4 +141,4 @@ async def load_known(ctx: Context) -> Known:
             neighbour=neighbour,
         )
     except StorageError as error:
-        return Known(trouble=error, neighbour=neighbour)
+        return Known(error=error.info, neighbour=neighbour)

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from bot.card import Card, Caution
 from bot.commands.context import Context
-from bot.commands.reload import carry_out_watched
+from bot.commands.reload import apply_and_confirm
 from bot.config.commit import (
     ConfigChange,
     Plan,
     Present,
-    look,
     notice_moved,
     present_of,
+    read_config,
     record_first,
 )
 from bot.config.document import include_targets
@@ -58,12 +58,12 @@ async def bring_in(ctx: Context, raw: bytes, source: str) -> Card:
         )
     new = present_of(Document.of(raw), source)
     try:
-        present = await look(store, journal, ctx.now)
+        present = await read_config(store, journal, ctx.now)
     except ConfigMissingError:
         moved, trouble = await _adopt(ctx, source)
         document = await store.create(raw)
-        wished = ConfigChange(ctx.actor, "import", source, lambda _: Plan((), None, None))
-        change_id = await record_first(store.location, journal, wished, document, ctx.now)
+        wanted = ConfigChange(ctx.actor, "import", source, lambda _: Plan((), None, None))
+        change_id = await record_first(store.location, journal, wanted, document, ctx.now)
         data = {"changed": True, "revision": document.revision, "change_id": change_id}
         return import_card(new.view, source, store.location, "", moved, data, trouble)
     diff = unified_diff(present.document.raw, raw, store.location.rpartition("/")[2])
@@ -122,9 +122,9 @@ async def _replace(ctx: Context, raw: bytes, action: str, source: str, moved: in
         old, to = present.view.default.written[0], new.view.default.written[0]
         return Plan((), old, to, raw=raw)
 
-    wished = ConfigChange(ctx.actor, action, source, plan)
-    applied, told = await carry_out_watched(ctx, wished)
-    found = (*cautions.unrecorded(applied.unrecorded), *cautions.reload(told))
+    wanted = ConfigChange(ctx.actor, action, source, plan)
+    applied, confirmation = await apply_and_confirm(ctx, wanted)
+    found = (*cautions.unrecorded(applied.unrecorded), *cautions.reload(confirmation))
     data = {
         "changed": applied.changed,
         "reverts_moved": moved,

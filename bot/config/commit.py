@@ -1,4 +1,4 @@
-"""One change of the config from wish to history: read, plan, prove, note, write, confirm.
+"""One change of the config from plan to history: read, plan, prove, note, write, confirm.
 
 The note goes into the journal before the bytes go to the store and is confirmed after, so that a
 crash in between is told apart on the next visit. Other programs do not take our lock, so the
@@ -16,7 +16,7 @@ from typing import TypeVar
 from bot.access import Actor, Surface
 from bot.config.edit import Edit, Edited, edit_document, touched, unified_diff
 from bot.config.include import resolve
-from bot.config.notes import settle
+from bot.config.notes import recover
 from bot.config.pins import touched_of
 from bot.config.places import Elsewhere
 from bot.config.schema import ALLOW_PATH, MODEL_PATH, MODELS_PATH, ConfigView, view_in
@@ -81,7 +81,7 @@ Planner = Callable[[Present], Plan]
 
 @dataclass(frozen=True, slots=True)
 class ConfigChange:
-    """Who wants what, and why; a new headline value goes back at `back_at`."""
+    """What is wanted, by whom and why; a new headline value reverts at `back_at`."""
 
     actor: Actor
     action: str
@@ -92,7 +92,7 @@ class ConfigChange:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of a wish; `file` is the included file that was edited, "" the config itself.
+    """What became of a change; `file` is the included file that was edited, "" the config itself.
 
     `present` is the document as the plan found it. `change_id` is None when nothing had to change
     or the journal could not be written; in the latter case `unrecorded` says why. `pins` says
@@ -112,8 +112,8 @@ class Applied:
     pins: tuple[PinResult, ...] = ()
 
 
-async def carry_out(
-    store: ConfigStore, journal: Journal, wish: ConfigChange, now: datetime
+async def apply_change(
+    store: ConfigStore, journal: Journal, wanted: ConfigChange, now: datetime
 ) -> Applied:
     """Make one change in our turn; the lock is held for the comparison and the write alone.
 
@@ -128,14 +128,14 @@ async def carry_out(
     async with store.turn():
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return await _attempt(store, journal, wish, now)
+                return await _attempt(store, journal, wanted, now)
             except ConfigConflictError:
                 if attempt == ATTEMPTS:
                     raise
     raise AssertionError("the loop returns or raises")
 
 
-async def look(store: ConfigStore, journal: Journal, now: datetime) -> Present:
+async def read_config(store: ConfigStore, journal: Journal, now: datetime) -> Present:
     """Read the document and note an edit from outside, if there was one."""
     present = present_of(await store.read(), store.location)
     await notice_outside(store.location, journal, present, now)
@@ -154,16 +154,16 @@ async def begin_history(store: ConfigStore, journal: Journal, now: datetime) -> 
 
 
 async def record_first(
-    location: str, journal: Journal, wish: ConfigChange, document: Document, now: datetime
+    location: str, journal: Journal, wanted: ConfigChange, document: Document, now: datetime
 ) -> int | None:
     """Note who put a first document there; None where the journal could not be written."""
     view = present_of(document, location).view
     change = NewChange(
         document=location,
         at=now,
-        actor=wish.actor,
-        action=wish.action,
-        reason=wish.reason,
+        actor=wanted.actor,
+        action=wanted.action,
+        reason=wanted.reason,
         old=None,
         new=view.default.written[0],
         touched=(),
@@ -189,7 +189,7 @@ async def notice_outside(
             return None
         # Maybe it is no edit from outside: a writer of ours died before it could say so.
         revision = present.document.fingerprint
-        reason = await settle(journal, location, revision, present.view, now)
+        reason = await recover(journal, location, revision, present.view, now)
         known = await journal.known(location)
         if known is None or known.revision == present.document.fingerprint:
             return None
@@ -215,14 +215,14 @@ async def notice_moved(location: str, journal: Journal, present: Present, now: d
 
 
 async def _attempt(
-    store: ConfigStore, journal: Journal, wish: ConfigChange, now: datetime
+    store: ConfigStore, journal: Journal, wanted: ConfigChange, now: datetime
 ) -> Applied:
     location = store.location
     present = present_of(await store.read(), location)
     document = present.document
     await notice_outside(location, journal, present, now)
-    _, unrecorded = await _recorded(journal.settle(location, document.fingerprint))
-    plan = wish.planner(present)
+    _, unrecorded = await _recorded(journal.recover(location, document.fingerprint))
+    plan = wanted.planner(present)
     if plan.ask:
         return _unchanged(plan, present)
     edited = edited_by(plan, document)
@@ -230,21 +230,13 @@ async def _attempt(
     if not writes and not plan.pins:
         return _unchanged(plan, present)
     after = present_of(edited.document, location)
-    change = _change(location, wish, plan, (present, edited, after), now)
-    change_id: int | None = None
-    if unrecorded is None:
-        change_id, unrecorded = await _recorded(journal.begin(change))
-    if unrecorded is not None and change.back_at is not None:
-        raise StorageError(
-            "Not switched: the database is down, so the switch could not revert on time. "
-            f"{unrecorded.message}",
-            "Leave out `for` to switch now, and switch back yourself.",
-        )
+    change = _change(location, wanted, plan, (present, edited, after), now)
+    change_id, unrecorded = await _noted(journal, change, unrecorded)
     try:
         if writes:
             await _write(store, document, edited)
     except ConfigError:
-        # Anything else, such as a cancellation, may have written: the next visit settles that.
+        # Anything else, such as a cancellation, may have written: the next visit finds out.
         if change_id is not None:
             await journal.abandon(change_id)
         raise
@@ -264,6 +256,26 @@ async def _attempt(
     )
 
 
+async def _noted(
+    journal: Journal, change: NewChange, unrecorded: ErrorInfo | None
+) -> tuple[int | None, ErrorInfo | None]:
+    """Note a change before it is written; return its id, else why it goes on without.
+
+    Raises:
+        StorageError: a timed switch, whose revert would not be known.
+    """
+    change_id: int | None = None
+    if unrecorded is None:
+        change_id, unrecorded = await _recorded(journal.begin(change))
+    if unrecorded is not None and change.back_at is not None:
+        raise StorageError(
+            "Not switched: the database is down, so the switch could not revert on time. "
+            f"{unrecorded.message}",
+            "Leave out `for` to switch now, and switch back yourself.",
+        )
+    return change_id, unrecorded
+
+
 def _unchanged(plan: Plan, present: Present) -> Applied:
     revision = present.document.revision
     return Applied(False, plan, present, present.view, revision, revision, "")
@@ -271,7 +283,7 @@ def _unchanged(plan: Plan, present: Present) -> Applied:
 
 def _change(
     location: str,
-    wish: ConfigChange,
+    wanted: ConfigChange,
     plan: Plan,
     proved: tuple[Present, Edited, Present],
     now: datetime,
@@ -282,9 +294,9 @@ def _change(
     return NewChange(
         document=location,
         at=now,
-        actor=wish.actor,
-        action=wish.action,
-        reason=wish.reason,
+        actor=wanted.actor,
+        action=wanted.action,
+        reason=wanted.reason,
         old=plan.old,
         new=plan.new,
         touched=(*touched(before.parsed, plan.edits, after.parsed), *touched_of(plan.pins)),
@@ -293,7 +305,7 @@ def _change(
         diff=unified_diff(raw, edited.raw, name),
         view=after.view.snapshot(),
         reverts=plan.reverts,
-        back_at=None if same(plan.old, plan.new) else wish.back_at,
+        back_at=None if same(plan.old, plan.new) else wanted.back_at,
     )
 
 

@@ -43,7 +43,7 @@ def was_written(note: Change, revision: str, view: ConfigView, now: datetime) ->
     return Written.EDITED_SINCE if stands and believed else Written.UNKNOWN
 
 
-async def settle(
+async def recover(
     journal: Journal, location: str, revision: str, view: ConfigView, now: datetime
 ) -> str:
     """Confirm what was written; return what is to be said of a write that nobody can tell of.
@@ -54,7 +54,7 @@ async def settle(
     told = await journal.changes(location, 1)
     notes = [n for n in await journal.notes(location) if not told or n.id > told[0].id]
     fates = {note.id: was_written(note, revision, view, now) for note in notes}
-    await journal.settle(location, revision, forget=False)
+    await journal.recover(location, revision, forget=False)
     if Written.YES in fates.values():
         return ""
     edited = [id_ for id_, fate in fates.items() if fate is Written.EDITED_SINCE]

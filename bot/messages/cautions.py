@@ -10,7 +10,7 @@ from bot.catalog import Catalog
 from bot.config.naming import variable_in
 from bot.config.schema import ConfigView, ModelShape
 from bot.dialects.locality import is_cloud_model
-from bot.errors import ErrorInfo, StorageError
+from bot.errors import ErrorInfo
 from bot.messages.chain import KEY_ELSEWHERE, key_step, skip_words
 from bot.messages.words import FORMATS, listed, tokens
 from bot.models import Dialect, ModelRef
@@ -242,11 +242,11 @@ def unread_includes(view: ConfigView) -> list[Caution]:
     return [Caution("include", f"{one.says}{refused}", one.fix) for one in view.faults]
 
 
-def journal_away(trouble: StorageError | None) -> list[Caution]:
+def journal_away(error: ErrorInfo | None) -> list[Caution]:
     """Say that history could not be read or written."""
-    if trouble is None:
+    if error is None:
         return []
-    return [Caution("database", f"No history: {trouble.message}", trouble.step)]
+    return [Caution("database", f"No history: {error.message}", error.step)]
 
 
 def deaf_channels(troubles: Sequence[ChannelTrouble]) -> list[Caution]:

@@ -59,7 +59,7 @@ def pinned_cautions(pins: Pins, costs: WeekCosts, primary: ModelRef | None) -> l
     for kind, code in ((PinKind.JOB, "cron_jobs"), (PinKind.SESSION, "pinned_sessions")):
         those = [pin for pin in pins.found if pin.kind is kind and pin.model != str(primary)]
         if those:
-            settable = primary is not None and pins.trouble is None
+            settable = primary is not None and pins.unreachable is None
             verb = "keeps its" if len(those) == 1 else "keep their"
             found.append(
                 Caution(
@@ -93,10 +93,10 @@ def elsewhere_lines(
 
 def unreached_line(pins: Pins) -> tuple[Text, ...]:
     """Say which sessions and cron jobs stay as they are since OpenClaw cannot be asked."""
-    if pins.trouble is None or not pins.found:
+    if pins.unreachable is None or not pins.found:
         return ()
     words = _named(_groups(pins.found, WeekCosts()))
-    return (text(f"Not changed: {words}. {pins.trouble.message}"),)
+    return (text(f"Not changed: {words}. {pins.unreachable.message}"),)
 
 
 def repinned_notes(results: Sequence[PinResult]) -> tuple[Text, ...]:
@@ -123,7 +123,11 @@ def repinned_cautions(results: Sequence[PinResult]) -> list[Caution]:
     left: dict[tuple[PinKind, str], list[str]] = {}
     for one in results:
         if one.outcome is not PinOutcome.DONE:
-            why = one.why.message.rstrip(".") if one.why else reasons.get(one.outcome, "it failed")
+            why = (
+                one.error.message.rstrip(".")
+                if one.error
+                else reasons.get(one.outcome, "it failed")
+            )
             left.setdefault((one.change.kind, why), []).append(one.change.name)
     return [
         Caution(

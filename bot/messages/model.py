@@ -359,7 +359,7 @@ def _switch_with(rows: Sequence[ModelRow]) -> Text:
 
 
 def history_card(
-    changes: Sequence[Change], data: dict[str, Any], trouble: tuple[Caution, ...]
+    changes: Sequence[Change], data: dict[str, Any], warnings: tuple[Caution, ...]
 ) -> Card:
     """Show who changed what, when, why, from where; newest first."""
     rows = tuple(
@@ -385,7 +385,7 @@ def history_card(
         title=text(Strong(counted(len(changes), "change") if changes else "No changes yet")),
         table=Table(columns, rows) if rows else None,
         body=() if rows else (text("Changes made here or in the file will be listed here."),),
-        warnings=trouble,
+        warnings=warnings,
         buttons=(Button("Undo", Action("model undo", change_id=changes[0].id, once=True)),)
         if changes and changes[0].surface != "outside"
         else (),

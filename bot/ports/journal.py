@@ -130,7 +130,7 @@ class Journal(Protocol):
         """Return what was begun and neither confirmed nor abandoned, oldest first."""
         ...
 
-    async def settle(self, document: str, revision: str, *, forget: bool = True) -> None:
+    async def recover(self, document: str, revision: str, *, forget: bool = True) -> None:
         """After a crash: confirm a note whose revision is the present one, drop stale ones.
 
         Without the document's lock, do not `forget`: somebody may be about to write.

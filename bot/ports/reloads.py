@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from bot.errors import ChangeoverError
+from bot.errors import ErrorInfo
 
 
 class ReloadOutcome(StrEnum):
@@ -54,10 +54,10 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Pins:
-    """All that was found, and why OpenClaw cannot be asked to change it, where it cannot."""
+    """All that was found; `unreachable` says why OpenClaw cannot change it, where it cannot."""
 
     found: tuple[Pin, ...] = ()
-    trouble: ChangeoverError | None = None
+    unreachable: ErrorInfo | None = None
 
 
 NO_PINS = Pins()
@@ -85,11 +85,11 @@ class PinOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PinResult:
-    """A change of a pin, and what became of it; `why` is set when OpenClaw failed it."""
+    """A change of a pin, and what became of it; `error` is set when OpenClaw failed it."""
 
     change: PinChange
     outcome: PinOutcome
-    why: ChangeoverError | None = None
+    error: ErrorInfo | None = None
 
 
 @dataclass(frozen=True, slots=True)

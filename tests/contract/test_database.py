@@ -293,7 +293,7 @@ async def test_without_a_file_there_is_nothing_and_none_is_made(new_database: Ne
     assert not await journal.changes_since("x", 1)
     assert not await journal.reverts("x")
     assert await journal.last_beat("bot") is None
-    await journal.settle("x", "y")
+    await journal.recover("x", "y")
     await journal.abandon(1)
     await journal.move_revert(1, NOW)
     assert not await journal.close_revert(1, RevertState.DONE)

@@ -96,7 +96,7 @@ async def test_an_empty_journal_knows_nothing(journal: Journal) -> None:
 
 
 async def test_an_empty_journal_has_nothing_to_change(journal: Journal) -> None:
-    await journal.settle(DOC, "r1")
+    await journal.recover(DOC, "r1")
     await journal.abandon(1)
     await journal.move_revert(1, NOW)
     assert await journal.close_revert(1, RevertState.DONE) is False
@@ -236,7 +236,7 @@ async def test_a_history_of_ones_own_is_kept(journal: Journal) -> None:
 async def test_settle_confirms_the_note_whose_bytes_are_there(journal: Journal) -> None:
     await made(journal, change("r1"))
     await journal.begin(change("r2", "r1"))
-    await journal.settle(DOC, "r2")
+    await journal.recover(DOC, "r2")
     assert await revisions(journal) == ["r2", "r1"]
     known = await journal.known(DOC)
     assert known is not None
@@ -246,7 +246,7 @@ async def test_settle_confirms_the_note_whose_bytes_are_there(journal: Journal) 
 async def test_settle_forgets_a_note_whose_bytes_never_came(journal: Journal) -> None:
     await made(journal, change("r1"))
     note = await journal.begin(change("r2", "r1"))
-    await journal.settle(DOC, "r1")
+    await journal.recover(DOC, "r1")
     assert await revisions(journal) == ["r1"]
     with pytest.raises(StorageError):
         await journal.confirm(note)
@@ -255,7 +255,7 @@ async def test_settle_forgets_a_note_whose_bytes_never_came(journal: Journal) ->
 async def test_settle_confirms_only_the_last_of_two_notes_alike(journal: Journal) -> None:
     await journal.begin(change("r2"))
     last = await journal.begin(change("r2"))
-    await journal.settle(DOC, "r2")
+    await journal.recover(DOC, "r2")
     assert [c.id for c in await journal.changes(DOC, 9)] == [last]
 
 
@@ -264,14 +264,14 @@ async def test_settle_does_not_tell_twice_what_a_later_row_told(journal: Journal
     await journal.begin(change("r2", "r1"))
     await made(journal, change("r3", "r1"))
     await made(journal, change("r2", "r3"))
-    await journal.settle(DOC, "r2")
+    await journal.recover(DOC, "r2")
     assert await revisions(journal) == ["r2", "r3", "r1"]
 
 
 async def test_settle_confirms_when_the_first_look_came_after_the_write(journal: Journal) -> None:
     await journal.begin(change("r1"))
     assert await journal.observe(change("r1"), None)
-    await journal.settle(DOC, "r1")
+    await journal.recover(DOC, "r1")
     assert await revisions(journal) == ["r1"]
 
 
@@ -292,7 +292,7 @@ async def test_the_notes_are_what_is_neither_confirmed_nor_abandoned(journal: Jo
 
 async def test_settle_leaves_other_documents_alone(journal: Journal) -> None:
     other = await journal.begin(change("s1", document="/other"))
-    await journal.settle(DOC, "r1")
+    await journal.recover(DOC, "r1")
     await journal.confirm(other)
     assert [c.revision for c in await journal.changes("/other", 9)] == ["s1"]
 
@@ -387,26 +387,26 @@ async def test_a_revert_is_closed_by_the_first_alone(
 
 
 async def test_a_revert_goes_with_the_note_it_belongs_to(journal: Journal) -> None:
-    for drop in ("abandon", "settle"):
+    for drop in ("abandon", "recover"):
         note = await journal.begin(change(back_at=NOW))
         if drop == "abandon":
             await journal.abandon(note)
         else:
-            await journal.settle(DOC, "elsewhere")
+            await journal.recover(DOC, "elsewhere")
         assert list(await journal.reverts(DOC)) == []
 
 
 async def test_a_revert_stays_with_a_change_that_happened(journal: Journal) -> None:
     note = await journal.begin(change("r1", back_at=NOW))
     assert list(await journal.reverts(DOC)) == []
-    await journal.settle(DOC, "r1")
+    await journal.recover(DOC, "r1")
     await journal.abandon(note)
     assert [revert.change_id for revert in await journal.reverts(DOC)] == [note]
 
 
 async def test_without_the_lock_nothing_is_forgotten(journal: Journal) -> None:
     note = await journal.begin(change("r1", back_at=NOW))
-    await journal.settle(DOC, "r0", forget=False)
+    await journal.recover(DOC, "r0", forget=False)
     await journal.confirm(note)
     assert [revert.change_id for revert in await journal.reverts(DOC)] == [note]
 

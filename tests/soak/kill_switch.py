@@ -39,7 +39,7 @@ from tests.support.fakes_storage import FakeClock
 OPUS, LLAMA, OTHER = "anthropic/claude-opus-4-5", "ollama/llama3.3", "openai/gpt-6-luna"
 AT = FakeClock().now()
 DUE = timedelta(hours=2, seconds=1)
-WRITES = {"begin", "confirm", "abandon", "settle", "observe", "close_revert", "move_revert"}
+WRITES = {"begin", "confirm", "abandon", "recover", "observe", "close_revert", "move_revert"}
 WRITES |= {"add_notice", "write", "replace", "fsync", "truncate", "unlink"}
 
 

@@ -263,7 +263,7 @@ class FakeJournal:
             _row(n) for n in self._notes.values() if not n.done and n.change.document == document
         ]
 
-    async def settle(self, document: str, revision: str, *, forget: bool = True) -> None:
+    async def recover(self, document: str, revision: str, *, forget: bool = True) -> None:
         self._check()
         state = self._states.get(document)
         pending = [n for n in self._notes.values() if not n.done and n.change.document == document]

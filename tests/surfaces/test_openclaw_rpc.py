@@ -281,7 +281,7 @@ async def test_sessions_and_cron_jobs_are_found_and_changed(
     gateway.release = release
     reloads = beside(gateway, tmp_path, visible=visible)
     pins = await reloads.pinned()
-    assert pins.trouble is None
+    assert pins.unreachable is None
     found = {pin.key: pin for pin in pins.found}
     assert set(found) == {KEYS[0], KEYS[2], "nightly"}
     assert {pin.model for pin in pins.found} == {"beta/m"}
@@ -314,9 +314,9 @@ async def test_a_release_that_gives_no_scopes_is_said_to(gateway: Gateway, tmp_p
     reloads = beside(gateway, tmp_path)
     pins = await reloads.pinned()
     assert {pin.key for pin in pins.found} == {KEYS[0], KEYS[2]}
-    assert pins.trouble is not None
-    assert "does not allow sessions.list from here: missing scope: operator.read" in str(
-        pins.trouble
+    assert pins.unreachable is not None
+    assert "does not allow sessions.list from here: missing scope: operator.read" in (
+        pins.unreachable.message
     )
     [one, _] = await reloads.repin(changes(pins.found))
     assert one.outcome is PinOutcome.FAILED
@@ -330,7 +330,7 @@ async def test_an_answer_that_changed_nothing_is_no_success(
     reloads = beside(gateway, tmp_path, visible=False)
     [one] = await reloads.repin(changes((await reloads.pinned()).found)[1:2])
     assert one.outcome is PinOutcome.FAILED
-    assert "did not make it" in str(one.why)
+    assert "did not make it" in str(one.error)
 
 
 async def test_without_a_gateway_they_are_named_and_left(gateway: Gateway, tmp_path: Path) -> None:
@@ -338,7 +338,7 @@ async def test_without_a_gateway_they_are_named_and_left(gateway: Gateway, tmp_p
     reloads = OpenClawReloads(Named(), FileConfigStore(tmp_path / "openclaw.json"))
     pins = await reloads.pinned()
     assert len(pins.found) == 2
-    assert "OPENCLAW_GATEWAY_URL" in str(pins.trouble)
+    assert "OPENCLAW_GATEWAY_URL" in str(pins.unreachable)
     assert [one.outcome for one in await reloads.repin(changes(pins.found))] == [
         PinOutcome.FAILED,
         PinOutcome.FAILED,
@@ -353,7 +353,7 @@ async def test_an_openclaw_that_is_away_leaves_all_as_it_is(
     away = Named(gateway_url="ws://127.0.0.1:1/")
     reloads = OpenClawReloads(away, FileConfigStore(tmp_path / "openclaw.json"))
     pins = await reloads.pinned()
-    assert "is unreachable" in str(pins.trouble)
+    assert "is unreachable" in str(pins.unreachable)
     assert {one.outcome for one in await reloads.repin(changes(pins.found))} == {PinOutcome.FAILED}
 
 
@@ -373,8 +373,8 @@ async def test_a_refusal_is_one_sentence_and_changes_nothing(
     gateway.refuses[method] = why
     pins = await reloads.pinned()
     assert {pin.key for pin in pins.found} == {KEYS[0], KEYS[2]}
-    assert pins.trouble is not None
-    assert said in pins.trouble.message
+    assert pins.unreachable is not None
+    assert said in pins.unreachable.message
     assert {one.outcome for one in await reloads.repin(changes(pins.found))} == {PinOutcome.FAILED}
     assert gateway.sessions[KEYS[0]] == "beta/m"
 
@@ -387,5 +387,5 @@ async def test_one_change_that_is_refused_leaves_the_others(
     gateway.refuses["cron.update"] = "model not allowed: x/y"
     results = {one.change.key: one for one in await reloads.repin(changes(pins.found))}
     assert results["nightly"].outcome is PinOutcome.FAILED
-    assert "model not allowed: x/y" in str(results["nightly"].why)
+    assert "model not allowed: x/y" in str(results["nightly"].error)
     assert gateway.sessions == dict.fromkeys(KEYS)

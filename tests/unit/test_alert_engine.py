@@ -367,7 +367,7 @@ async def test_an_outage_of_the_evening_is_followed_through_the_night_in_its_mes
 
 async def test_a_config_that_breaks_is_an_incident_until_it_is_mended():
     bench = AlertBench(calls=[ANA])
-    error = ConfigSyntaxError("moltbot.json is not JSON5: line 4.", "Mend line 4.")
+    error = ConfigSyntaxError("moltbot.json is not JSON5: line 4.", "Mend line 4.").info
     await note_config(bench.store, "/srv/moltbot.json", None, bench.now)
     await bench.tick()
     await note_config(bench.store, "/srv/moltbot.json", error, bench.now)
@@ -380,7 +380,7 @@ async def test_a_config_that_breaks_is_an_incident_until_it_is_mended():
     assert "Test chain" not in message.text
     assert any(ANA in line for line in message.card.body)
     await bench.wait(minutes=3)
-    worse = ConfigSyntaxError("moltbot.json is not JSON5: line 9.")
+    worse = ConfigSyntaxError("moltbot.json is not JSON5: line 9.").info
     await note_config(bench.store, "/srv/moltbot.json", worse, bench.now)
     await bench.tick()
     assert "line 9" in message.text

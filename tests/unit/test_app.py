@@ -11,7 +11,7 @@ from bot.access import Permission
 from bot.card import Link, Person, When, WhenStyle, plain, text
 from bot.commands.doctor import Check, Level, examine
 from bot.commands.registry import Command
-from bot.errors import ExitCode, StorageError
+from bot.errors import ConfigSyntaxError, ExitCode, StorageError
 from bot.ports import Document
 from tests.support.fakes_core import ANA, GUEST, GUIDE, OWNER, Bench
 from tests.unit.test_model_commands import words
@@ -169,7 +169,7 @@ async def test_an_edit_from_outside_goes_into_history_once():
     other = bench.store.raw.replace(b"anthropic/claude-opus-4-5", b"openai/gpt-5", 1)
     for raw in (other, other, other + b"\n"):
         bench.store.edit_outside(raw)
-        assert await bench.app.noticed(await bench.store.read()) is None
+        await bench.app.record_outside_edit(await bench.store.read())
     changes = (await bench.say("/model history")).data["changes"]
     assert [(c["actor"], c["new"]) for c in changes] == [("outside", "openai/gpt-5")]
 
@@ -178,15 +178,14 @@ async def test_our_own_change_is_not_from_outside():
     bench = Bench()
     await bench.app.begin()
     await bench.say("/model local")
-    await bench.app.noticed(await bench.store.read())
+    await bench.app.record_outside_edit(await bench.store.read())
     changes = (await bench.say("/model history")).data["changes"]
     assert [c["actor"] for c in changes] == ["Ana"]
 
 
 async def test_a_file_that_breaks_is_told():
-    error = await Bench().app.noticed(Document.of(b"{"))
-    assert error is not None
-    assert error.code == "config_syntax"
+    with pytest.raises(ConfigSyntaxError):
+        await Bench().app.record_outside_edit(Document.of(b"{"))
 
 
 async def test_names_for_completion_come_from_the_file():

@@ -16,7 +16,7 @@ import pytest
 
 from adapters.storage.files.config_file import FileConfigStore
 from bot.card import plain
-from bot.config.commit import begin_history, look
+from bot.config.commit import begin_history, read_config
 from bot.config.edit import Edit, Remove, SetValue, edit_document
 from bot.config.include import MOST, resolve, resolve_includes
 from bot.config.values import expected, get, same
@@ -326,8 +326,8 @@ async def test_an_edit_of_an_included_file_is_noticed_and_history(tree: Path):
         first.revision,
         {"parts/model.json5": part.read_bytes()},
     )
-    await look(store, journal, bench.clock.now())
-    await look(store, journal, bench.clock.now())
+    await read_config(store, journal, bench.clock.now())
+    await read_config(store, journal, bench.clock.now())
     (change,) = await journal.changes(store.location, 10)
     assert (change.surface, change.old, change.new) == ("outside", "openai/gpt-5", "groq/x")
     await watch.aclose()

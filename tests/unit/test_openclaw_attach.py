@@ -18,7 +18,7 @@ from adapters.openclaw.pricing import OpenClawPricer
 from adapters.openclaw.reload import FileLines, ReloadWatch
 from bot.access import Actor, Surface
 from bot.catalog import shipped
-from bot.config.commit import ConfigChange, Plan, Present, carry_out
+from bot.config.commit import ConfigChange, Plan, Present, apply_change
 from bot.config.edit import apply_edits, load
 from bot.config.history import undo
 from bot.config.schema import view, view_of
@@ -183,10 +183,10 @@ async def test_undo_takes_it_back() -> None:
             plan_serve(present.view, GatewayAddress(8787, token=False)), old, "changeover/auto"
         )
 
-    applied = await carry_out(store, journal, ConfigChange(OWNER, "serve", "", plan), NOW)
+    applied = await apply_change(store, journal, ConfigChange(OWNER, "serve", "", plan), NOW)
     assert applied.changed
     (change,) = await journal.changes(store.location, 5)
-    await carry_out(store, journal, ConfigChange(OWNER, "undo", "", undo(change)), NOW)
+    await apply_change(store, journal, ConfigChange(OWNER, "undo", "", undo(change)), NOW)
     assert load((await store.read()).raw) == load(OLD)
 
 

@@ -69,7 +69,7 @@ class FakeOwner:
     async def pinned(self) -> Pins:
         kept = [(key, model) for key, model in self.models.items() if model is not None]
         found = [replace(self.pins[key], model=model) for key, model in kept]
-        return Pins(tuple(found), self.trouble)
+        return Pins(tuple(found), self.trouble.info if self.trouble else None)
 
     async def repin(self, changes: Sequence[PinChange]) -> Sequence[PinResult]:
         return [self._repin(one) for one in changes]
@@ -77,7 +77,7 @@ class FakeOwner:
     def _repin(self, one: PinChange) -> PinResult:
         key = (one.kind, one.key)
         if self.trouble is not None:
-            return PinResult(one, PinOutcome.FAILED, self.trouble)
+            return PinResult(one, PinOutcome.FAILED, self.trouble.info)
         if key not in self.models:
             return PinResult(one, PinOutcome.GONE)
         if self.models[key] not in (one.before, one.after):

@@ -22,7 +22,7 @@ from bot.errors import StorageError
 from tests.support.bench_costs import bench_of, spent
 from tests.support.fakes_core import GUIDE, OWNER, Bench
 
-WRITES = {"begin", "confirm", "abandon", "settle", "observe", "close_revert", "move_revert"}
+WRITES = {"begin", "confirm", "abandon", "recover", "observe", "close_revert", "move_revert"}
 SAID = {"put", "amend"}
 OPUS = "anthropic/claude-opus-4-5"
 LLAMA = "ollama/llama3.3"
