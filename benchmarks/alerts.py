@@ -4,9 +4,9 @@
 
 `apply` and `decide` are compared with the bare copy of an incident, the least that a pure state
 machine has to do. The flood is 100,000 fallback events in one minute, on SQLite, through the
-engine to a channel: messages, edits, the longest time the event loop kept others waiting, how long
-a command takes beside it, and the memory that is left over. Before it, a look at 20,000 fallbacks
-that waited, and what it takes to break such a look off.
+pipeline to a channel: messages, edits, the longest time the event loop kept others waiting, how
+long a command takes beside it, and the memory that is left over. Before it, a look at 20,000
+fallbacks that waited, and what it takes to break such a look off.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from adapters.storage.database import Database  # noqa: E402
 from adapters.storage.fallback_log import DatabaseFallbackLog  # noqa: E402
 from adapters.storage.journal import DatabaseJournal  # noqa: E402
 from adapters.storage.ledger.store import DatabaseLedger  # noqa: E402
-from bot.alerts.engine import Engine, lead, tick  # noqa: E402
 from bot.alerts.impact import Impacts  # noqa: E402
 from bot.alerts.incident import Incident, State  # noqa: E402
+from bot.alerts.pipeline import AlertPorts, Pipeline  # noqa: E402
 from bot.alerts.policy import AlertSettings, EvaluationContext, decide  # noqa: E402
 from bot.catalog import shipped  # noqa: E402
 from bot.models import FailureReason, ModelRef, Usage  # noqa: E402
@@ -98,20 +98,30 @@ def pure() -> None:
         print(f"{name:27} {spent:8.2f} µs  {spent / bare:5.2f} x")
 
 
-async def flood(*, traced: bool) -> None:
-    """Send a minute's flood through the engine; `traced` looks at memory and not at time."""
-    with tempfile.TemporaryDirectory() as folder:
-        database = Database(f"sqlite:///{folder}/bench.db")
-        log, clock = DatabaseFallbackLog(database), FakeClock(NOON)
-        chat = FakeChat("slack", clock)
-        config = FakeConfigStore(json.dumps(CONFIG).encode())
-        engine = Engine(
+def built(
+    database: Database, log: DatabaseFallbackLog, clock: FakeClock, chat: FakeChat
+) -> Pipeline:
+    """Put the alerts together as a service has them."""
+    config = FakeConfigStore(json.dumps(CONFIG).encode())
+    return Pipeline(
+        AlertPorts(
+            clock,
             DatabaseAlertStore(database),
             Impacts(config, log, FakePrices(), shipped(), KEYS),
             DatabaseJournal(database),
             {"slack": chat},
         )
-        await tick(engine, clock.now())
+    )
+
+
+async def flood(*, traced: bool) -> None:
+    """Send a minute's flood through the pipeline; `traced` looks at memory and not at time."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/bench.db")
+        log, clock = DatabaseFallbackLog(database), FakeClock(NOON)
+        chat = FakeChat("slack", clock)
+        pipeline = built(database, log, clock, chat)
+        await pipeline.tick()
         marks: list[int] = []
         stalls, done = [0.0], asyncio.Event()
         watching = asyncio.create_task(watch(stalls, done))
@@ -128,7 +138,7 @@ async def flood(*, traced: bool) -> None:
             await log.add_events(batch)
             written = time.perf_counter()
             clock.advance(timedelta(seconds=1))
-            await tick(engine, clock.now())
+            await pipeline.tick()
             spent += time.perf_counter() - written
             writing += written - start
             if traced and second in (9, 59):
@@ -167,20 +177,14 @@ async def backlog() -> None:
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/bench.db")
         log, clock = DatabaseFallbackLog(database), FakeClock(NOON)
-        config = FakeConfigStore(json.dumps(CONFIG).encode())
-        engine = Engine(
-            DatabaseAlertStore(database),
-            Impacts(config, log, FakePrices(), shipped(), KEYS),
-            DatabaseJournal(database),
-            {"slack": FakeChat("slack", clock)},
-        )
-        await tick(engine, clock.now())
+        pipeline = built(database, log, clock, FakeChat("slack", clock))
+        await pipeline.tick()
         ledger, step = DatabaseLedger(database), timedelta(minutes=20) / BACKLOG
         at = [NOON + n * step for n in range(BACKLOG)]
         await ledger.add([row for n in range(BACKLOG) for row in attempts(n, at[n])])
         await log.add_events([event(n, at[n]) for n in range(BACKLOG)])
         clock.advance(timedelta(minutes=21))
-        broken_off = asyncio.create_task(tick(engine, clock.now()))
+        broken_off = asyncio.create_task(pipeline.tick())
         await asyncio.sleep(0.2)
         start = time.perf_counter()
         broken_off.cancel()
@@ -189,7 +193,7 @@ async def backlog() -> None:
         stalls, done = [0.0], asyncio.Event()
         watching = asyncio.create_task(watch(stalls, done))
         start = time.perf_counter()
-        while not await lead(engine, clock.now()):
+        while not await pipeline.decide():
             """What was broken off was still being written."""
         look = time.perf_counter() - start
         done.set()

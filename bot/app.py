@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.access import SERVICE, Actor, check_home
-from bot.alerts.outbox import Outbox
 from bot.card import Action, Card, Command, text
 from bot.catalog import Catalog, shipped
 from bot.commands.complete import complete
@@ -29,6 +28,7 @@ from bot.errors import (
 )
 from bot.messages.errors import already_card, error_card, unexpected_card
 from bot.ports import Document
+from bot.ports.alerts import Outbox
 from bot.settings import Settings
 
 MOST_ID = 90

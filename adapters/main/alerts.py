@@ -1,33 +1,28 @@
-"""Alerts as a running service has them: the engine with its ports, looked after every second."""
+"""Alerts as a running service has them: the pipeline on its ports."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 
-from adapters.main.surface_workers import SurfaceWorkers, TimeoutChat, TimeoutHistory
+from adapters.main.timeout_chat import TimeoutChat, TimeoutHistory
 from adapters.main.wiring import Wired
 from bot.access import SERVICE
-from bot.alerts.chain_test import ChainResult, report
-from bot.alerts.delivery import RenderedMessage
-from bot.alerts.engine import Engine, deliver, lead, note_config
+from bot.alerts.chain_test import ChainResult
+from bot.alerts.grouping import note_config
 from bot.alerts.impact import Impacts
 from bot.alerts.mute import QuietHours
-from bot.alerts.outbox import StoredOutbox
+from bot.alerts.pipeline import AlertPorts, Pipeline
 from bot.alerts.policy import AlertSettings
+from bot.alerts.rendering import RenderedMessage
 from bot.card import Person
 from bot.commands.cost_posting import digest_draft
 from bot.errors import ConfigError, StorageError
 from bot.ports import Chat, ChatHistory, Document
-from bot.ports.alerts import Notice
-
-KEEP = timedelta(days=40)
-"""For so long messages may still be edited, and a budget's notices of a month are known."""
+from bot.ports.alerts import Notice, Outbox
 
 RESIGN_WITHIN_S = 1.0
-FORGET_EVERY = timedelta(hours=6)
 # The kinds of rules in CHANGEOVER_OPERATORS: their surface, and whether they name many.
 _CALLED = {
     "slack": ("slack", False),
@@ -46,14 +41,12 @@ class Alerts:
 
         self._wired = wired
         ports = wired.app.ports
-        database = wired.database
         hours = wired.settings.quiet_hours
         zone = wired.settings.timezone
-        self._store = DatabaseAlertStore(database)
-        self.outbox = StoredOutbox(self._store, list(chats))
-        self._engine = Engine(
-            store=self._store,
-            outlooks=Impacts(
+        self.ports = AlertPorts(
+            clock=wired.clock,
+            store=DatabaseAlertStore(wired.database),
+            impacts=Impacts(
                 ports.store,
                 ports.log,
                 ports.prices,
@@ -63,26 +56,26 @@ class Alerts:
             ),
             journal=ports.journal,
             chats={name: TimeoutChat(name, chat) for name, chat in chats.items()},
-            settings=AlertSettings(quiet=QuietHours(*hours, zone) if hours else None),
             histories={
                 name: TimeoutHistory(name, chat)
                 for name, chat in chats.items()
                 if isinstance(chat, ChatHistory)
             },
             calls=_people(wired.settings.access.operators),
-            leader=LeaseLeader(database, wired.clock),
+            leader=LeaseLeader(wired.database, wired.clock),
             digest=self._digest,
+            settings=AlertSettings(quiet=QuietHours(*hours, zone) if hours else None),
         )
-        self._deliveries = SurfaceWorkers(self._deliver)
-        self._forgot_at: datetime | None = None
+        self.pipeline = Pipeline(self.ports)
+
+    @property
+    def outbox(self) -> Outbox:
+        """Takes the notices of others."""
+        return self.pipeline.outbox
 
     async def tick(self) -> None:
-        """Read and decide, and see to it that every surface is told. Raises StorageError."""
-        now = self._wired.clock.now()
-        if await lead(self._engine, now):
-            self._deliveries.begin(self._engine.chats)
-            await self._forget(now)
-        await self._deliveries.look_in()
+        """Decide, and see to it that every surface is up to date. Raises StorageError."""
+        await self.pipeline.tick()
 
     async def config_changed(self, document: Document) -> None:
         """Look at a document that has just changed: is it usable, and who changed it?
@@ -96,36 +89,28 @@ class Alerts:
             await app.record_outside_edit(document)
         except ConfigError as unusable:
             error = unusable.info
-        await note_config(self._store, app.ports.store.location, error, self._wired.clock.now())
-        self._engine.poke()
+        await note_config(
+            self.ports.store, app.ports.store.location, error, self._wired.clock.now()
+        )
+        self.pipeline.outside_edits.poke()
 
     async def chain_test(self) -> None:
-        """Test the chain; tell when it fails or is not as it was. Raises StorageError."""
+        """Test the chain; report when it fails or is not as it was. Raises StorageError."""
         app = self._wired.app
-        if not await self._engine.leader.leads():
+        if not await self.ports.leader.leads():
             return
         card = await app.handle(SERVICE, "fallback test")
-        now = self._wired.clock.now()
-        await report(self._engine, ChainResult.of(card), now)
+        await self.pipeline.chain_tests.report(ChainResult.of(card), self._wired.clock.now())
 
     async def stop(self) -> None:
-        """Finish what is being said, and let another process lead."""
-        await self._deliveries.stop()
+        """Finish what is being sent, and let another process lead."""
+        await self.pipeline.workers.stop()
         with contextlib.suppress(StorageError, TimeoutError):
             async with asyncio.timeout(RESIGN_WITHIN_S):
-                await self._engine.leader.resign()
-
-    async def _forget(self, now: datetime) -> None:
-        last = self._forgot_at
-        if last is None or not last <= now < last + FORGET_EVERY:
-            self._forgot_at = now
-            await self._store.forget(now - KEEP)
+                await self.ports.leader.resign()
 
     async def _digest(self, notice: Notice) -> RenderedMessage | None:
         return await digest_draft(self._wired.app.context(SERVICE), self.outbox, notice)
-
-    async def _deliver(self, surface: str) -> None:
-        await deliver(self._engine, surface, self._wired.clock.now())
 
 
 def _people(rules: frozenset[str]) -> list[Person]:

@@ -10,10 +10,10 @@ from adapters.main.prices import watch_prices
 from adapters.main.wiring import Wired
 from adapters.schedule.cron import last_fire
 from bot.access import SERVICE
-from bot.alerts.outbox import Outbox
 from bot.commands.cost_bills import read_bills
 from bot.commands.cost_budget import check_budget
 from bot.commands.cost_posting import put_due_digest
+from bot.ports.alerts import Outbox
 
 _log = logging.getLogger("changeover")
 

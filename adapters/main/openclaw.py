@@ -8,10 +8,10 @@ from adapters.main.wiring import Wired
 from adapters.openclaw.pricing import OpenClawPricer
 from adapters.openclaw.watcher import OpenClawWatcher, Sinks
 from adapters.storage.key_values import KeyValueStore
-from bot.alerts.outbox import Outbox
 from bot.config.schema import ConfigView, view, view_of
 from bot.errors import ChangeoverError
 from bot.ports import Document
+from bot.ports.alerts import Outbox
 
 _log = logging.getLogger("openclaw")
 

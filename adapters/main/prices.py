@@ -13,11 +13,11 @@ from adapters.prices import ListedPrices
 from adapters.prices.updates import PriceFeed
 from adapters.storage.key_values import KeyValueStore
 from bot.access import SERVICE
-from bot.alerts.outbox import Outbox
 from bot.commands.doctor import Check, Level
 from bot.commands.price_watch import check_prices
 from bot.errors import StorageError
 from bot.messages.doctor import prices_current, prices_not_updated, prices_off, prices_waiting
+from bot.ports.alerts import Outbox
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot

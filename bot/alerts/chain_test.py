@@ -9,12 +9,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from bot.alerts.mute import hold
-from bot.alerts.notices import chain_test_notice
-from bot.alerts.parts import Engine
+from bot.alerts.mute import QuietHours, hold
+from bot.alerts.notices import StoredOutbox, chain_test_notice
 from bot.card import Card
 from bot.messages.alert_notes import HopNews
-from bot.ports.alerts import AlertReason, Notice
+from bot.ports import FallbackLog
+from bot.ports.alerts import AlertReason, AlertStore, Notice
 from bot.spans import kept
 
 LAST_TEST = "alerts.chain_test"
@@ -73,43 +73,50 @@ def compare(before: ChainResult | None, after: ChainResult) -> News:
     return News.SAME if before.verdicts == after.verdicts else News.CHANGED
 
 
-async def report(engine: Engine, result: ChainResult, now: datetime) -> News:
-    """Ask for a message about a test unless nothing is new in it, and keep it for the next.
+class ChainTestReports:
+    """Reports a test unless nothing is new in it; while alerts are held back, the newest waits."""
 
-    While alerts are muted and in quiet hours the newest waits, unless nobody would answer.
+    def __init__(
+        self, store: AlertStore, outbox: StoredOutbox, log: FallbackLog, quiet: QuietHours | None
+    ) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._log = log
+        self._quiet = quiet
 
-    Raises:
-        StorageError: it could not be kept; the next test says it.
-    """
-    store = engine.store
-    kept = await store.recall(LAST_TEST)
-    before = _read(kept) if kept else None
-    news = compare(before, result)
-    if news not in (News.SAME, News.FIRST):
-        notice = _notice(before, result, now)
-        dead = result.would_serve is None and result.trouble is None
-        waits = not dead and await _quiet(engine, now)
-        await store.add_notice(notice, [] if waits else list(engine.chats))
-        await store.remember(HELD_TEST, notice.key if waits else "")
-    if result.trouble is None:
-        await store.remember(LAST_TEST, _write(result))
-    return news
+    async def report(self, result: ChainResult, now: datetime) -> News:
+        """Ask for a message about a test, and keep it for the next.
 
+        While alerts are muted and in quiet hours it waits, unless no model would answer.
 
-async def let_go(engine: Engine, now: datetime) -> None:
-    """Tell of the test that was kept back, once alerts may be told again. Raises StorageError."""
-    key = await engine.store.recall(HELD_TEST)
-    if not key or await _quiet(engine, now):
-        return
-    notice = await engine.store.notice(key)
-    if notice is not None:
-        await engine.store.amend_notice(notice, list(engine.chats))
-    await engine.store.remember(HELD_TEST, "")
+        Raises:
+            StorageError: it could not be kept; the next test says it.
+        """
+        written = await self._store.recall(LAST_TEST)
+        before = _read(written) if written else None
+        news = compare(before, result)
+        if news not in (News.SAME, News.FIRST):
+            notice = _notice(before, result, now)
+            dead = result.would_serve is None and result.trouble is None
+            waits = not dead and self._held(now, await self._log.muted_until())
+            await self._store.add_notice(notice, [] if waits else self._outbox.surfaces)
+            await self._store.remember(HELD_TEST, notice.key if waits else "")
+        if result.trouble is None:
+            await self._store.remember(LAST_TEST, _write(result))
+        return news
 
+    async def run(self, now: datetime, muted_until: datetime | None) -> None:
+        """Report the test that was held back, once alerts may be posted again."""
+        key = await self._store.recall(HELD_TEST)
+        if not key or self._held(now, muted_until):
+            return
+        notice = await self._outbox.find(key)
+        if notice is not None:
+            await self._outbox.amend(notice)
+        await self._store.remember(HELD_TEST, "")
 
-async def _quiet(engine: Engine, now: datetime) -> bool:
-    muted_until = await engine.outlooks.log.muted_until()
-    return hold(AlertReason.RATE_LIMIT, now, muted_until, engine.settings.quiet) is not None
+    def _held(self, now: datetime, muted_until: datetime | None) -> bool:
+        return hold(AlertReason.RATE_LIMIT, now, muted_until, self._quiet) is not None
 
 
 def _notice(before: ChainResult | None, result: ChainResult, now: datetime) -> Notice:
@@ -129,6 +136,6 @@ def _write(result: ChainResult) -> str:
     )
 
 
-def _read(kept: str) -> ChainResult:
-    data = json.loads(kept)
+def _read(written: str) -> ChainResult:
+    data = json.loads(written)
     return ChainResult(tuple((m, v) for m, v in data["verdicts"]), data["would_serve"])

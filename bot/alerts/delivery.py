@@ -10,17 +10,18 @@ says nothing new, is left out then. Nothing here changes an incident.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum
 
+from bot.alerts.notices import trouble_notice
+from bot.alerts.rendering import RenderedMessage, Renderer
 from bot.alerts.transitions import read_key
-from bot.card import Card
 from bot.errors import ChatError, StorageError
 from bot.messages.alert_notes import maybe_twice
 from bot.ports import Chat, ChatHistory, MessageRef
-from bot.ports.alerts import AlertStore, ChannelTrouble, MessageState
+from bot.ports.alerts import AlertStore, ChannelTrouble, Leader, MessageState
 from bot.spans import kept
 
 FIRST_WAIT = timedelta(seconds=5)
@@ -40,193 +41,256 @@ LOOK_BACK_FOR_ONE = timedelta(days=1)
 _log = logging.getLogger("changeover.alerts")
 
 
-class Done(Enum):
-    """What came of a message: said or edited, nothing to do, or not yet."""
+class Outcome(Enum):
+    """What came of a message: sent or edited, nothing to do, or not yet."""
 
-    SAID = "said"
+    SENT = "sent"
     LEFT = "left"
     LATER = "later"
 
 
-@dataclass(frozen=True, slots=True)
-class RenderedMessage:
-    """What a message is to show.
+class Due:
+    """The rows of one surface whose message is to be posted or edited now."""
 
-    `marker` are words that no other message has, None for an answer, which `below` names the
-    message of. `lives` is True for a message that is posted afresh when it is gone, `new` False
-    for one that only takes another's place. `patience` is how long a channel that cannot be read
-    is asked whether an interrupted post is there.
-    """
+    def __init__(self, store: AlertStore, surface: str, edit_every: timedelta) -> None:
+        self._store = store
+        self._surface = surface
+        self._edit_every = edit_every
 
-    card: Card
-    marker: str | None = None
-    lives: bool = False
-    new: bool = True
-    below: str | None = None
-    patience: timedelta = timedelta()
-
-
-Write = Callable[[MessageState], Awaitable[RenderedMessage | None]]
-"""Post → what it is to show; None when there is nothing to say any more."""
-
-
-@dataclass(slots=True)
-class MessageSync:
-    """One surface's messages. `may` says whether this process is still the one to post."""
-
-    surface: str
-    chat: Chat
-    store: AlertStore
-    write: Write
-    may: Callable[[], Awaitable[bool]]
-    edit_every: timedelta
-    history: ChatHistory | None = None
-
-    async def run(self, now: datetime) -> bool:
-        """Say and edit what is due; return False when the surface takes nothing.
-
-        A refusal is remembered as the surface's trouble, unless another message went through.
-        """
-        behind = await self.store.behind(self.surface)
-        posts = [post for post in behind if self._due(post, now)]
+    async def rows(self, now: datetime) -> tuple[Sequence[MessageState], bool]:
+        """Return them in order, and whether all that are behind were taken so far."""
+        behind = await self._store.behind(self._surface)
         # What is new comes before the edit that points to it.
-        posts.sort(key=lambda post: (post.message is not None, _turn(post.key)))
-        said, trouble = False, None
-        for post in posts:
-            try:
-                said |= await self._one(post, now) is Done.SAID
-            except ChatError as error:
-                trouble = error
-                await self._put_off(post, now, unsure=error.unsure)
-            except StorageError:
-                raise
-            except Exception:  # noqa: BLE001
-                # One message that cannot be made must not keep the others back.
-                _log.exception(
-                    "sending message %s to %s failed unexpectedly", post.key, post.surface
-                )
-                await self._put_off(post, now)
-        if trouble is not None and not said:
-            refusal = ChannelTrouble(self.surface, now, trouble.message, kept(trouble.step))
-            known = {one.surface: one.message for one in await self.store.troubles()}
-            if known.get(self.surface) != refusal.message:
-                words = f"{refusal.message} {refusal.hint}".strip()
-                _log.warning("alerts do not reach %s: %s", self.surface.capitalize(), words)
-            await self.store.set_trouble(refusal)
-            return False
-        return said or not any(post.failures for post in behind)
+        rows = sorted(
+            (row for row in behind if self._due(row, now)),
+            key=lambda row: (row.message is not None, _turn(row.key)),
+        )
+        return rows, not any(row.failures for row in behind)
 
-    async def _put_off(self, post: MessageState, now: datetime, *, unsure: bool = False) -> None:
-        wait = min(FIRST_WAIT * 2 ** min(post.failures, 9), LONGEST_WAIT)
-        await self.store.put_off(post, now + wait, unclaim=_answers(post.key) and not unsure)
-
-    def _due(self, post: MessageState, now: datetime) -> bool:
+    def _due(self, row: MessageState, now: datetime) -> bool:
         # What lies too far ahead was noted by a clock that has been put back since.
-        waits = post.retry_at is not None and now < post.retry_at <= now + LONGEST_WAIT
-        waits = waits or _at_work(post, now)
-        shown_at = post.shown_at if post.message else None
-        fresh = shown_at is not None and shown_at <= now < shown_at + self.edit_every
+        waits = row.retry_at is not None and now < row.retry_at <= now + LONGEST_WAIT
+        waits = waits or _at_work(row, now)
+        shown_at = row.shown_at if row.message else None
+        fresh = shown_at is not None and shown_at <= now < shown_at + self._edit_every
         return not waits and not fresh
 
-    async def _one(self, post: MessageState, now: datetime) -> Done:
-        draft = await self.write(post)
-        if draft is None:
-            await self.store.give_up(post)
-            return Done.LEFT
-        if draft.below is not None:
-            return await self._answer(post, draft, draft.below, now)
-        found, certain = await self._look_back(post, draft, now)
-        if not certain and _can_wait(post, draft, now):
-            await self._put_off(post, now)
-            return Done.LATER
-        message = found or post.message
-        if message is None and not draft.new:
-            await self.store.give_up(post)
-            return Done.LEFT
-        if message is None:
-            twice = not certain and not draft.lives
-            card = maybe_twice(draft.card) if twice else draft.card
-            return await self._post(post, replace(draft, card=card), now)
-        if message != post.message:
-            # What was asked for once and no more shows what it was asked to.
-            shown = 0 if draft.lives or post.wanted > 1 else post.wanted
-            await self.store.posted(post, message, shown, post.claimed_at or now)
-            if shown:
-                return Done.SAID
-            post = replace(post, message=message, claimed_at=None, failures=0)
-        return await self._edit(post, message, draft, now)
 
-    async def _post(self, post: MessageState, draft: RenderedMessage, now: datetime) -> Done:
-        if not await self.store.claim(post, now) or not await self.may():
-            return Done.LATER
-        message = await self.chat.post(draft.card)
-        await self.store.posted(post, message, post.wanted, now)
-        return Done.SAID
+class Dedup:
+    """Finds the message of a claim that was cut short."""
 
-    async def _edit(
-        self, post: MessageState, message: MessageRef, draft: RenderedMessage, now: datetime
-    ) -> Done:
-        if not await self.may():
-            return Done.LATER
-        try:
-            await self.chat.update(message, draft.card)
-        except ChatError as error:
-            if not draft.lives:
-                if not error.gone:
-                    raise
-                await self.store.give_up(post)
-                return Done.LEFT
-            if not error.gone and post.failures + 1 < MOST_EDITS:
-                raise
-            # The old message is kept in mind until there is a new one: it may come back.
-            return await self._post(post, draft, now)
-        await self.store.posted(post, message, post.wanted, now)
-        return Done.SAID
+    def __init__(self, history: ChatHistory | None) -> None:
+        self._history = history
 
-    async def _answer(
-        self, post: MessageState, draft: RenderedMessage, below: str, now: datetime
-    ) -> Done:
-        above = await self.store.post(below, self.surface)
-        never = above is not None and above.message is None and above.shown >= above.wanted
-        if never or post.claimed_at is not None:
-            await self.store.give_up(post)
-            return Done.LEFT
-        if above is None or above.message is None:
-            return Done.LATER
-        if not await self.store.claim(post, now) or not await self.may():
-            return Done.LATER
-        message = await self.chat.reply(above.message, draft.card)
-        await self.store.posted(post, message, post.wanted, now)
-        return Done.SAID
-
-    async def _look_back(
-        self, post: MessageState, draft: RenderedMessage, now: datetime
+    async def find(
+        self, row: MessageState, shown: RenderedMessage, now: datetime
     ) -> tuple[MessageRef | None, bool]:
-        """Look for a message whose id was lost; return also whether the answer is certain."""
-        if post.claimed_at is None or draft.marker is None:
+        """Return the message whose id was lost, if it is there, and whether that is certain."""
+        if row.claimed_at is None or shown.marker is None:
             return None, True
-        if self.history is None:
+        if self._history is None:
             return None, False
-        several = draft.lives or post.message is not None
+        several = shown.lives or row.message is not None
         # A claim of the future was made by a clock that has been put right since.
-        since = min(post.claimed_at, now) - (LOOK_BACK if several else LOOK_BACK_FOR_ONE)
+        since = min(row.claimed_at, now) - (LOOK_BACK if several else LOOK_BACK_FOR_ONE)
         try:
-            return await self.history.find(draft.marker, since), True
+            return await self._history.find(shown.marker, since), True
         except ChatError:
             return None, False
 
 
-def _at_work(post: MessageState, now: datetime) -> bool:
-    """Return whether somebody may be posting it right now; one who failed has put it off."""
-    claimed = post.claimed_at
-    if claimed is None or (post.retry_at is not None and post.retry_at > claimed):
+class Send:
+    """Claims a message, sends it if this process still leads, and remembers its id."""
+
+    def __init__(self, store: AlertStore, chat: Chat, leader: Leader) -> None:
+        self._store = store
+        self._chat = chat
+        self._leader = leader
+
+    async def post(
+        self, row: MessageState, shown: RenderedMessage, term: str, now: datetime
+    ) -> Outcome:
+        """Post a message."""
+        if not await self._store.claim(row, now) or not await self._leader.holds(term):
+            return Outcome.LATER
+        message = await self._chat.post(shown.card)
+        await self._store.posted(row, message, row.wanted, now)
+        return Outcome.SENT
+
+    async def reply(
+        self, row: MessageState, above: MessageRef, shown: RenderedMessage, term: str, now: datetime
+    ) -> Outcome:
+        """Post an answer below a message."""
+        if not await self._store.claim(row, now) or not await self._leader.holds(term):
+            return Outcome.LATER
+        message = await self._chat.reply(above, shown.card)
+        await self._store.posted(row, message, row.wanted, now)
+        return Outcome.SENT
+
+    async def edit(
+        self,
+        row: MessageState,
+        message: MessageRef,
+        shown: RenderedMessage,
+        term: str,
+        now: datetime,
+    ) -> Outcome:
+        """Edit a message; one that is gone, or refuses again and again, is posted afresh."""
+        if not await self._leader.holds(term):
+            return Outcome.LATER
+        try:
+            await self._chat.update(message, shown.card)
+        except ChatError as error:
+            if not shown.lives:
+                if not error.gone:
+                    raise
+                await self._store.give_up(row)
+                return Outcome.LEFT
+            if not error.gone and row.failures + 1 < MOST_EDITS:
+                raise
+            # The old message is kept in mind until there is a new one: it may come back.
+            return await self.post(row, shown, term, now)
+        await self._store.posted(row, message, row.wanted, now)
+        return Outcome.SENT
+
+
+class Reachability:
+    """Whether a surface takes messages at all; the others report when it does not."""
+
+    def __init__(self, store: AlertStore, surface: str, others: Sequence[str]) -> None:
+        self._store = store
+        self._surface = surface
+        self._others = others
+
+    async def refused(self, error: ChatError, now: datetime) -> None:
+        """Keep why it took nothing."""
+        refusal = ChannelTrouble(self._surface, now, error.message, kept(error.step))
+        known = {trouble.surface: trouble.message for trouble in await self._store.troubles()}
+        if known.get(self._surface) != refusal.message:
+            words = f"{refusal.message} {refusal.hint}".strip()
+            _log.warning("alerts do not reach %s: %s", self._surface.capitalize(), words)
+        await self._store.set_trouble(refusal)
+
+    async def restored(self, now: datetime) -> None:
+        """Let the others say that it takes messages again, where they said that it did not."""
+        for trouble in await self._store.troubles():
+            if trouble.surface == self._surface:
+                over = trouble_notice(trouble, now)
+                if await self._store.notice(over.key) is not None:
+                    await self._store.amend_notice(over, self._others)
+                await self._store.clear_trouble(self._surface)
+                _log.info("alerts reach %s again", self._surface.capitalize())
+
+
+class Delivery:
+    """One surface's messages: due → render → dedup → send; what failed is retried later."""
+
+    def __init__(
+        self,
+        store: AlertStore,
+        leader: Leader,
+        *,
+        due: Due,
+        render: Renderer,
+        dedup: Dedup,
+        send: Send,
+        reach: Reachability,
+    ) -> None:
+        self._store = store
+        self._leader = leader
+        self._due = due
+        self._render = render
+        self._dedup = dedup
+        self._send = send
+        self._reach = reach
+
+    async def run(self, now: datetime) -> None:
+        """Post and edit what is due, if this process is the one to do it.
+
+        What the surface refuses is kept, and raises nothing.
+
+        Raises:
+            StorageError: the database cannot be used.
+        """
+        term = await self._leader.leads()
+        if term is None:
+            return
+        rows, taken = await self._due.rows(now)
+        sent, refusal = False, None
+        for row in rows:
+            try:
+                sent |= await self._one(row, term, now) is Outcome.SENT
+            except ChatError as error:
+                refusal = error
+                await self._retry(row, now, unsure=error.unsure)
+            except StorageError:
+                raise
+            except Exception:  # noqa: BLE001
+                # One message that cannot be made must not keep the others back.
+                _log.exception("sending message %s to %s failed unexpectedly", row.key, row.surface)
+                await self._retry(row, now)
+        if refusal is not None and not sent:
+            await self._reach.refused(refusal, now)
+        elif sent or taken:
+            await self._reach.restored(now)
+
+    async def _one(self, row: MessageState, term: str, now: datetime) -> Outcome:
+        shown = await self._render.render(row, now)
+        if shown is None:
+            return await self._leave(row)
+        if shown.below is not None:
+            return await self._answer(row, shown, shown.below, term, now)
+        found, certain = await self._dedup.find(row, shown, now)
+        if not certain and _can_wait(row, shown, now):
+            await self._retry(row, now)
+            return Outcome.LATER
+        message = found or row.message
+        if message is None and not shown.new:
+            return await self._leave(row)
+        if message is None:
+            twice = not certain and not shown.lives
+            card = maybe_twice(shown.card) if twice else shown.card
+            return await self._send.post(row, replace(shown, card=card), term, now)
+        if message != row.message:
+            # What was asked for once and no more shows what it was asked to.
+            version = 0 if shown.lives or row.wanted > 1 else row.wanted
+            await self._store.posted(row, message, version, row.claimed_at or now)
+            if version:
+                return Outcome.SENT
+            row = replace(row, message=message, claimed_at=None, failures=0)
+        return await self._send.edit(row, message, shown, term, now)
+
+    async def _answer(
+        self, row: MessageState, shown: RenderedMessage, below: str, term: str, now: datetime
+    ) -> Outcome:
+        above = await self._store.post(below, row.surface)
+        never = above is not None and above.message is None and above.shown >= above.wanted
+        if never or row.claimed_at is not None:
+            return await self._leave(row)
+        if above is None or above.message is None:
+            return Outcome.LATER
+        return await self._send.reply(row, above.message, shown, term, now)
+
+    async def _leave(self, row: MessageState) -> Outcome:
+        await self._store.give_up(row)
+        return Outcome.LEFT
+
+    async def _retry(self, row: MessageState, now: datetime, *, unsure: bool = False) -> None:
+        wait = min(FIRST_WAIT * 2 ** min(row.failures, 9), LONGEST_WAIT)
+        await self._store.put_off(row, now + wait, unclaim=_answers(row.key) and not unsure)
+
+
+def _at_work(row: MessageState, now: datetime) -> bool:
+    """Return whether another process may be posting it; one that failed has put it off."""
+    claimed = row.claimed_at
+    if claimed is None or (row.retry_at is not None and row.retry_at > claimed):
         return False
     return claimed <= now < claimed + AT_WORK
 
 
-def _can_wait(post: MessageState, draft: RenderedMessage, now: datetime) -> bool:
-    claimed = post.claimed_at
-    return claimed is not None and timedelta() <= now - claimed < draft.patience
+def _can_wait(row: MessageState, shown: RenderedMessage, now: datetime) -> bool:
+    claimed = row.claimed_at
+    return claimed is not None and timedelta() <= now - claimed < shown.patience
 
 
 def _turn(key: str) -> int:

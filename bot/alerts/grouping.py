@@ -1,20 +1,145 @@
-"""Which incident an event belongs to: grouped by what is broken, whatever name was asked for."""
+"""What happened, counted in the incidents it belongs to, whatever name was asked for.
+
+An incident groups by what is broken. It counts failures and good answers, leaves out the time in
+which nothing of Changeover ran, and there is one for a config that cannot be used.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
-from bot.alerts.incident import Incident, State, apply_all
+from bot.alerts.incident import Incident, State, answered, apply_all, broke, in_step, off_duty
+from bot.alerts.record import incident_of, record_of
 from bot.alerts.signals import OWNERS, Signal, provider_of, signals_of
+from bot.errors import ErrorInfo
 from bot.models import FailureReason
 from bot.openclaw.fallback_tracker import HISTORY
-from bot.ports import FallbackEvent
-from bot.ports.alerts import AlertReason
+from bot.ports import Cooldown, FallbackEvent, FallbackLog
+from bot.ports.alerts import AlertReason, AlertStore, IncidentRecord
+from bot.spans import kept
+
+BATCH = 2000
+MOST_BATCHES = 50
+HEARTBEAT = "alerts.alive"
+HEARTBEAT_EVERY = timedelta(seconds=15)
+OFF_AFTER = timedelta(minutes=1)
+"""Restarts take less, and what is not written down by then is seldom more."""
 
 LATE = timedelta(minutes=5)
 """How far before an incident's first event a late one still counts to it."""
+
+MOST_HELD = timedelta(hours=1)
+"""No probe takes so long: what is held longer comes from a clock that has been put back."""
+
+CONFIG_STATE = "alerts.config"
+
+
+class Uptime:
+    """Leaves out of outages the time in which nothing of Changeover ran.
+
+    A gateway that went on without us has written events meanwhile.
+    """
+
+    def __init__(self, store: AlertStore) -> None:
+        self._store = store
+        self._beat_at: datetime | None = None
+
+    async def run(self, now: datetime, muted_until: datetime | None) -> None:
+        """Keep the heartbeat; at the first one, look how long there was none."""
+        first = self._beat_at is None
+        if self._beat_at is not None and self._beat_at <= now < self._beat_at + HEARTBEAT_EVERY:
+            return
+        last = await self._store.recall(HEARTBEAT) if first else None
+        if last is not None:
+            await self._leave_out(datetime.fromisoformat(last).astimezone(UTC), now)
+        await self._store.remember(HEARTBEAT, now.isoformat())
+        self._beat_at = now
+
+    async def _leave_out(self, last: datetime, now: datetime) -> None:
+        seen = [queued.event.at for queued in await self._store.queued(BATCH)]
+        signs = [last, *sorted(at for at in seen if last < at < now), now]
+        off = [(a, b) for a, b in pairwise(signs) if b - a > OFF_AFTER]
+        changed = []
+        for record in await self._store.incidents(now):
+            known = after = present(record, now)
+            for start, end in off if known.state is not State.RESOLVED else ():
+                after = off_duty(after, start, end)
+            if after != known:
+                changed.append(record_of(after))
+        if changed:
+            await self._store.commit((), changed, (), now)
+
+
+class Answers:
+    """Counts the good answers since an incident's last failure."""
+
+    def __init__(self, store: AlertStore, log: FallbackLog, enough: int) -> None:
+        self._store = store
+        self._log = log
+        self._enough = enough
+
+    async def counted(self, incident: Incident, now: datetime) -> Incident:
+        """Return the incident with them; a key's probe that went well is enough of them."""
+        if incident.state is State.RESOLVED or incident.reason is AlertReason.CONFIG_INVALID:
+            return incident
+        of_key = incident.reason in OWNERS
+        found = await self._store.good_answers(
+            (incident.group,) if of_key else incident.models or (incident.primary,),
+            incident.bad_at,
+            now,
+            self._enough,
+            by_any=incident.reason is AlertReason.CHAIN_EXHAUSTED,
+        )
+        if of_key and found.count < self._enough:
+            proved_at = _proved_at(incident, await self._log.cooldowns(incident.bad_at), now)
+            if proved_at is not None:
+                return answered(incident, self._enough, proved_at)
+        return answered(incident, found.count, found.first_at)
+
+
+def _proved_at(incident: Incident, rows: Sequence[Cooldown], now: datetime) -> datetime | None:
+    """Return when a probe or a trial last found a provider's key in order."""
+    key = f"{incident.group.removesuffix('/')}#"
+    proofs = (row for row in rows if row.scope.startswith(key) and not row.failures)
+    return max((row.until for row in proofs if not row.named and row.until <= now), default=None)
+
+
+class Grouping:
+    """Counts the events that came in since the last run, each in its incident."""
+
+    def __init__(self, store: AlertStore, answers: Answers, longest: timedelta) -> None:
+        self._store = store
+        self._answers = answers
+        self._longest = longest
+
+    async def run(self, now: datetime, muted_until: datetime | None) -> None:
+        """Take them in batches; what is older than `longest` counts nowhere."""
+        for _ in range(MOST_BATCHES):
+            waiting = await self._store.queued(BATCH)
+            queued = [row for row in waiting if not _held(row.event, now)]
+            if not queued:
+                return
+            recent = [row.event for row in queued if now - row.event.at < self._longest]
+            known = [present(row, now) for row in await self._store.incidents(now - self._longest)]
+            known = [await self._answers.counted(incident, now) for incident in known]
+            changed = [record_of(incident) for incident in sort_in(known, recent, now)]
+            await self._store.commit([row.id for row in queued], changed, (), now)
+            if len(waiting) < BATCH:
+                return
+
+
+def present(record: IncidentRecord, now: datetime) -> Incident:
+    """Read an incident as it can be now: nothing in it lies in the future."""
+    return in_step(incident_of(record), now)
+
+
+def _held(event: FallbackEvent, now: datetime) -> bool:
+    """Return whether a probe may still prove an event wrong."""
+    return event.held_until is not None and now < event.held_until <= now + MOST_HELD
 
 
 @dataclass(slots=True)
@@ -100,3 +225,46 @@ def _alarms(event: FallbackEvent) -> bool:
     that is how the chain was laid out, and nothing has failed.
     """
     return event.asked or event.reason is not FailureReason.MODEL_NOT_FOUND
+
+
+class ConfigWatch:
+    """Opens or ends the incident of a config that cannot be used."""
+
+    def __init__(self, store: AlertStore) -> None:
+        self._store = store
+
+    async def run(self, now: datetime, muted_until: datetime | None) -> None:
+        """Do as the state says that `note_config` kept."""
+        written = await self._store.recall(CONFIG_STATE)
+        if written is None:
+            return
+        state = json.loads(written)
+        at = datetime.fromisoformat(state["at"]).astimezone(UTC)
+        known = [
+            present(record, now)
+            for record in await self._store.incidents(now)
+            if record.reason == AlertReason.CONFIG_INVALID and record.resolved_at is None
+        ]
+        if state["says"] is None:
+            after = [answered(incident, 1, min(at, now)) for incident in known]
+        else:
+            says = (state["says"][0], state["says"][1])
+            after = [broke(known[0] if known else None, state["place"], says, at, now)]
+        changed = [record_of(incident) for incident in after if incident not in known]
+        if changed:
+            await self._store.commit((), changed, (), now)
+
+
+async def note_config(store: AlertStore, place: str, error: ErrorInfo | None, at: datetime) -> None:
+    """Keep whether the config can be used; whichever process sees it first may say so.
+
+    Raises:
+        StorageError: it could not be kept.
+    """
+    before = await store.recall(CONFIG_STATE)
+    says = [error.message, kept(error.step)] if error else None
+    known = json.loads(before) if before else {"place": place, "says": None}
+    if (known["place"], known["says"]) == (place, says):
+        return
+    state = {"place": place, "says": says, "at": at.isoformat()}
+    await store.remember(CONFIG_STATE, json.dumps(state))

@@ -1,44 +1,121 @@
-"""Messages that are no incident's: edits from outside, the night's summary, a deaf channel."""
+"""Messages that are no incident's: edits from outside, the night's summary, a deaf channel.
+
+A row is kept before anything is said; `rendering` says what its message shows.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from bot.access import Surface
-from bot.alerts.delivery import RenderedMessage
 from bot.alerts.incident import Incident
 from bot.alerts.mute import QuietHours
-from bot.card import Card
-from bot.costs.price_changes import price_from
-from bot.messages.alert_notes import (
-    HopNews,
-    NightRow,
-    chain_test_card,
-    change_marker,
-    morning_card,
-    night_marker,
-    notice_marker,
-    outside_note,
-    trouble_card,
-    untested_card,
-)
-from bot.messages.cost_budget import (
-    BudgetSpent,
-    BudgetSwitch,
-    budget_notice_card,
-    budget_switch_card,
-)
-from bot.messages.cost_reprice import PriceChangeWords, price_change_card
+from bot.alerts.record import incident_of
+from bot.messages.alert_notes import HopNews
 from bot.messages.elsewhere import pins_left
-from bot.messages.reverts import RevertWords, dropped_card, went_back_card
-from bot.ports import Change, Json, Revert
-from bot.ports.alerts import AlertReason, ChannelTrouble, Notice, NoticeKind
+from bot.ports import Change, ConfigStore, Journal, Revert
+from bot.ports.alerts import AlertStore, ChannelTrouble, Notice, NoticeKind
 from bot.ports.reloads import PinResult
 
-TELL_TROUBLE_AFTER = timedelta(minutes=1)
+MOST_CHANGES = 100
+OUTSIDE_EVERY = timedelta(seconds=5)
+LAST_OUTSIDE = "alerts.outside"
+
+REPORT_AFTER = timedelta(minutes=1)
 """A surface that is back sooner is not worth a word on the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOutbox:
+    """The Outbox of the database, for the surfaces that are configured."""
+
+    store: AlertStore
+    surfaces: Sequence[str]
+
+    async def find(self, key: str) -> Notice | None:
+        """Return a notice that was put."""
+        return await self.store.notice(key)
+
+    async def put(self, notice: Notice) -> bool:
+        """Keep a notice, to be posted once; False when its key is known already."""
+        return await self.store.add_notice(notice, self.surfaces)
+
+    async def amend(self, notice: Notice) -> None:
+        """Let a notice's message say something else from now on."""
+        await self.store.amend_notice(notice, self.surfaces)
+
+
+class OutsideEdits:
+    """Reports edits of the config by other hands, which the journal keeps."""
+
+    def __init__(
+        self, journal: Journal, store: AlertStore, outbox: StoredOutbox, config: ConfigStore
+    ) -> None:
+        self._journal = journal
+        self._store = store
+        self._outbox = outbox
+        self._config = config
+        self._read_at: datetime | None = None
+
+    def poke(self) -> None:
+        """Read the journal at the next run: the config has just changed."""
+        self._read_at = None
+
+    async def run(self, now: datetime, muted_until: datetime | None) -> None:
+        """Read it every few seconds."""
+        if self._read_at is not None and self._read_at <= now < self._read_at + OUTSIDE_EVERY:
+            return
+        place = self._config.location
+        changes = await self._journal.changes(place, MOST_CHANGES)
+        newest = max((change.id for change in changes), default=0)
+        written = await self._store.recall(LAST_OUTSIDE)
+        reported = int(written) if written else newest
+        for change in from_outside(changes, reported):
+            await self._outbox.put(outside_notice(change, place, now))
+        if written is None or newest > reported:
+            await self._store.remember(LAST_OUTSIDE, str(newest))
+        self._read_at = now
+
+
+class MorningSummary:
+    """Reports in the morning what the quiet hours kept back."""
+
+    def __init__(self, store: AlertStore, outbox: StoredOutbox, quiet: QuietHours | None) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._quiet = quiet
+        self._last = ""
+
+    async def run(self, now: datetime, muted_until: datetime | None) -> None:
+        """Report each night once."""
+        quiet = self._quiet
+        if quiet is None or quiet.at(now) or self._last == quiet.latest(now).name:
+            return
+        night = quiet.latest(now)
+        known = [incident_of(record) for record in await self._store.incidents(night.start)]
+        notice = morning_notice(known, quiet, now)
+        if notice is not None:
+            await self._outbox.put(notice)
+        self._last = night.name
+
+
+class ChannelWatch:
+    """Reports on the other surfaces that alerts do not reach one."""
+
+    def __init__(self, store: AlertStore, surfaces: Sequence[str]) -> None:
+        self._store = store
+        self._surfaces = surfaces
+
+    async def run(self, now: datetime, muted_until: datetime | None) -> None:
+        """Report what has lasted for long enough."""
+        if len(self._surfaces) < 2:
+            return
+        for trouble in await self._store.troubles():
+            if now - trouble.since >= REPORT_AFTER:
+                others = [surface for surface in self._surfaces if surface != trouble.surface]
+                await self._store.add_notice(trouble_notice(trouble), others)
 
 
 def outside_notice(change: Change, place: str, now: datetime) -> Notice:
@@ -50,8 +127,8 @@ def outside_notice(change: Change, place: str, now: datetime) -> Notice:
 
 def from_outside(changes: Sequence[Change], after: int) -> list[Change]:
     """Return the edits by other hands with a higher id, oldest first."""
-    found = [one for one in changes if one.id > after and one.surface == Surface.OUTSIDE]
-    return sorted(found, key=lambda one: one.id)
+    found = [c for c in changes if c.id > after and c.surface == Surface.OUTSIDE]
+    return sorted(found, key=lambda change: change.id)
 
 
 def trouble_notice(trouble: ChannelTrouble, until: datetime | None = None) -> Notice:
@@ -72,19 +149,19 @@ def morning_notice(
 ) -> Notice | None:
     """Make the summary of the night that ended last; None when there was nothing in it."""
     night = quiet.latest(now)
-    mine = [one for one in incidents if one.night == night.name]
+    mine = [incident for incident in incidents if incident.night == night.name]
     if not mine or now < night.end:
         return None
     rows = [
         {
-            "id": one.id,
-            "primary": one.primary,
-            "reason": str(one.reason),
-            "opened_at": one.opened_at.isoformat(),
-            "ended_at": one.ended_at.isoformat() if one.ended_at else None,
-            "requests": one.requests,
+            "id": incident.id,
+            "primary": incident.primary,
+            "reason": str(incident.reason),
+            "opened_at": incident.opened_at.isoformat(),
+            "ended_at": incident.ended_at.isoformat() if incident.ended_at else None,
+            "requests": incident.requests,
         }
-        for one in mine
+        for incident in mine
     ]
     data = {"night": night.name, "rows": rows}
     return Notice(f"morning:{night.name}", NoticeKind.MORNING, now, data)
@@ -151,84 +228,3 @@ def unknown_model_notice(
         "left": pins_left(pins),
     }
     return Notice(f"unknown:{change.id}", NoticeKind.REVERT, now, data)
-
-
-def draft_of(notice: Notice) -> RenderedMessage:
-    """Return what a notice's message shows."""
-    data: Any = notice.data
-    mark = notice_marker(notice.key)
-    match notice.kind:
-        case NoticeKind.OUTSIDE:
-            card = outside_note(data["id"], data["what"], data["old"], data["new"], data["place"])
-            return RenderedMessage(card, change_marker(data["id"]))
-        case NoticeKind.TROUBLE:
-            says = (data["says"][0], data["says"][1])
-            since = _time(data["since"])
-            assert since is not None
-            card = trouble_card(notice.key, data["surface"], since, says, _time(data["until"]))
-            # Where nobody was told that it is deaf, that it hears again is no news.
-            return RenderedMessage(card, notice_marker(notice.key), new=data["until"] is None)
-        case NoticeKind.MORNING:
-            card = morning_card(data["night"], [_night_row(row) for row in data["rows"]])
-            return RenderedMessage(card, night_marker(data["night"]))
-        case NoticeKind.REVERT:
-            return RenderedMessage(_revert_card(notice.key, data), notice_marker(notice.key))
-        case NoticeKind.BUDGET:
-            return RenderedMessage(budget_notice_card(_spent_of(data), mark), mark)
-        case NoticeKind.BUDGET_SWITCH:
-            return RenderedMessage(budget_switch_card(_switch_of(data), mark), mark)
-        case NoticeKind.PRICE:
-            return RenderedMessage(price_change_card(_change_of(data), mark), mark)
-        case NoticeKind.CHAIN_TEST:
-            return RenderedMessage(_test_card(notice.key, data), notice_marker(notice.key))
-        case NoticeKind.DIGEST:
-            raise ValueError("a digest is gathered from the ledger, not from its notice")
-
-
-def _revert_card(key: str, data: Any) -> Card:
-    words = RevertWords(
-        data["change"], data["old"], data["new"], data["actor"], data["place"], notice_marker(key)
-    )
-    if data["why"]:
-        return dropped_card(words, data["why"])
-    unknown, left = data.get("unknown", ""), data.get("left", ())
-    return went_back_card(words, data["change_id"], unknown, left)
-
-
-def _spent_of(data: Any) -> BudgetSpent:
-    times = {name: _time(data[name]) for name in ("start", "end", "at")}
-    return BudgetSpent(**{**data, **times})
-
-
-def _switch_of(data: Any) -> BudgetSwitch:
-    told = {name: value for name, value in data.items() if name != "refused"}
-    return BudgetSwitch(**{**told, "back_at": _time(data["back_at"])})
-
-
-def _change_of(data: Any) -> PriceChangeWords:
-    old, new = price_from(data["old"]), price_from(data["new"])
-    return PriceChangeWords(**{**data, "old": old, "new": new})
-
-
-def _test_card(key: str, data: Any) -> Card:
-    if data["trouble"]:
-        return untested_card(key, data["trouble"][0], data["trouble"][1])
-    hops = [HopNews(*row) for row in data["hops"]]
-    return chain_test_card(key, hops, data["would_serve"], data["gone"])
-
-
-def _night_row(row: Json) -> NightRow:
-    opened_at = _time(row["opened_at"])
-    assert opened_at is not None
-    return NightRow(
-        row["id"],
-        row["primary"],
-        AlertReason(row["reason"]),
-        opened_at,
-        _time(row["ended_at"]),
-        row["requests"],
-    )
-
-
-def _time(written: str | None) -> datetime | None:
-    return None if written is None else datetime.fromisoformat(written).astimezone(UTC)

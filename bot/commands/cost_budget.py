@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bot.alerts.outbox import Outbox
 from bot.card import Card, Command, text
 from bot.commands.change import ChangeSpec, change
 from bot.commands.context import Context
@@ -23,7 +22,7 @@ from bot.messages.cost_budget import (
     unwatched,
 )
 from bot.ports import Budget, BudgetPeriod, Change, GroupBy, Spend
-from bot.ports.alerts import Notice, NoticeKind
+from bot.ports.alerts import Notice, NoticeKind, Outbox
 
 _HINT = text("For example: ", Command("cost budget 50 per day then cheap"))
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from bot.alerts.delivery import RenderedMessage
-from bot.alerts.outbox import Outbox
+from bot.alerts.rendering import RenderedMessage
 from bot.commands.context import Context
 from bot.commands.cost_digest import weekly_card
 from bot.costs.period import Span, midnight, week_before
 from bot.costs.posting import digest_mark, is_worth_posting
-from bot.ports.alerts import Notice, NoticeKind
+from bot.ports.alerts import Notice, NoticeKind, Outbox
 
 PATIENCE = timedelta(hours=1)
 """How long a channel that will not show its history is asked again before the digest comes anew."""

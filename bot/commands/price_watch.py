@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.alerts.outbox import Outbox
 from bot.commands.context import Context
 from bot.commands.cost_figures import config_of
 from bot.commands.snapshot import price_of
@@ -15,7 +14,7 @@ from bot.costs.price_changes import PriceChange, Rates, price_changes, rates_of
 from bot.costs.pricing import OWN_SOURCES
 from bot.models import ModelRef, Price
 from bot.ports import GroupBy
-from bot.ports.alerts import Notice, NoticeKind
+from bot.ports.alerts import Notice, NoticeKind, Outbox
 
 _NOON = timedelta(hours=12)
 

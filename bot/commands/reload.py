@@ -12,7 +12,6 @@ from datetime import timedelta
 
 from bot.access import SERVICE, Surface
 from bot.alerts.notices import unknown_model_notice
-from bot.alerts.outbox import Outbox
 from bot.commands.context import Context
 from bot.commands.snapshot import HISTORY
 from bot.config.commit import Applied, ConfigChange, Plan, Planner, Present, apply_change
@@ -20,6 +19,7 @@ from bot.config.entries import EntryFacts, with_entries
 from bot.config.history import undo
 from bot.errors import ChangeoverError, ConfigRefusedError, MovedOnError, RefusedError
 from bot.ports import Change
+from bot.ports.alerts import Outbox
 from bot.ports.reloads import Confirmation, ReloadOutcome
 from bot.routing.chain import ChainContext, SkipReason, lone_hop
 from bot.spans import Command, text

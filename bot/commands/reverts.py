@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from bot.alerts.notices import revert_notice
-from bot.alerts.outbox import Outbox
 from bot.commands.context import Context
 from bot.commands.reload import apply_and_confirm
 from bot.config.commit import ConfigChange, notice_outside, present_of
 from bot.config.history import go_back
 from bot.errors import ConfigError, ConfigLockedError, ConfigRefusedError, MovedOnError
 from bot.ports import Change, Revert, RevertState
+from bot.ports.alerts import Outbox
 from bot.ports.reloads import PinResult
 
 

@@ -279,6 +279,22 @@ class AlertStore(AlertDesk, Protocol):
         ...
 
 
+class Outbox(Protocol):
+    """Takes messages that are no incident's, for all channels. Every method raises StorageError."""
+
+    async def find(self, key: str) -> Notice | None:
+        """Return a notice that was put."""
+        ...
+
+    async def put(self, notice: Notice) -> bool:
+        """Keep a notice, to be posted once; False when its key is known already."""
+        ...
+
+    async def amend(self, notice: Notice) -> None:
+        """Let a notice's message say something else from now on."""
+        ...
+
+
 class Leader(Protocol):
     """Elects the one process that posts."""
 

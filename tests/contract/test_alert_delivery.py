@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from typing import NamedTuple
 
 import pytest
 
@@ -15,18 +16,26 @@ from adapters.storage.fallback_log import DatabaseFallbackLog
 from adapters.storage.journal import DatabaseJournal
 from adapters.storage.leader import LeaseLeader
 from adapters.storage.ledger.store import DatabaseLedger
-from bot.alerts.engine import Engine, tick
 from bot.alerts.impact import Impacts
+from bot.alerts.pipeline import AlertPorts, Pipeline
 from bot.catalog import shipped
 from bot.errors import StorageError
+from bot.ports.alerts import AlwaysLeader, Leader
 from tests.support.fakes_alerts import CONFIG, FLASH, NOON, OPUS, FakeChat, event
 from tests.support.fakes_core import KEYS, FakePrices
 from tests.support.fakes_ledger import attempt
 from tests.support.fakes_storage import FakeClock, FakeConfigStore
 
 
+class Process(NamedTuple):
+    """The alerts of one process."""
+
+    pipeline: Pipeline
+    leader: Leader
+
+
 class Site:
-    """A database that any number of engines share, and the channels they post to."""
+    """A database that any number of processes share, and the channels they post to."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -41,20 +50,21 @@ class Site:
         self.databases.append(Database(self.url))
         return self.databases[-1]
 
-    def engine(self, *, elected: bool = True) -> Engine:
+    def process(self, *, elected: bool = True) -> Process:
         database = self.database()
         log = DatabaseFallbackLog(database)
         config = FakeConfigStore(json.dumps(CONFIG).encode())
-        engine = Engine(
+        leader = LeaseLeader(database, self.clock) if elected else AlwaysLeader()
+        ports = AlertPorts(
+            self.clock,
             DatabaseAlertStore(database),
             Impacts(config, log, FakePrices(), shipped(), KEYS),
             DatabaseJournal(database),
             self.chats,
             histories=self.chats,
+            leader=leader,
         )
-        if elected:
-            engine.leader = LeaseLeader(database, self.clock)
-        return engine
+        return Process(Pipeline(ports, wait_s=60), leader)
 
     async def fails(self, times: int) -> None:
         numbers = range(self.serial, self.serial + times)
@@ -72,7 +82,7 @@ class Site:
         now = self.clock.now()
         await self.ledger.add([attempt(f"good-{n}", at=now, model=OPUS) for n in range(3)])
 
-    async def run(self, *engines: Engine, steps: int = 60) -> None:
+    async def run(self, *processes: Process, steps: int = 60) -> None:
         """Let ten minutes pass, with failures in the first and good answers from the fifth on."""
         for step in range(steps):
             if step in (0, 4, 6):
@@ -81,7 +91,7 @@ class Site:
                 await self.answers()
             self.clock.advance(timedelta(seconds=10))
             for error in await asyncio.gather(
-                *(tick(engine, self.clock.now()) for engine in engines), return_exceptions=True
+                *(process.pipeline.tick() for process in processes), return_exceptions=True
             ):
                 # Another process may hold the same rows for a moment: the next look settles it.
                 assert error is None or isinstance(error, StorageError), error
@@ -106,37 +116,37 @@ def told_once(site: Site) -> None:
 
 
 async def test_an_outage(site: Site) -> None:
-    engine = site.engine()
-    await site.run(engine)
+    process = site.process()
+    await site.run(process)
     told_once(site)
     [row] = await site.log.incidents(open_only=False, limit=9)
     assert (row.state, row.requests, row.served_by) == ("resolved", 15, FLASH)
-    await engine.leader.resign()
+    await process.leader.resign()
 
 
 async def test_three_processes_elect_one_that_posts(site: Site) -> None:
-    engines = [site.engine() for _ in range(3)]
-    await site.run(*engines)
+    processes = [site.process() for _ in range(3)]
+    await site.run(*processes)
     told_once(site)
-    for engine in engines:
-        await engine.leader.resign()
+    for process in processes:
+        await process.leader.resign()
 
 
 async def test_two_processes_that_both_believe_to_lead(site: Site) -> None:
-    await site.run(site.engine(elected=False), site.engine(elected=False))
+    await site.run(site.process(elected=False), site.process(elected=False))
     told_once(site)
 
 
 async def test_another_process_takes_over_in_mid_outage(site: Site) -> None:
-    one, two = site.engine(), site.engine()
+    one, two = site.process(), site.process()
     await site.run(one, two, steps=10)
     await one.leader.resign()
     await two.leader.resign()
-    heir = site.engine()
+    heir = site.process()
     site.clock.advance(timedelta(minutes=2))
     await site.answers()
     for _ in range(40):
         site.clock.advance(timedelta(seconds=10))
-        await tick(heir, site.clock.now())
+        await heir.pipeline.tick()
     told_once(site)
     await heir.leader.resign()

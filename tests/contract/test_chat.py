@@ -15,8 +15,7 @@ from adapters.discord.service import DiscordSurface
 from adapters.slack.app import SlackSurface
 from bot.access import SERVICE
 from bot.alerts.delivery import AT_WORK
-from bot.alerts.engine import deliver
-from bot.alerts.outbox import StoredOutbox
+from bot.alerts.notices import StoredOutbox
 from bot.card import Action, Button, Card, Code, Person, Strong, Tone, text
 from bot.commands.cost_posting import digest_draft, put_due_digest
 from bot.errors import ChatError
@@ -374,11 +373,14 @@ async def test_a_kill_between_the_post_and_the_note_of_it_is_settled_by_looking(
     async def due(chat: Any) -> None:
         context = bench.app.context(SERVICE)
         await put_due_digest(context, outbox, NOW, started_at=NOW - DAY)
-        engine = AlertBench(world.name).engine
-        engine.store, engine.chats = store, {world.name: chat}
-        engine.histories = {world.name: history(world)}
-        engine.digest = partial(digest_draft, context, outbox)
-        await deliver(engine, world.name, bench.clock.now())
+        pipeline = AlertBench(world.name).start(
+            clock=bench.clock,
+            store=store,
+            chats={world.name: chat},
+            histories={world.name: history(world)},
+            digest=partial(digest_draft, context, outbox),
+        )
+        await pipeline.deliver(world.name)
 
     with pytest.raises(KeyboardInterrupt):
         await due(Killed())

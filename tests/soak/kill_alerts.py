@@ -13,9 +13,11 @@ import asyncio
 import logging
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bot.alerts.pipeline import Pipeline
 from tests.surfaces.alerts.world import World, discord_time, first_line
 
 WRITES = {
@@ -70,9 +72,9 @@ async def outage(folder: Path, at: int, *, after: bool) -> tuple[str, str]:
     with discord_time(world.clock):
         await world.open()
         await world.start()
-        engine = world.alerts._engine
-        store = Mortal(engine.store, at, after=after)
-        engine.store = store
+        alerts = world.alerts
+        store = Mortal(alerts.ports.store, at, after=after)
+        alerts.pipeline = Pipeline(replace(alerts.ports, store=store))
 
         async def go(step_s: float, **span: float) -> None:
             try:

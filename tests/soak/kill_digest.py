@@ -28,8 +28,7 @@ from adapters.storage.alerts import DatabaseAlertStore
 from adapters.storage.database import Database
 from adapters.storage.ledger.store import DatabaseLedger
 from bot.access import SERVICE
-from bot.alerts.engine import deliver
-from bot.alerts.outbox import StoredOutbox
+from bot.alerts.notices import StoredOutbox
 from bot.card import Chart
 from bot.commands.cost_posting import digest_draft, put_due_digest
 from tests.servers.discord import DiscordServer
@@ -139,12 +138,14 @@ async def _service(url: str, at: Place, now: datetime, moment: str) -> None:
         context = bench.app.context(SERVICE)
         await put_due_digest(context, outbox, DUE, started_at=now)
         for name, chat in chats.items():
-            engine = AlertBench(*chats).engine
-            engine.store = Dying(store, moment, {"claim": "claim", "posted": f"{name} note"})
-            engine.chats = {name: Dying(chat, moment, {"post": f"{name} post"})}
-            engine.histories = {name: chat}
-            engine.digest = partial(digest_draft, context, outbox)
-            await deliver(engine, name, now)
+            pipeline = AlertBench(*chats).start(
+                clock=bench.clock,
+                store=Dying(store, moment, {"claim": "claim", "posted": f"{name} note"}),
+                chats={name: Dying(chat, moment, {"post": f"{name} post"})},
+                histories={name: chat},
+                digest=partial(digest_draft, context, outbox),
+            )
+            await pipeline.deliver(name)
     await slack.api.close()
     await database.close()
 

@@ -31,7 +31,7 @@ from adapters.storage.files.config_file import FileConfigStore
 from adapters.storage.files.filesystem import FileSystem
 from adapters.storage.files.lock import writers_lock
 from adapters.storage.journal import DatabaseJournal
-from bot.alerts.outbox import StoredOutbox
+from bot.alerts.notices import StoredOutbox
 from bot.errors import ChangeoverError
 from tests.support.fakes_core import GUIDE, OWNER, Bench
 from tests.support.fakes_storage import FakeClock

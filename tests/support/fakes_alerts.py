@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 
 from bot.access import Actor, Surface
 from bot.alerts import incident as incidents
-from bot.alerts.engine import Engine, tick
 from bot.alerts.impact import Impacts
 from bot.alerts.incident import Incident
 from bot.alerts.mute import QuietHours
+from bot.alerts.pipeline import AlertPorts, Pipeline
 from bot.alerts.policy import AlertSettings
 from bot.alerts.signals import signals_of
 from bot.card import Card, Person, plain
@@ -466,7 +466,7 @@ class FakeChat:
 
 
 class AlertBench:
-    """An engine on fakes, and short ways to let things happen."""
+    """The pipeline on fakes, and short ways to let things happen."""
 
     def __init__(
         self,
@@ -488,19 +488,20 @@ class AlertBench:
         self.serial = 0
         self.start()
 
-    def start(self) -> Engine:
-        """Start the engine afresh, as after a restart."""
-        outlooks = Impacts(self.config, self.log, FakePrices(), shipped(), KEYS)
-        self.engine = Engine(
-            self.store,
-            outlooks,
-            self.journal,
-            self.chats,
-            settings=self.settings,
-            histories=self.chats,
-            calls=self.people,
-        )
-        return self.engine
+    def start(self, **ports: Any) -> Pipeline:
+        """Start the pipeline afresh, as after a restart, with other ports where they are named."""
+        own = {
+            "clock": self.clock,
+            "store": self.store,
+            "impacts": Impacts(self.config, self.log, FakePrices(), shipped(), KEYS),
+            "journal": self.journal,
+            "chats": self.chats,
+            "histories": self.chats,
+            "calls": self.people,
+            "settings": self.settings,
+        }
+        self.pipeline = Pipeline(AlertPorts(**{**own, **ports}), wait_s=60)
+        return self.pipeline
 
     @property
     def slack(self) -> FakeChat:
@@ -530,7 +531,7 @@ class AlertBench:
         self.store.answers += [Answer(self.now, model)] * times
 
     async def tick(self) -> None:
-        await tick(self.engine, self.now)
+        await self.pipeline.tick()
 
     async def wait(self, step_s: float = 5, **span: float) -> None:
         """Let time pass in steps, looking after each."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from bot.alerts.notices import draft_of
+from bot.alerts.rendering import draft_of
 from bot.app import App
 from bot.card import Card
 from bot.errors import StorageError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.alerts.chain_test import ChainResult, News, compare, report
+from bot.alerts.chain_test import ChainResult, News, compare
 from bot.card import Card, Tone, text
 from bot.errors import ExitCode, NothingToDoError
 from bot.messages.errors import error_card
@@ -36,7 +36,7 @@ def test_what_is_news(before, after, news):
 
 
 async def once_more(bench: AlertBench, result: ChainResult) -> News:
-    news = await report(bench.engine, result, bench.now)
+    news = await bench.pipeline.chain_tests.report(result, bench.now)
     await bench.wait(minutes=1)
     return news
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from bot.access import Actor, Surface
-from bot.alerts.engine import deliver, judge, note_config, tick
+from bot.alerts.grouping import note_config
 from bot.card import Person, Tone
 from bot.errors import ChatError, ConfigSyntaxError, StorageError
 from bot.models import FailureReason
@@ -425,7 +425,7 @@ async def test_edits_by_other_hands_are_told_once_each_and_call_nobody():
     await edited_outside(bench, FLASH)
     await bench.tick()
     assert bench.slack.messages == []
-    bench.engine.poke()
+    bench.pipeline.outside_edits.poke()
     await bench.tick()
     [message] = bench.slack.main
     assert message.title == "Config changed outside Changeover"
@@ -581,10 +581,10 @@ class Follower:
 
 async def test_a_process_that_does_not_lead_says_nothing():
     bench = AlertBench()
-    bench.engine.leader = Follower()
+    bench.start(leader=Follower())
     await bench.fails(to=None)
     await bench.wait(minutes=1)
-    await deliver(bench.engine, "slack", bench.now)
+    await bench.pipeline.deliver("slack")
     assert bench.slack.calls == 0
     assert len(await bench.store.queued(9)) == 1
 
@@ -603,14 +603,14 @@ class Overtaken(Follower):
 async def test_a_process_whose_term_is_over_posts_and_edits_nothing():
     bench = AlertBench()
     await bench.fails(to=None)
-    old, bench.engine.leader = bench.engine.leader, Overtaken()
+    bench.start(leader=Overtaken())
     await bench.tick()
     assert bench.slack.calls == 0
-    bench.engine.leader = old
+    bench.start()
     await bench.wait(minutes=1)
     assert len(bench.slack.main) == 1
     shown, calls = bench.slack.titles, bench.slack.calls
-    bench.engine.leader = Overtaken()
+    bench.start(leader=Overtaken())
     bench.answers()
     await bench.wait(minutes=6)
     assert (bench.slack.titles, bench.slack.calls) == (shown, calls)
@@ -642,10 +642,10 @@ async def test_a_database_that_is_away_is_told_to_the_caller_and_loses_nothing()
 async def test_a_database_that_goes_away_between_the_decision_and_the_post():
     bench = AlertBench("slack", "discord")
     await bench.fails(to=None)
-    await judge(bench.engine, bench.now)
+    await bench.pipeline.decide()
     bench.store.fail = StorageError("The database is away.")
     with pytest.raises(StorageError):
-        await deliver(bench.engine, "slack", bench.now)
+        await bench.pipeline.deliver("slack")
     bench.store.fail = None
     await bench.tick()
     assert len(bench.slack.main) == len(bench.discord.main) == 1
@@ -812,6 +812,6 @@ async def test_without_any_channel_incidents_are_kept_all_the_same():
     bench.chats.clear()
     await bench.fails(3)
     await bench.wait(minutes=1)
-    await tick(bench.engine, bench.now)
+    await bench.tick()
     [row] = await bench.log.incidents(open_only=True, limit=9)
     assert (row.state, row.requests, row.served_by) == ("open", 3, FLASH)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from bot.alerts.engine import deliver, judge, tick
 from bot.errors import ChatError
 from tests.support.fakes_alerts import AlertBench
 
@@ -74,24 +73,20 @@ class Mortal:
 
 
 class MortalBench(AlertBench):
-    """A bench whose engine is killed once, and started again."""
+    """A bench whose pipeline is killed once, and started again."""
 
     def __init__(self, fate: Fate, *surfaces: str) -> None:
         self.fate = fate
         super().__init__(*surfaces)
         self.histories = dict(self.chats)
 
-    def start(self) -> Any:
-        engine = super().start()
-        engine.store = Mortal(self.store, self.fate)
-        engine.chats = {
-            name: Mortal(chat, self.fate, chat=True) for name, chat in self.chats.items()
-        }
-        return engine
+    def start(self, **ports: Any) -> Any:
+        chats = {name: Mortal(chat, self.fate, chat=True) for name, chat in self.chats.items()}
+        return super().start(store=Mortal(self.store, self.fate), chats=chats, **ports)
 
     async def tick(self) -> None:
         try:
-            await tick(self.engine, self.now)
+            await super().tick()
         except Killed:
             self.start()
 
@@ -152,7 +147,7 @@ async def test_killed_anywhere_while_a_surface_is_deaf(after: bool):
 async def test_a_post_that_somebody_may_be_at_is_left_to_them_for_a_while():
     bench = AlertBench()
     await bench.fails(to=None)
-    await judge(bench.engine, bench.now)
+    await bench.pipeline.decide()
     [post, _details] = await bench.store.behind("slack")
     assert await bench.store.claim(post, bench.now)
     await bench.wait(seconds=25)
@@ -165,10 +160,10 @@ async def test_a_post_that_somebody_may_be_at_is_left_to_them_for_a_while():
 async def test_a_message_whose_id_was_lost(readable: bool):
     bench = AlertBench()
     await bench.fails(to=None)
-    await judge(bench.engine, bench.now)
-    bench.engine.chats = {"slack": Mortal(bench.slack, Fate(1, after=True), chat=True)}
+    await bench.pipeline.decide()
+    bench.start(chats={"slack": Mortal(bench.slack, Fate(1, after=True), chat=True)})
     with pytest.raises(Killed):
-        await deliver(bench.engine, "slack", bench.now)
+        await bench.pipeline.deliver("slack")
     assert len(bench.slack.main) == 1
     bench.start()
     if not readable:
@@ -184,10 +179,10 @@ async def test_a_message_whose_id_was_lost(readable: bool):
 async def test_details_whose_id_was_lost_are_not_said_twice():
     bench = AlertBench()
     await bench.fails(to=None)
-    await judge(bench.engine, bench.now)
-    bench.engine.chats = {"slack": Mortal(bench.slack, Fate(2, after=True), chat=True)}
+    await bench.pipeline.decide()
+    bench.start(chats={"slack": Mortal(bench.slack, Fate(2, after=True), chat=True)})
     with pytest.raises(Killed):
-        await deliver(bench.engine, "slack", bench.now)
+        await bench.pipeline.deliver("slack")
     assert len(bench.slack.messages) == 2
     bench.start()
     await bench.wait(minutes=2)

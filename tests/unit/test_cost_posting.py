@@ -10,8 +10,7 @@ import pytest
 
 from bot.access import SERVICE
 from bot.alerts.delivery import AT_WORK
-from bot.alerts.engine import Engine, deliver
-from bot.alerts.outbox import StoredOutbox
+from bot.alerts.notices import StoredOutbox
 from bot.card import plain
 from bot.commands.cost_posting import PATIENCE, digest_draft, put_due_digest
 from bot.errors import ConfigError, StorageError
@@ -47,14 +46,14 @@ class Service:
         return await put_due_digest(context, self.outbox, self.due_at, started_at=self.started_at)
 
     async def deliver(self, name="fake"):
-        await deliver(self.engine(), name, self.bench.clock.now())
-
-    def engine(self) -> Engine:
-        engine = AlertBench(*self.channels).engine
-        engine.store, engine.chats = self.store, self.channels
-        engine.histories = self.channels if self.history else {}
-        engine.digest = partial(digest_draft, self.bench.app.context(SERVICE), self.outbox)
-        return engine
+        pipeline = AlertBench(*self.channels).start(
+            clock=self.bench.clock,
+            store=self.store,
+            chats=self.channels,
+            histories=self.channels if self.history else {},
+            digest=partial(digest_draft, self.bench.app.context(SERVICE), self.outbox),
+        )
+        await pipeline.deliver(name)
 
     async def later(self, span):
         self.bench.clock.advance(span)

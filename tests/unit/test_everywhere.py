@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.alerts.notices import draft_of
+from bot.alerts.rendering import draft_of
 from bot.card import plain
 from bot.errors import ChangeoverError
 from bot.ports.reloads import Pin, PinKind, ReloadOutcome

@@ -10,7 +10,7 @@ import pytest
 
 from adapters.openclaw.reload import verdict_of
 from bot.access import SERVICE
-from bot.alerts.notices import draft_of
+from bot.alerts.rendering import draft_of
 from bot.card import plain
 from bot.commands.cost_budget import check_budget
 from bot.openclaw.log_lines import UnknownModel, read_line

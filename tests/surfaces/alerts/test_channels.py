@@ -172,7 +172,7 @@ async def test_slack_asks_for_patience_and_gets_it(world: World) -> None:
 async def test_a_chat_that_hangs_delays_no_other_and_no_decision(world: World) -> None:
     await world.start()
     world.slack.hold = hang = asyncio.Event()
-    world.alerts._deliveries._look_in_s = 0.02
+    world.alerts.pipeline.workers.wait_s = 0.02
     await world.fails(3)
     world.clock.advance(timedelta(seconds=30))
     await world.alerts.tick()

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.main.surface_workers import SurfaceWorkers, TimeoutChat, TimeoutHistory
+from adapters.main.timeout_chat import TimeoutChat, TimeoutHistory
+from bot.alerts.pipeline import SurfaceWorkers
 from bot.card import Card, text
 from bot.errors import ChatError, StorageError
 from bot.ports import ChatHistory, MessageRef
@@ -56,15 +57,15 @@ async def test_a_surface_has_one_delivery_at_a_time_and_waits_for_no_other() -> 
         begun.append(surface)
         await gates[surface].wait()
 
-    deliveries = SurfaceWorkers(deliver, look_in_s=0.01)
-    await deliveries.look_in()
+    deliveries = SurfaceWorkers(deliver, wait_s=0.01)
+    await deliveries.wait()
     gates["discord"].set()
     for _ in range(3):
         deliveries.begin(gates)
-        await deliveries.look_in()
+        await deliveries.wait()
     assert begun == ["slack", "discord", "discord", "discord"]
     gates["slack"].set()
-    await deliveries.look_in()
+    await deliveries.wait()
     deliveries.begin(gates)
     assert len(begun) == 4
     await deliveries.stop()
@@ -83,7 +84,7 @@ async def test_a_database_that_is_away_is_told_and_the_next_try_is_made() -> Non
     for _ in range(2):
         deliveries.begin(["slack", "discord"])
         with pytest.raises(StorageError):
-            await deliveries.look_in()
+            await deliveries.wait()
     assert tries == 4
 
 
@@ -96,9 +97,9 @@ async def test_what_hangs_at_the_end_is_broken_off() -> None:
         finally:
             ended.set()
 
-    deliveries = SurfaceWorkers(deliver, look_in_s=0.01)
+    deliveries = SurfaceWorkers(deliver, wait_s=0.01)
     deliveries.begin(["slack"])
-    await deliveries.look_in()
+    await deliveries.wait()
     await deliveries.stop(0.01)
     assert ended.is_set()
     await deliveries.stop()
@@ -113,7 +114,7 @@ async def test_after_a_month_only_the_incidents_row_is_left(world: World) -> Non
     await world.wait(minutes=6)
     world.clock.advance(timedelta(days=39))
     await world.tick()
-    store = world.alerts._store
+    store = world.alerts.ports.store
     [kept] = await store.incidents(NOON)
     assert kept.details
     world.clock.advance(timedelta(days=2))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from bot.alerts.pipeline import Pipeline
 from tests.surfaces.alerts.world import World
 
 
@@ -41,8 +43,9 @@ class Doomed:
 
 def doom(world: World, method: str, calls: int, *, after: bool = False) -> None:
     """Let the present process vanish at a call of the store's."""
-    engine = world.alerts._engine
-    engine.store = Doomed(engine.store, method, calls, after=after)
+    alerts = world.alerts
+    store = Doomed(alerts.ports.store, method, calls, after=after)
+    alerts.pipeline = Pipeline(replace(alerts.ports, store=store))
 
 
 async def until_it_vanishes(world: World, **span: float) -> None:

@@ -143,7 +143,7 @@ class Process:
         if not killed:
             await self.alerts.stop()
         else:
-            await self.alerts._deliveries.stop(0)
+            await self.alerts.pipeline.workers.stop(0)
         for surface in (self.slack, self.discord):
             if surface is not None:
                 await surface.stop(0.5)
@@ -279,8 +279,9 @@ class World:
     async def tick(self) -> None:
         """Look once, and let every delivery come to its end."""
         await self.alerts.tick()
-        while self.alerts._deliveries._tasks:
-            await self.alerts._deliveries.look_in()
+        workers = self.alerts.pipeline.workers
+        while workers.busy:
+            await workers.wait()
 
     async def wait(self, step_s: float = 20, **span: float) -> None:
         """Let time pass in steps, looking after each."""

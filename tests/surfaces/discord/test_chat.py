@@ -9,7 +9,6 @@ import pytest
 
 from adapters.discord.chat import chat_error
 from adapters.discord.service import DiscordSurface
-from bot.alerts.engine import tick
 from bot.card import (
     Action,
     Attachment,
@@ -171,12 +170,12 @@ async def test_a_channel_that_takes_no_message_is_named_in_the_log(
     async with running(server, Bench()) as surface:
         server.fail("POST", "/messages", status, {"message": "no", "code": code}, times=99)
         alerts = AlertBench("discord")
-        engine = replace(alerts.start(), chats={"discord": surface.chat})
+        pipeline = alerts.start(chats={"discord": surface.chat})
         await alerts.fails(3)
         with caplog.at_level("WARNING"):
             for _ in range(20):
                 alerts.clock.advance(timedelta(seconds=10))
-                await tick(engine, alerts.now)
+                await pipeline.tick()
     lines = [r.getMessage() for r in caplog.records if said in r.getMessage()]
     assert lines
     assert lines[0].startswith("alerts do not reach Discord: ")

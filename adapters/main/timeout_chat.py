@@ -1,9 +1,9 @@
-"""Each surface is brought up to date on its own time: one that hangs holds no other up."""
+"""A chat whose calls end in time, and say whether what they sent may have arrived."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -15,54 +15,6 @@ from bot.ports import Chat, ChatHistory, MessageRef
 
 CALL_WITHIN_S = 90.0
 """Longer than a chat asks to wait as a rule, so that such a request can be obeyed."""
-
-LOOK_IN_S = 0.5
-LAST_WORDS_S = 3.0
-
-Deliver = Callable[[str], Coroutine[None, None, None]]
-"""Surface → once everything that is due there has been tried."""
-
-
-class SurfaceWorkers:
-    """At most one delivery a surface is under way; each begins when the one before has ended."""
-
-    def __init__(self, deliver: Deliver, look_in_s: float = LOOK_IN_S) -> None:
-        self._deliver = deliver
-        self._look_in_s = look_in_s
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-
-    def begin(self, surfaces: Iterable[str]) -> None:
-        """Begin to deliver wherever nobody is at it."""
-        for surface in surfaces:
-            if surface not in self._tasks:
-                self._tasks[surface] = asyncio.create_task(self._deliver(surface))
-
-    async def look_in(self) -> None:
-        """Wait a moment for what is under way; what takes longer goes on by itself.
-
-        Raises:
-            StorageError: one of those that have ended found the database away.
-        """
-        if not self._tasks:
-            return
-        done, _ = await asyncio.wait(self._tasks.values(), timeout=self._look_in_s)
-        self._tasks = {name: task for name, task in self._tasks.items() if task not in done}
-        for task in done:
-            if not task.cancelled() and (error := task.exception()) is not None:
-                raise error
-
-    async def stop(self, within_s: float = LAST_WORDS_S) -> None:
-        """Let what is under way come to its end; break off what does not in time.
-
-        A message that is broken off may be there or not: the next start finds out.
-        """
-        tasks, self._tasks = list(self._tasks.values()), {}
-        if not tasks:
-            return
-        _, late = await asyncio.wait(tasks, timeout=within_s)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class TimeoutChat:
