@@ -6,18 +6,16 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from bot.access import SERVICE, Actor, check_home
 from bot.card import Action, Card, Command, text
 from bot.catalog import Catalog, shipped
-from bot.commands.complete import complete
 from bot.commands.context import Context, Ports
 from bot.commands.grammar import Call, parse
-from bot.commands.reload import take_back_unknown
-from bot.commands.reverts import run_due_reverts
 from bot.commands.table import registry
-from bot.config.commit import begin_history, notice_outside, present_of, read_config
 from bot.config.naming import names
+from bot.config.present import begin_history, notice_outside, present_of, read_config
 from bot.durations import Seldom, shorten
 from bot.errors import (
     ChangeoverError,
@@ -28,8 +26,10 @@ from bot.errors import (
 )
 from bot.messages.errors import already_card, error_card, unexpected_card
 from bot.ports import Document
-from bot.ports.alerts import Outbox
 from bot.settings import Settings
+
+if TYPE_CHECKING:
+    from bot.ports.alerts import Outbox
 
 MOST_ID = 90
 STRANGERS_EVERY = timedelta(minutes=10)
@@ -164,6 +164,8 @@ class App:
 
     def complete(self, words: str) -> list[str]:
         """Return what may come next in a line typed so far."""
+        from bot.commands.complete import complete
+
         return complete(words, self.registry, self._names or list(self.catalog.presets))
 
     async def refresh_names(self) -> Sequence[str]:
@@ -179,10 +181,14 @@ class App:
 
     async def run_due(self, outbox: Outbox) -> None:
         """Carry out what is due: timed switches that go back; the outbox tells of them."""
+        from bot.commands.reverts import run_due_reverts
+
         await run_due_reverts(self.context(SERVICE), outbox)
 
     async def unknown_model(self, model: str, outbox: Outbox) -> None:
         """Revert the change that named a model which OpenClaw does not know."""
+        from bot.commands.reverts import take_back_unknown
+
         await take_back_unknown(self.context(SERVICE), model, outbox)
 
     async def begin(self) -> None:

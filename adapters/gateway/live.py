@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from adapters.gateway.upstream import proxy_for
 from bot.catalog import Catalog
-from bot.config.commit import present_of
+from bot.config.present import present_of
 from bot.config.schema import ConfigView
 from bot.dialects.endpoint import auth_headers, endpoint_url, refuse_login
 from bot.models import Dialect

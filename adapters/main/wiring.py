@@ -28,7 +28,6 @@ from adapters.storage.bill_log import DatabaseBillLog
 from adapters.storage.budgets import DatabaseBudgets
 from adapters.storage.buttons import DatabaseButtons
 from adapters.storage.chain_tests import DatabaseChainTests
-from adapters.storage.config_db import DatabaseConfigStore
 from adapters.storage.database import Database
 from adapters.storage.fallback_log import DatabaseFallbackLog
 from adapters.storage.files.config_file import FileConfigStore
@@ -127,6 +126,8 @@ def _store(
 ) -> ConfigStore:
     place, _ = find_config(env, cwd, Path.home(), config)
     if place == DATABASE:
+        from adapters.storage.config_db import DatabaseConfigStore
+
         return DatabaseConfigStore(database)
     return FileConfigStore(Path(place), state=state)
 

@@ -10,8 +10,8 @@ from itertools import chain
 from bot.alerts.incident import Incident
 from bot.card import Code, Command, Link, Text, text
 from bot.catalog import Catalog
-from bot.config.commit import present_of
 from bot.config.naming import resolve
+from bot.config.present import present_of
 from bot.config.schema import ConfigView
 from bot.costs.pricing import unit_price
 from bot.errors import ConfigError, StorageError

@@ -13,16 +13,26 @@ from bot.commands.elsewhere import (
     elsewhere_cautions,
     other_places,
     pin_results_data,
-    set_elsewhere,
 )
 from bot.commands.new_models import new_model_cautions
 from bot.commands.question import must_ask, question
 from bot.commands.reload import apply_and_confirm
-from bot.commands.snapshot import Known, StatusSnapshot, load_known, snapshot_of, written_price
-from bot.config.commit import Applied, ConfigChange, Plan, Planner, Present
-from bot.config.history import owner
+from bot.commands.snapshot import (
+    Known,
+    StatusSnapshot,
+    load_known,
+    snapshot_of,
+    surroundings,
+    written_price,
+)
+from bot.config.commit import Applied, ConfigChange, Plan, Planner
+from bot.config.edit import together
 from bot.config.naming import alias_of, written
+from bot.config.notes import owner
+from bot.config.pins import repin_all
+from bot.config.places import set_everywhere
 from bot.config.plan import choice_for
+from bot.config.present import Present
 from bot.config.schema import ConfigView
 from bot.costs.pricing import price_ratio
 from bot.durations import parse_deadline
@@ -43,6 +53,7 @@ from bot.messages.model import (
 from bot.messages.reverts import cannot_revert
 from bot.ports import Json, RevertState
 from bot.ports.reloads import NO_PINS, Confirmation, Pins
+from bot.routing.chain import lone_hop
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +108,33 @@ def _planned(ctx: Context, spec: ChangeSpec, pins: Pins, present: Present) -> Pl
         return planned
     planned = replace(planned, places=tuple(other_places(present)))
     if spec.everywhere:
-        planned = set_elsewhere(ctx, planned, present, pins)
+        planned = _with_other_places(ctx, planned, present, pins)
     return replace(planned, ask=spec.asks and must_ask(ctx, present, planned))
+
+
+def _with_other_places(ctx: Context, planned: Plan, present: Present, pins: Pins) -> Plan:
+    """Add to a switch the other places and pins of OpenClaw that can follow it."""
+    ref = planned.wants[0]
+    hop = lone_hop(0, ref, present.view, surroundings(ctx, Known()))
+    sees_images = bool(hop.facts and hop.facts.vision)
+    wanted = set_everywhere(present.parsed, present.view, ref, sees_images=sees_images)
+    also = together(present.document, planned.edits, wanted)
+    # The sessions and cron jobs that a question showed, or all of them.
+    repins = () if pins.unreachable else repin_all(pins.found, str(ref), ctx.action.shown)
+    follow = tuple(edit.path for edit in also)
+    places = planned.places
+    if present.document.included:
+        places = tuple(
+            replace(one, apart=one.path not in follow and one.ref != ref and not one.for_images)
+            for one in places
+        )
+    return replace(
+        planned,
+        edits=[*planned.edits, *also],
+        pins=planned.pins or repins,
+        places=places,
+        follow=follow,
+    )
 
 
 async def _result(

@@ -5,32 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from bot.access import Actor
-from bot.card import Action, Text
-from bot.catalog import Catalog
-from bot.commands.registry import Registry
-from bot.ports import (
-    BillLog,
-    BillSource,
-    Budgets,
-    ButtonStore,
-    ChainTests,
-    Clock,
-    ConfigStore,
-    Corrections,
-    FallbackLog,
-    Journal,
-    Ledger,
-    ModelLists,
-    Prices,
-    Upstream,
-)
-from bot.ports.alerts import AlertDesk
 from bot.ports.reloads import NoReloads, Reloads
-from bot.settings import Settings
 
-Progress = Callable[[Text], None]
+if TYPE_CHECKING:
+    from bot.access import Actor
+    from bot.card import Action, Text
+    from bot.catalog import Catalog
+    from bot.commands.registry import Registry
+    from bot.ports import (
+        BillLog,
+        BillSource,
+        Budgets,
+        ButtonStore,
+        ChainTests,
+        Clock,
+        ConfigStore,
+        Corrections,
+        FallbackLog,
+        Journal,
+        Ledger,
+        ModelLists,
+        Prices,
+        Upstream,
+    )
+    from bot.ports.alerts import AlertDesk
+    from bot.settings import Settings
+
+Progress = Callable[["Text"], None]
 """Takes what a long command has come to, for a person who waits at a terminal."""
 
 

@@ -8,9 +8,10 @@ from bot.commands.context import Context
 from bot.commands.cost_data import budget_data, percent_data
 from bot.commands.registry import Args
 from bot.commands.snapshot import HISTORY
-from bot.config.commit import Plan, Present, read_config
+from bot.config.commit import Plan
 from bot.config.naming import resolve
 from bot.config.plan import choice_for, plan_primary
+from bot.config.present import Present, read_config
 from bot.costs.budget import BudgetState, BudgetStep, decide, parse_amount
 from bot.costs.figures import total_of
 from bot.costs.period import Span, calendar, zone_name

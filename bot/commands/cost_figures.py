@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from bot.commands.context import Context
 from bot.commands.snapshot import price_of
-from bot.config.commit import read_config
+from bot.config.present import read_config
 from bot.config.schema import ConfigView, view
 from bot.costs.billed import Billed, beside, bill_days
 from bot.costs.figures import priced_nano, total_of

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from bot.card import Caution
 from bot.commands.context import Context
-from bot.commands.snapshot import Known, surroundings
-from bot.config.commit import Plan, Present
-from bot.config.pins import repin_all
-from bot.config.places import Elsewhere, elsewhere, set_everywhere, together
+from bot.config.places import Elsewhere, elsewhere
+from bot.config.present import Present
 from bot.errors import StorageError
 from bot.messages.elsewhere import WeekCosts, elsewhere_caution, pinned_cautions
 from bot.models import GroupBy, ModelRef
 from bot.ports.reloads import Pin, PinResult, Pins
-from bot.routing.chain import lone_hop
 
 WEEK = timedelta(days=7)
 _NANO = Decimal(10) ** 9
@@ -27,31 +23,6 @@ _NANO = Decimal(10) ** 9
 def other_places(present: Present, *, agents: bool = True) -> list[Elsewhere]:
     """Return the places of the file and of what it includes."""
     return elsewhere(present.parsed, present.view, agents=agents)
-
-
-def set_elsewhere(ctx: Context, planned: Plan, present: Present, pins: Pins) -> Plan:
-    """Add to a switch the other places and pins of OpenClaw that can follow it."""
-    ref = planned.wants[0]
-    hop = lone_hop(0, ref, present.view, surroundings(ctx, Known()))
-    sees_images = bool(hop.facts and hop.facts.vision)
-    wanted = set_everywhere(present.parsed, present.view, ref, sees_images=sees_images)
-    also = together(present.document, planned.edits, wanted)
-    # The sessions and cron jobs that a question showed, or all of them.
-    repins = () if pins.unreachable else repin_all(pins.found, str(ref), ctx.action.shown)
-    follow = tuple(edit.path for edit in also)
-    places = planned.places
-    if present.document.included:
-        places = tuple(
-            replace(one, apart=one.path not in follow and one.ref != ref and not one.for_images)
-            for one in places
-        )
-    return replace(
-        planned,
-        edits=[*planned.edits, *also],
-        pins=planned.pins or repins,
-        places=places,
-        follow=follow,
-    )
 
 
 async def costs_of_week(

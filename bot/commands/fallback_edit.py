@@ -9,9 +9,10 @@ from bot.commands.change import ChangeSpec, change
 from bot.commands.context import Context
 from bot.commands.model_switch import resolve_all
 from bot.commands.registry import Args
-from bot.config.commit import Plan, Present
+from bot.config.commit import Plan
 from bot.config.naming import alias_target, near, resolve, written
 from bot.config.plan import chain_for, plan_chain
+from bot.config.present import Present
 from bot.config.schema import ConfigView
 from bot.durations import shorten
 from bot.errors import NothingToDoError, UsageError

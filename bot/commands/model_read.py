@@ -1,26 +1,22 @@
-"""/model status, list, history, undo: what stands, what there is, what happened."""
+"""/model status, list and history: what is in force, what there is, what happened."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from bot.card import Card, Caution
-from bot.commands.change import ChangeSpec, change
 from bot.commands.context import Context
 from bot.commands.data import chain_data, change_data, incident_data, price_data, warnings_data
 from bot.commands.elsewhere import elsewhere_cautions, other_places
 from bot.commands.registry import Args
-from bot.commands.snapshot import HISTORY, StatusSnapshot, load_snapshot, price_of, surroundings
-from bot.config.commit import read_config
-from bot.config.history import to_undo, undo
+from bot.commands.snapshot import StatusSnapshot, load_snapshot, price_of, surroundings
 from bot.config.naming import chain_words, known_provider, near, written
 from bot.config.schema import ConfigView
-from bot.errors import StorageError, UsageError
+from bot.errors import UsageError
 from bot.messages import cautions
 from bot.messages.chain import unasked_words
 from bot.messages.model import ModelRow, StatusWords, history_card, list_card, status_card, value
 from bot.models import ModelRef
-from bot.openclaw.serve import SERVE, unserve
 from bot.routing.chain import allow_rule, lone_hop, providers_of
 
 DEFAULT_HISTORY = 10
@@ -106,37 +102,6 @@ async def history(ctx: Context, args: Args) -> Card:
     changes = snapshot.known.changes[: args.count("amount") or DEFAULT_HISTORY]
     warnings = tuple(cautions.journal_away(snapshot.known.error))
     return history_card(changes, {"changes": [change_data(c) for c in changes]}, warnings)
-
-
-async def take_back(ctx: Context, args: Args) -> Card:
-    """Revert the last change or the one asked for, as a new change."""
-    journal, place = ctx.ports.journal, ctx.ports.store.location
-    wanted = args.count("amount") or ctx.action.change_id
-    # A writer that died before it could say so has made the last change.
-    await read_config(ctx.ports.store, journal, ctx.now)
-    try:
-        changes = (
-            await journal.changes_since(place, wanted)
-            if wanted is not None
-            else await journal.changes(place, HISTORY)
-        )
-    except StorageError as error:
-        raise StorageError(f"No history: {error.message}", error.step) from error
-    chosen = to_undo(changes, wanted)
-    priced = isinstance(chosen.new, str) or isinstance(chosen.old, str)
-    headline = "Primary" if priced and chosen.action != "preset" else "Undone"
-    return await change(
-        ctx,
-        ChangeSpec(
-            what=headline,
-            action="undo",
-            planner=unserve(chosen) if chosen.action == SERVE else undo(chosen),
-            reason=args.text("reason") or f"undo of change {chosen.id}",
-            priced=headline == "Primary",
-            asks=False,
-            warns=False,
-        ),
-    )
 
 
 def _configured(ctx: Context, view: ConfigView) -> list[ModelRef]:

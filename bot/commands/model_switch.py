@@ -1,4 +1,4 @@
-"""/model best … local, use, fallback, strategy, preset: what changes primary, chain and names."""
+"""/model best … local, use, fallback, strategy, preset, undo: what changes the config."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from bot.card import Card, Code, Command, Text, text
 from bot.commands.change import ChangeSpec, change
 from bot.commands.context import Context
 from bot.commands.registry import Args
-from bot.config.commit import Plan, Present
+from bot.commands.snapshot import HISTORY
+from bot.config.commit import Plan
+from bot.config.history import to_undo, undo
 from bot.config.naming import Named, alias_target, check_preset_name, resolve
 from bot.config.plan import (
     choice_for,
@@ -16,12 +18,14 @@ from bot.config.plan import (
     plan_primary,
     plan_strategy,
 )
+from bot.config.present import Present, read_config
 from bot.config.schema import ConfigView
 from bot.dialects.locality import is_private
-from bot.errors import NothingToDoError, RefusedError, UsageError
+from bot.errors import NothingToDoError, RefusedError, StorageError, UsageError
 from bot.messages.cautions import not_private
 from bot.messages.model import took_successor
 from bot.models import ModelRef
+from bot.openclaw.serve import SERVE, unserve
 from bot.routing.chain import provider_of
 
 
@@ -148,6 +152,37 @@ async def _remove(ctx: Context, name: str, args: Args) -> Card:
 
     what, reason = f"Preset {name}", args.text("reason") or ""
     return await change(ctx, ChangeSpec(what, "preset remove", plan, reason=reason, warns=False))
+
+
+async def take_back(ctx: Context, args: Args) -> Card:
+    """Revert the last change or the one asked for, as a new change."""
+    journal, place = ctx.ports.journal, ctx.ports.store.location
+    wanted = args.count("amount") or ctx.action.change_id
+    # A writer that died before it could say so has made the last change.
+    await read_config(ctx.ports.store, journal, ctx.now)
+    try:
+        changes = (
+            await journal.changes_since(place, wanted)
+            if wanted is not None
+            else await journal.changes(place, HISTORY)
+        )
+    except StorageError as error:
+        raise StorageError(f"No history: {error.message}", error.step) from error
+    chosen = to_undo(changes, wanted)
+    priced = isinstance(chosen.new, str) or isinstance(chosen.old, str)
+    headline = "Primary" if priced and chosen.action != "preset" else "Undone"
+    return await change(
+        ctx,
+        ChangeSpec(
+            what=headline,
+            action="undo",
+            planner=unserve(chosen) if chosen.action == SERVE else undo(chosen),
+            reason=args.text("reason") or f"undo of change {chosen.id}",
+            priced=headline == "Primary",
+            asks=False,
+            warns=False,
+        ),
+    )
 
 
 def resolve_all(words: tuple[str, ...], view: ConfigView, ctx: Context) -> list[ModelRef]:

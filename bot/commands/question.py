@@ -11,8 +11,9 @@ from bot.commands.context import Context
 from bot.commands.data import price_data, ratio_data
 from bot.commands.elsewhere import costs_of_week, elsewhere_data, pins_data
 from bot.commands.snapshot import written_price
-from bot.config.commit import Plan, Present
+from bot.config.commit import Plan
 from bot.config.pins import shown
+from bot.config.present import Present
 from bot.config.values import dotted
 from bot.costs.pricing import needs_confirmation, price_ratio
 from bot.errors import ConfirmationNeededError, MovedOnError

@@ -6,26 +6,19 @@ while its config is invalid, and a later one goes on with the old without a word
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 
-from bot.access import SERVICE, Surface
-from bot.alerts.notices import unknown_model_notice
+from bot.access import SERVICE
 from bot.commands.context import Context
 from bot.commands.snapshot import HISTORY
-from bot.config.commit import Applied, ConfigChange, Plan, Planner, Present, apply_change
+from bot.config.commit import Applied, ConfigChange, Plan, Planner, apply_change
 from bot.config.entries import EntryFacts, with_entries
 from bot.config.history import undo
-from bot.errors import ChangeoverError, ConfigRefusedError, MovedOnError, RefusedError
-from bot.ports import Change
-from bot.ports.alerts import Outbox
+from bot.config.present import Present
+from bot.errors import ChangeoverError, ConfigRefusedError, RefusedError
 from bot.ports.reloads import Confirmation, ReloadOutcome
 from bot.routing.chain import ChainContext, SkipReason, lone_hop
 from bot.spans import Command, text
-
-UNKNOWN_WITHIN = timedelta(hours=1)
-"""A model that is found unknown so long after the switch to it is taken for a change's fault."""
 
 
 async def apply_and_confirm(
@@ -46,48 +39,13 @@ async def apply_and_confirm(
         confirmation = await reload.confirm([str(ref) for ref in applied.plan.wants])
         if confirmation.taken in (ReloadOutcome.REJECTED, ReloadOutcome.UNKNOWN_MODEL):
             await _take_back(ctx, applied, confirmation)
-    return await _with_pins(ctx, applied), confirmation
+    return await with_pins(ctx, applied), confirmation
 
 
-async def _with_pins(ctx: Context, applied: Applied) -> Applied:
+async def with_pins(ctx: Context, applied: Applied) -> Applied:
     """Change the sessions and cron jobs of a plan in OpenClaw, now that the file is written."""
     pins = applied.plan.pins if applied.changed else ()
     return replace(applied, pins=tuple(await ctx.ports.reloads.repin(pins))) if pins else applied
-
-
-async def take_back_unknown(ctx: Context, model: str, outbox: Outbox) -> None:
-    """Revert the change that named a model which OpenClaw has just said it does not know.
-
-    Only one of our own, made lately, whose values still stand.
-
-    Raises:
-        ConfigError, StorageError: it could not be tried.
-    """
-    ports, place = ctx.ports, ctx.ports.store.location
-    changes = await ports.journal.changes(place, HISTORY)
-    made = next((one for one in changes if _names(one, model)), None)
-    if made is None or made.at < ctx.now - UNKNOWN_WITHIN or made.surface == Surface.OUTSIDE:
-        return
-    ours = made.action == "undo" and made.surface == SERVICE.surface
-    if ours or any(one.reverts == made.id for one in changes):
-        # Taken back already, or itself what took a change back: that would go on for ever.
-        return
-    with suppress(MovedOnError):
-        wanted = ConfigChange(
-            SERVICE, "undo", f"OpenClaw answered Unknown model: {model}", undo(made)
-        )
-        applied = await apply_change(ports.store, ports.journal, wanted, ctx.now)
-        pins = (await _with_pins(ctx, applied)).pins
-        notice = unknown_model_notice(made, applied.change_id, model, place, ctx.now, pins)
-        await outbox.put(notice)
-
-
-def _names(change: Change, model: str) -> bool:
-    """Return whether a change put a model, or a name for it, where none or another one stood."""
-    return any(
-        (model in str(one.after) or model in one.path) and model not in str(one.before)
-        for one in change.touched
-    )
 
 
 async def _callable(ctx: Context, planner: Planner) -> Planner:

@@ -1,19 +1,26 @@
-"""Timed switches that are due: they are reverted if the value is still theirs."""
+"""What is reverted without a command: a timed switch that is due, a model nobody serves."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import timedelta
 
-from bot.alerts.notices import revert_notice
+from bot.access import SERVICE, Surface
+from bot.alerts.notices import revert_notice, unknown_model_notice
 from bot.commands.context import Context
-from bot.commands.reload import apply_and_confirm
-from bot.config.commit import ConfigChange, notice_outside, present_of
-from bot.config.history import go_back
+from bot.commands.reload import apply_and_confirm, with_pins
+from bot.commands.snapshot import HISTORY
+from bot.config.commit import ConfigChange, apply_change
+from bot.config.history import go_back, undo
+from bot.config.present import notice_outside, present_of
 from bot.errors import ConfigError, ConfigLockedError, ConfigRefusedError, MovedOnError
 from bot.ports import Change, Revert, RevertState
 from bot.ports.alerts import Outbox
 from bot.ports.reloads import PinResult
+
+UNKNOWN_WITHIN = timedelta(hours=1)
+"""A model that is found unknown so long after the switch to it is taken for a change's fault."""
 
 
 async def run_due_reverts(ctx: Context, outbox: Outbox) -> None:
@@ -80,3 +87,38 @@ def _gone_back(change: Change, changes: Sequence[Change]) -> Change | None:
     """Return the change that ended a timed switch, unless OpenClaw made us take that back."""
     back = (c for c in changes if c.reverts == change.id and c.action == "revert")
     return next((c for c in back if not any(one.reverts == c.id for one in changes)), None)
+
+
+async def take_back_unknown(ctx: Context, model: str, outbox: Outbox) -> None:
+    """Revert the change that named a model which OpenClaw has just said it does not know.
+
+    Only one of our own, made lately, whose values still stand.
+
+    Raises:
+        ConfigError, StorageError: it could not be tried.
+    """
+    ports, place = ctx.ports, ctx.ports.store.location
+    changes = await ports.journal.changes(place, HISTORY)
+    made = next((one for one in changes if _names(one, model)), None)
+    if made is None or made.at < ctx.now - UNKNOWN_WITHIN or made.surface == Surface.OUTSIDE:
+        return
+    ours = made.action == "undo" and made.surface == SERVICE.surface
+    if ours or any(one.reverts == made.id for one in changes):
+        # Taken back already, or itself what took a change back: that would go on for ever.
+        return
+    with suppress(MovedOnError):
+        wanted = ConfigChange(
+            SERVICE, "undo", f"OpenClaw answered Unknown model: {model}", undo(made)
+        )
+        applied = await apply_change(ports.store, ports.journal, wanted, ctx.now)
+        pins = (await with_pins(ctx, applied)).pins
+        notice = unknown_model_notice(made, applied.change_id, model, place, ctx.now, pins)
+        await outbox.put(notice)
+
+
+def _names(change: Change, model: str) -> bool:
+    """Return whether a change put a model, or a name for it, where none or another one stood."""
+    return any(
+        (model in str(one.after) or model in one.path) and model not in str(one.before)
+        for one in change.touched
+    )

@@ -7,8 +7,9 @@ from dataclasses import replace
 from bot.card import Card
 from bot.commands.context import Context
 from bot.commands.reload import apply_and_confirm
-from bot.config.commit import ConfigChange, Plan, Present, edited_by, read_config
+from bot.config.commit import ConfigChange, Plan, edited_by
 from bot.config.edit import unified_diff
+from bot.config.present import Present, read_config
 from bot.messages import cautions
 from bot.openclaw.serve import SERVE, SERVED, GatewayAddress, plan_serve, serve_card
 

@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 
 from bot.alerts.mute import in_force
 from bot.commands.context import Context
-from bot.config.commit import Present, read_config
-from bot.config.history import owner
 from bot.config.naming import written
-from bot.config.notes import model_path
+from bot.config.notes import model_path, owner
 from bot.config.plan import choice_for
+from bot.config.present import Present, read_config
 from bot.config.schema import ConfigView, ModelChoice
 from bot.costs.pricing import unit_price
 from bot.errors import ErrorInfo, StorageError

@@ -130,7 +130,7 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
             "undo",
             "Undo the last change, or the one with that id",
             CHANGE,
-            late("model_read", "take_back"),
+            late("model_switch", "take_back"),
             (Param("amount", Kind.COUNT, "The id of a change in /model history"), _REASON),
             Danger.CHANGES,
             examples=("/model undo", "/model undo 12"),

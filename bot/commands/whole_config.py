@@ -7,17 +7,10 @@ from dataclasses import replace
 from bot.card import Card, Caution
 from bot.commands.context import Context
 from bot.commands.reload import apply_and_confirm
-from bot.config.commit import (
-    ConfigChange,
-    Plan,
-    Present,
-    notice_moved,
-    present_of,
-    read_config,
-    record_first,
-)
+from bot.config.commit import ConfigChange, Plan, record_first
 from bot.config.document import include_targets
 from bot.config.edit import unified_diff
+from bot.config.present import Present, notice_moved, present_of, read_config
 from bot.config.redact import redact_values
 from bot.errors import (
     ConfigMissingError,

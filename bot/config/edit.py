@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from bot.config.diff import unified_diff
@@ -35,7 +36,7 @@ from bot.ports import ABSENT, Document, Json, Path
 
 __all__ = [
     "Edit", "Edited", "Remove", "SetValue", "apply_edits", "edit_document", "get",
-    "include_targets", "load", "restore", "touched", "unified_diff",
+    "include_targets", "load", "restore", "together", "touched", "unified_diff",
 ]  # fmt: skip
 
 
@@ -83,6 +84,18 @@ def edit_document(document: Document, edits: Sequence[Edit]) -> Edited:
         if same(resolve(after).value, wanted):
             return Edited(after, file)
     raise _spread(todo, homes) or refusal
+
+
+def together(document: Document, edits: Sequence[Edit], more: Sequence[Edit]) -> list[Edit]:
+    """Return those of `more` that can be made in the one file in which `edits` are made."""
+    if not document.included:
+        return list(more)
+    kept: list[Edit] = []
+    for edit in more:
+        with suppress(ConfigError):
+            edit_document(document, [*edits, *kept, edit])
+            kept.append(edit)
+    return kept
 
 
 def _homes(files: Files, edit: Edit) -> dict[str, Path]:

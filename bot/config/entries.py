@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from bot.catalog import Catalog
-from bot.config.commit import Plan, Present, edited_by
-from bot.config.edit import Edit, SetValue
+from bot.config.commit import Plan, edited_by
 from bot.config.naming import written
 from bot.config.plan import allow
+from bot.config.present import Present
 from bot.config.schema import OWN_PROVIDER, ConfigView, ModelChoice, view_of
 from bot.config.served import Serving, generation_of, served_table, serving
+from bot.config.values import Edit, SetValue
 from bot.errors import RefusedError
 from bot.models import ModelRef
 from bot.ports import Json, Path

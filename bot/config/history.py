@@ -9,53 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.access import Surface
-from bot.config.commit import Plan, Planner, Present
-from bot.config.edit import Edit, Remove, SetValue, get, restore
+from bot.config.commit import Plan, Planner
 from bot.config.naming import written
-from bot.config.notes import BEHIND, model_path
+from bot.config.notes import model_path, owner
 from bot.config.pins import in_file, pins_back
-from bot.config.values import dotted, same
+from bot.config.present import Present
+from bot.config.values import Edit, Remove, SetValue, dotted, get, restore, same
 from bot.errors import MovedOnError, NothingToDoError, RefusedError
 from bot.ports import ABSENT, Absent, Change, Json, Path, Touched
 from bot.spans import Command
 
 WHOLE = frozenset({"import", "restore"})
 """Actions that replace the whole text: what they touched is not kept part by part."""
-
-
-def moves_primary(change: Change, model: Path) -> bool:
-    """Return whether a change made the primary of the `model` value at a path another one."""
-    return any(
-        not same(_primary(one.before, one.path, model), _primary(one.after, one.path, model))
-        for one in change.touched
-        if _overlap(one.path, (*model, "primary")) or one.path == (*model, *BEHIND)
-    )
-
-
-def owner(changes: Sequence[Change], model: Path) -> Change | None:
-    """Return the change whose primary is at a `model` path now; `changes` newest first."""
-    stack: list[Change] = []
-    for change in reversed(changes):
-        if not moves_primary(change, model):
-            continue
-        if stack and change.reverts == stack[-1].id:
-            stack.pop()
-        else:
-            stack.append(change)
-    return stack[-1] if stack else None
-
-
-def _overlap(one: Path, other: Path) -> bool:
-    shorter = min(len(one), len(other))
-    return one[:shorter] == other[:shorter]
-
-
-def _primary(value: Json | Absent, at: Path, model: Path) -> Json | Absent:
-    """Read the primary out of a value that is at, above or below a `model` path."""
-    if len(at) > len(model):
-        return value
-    found = get(value, model[len(at) :])
-    return found.get("primary", ABSENT) if isinstance(found, dict) else found
 
 
 def to_undo(changes: Sequence[Change], change_id: int | None) -> Change:

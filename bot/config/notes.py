@@ -7,11 +7,13 @@ timed switch must go back. Where it does not, nobody can tell, which history say
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
 from bot.config.schema import ConfigView
-from bot.ports import Absent, Change, Journal, Json, Path
+from bot.config.values import get, same
+from bot.ports import ABSENT, Absent, Change, Journal, Json, Path
 
 BEHIND: Path = ("fallbacks", 0)
 """Where our own gateway is first in the file, what it asks first is the list's first."""
@@ -82,3 +84,38 @@ def _leaves(value: Json | Absent) -> list[Path]:
     if not isinstance(value, dict):
         return [()]
     return [(key, *rest) for key, held in value.items() for rest in _leaves(held)]
+
+
+def moves_primary(change: Change, model: Path) -> bool:
+    """Return whether a change made the primary of the `model` value at a path another one."""
+    return any(
+        not same(_primary(one.before, one.path, model), _primary(one.after, one.path, model))
+        for one in change.touched
+        if _overlap(one.path, (*model, "primary")) or one.path == (*model, *BEHIND)
+    )
+
+
+def owner(changes: Sequence[Change], model: Path) -> Change | None:
+    """Return the change whose primary is at a `model` path now; `changes` newest first."""
+    stack: list[Change] = []
+    for change in reversed(changes):
+        if not moves_primary(change, model):
+            continue
+        if stack and change.reverts == stack[-1].id:
+            stack.pop()
+        else:
+            stack.append(change)
+    return stack[-1] if stack else None
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
+
+
+def _primary(value: Json | Absent, at: Path, model: Path) -> Json | Absent:
+    """Read the primary out of a value that is at, above or below a `model` path."""
+    if len(at) > len(model):
+        return value
+    found = get(value, model[len(at) :])
+    return found.get("primary", ABSENT) if isinstance(found, dict) else found

@@ -5,17 +5,14 @@ Source: the zod schemas of openclaw 2026.1.29 and the configured-model-refs of 2
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bot.config.edit import Edit, SetValue, edit_document, get
 from bot.config.naming import written
 from bot.config.schema import DEFAULTS, OWN_PROVIDER, ConfigView
-from bot.config.values import dotted
-from bot.errors import ConfigError
+from bot.config.values import SetValue, dotted, get
 from bot.models import ModelRef
-from bot.ports import ABSENT, Document, Json, Path
+from bot.ports import ABSENT, Json, Path
 
 _OF_AN_AGENT: tuple[Path, ...] = (
     ("heartbeat", "model"),
@@ -77,18 +74,6 @@ def set_everywhere(
         for place in elsewhere(parsed, view)
         if place.ref != ref and (sees_images or not place.for_images)
     ]
-
-
-def together(document: Document, edits: Sequence[Edit], more: Sequence[Edit]) -> list[Edit]:
-    """Return those of `more` that can be made in the one file in which `edits` are made."""
-    if not document.included:
-        return list(more)
-    kept: list[Edit] = []
-    for edit in more:
-        with suppress(ConfigError):
-            edit_document(document, [*edits, *kept, edit])
-            kept.append(edit)
-    return kept
 
 
 def _paths(parsed: Json, agents: bool) -> Iterator[tuple[Path, str | None]]:

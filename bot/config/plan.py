@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bot.config.edit import Edit, Remove, SetValue
 from bot.config.naming import alias_of, chain_words, near, written
 from bot.config.schema import ALLOW_PATH, MODELS_PATH, ConfigView, ModelChoice, ModelShape
+from bot.config.values import Edit, Remove, SetValue
 from bot.durations import shorten
 from bot.errors import UsageError
 from bot.models import ModelRef

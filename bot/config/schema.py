@@ -12,14 +12,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
-
 from bot.config.include import Fault, Resolved, resolve
 from bot.config.keyring import Keyring, keyring_of
 from bot.config.values import dotted
-from bot.errors import ConfigShapeError, ConfigUnreadableError
+from bot.errors import ConfigUnreadableError
 from bot.ports import Document, Json, Path
-from bot.spans import Command, text
 
 DEFAULTS: Path = ("agents", "defaults")
 MODEL_PATH: Path = (*DEFAULTS, "model")
@@ -136,74 +133,30 @@ class ConfigView:
         }
 
 
-class _Lenient(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class _Model(_Lenient):
-    primary: StrictStr | None = None
-    fallbacks: list[StrictStr] | None = None
-
-
-class _Entry(_Lenient):
-    alias: StrictStr | None = None
-
-
-class _Policy(_Lenient):
-    allow: list[StrictStr] | None = None
-
-
-class _Defaults(_Lenient):
-    model: StrictStr | _Model | None = None
-    models: dict[str, _Entry | None] | None = None
-    policy: _Policy | None = Field(default=None, alias="modelPolicy")
-    programs: Any = Field(default=None, alias="cliBackends")
-
-
-class _Agent(_Lenient):
-    id: StrictStr | None = None
-    model: StrictStr | _Model | None = None
-
-
-class _Agents(_Lenient):
-    defaults: _Defaults | None = None
-    list_: list[_Agent] | None = Field(default=None, alias="list")
-    entries: dict[str, _Agent | None] | None = None
-
-
-class _ProviderModel(_Lenient):
-    id: StrictStr
-
-
-class _Provider(_Lenient):
-    base_url: StrictStr | None = Field(default=None, alias="baseUrl")
-    api_key: StrictStr | dict[str, Any] | None = Field(default=None, alias="apiKey")
-    api: StrictStr | None = None
-    headers: dict[str, StrictStr | dict[str, Any]] | None = None
-    models: list[_ProviderModel] | None = None
-
-
-class _Providers(_Lenient):
-    providers: dict[str, _Provider] | None = None
-
-
-class _Profile(_Lenient):
-    provider: StrictStr | None = None
-
-
-class _Auth(_Lenient):
-    profiles: dict[str, _Profile] | None = None
-
-
-class _Meta(_Lenient):
-    version: StrictStr | None = Field(default=None, alias="lastTouchedVersion")
-
-
-class _Root(_Lenient):
-    agents: _Agents | None = None
-    models: _Providers | None = None
-    meta: _Meta | None = None
-    auth: _Auth | None = None
+_MODEL = (str, {"primary": str, "fallbacks": [str]})
+_AGENT = {"id": str, "model": _MODEL}
+_PROVIDER = {
+    "baseUrl": str,
+    "apiKey": (str, dict),
+    "api": str,
+    "headers": {"*": (str, dict)},
+    "models": [{"id!": str}],
+}
+_PLAIN = {
+    "agents": {
+        "defaults": {
+            "model": _MODEL,
+            "models": {"*": {"alias": str}},
+            "modelPolicy": {"allow": [str]},
+        },
+        "list": [_AGENT],
+        "entries": {"*": _AGENT},
+    },
+    "models": {"providers": {"*": _PROVIDER}},
+    "meta": {"lastTouchedVersion": str},
+    "auth": {"profiles": {"*": {"provider": str}}},
+}
+"""The usual shape: a tuple of choices, a list of one item, any key (`*`), a needed one (`!`)."""
 
 
 def view_of(document: Document) -> ConfigView:
@@ -233,32 +186,57 @@ def view_in(document: Document, resolved: Resolved) -> ConfigView:
 
 def view(parsed: Json) -> ConfigView:
     """Read the model-related part of a parsed config. Raises ConfigShapeError."""
-    try:
-        root = _Root.model_validate(parsed)
-    except ValidationError as error:
-        raise _shape_error(error) from None
-    agents = root.agents or _Agents()
-    defaults = agents.defaults or _Defaults()
-    models = defaults.models or {}
-    aliases = {key: entry.alias if entry else None for key, entry in models.items()}
-    default = _choice(MODEL_PATH, defaults.model)
+    if not is_plain(parsed):
+        # Pydantic decides, and names what is wrong; importing it takes longer than a whole status.
+        from bot.config.shape import check_shape
+
+        check_shape(parsed)
+    agents = _table(parsed, "agents")
+    defaults = _table(agents, "defaults")
+    aliases = {key: _table(entry).get("alias") for key, entry in _table(defaults, "models").items()}
+    default = _choice(MODEL_PATH, defaults.get("model"))
     return ConfigView(
         default=default.served() if _ours(default.primary, aliases) else default,
         aliases=aliases,
-        allow=tuple(defaults.policy.allow or ()) if defaults.policy else (),
+        allow=tuple(_table(defaults, "modelPolicy").get("allow") or ()),
         agents=_agents(agents),
-        providers={
-            id_: parsed["models"]["providers"][id_]
-            for id_ in (root.models.providers if root.models else None) or {}
-        },
-        version=root.meta.version if root.meta else None,
-        profiles=_profiles(root.auth) | _programs(defaults.programs),
+        providers=_table(parsed, "models", "providers"),
+        version=_table(parsed, "meta").get("lastTouchedVersion"),
+        profiles=_profiles(_table(parsed, "auth", "profiles"))
+        | _programs(defaults.get("cliBackends")),
     )
 
 
-def _profiles(auth: _Auth | None) -> frozenset[str]:
-    named = (auth.profiles if auth else None) or {}
-    return frozenset((p.provider or id_.partition(":")[0]).lower() for id_, p in named.items())
+def is_plain(value: Json, shape: Any = _PLAIN) -> bool:
+    """Return whether a value has a sound shape; whether another one will do, pydantic knows."""
+    match shape:
+        case tuple():
+            return any(is_plain(value, one) for one in shape)
+        case [item]:
+            return isinstance(value, list) and all(is_plain(one, item) for one in value)
+        case {"*": item}:
+            return isinstance(value, dict) and all(is_plain(one, item) for one in value.values())
+        case dict():
+            return isinstance(value, dict) and all(
+                is_plain(value[name], one) if value.get(name) is not None else name == key
+                for key, one in shape.items()
+                for name in [key.removesuffix("!")]
+            )
+        case _:
+            return isinstance(value, shape)
+
+
+def _table(parsed: Json, *path: str) -> dict[str, Any]:
+    """Return the object at a path, an empty one where there is none."""
+    for key in path:
+        parsed = (parsed or {}).get(key)
+    return parsed or {}
+
+
+def _profiles(profiles: dict[str, Any]) -> frozenset[str]:
+    return frozenset(
+        (one.get("provider") or id_.partition(":")[0]).lower() for id_, one in profiles.items()
+    )
 
 
 def _programs(backends: Json) -> frozenset[str]:
@@ -275,47 +253,25 @@ def _ours(primary: str | None, aliases: Mapping[str, str | None]) -> bool:
     return any(word.startswith(f"{OWN_PROVIDER}/") for word in (primary or "", *named))
 
 
-def _choice(path: Path, model: str | _Model | None) -> ModelChoice:
+def _choice(path: Path, model: Json) -> ModelChoice:
     match model:
         case None:
             return ModelChoice(path, ModelShape.ABSENT)
         case str():
             return ModelChoice(path, ModelShape.STRING, model)
         case _:
-            chain = None if model.fallbacks is None else tuple(model.fallbacks)
-            return ModelChoice(path, ModelShape.OBJECT, model.primary, chain)
+            chain = model.get("fallbacks")
+            fallbacks = None if chain is None else tuple(chain)
+            return ModelChoice(path, ModelShape.OBJECT, model.get("primary"), fallbacks)
 
 
-def _agents(agents: _Agents) -> dict[str, ModelChoice]:
+def _agents(agents: dict[str, Any]) -> dict[str, ModelChoice]:
     found = {
-        agent.id: _choice(("agents", "list", position, "model"), agent.model)
-        for position, agent in enumerate(agents.list_ or ())
-        if agent.id
+        agent["id"]: _choice(("agents", "list", position, "model"), agent.get("model"))
+        for position, agent in enumerate(agents.get("list") or ())
+        if agent.get("id")
     }
-    for id_, entry in (agents.entries or {}).items():
-        found[id_] = _choice(("agents", "entries", id_, "model"), entry.model if entry else None)
+    for id_, entry in _table(agents, "entries").items():
+        path = ("agents", "entries", id_, "model")
+        found[id_] = _choice(path, _table(entry).get("model"))
     return found
-
-
-def _shape_error(error: ValidationError) -> ConfigShapeError:
-    # A union reports each branch that failed, the one that came furthest knows best where; its
-    # branch names are no keys of the file.
-    first = max(error.errors(include_url=False), key=lambda one: len(_steps(one["loc"])))
-    steps = _steps(first["loc"])
-    place = ".".join(steps) or "the file"
-    kind = type(first.get("input")).__name__
-    found = {"dict": "an object", "list": "a list", "str": "a string", "bool": "true or false"}
-    what = found.get(kind, "nothing" if kind == "NoneType" else "a number")
-    return ConfigShapeError(
-        f"{place} is missing." if first["type"] == "missing" else f"{place} must not be {what}.",
-        text(
-            "Fix it in the file, then run ",
-            Command("doctor", program=True),
-            "; nothing was written.",
-        ),
-    )
-
-
-def _steps(place: tuple[int | str, ...]) -> list[str]:
-    branches = ("str", "_Model", "dict[str,any]")
-    return [str(step) for step in place if step not in branches]

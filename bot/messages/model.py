@@ -28,7 +28,6 @@ from bot.card import (
     text,
 )
 from bot.durations import say_duration
-from bot.messages.alerts import FAILS
 from bot.messages.chain import headline, line
 from bot.messages.words import (
     change_in_price,
@@ -98,6 +97,8 @@ def pending_line(due_at: datetime, to: str, now: datetime) -> Text:
 
 def incident_line(row: IncidentRow) -> Text:
     """Say that an incident is open, and who acknowledged it."""
+    from bot.messages.alerts import FAILS
+
     held = row.state == "pending"
     head = f"Incident {row.id} (alert held back)" if held else f"Open incident {row.id}"
     fails = FAILS.get(row.reason, f"fails ({row.reason})")

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.card import Card, Caution, Code, Command, Fact, Strong, Tone, Visibility, text
-from bot.config.commit import Plan, Planner, Present
-from bot.config.edit import Edit, SetValue, get
+from bot.config.commit import Plan, Planner
 from bot.config.history import take_back_parts, undo
 from bot.config.naming import written
 from bot.config.plan import allow
+from bot.config.present import Present
 from bot.config.schema import MODELS_PATH, OWN_PROVIDER, ConfigView, ModelShape
+from bot.config.values import Edit, SetValue, get
 from bot.errors import MovedOnError
 from bot.models import ModelRef
 from bot.ports import Change

@@ -16,9 +16,9 @@ import pytest
 
 from adapters.storage.files.config_file import FileConfigStore
 from bot.card import plain
-from bot.config.commit import begin_history, read_config
 from bot.config.edit import Edit, Remove, SetValue, edit_document
 from bot.config.include import MOST, resolve, resolve_includes
+from bot.config.present import begin_history, read_config
 from bot.config.values import expected, get, same
 from bot.errors import ConfigConflictError, ConfigError, ConfigUneditableError
 from bot.ports import Document, revision_of

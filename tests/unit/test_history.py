@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.config.history import owner, to_undo
-from bot.config.notes import model_path
+from bot.config.history import to_undo
+from bot.config.notes import model_path, owner
 from bot.errors import MovedOnError, NothingToDoError
 from bot.ports import ABSENT, Change, Touched
 from tests.support.fakes_storage import FakeClock

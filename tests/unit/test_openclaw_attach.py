@@ -18,9 +18,10 @@ from adapters.openclaw.pricing import OpenClawPricer
 from adapters.openclaw.reload import FileLines, ReloadWatch
 from bot.access import Actor, Surface
 from bot.catalog import shipped
-from bot.config.commit import ConfigChange, Plan, Present, apply_change
+from bot.config.commit import ConfigChange, Plan, apply_change
 from bot.config.edit import apply_edits, load
 from bot.config.history import undo
+from bot.config.present import Present
 from bot.config.schema import view, view_of
 from bot.messages import cautions
 from bot.models import FailureReason, Usage
