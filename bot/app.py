@@ -24,9 +24,13 @@ from bot.errors import (
     StorageError,
     StrangerError,
 )
-from bot.messages.errors import already_card, error_card, unexpected_card
+from bot.messages.errors import INTERNAL, already_card, error_card, unexpected_card
 from bot.ports import Document
 from bot.settings import Settings
+from bot.spans import kept
+
+if TYPE_CHECKING:
+    from bot.alerts.chain_test import ChainResult
 
 if TYPE_CHECKING:
     from bot.ports.alerts import Outbox
@@ -124,11 +128,11 @@ class App:
                 armed.append(replace(button, id=plain_id))
                 continue
             try:
-                kept = await self.ports.buttons.remember(button.action, self.ports.clock.now())
+                row = await self.ports.buttons.remember(button.action, self.ports.clock.now())
             except StorageError as error:
                 _log.warning("button %s left out: %s", button.label, error.message)
                 continue
-            armed.append(replace(button, id=f"s:{kept}"))
+            armed.append(replace(button, id=f"s:{row}"))
         return self._shown(replace(card, buttons=tuple(armed)))
 
     async def click(self, actor: Actor, button_id: str) -> Card:
@@ -184,6 +188,27 @@ class App:
         from bot.commands.reverts import run_due_reverts
 
         await run_due_reverts(self.context(SERVICE), outbox)
+
+    async def test_chain(self) -> ChainResult:
+        """Ask every hop of the chain; the result holds what kept the test from running, if any."""
+        from bot.alerts.chain_test import ChainResult
+        from bot.commands.fallback_watch import run_test
+
+        try:
+            tested = await run_test(self.context(SERVICE))
+        except ChangeoverError as error:
+            result = ChainResult.failed(error.info)
+        except Exception:  # noqa: BLE001
+            # The schedule goes on, and the channel hears of it; the log has the traceback.
+            _log.exception("the scheduled chain test failed unexpectedly")
+            result = ChainResult.failed(INTERNAL)
+        else:
+            result = ChainResult(
+                tuple((row.model, str(row.verdict.verdict)) for row in tested.asked),
+                tested.would_serve,
+                tuple(kept(row.hint) for row in tested.asked),
+            )
+        return self.settings.blackout.clean_all(result)
 
     async def unknown_model(self, model: str, outbox: Outbox) -> None:
         """Revert the change that named a model which OpenClaw does not know."""

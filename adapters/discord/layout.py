@@ -17,7 +17,7 @@ _BETWEEN = "\n\n"
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Blocks that belong together, and what a reader calls them; `fenced` ones are columns."""
+    """Blocks that belong together, and what a reader calls each; `fenced` ones are columns."""
 
     noun: str
     blocks: tuple[Text, ...]
@@ -53,7 +53,7 @@ def _left_out(count: int, noun: str, command: str) -> str:
     if not count:
         return ""
     where = f"; {code(f'changeover {command}')} shows all" if command else ""
-    return f"\n… {count} more {noun if count != 1 else noun.removesuffix('s')} left out{where}"
+    return f"\n… {count} more {noun if count == 1 else f'{noun}s'} left out{where}"
 
 
 def share(sections: Sequence[Section], most: int, command: str) -> str:
@@ -76,7 +76,7 @@ def share(sections: Sequence[Section], most: int, command: str) -> str:
 
 def cautions(warnings: Sequence[Caution]) -> Section:
     """Write what the reader should know, each with the command that fixes it."""
-    return Section("warnings", tuple(_caution(warning) for warning in warnings))
+    return Section("warning", tuple(_caution(warning) for warning in warnings))
 
 
 def _caution(warning: Caution) -> Text:
@@ -87,16 +87,16 @@ def _caution(warning: Caution) -> Text:
 def rows_of(table: Table) -> Section:
     """Write a table: in columns where a phone has room for them, else a paragraph a row."""
     if not table.rows:
-        return Section("rows", ())
+        return Section("row", ())
     cells = [[_cell(cell) for cell in row] for row in table.rows]
     grid = [[shown(column.title) for column in table.columns], *cells]
     widths = [max(_width(row[i]) for row in grid) for i in range(len(table.columns))]
     one_line = all("\n" not in bare(cell) and simple(cell) for row in table.rows for cell in row)
     if one_line and sum(widths) + 2 * (len(widths) - 1) <= PHONE:
         right = [column.right for column in table.columns]
-        return Section("rows", tuple((_aligned(row, widths, right),) for row in grid), fenced=True)
+        return Section("row", tuple((_aligned(row, widths, right),) for row in grid), fenced=True)
     titles = [column.title for column in table.columns]
-    return Section("rows", tuple(_paragraph(titles, row) for row in table.rows))
+    return Section("row", tuple(_paragraph(titles, row) for row in table.rows))
 
 
 def _cell(spans: Text) -> str:

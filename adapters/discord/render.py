@@ -133,7 +133,7 @@ def _description(card: Card, lead: Text, last: Text, with_chart: bool, most: int
         end.append(text("The file exceeds Discord's size limit and was left out."))
     sections = (
         _said(body),
-        rows_of(card.table) if card.table else Section("rows", ()),
+        rows_of(card.table) if card.table else Section("row", ()),
         cautions(card.warnings),
         _said(end),
     )
@@ -141,7 +141,7 @@ def _description(card: Card, lead: Text, last: Text, with_chart: bool, most: int
 
 
 def _said(texts: list[Text]) -> Section:
-    return Section("lines", tuple(spans for spans in texts if not blank(markup(spans))))
+    return Section("line", tuple(spans for spans in texts if not blank(markup(spans))))
 
 
 def _fields(card: Card) -> list[dict[str, Any]]:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from adapters.main.timeout_chat import TimeoutChat, TimeoutHistory
 from adapters.main.wiring import Wired
 from bot.access import SERVICE
-from bot.alerts.chain_test import ChainResult
 from bot.alerts.grouping import note_config
 from bot.alerts.impact import Impacts
 from bot.alerts.mute import QuietHours
@@ -95,12 +94,12 @@ class Alerts:
         self.pipeline.outside_edits.poke()
 
     async def chain_test(self) -> None:
-        """Test the chain; report when it fails or is not as it was. Raises StorageError."""
+        """Test the chain and report what is new in the result. Raises StorageError."""
         app = self._wired.app
         if not await self.ports.leader.leads():
             return
-        card = await app.handle(SERVICE, "fallback test")
-        await self.pipeline.chain_tests.report(ChainResult.of(card), self._wired.clock.now())
+        result = await app.test_chain()
+        await self.pipeline.chain_tests.report(result, self._wired.clock.now())
 
     async def stop(self) -> None:
         """Finish what is being sent, and let another process lead."""

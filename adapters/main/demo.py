@@ -28,7 +28,8 @@ from bot.durations import parse_duration
 from bot.errors import UsageError
 from bot.models import FailureReason
 
-INTRO = """Changeover demo. The models are simulated: no provider is called and nothing costs money.
+TITLE = "Changeover demo. The models are simulated: no provider is called and nothing costs money."
+INTRO = f"""{TITLE}
 Try /model status, /model cheap, /fallback test, :break anthropic rate_limit, :send 20, :wait 1m.
 :help lists everything, :quit leaves.
 """
@@ -92,7 +93,7 @@ async def _talk(invocation: Invocation, wired: Wired, demo: Demo) -> int:
     await demo.look()
     if invocation.say:
         if not invocation.json:
-            sys.stdout.write(INTRO.splitlines()[0] + "\n\n")
+            sys.stdout.write(TITLE + "\n\n")
         return await console.say(invocation.say)
     return await console.run(INTRO)
 

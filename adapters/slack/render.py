@@ -46,11 +46,11 @@ MOST_BODY, MOST_FACTS, MOST_WARNINGS = 5_000, 3_000, 3_000
 ACTION = "changeover"
 
 _TONES = {
-    Tone.GOOD: "✅ OK",
-    Tone.CHANGE: "🔁 Changed",
-    Tone.QUESTION: "❓ Question",
-    Tone.WARNING: "⚠️ Warning",
-    Tone.BAD: "⛔ Problem",
+    Tone.GOOD: ("✅", "OK"),
+    Tone.CHANGE: ("🔁", "Changed"),
+    Tone.QUESTION: ("❓", "Question"),
+    Tone.WARNING: ("⚠️", "Warning"),
+    Tone.BAD: ("⛔", "Problem"),
 }
 
 
@@ -126,8 +126,9 @@ class _Room:
         return [_context(write(said))]
 
 
-def _word(card: Card) -> str:
-    return "⛔ Error" if card.error and card.tone is Tone.BAD else _TONES.get(card.tone, "")
+def _tag(card: Card) -> tuple[str, ...]:
+    """Return the sign and the word of a card's tone; nothing of a plain one."""
+    return ("⛔", "Error") if card.error and card.tone is Tone.BAD else _TONES.get(card.tone, ())
 
 
 def _weight(value: Any) -> int:
@@ -135,7 +136,7 @@ def _weight(value: Any) -> int:
 
 
 def _head(card: Card) -> str:
-    return " · ".join(filter(None, (_word(card), write(card.title, MOST_TITLE)))) or "-"
+    return " · ".join(filter(None, (" ".join(_tag(card)), write(card.title, MOST_TITLE)))) or "-"
 
 
 def _facts(card: Card) -> list[str]:
@@ -291,7 +292,7 @@ def _packed(pieces: Sequence[str], most: int) -> Iterator[list[str]]:
 
 def _in_words(card: Card) -> str:
     """Write the card for notifications and screen readers, which read only this."""
-    word = _word(card).partition(" ")[2]
+    word = next(iter(_tag(card)[1:]), "")
     kept, left = [], MOST_TEXT
     for number, line in enumerate(_said(card)):
         words = f"{word}: {line}" if word and not number else line

@@ -1,17 +1,15 @@
-"""The scheduled chain test: told when it fails, and when it is not as it was."""
+"""The scheduled chain test: reported when it fails or its result differs from the last."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from bot.alerts.mute import QuietHours, hold
 from bot.alerts.notices import StoredOutbox, chain_test_notice
-from bot.card import Card
+from bot.errors import ErrorInfo
 from bot.messages.alert_notes import HopNews
 from bot.ports import FallbackLog
 from bot.ports.alerts import AlertReason, AlertStore, Notice
@@ -33,9 +31,9 @@ class News(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChainResult:
-    """What a test of the whole chain found: each hop's verdict, in order, and what mends it.
+    """What a test of the whole chain found: each hop's verdict, in order, and what fixes it.
 
-    `trouble` says why it could not be made at all, and what helps.
+    `trouble` says why the test could not run, and what helps.
     """
 
     verdicts: tuple[tuple[str, str], ...]
@@ -49,17 +47,9 @@ class ChainResult:
         return bool(self.verdicts) and all(verdict == "ok" for _, verdict in self.verdicts)
 
     @classmethod
-    def of(cls, card: Card) -> ChainResult:
-        """Read the answer to `/fallback test`."""
-        if card.error is not None:
-            return cls((), None, trouble=(card.error.message, kept(card.error.step)))
-        listed: Sequence[Mapping[str, Any]] = card.data["hops"]
-        hops = [hop for hop in listed if hop["verdict"] != "not_tested"]
-        return cls(
-            tuple((str(hop["model"]), str(hop["verdict"])) for hop in hops),
-            card.data["would_serve"],
-            tuple(kept(hop["hint"].phrase) if hop["hint"] else "" for hop in hops),
-        )
+    def failed(cls, error: ErrorInfo) -> ChainResult:
+        """Return the result of a test that could not run."""
+        return cls((), None, trouble=(error.message, kept(error.step)))
 
 
 def compare(before: ChainResult | None, after: ChainResult) -> News:

@@ -15,8 +15,7 @@ from bot.costs.period import Span, midnight
 from bot.costs.pricing import price_usage, served_price
 from bot.durations import shorten
 from bot.errors import UsageError
-from bot.messages.cost_reprice import RepriceWords, reprice_card
-from bot.messages.progress import repriced
+from bot.messages.cost_reprice import RepriceWords, reprice_card, repriced
 from bot.ports import Amendment, Attempt
 from bot.routing.chain import provider_of
 

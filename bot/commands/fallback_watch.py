@@ -26,10 +26,12 @@ from bot.errors import NothingToDoError, StorageError
 from bot.messages import cautions
 from bot.messages.chain import skip_words, unasked_words
 from bot.messages.fallback import (
+    ChainTestRun,
     FormatTest,
     TestRow,
-    TestWords,
     acknowledged_card,
+    answered,
+    asking,
     chain_card,
     events_card,
     hint_for,
@@ -41,7 +43,6 @@ from bot.messages.fallback import (
     test_card,
     unmuted_card,
 )
-from bot.messages.progress import answered, asking
 from bot.models import Dialect
 from bot.ports import ChainTest
 from bot.ports.alerts import ChannelTrouble
@@ -92,8 +93,18 @@ async def status(ctx: Context, args: Args) -> Card:
 
 async def test(ctx: Context, args: Args) -> Card:
     """Ask every hop of the chain, or the models named, for real and all at once."""
+    tested = await run_test(ctx, args.words("models"))
+    return test_card(tested, _test_data(tested))
+
+
+async def run_test(ctx: Context, models: tuple[str, ...] = ()) -> ChainTestRun:
+    """Ask every hop of the chain, or `models`; end the cool-downs of those that answer.
+
+    Raises:
+        ChangeoverError: there is nothing to ask, or the config or a model's name is wrong.
+    """
     snapshot = await load_snapshot(ctx)
-    hops = _asked(ctx, snapshot, args.words("models"))
+    hops = _asked(ctx, snapshot, models)
     if not hops:
         raise NothingToDoError("The chain is empty; nothing to test.", Command("model best"))
     say, timeout_s = ctx.ports.progress, ctx.settings.timeouts.probe_s
@@ -128,16 +139,16 @@ async def test(ctx: Context, args: Args) -> Card:
         asked_so = in_formats[number * len(hops) : (number + 1) * len(hops)]
         those = [_row(ctx, snapshot, hop, v) for hop, v in zip(hops, asked_so, strict=True)]
         formats.append(FormatTest(dialect, names, those, serving(those, cooling)))
-    words = TestWords(
+    tested = ChainTestRun(
         rows=rows,
         wall_ms=wall_ms,
-        named=bool(args.words("models")),
-        warnings=tuple(_test_warnings(ctx, snapshot, hops, bool(args.words("models")))),
+        named=bool(models),
+        warnings=tuple(_test_warnings(ctx, snapshot, hops, bool(models))),
         cooling=cooling,
         formats=formats,
     )
-    await _remember(ctx, words)
-    return test_card(words, _test_data(words))
+    await _remember(ctx, tested)
+    return tested
 
 
 async def events(ctx: Context, args: Args) -> Card:
@@ -171,13 +182,13 @@ def _quiet_until(ctx: Context, at: datetime) -> datetime | None:
     return night.end if night else None
 
 
-async def _remember(ctx: Context, words: TestWords) -> None:
+async def _remember(ctx: Context, tested: ChainTestRun) -> None:
     """Keep a whole chain's verdict for the digest."""
-    if words.named:
+    if tested.named:
         return
-    answered = sum(row.verdict.verdict == "ok" for row in words.rows)
+    answered = sum(row.verdict.verdict == "ok" for row in tested.rows)
     kept = ChainTest(
-        ctx.now, words.chain_ok, answered, len(words.rows), words.would_serve, ctx.actor.name
+        ctx.now, tested.chain_ok, answered, len(tested.rows), tested.would_serve, ctx.actor.name
     )
     # The verdict is worth showing while the database is away.
     with suppress(StorageError):
@@ -259,13 +270,13 @@ def _test_warnings(
     return found
 
 
-def _test_data(words: TestWords) -> dict[str, Any]:
+def _test_data(tested: ChainTestRun) -> dict[str, Any]:
     return {
-        "chain_ok": words.chain_ok,
-        "would_serve": words.would_serve,
-        "wall_ms": round(words.wall_ms, 1),
-        "cost_usd": words.cost_usd,
-        "hops": [_hop_data(row) for row in words.rows],
+        "chain_ok": tested.chain_ok,
+        "would_serve": tested.would_serve,
+        "wall_ms": round(tested.wall_ms, 1),
+        "cost_usd": tested.cost_usd,
+        "hops": [_hop_data(row) for row in tested.rows],
         "dialects": [
             {
                 "dialect": one.dialect,
@@ -273,9 +284,9 @@ def _test_data(words: TestWords) -> dict[str, Any]:
                 "would_serve": one.would_serve,
                 "hops": [_hop_data(row) for row in one.rows],
             }
-            for one in words.formats
+            for one in tested.formats
         ],
-        "warnings": warnings_data(words.warnings),
+        "warnings": warnings_data(tested.warnings),
     }
 
 

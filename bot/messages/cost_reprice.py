@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from bot.card import Action, Button, Card, Code, Command, Strong, Tone, text
+from bot.card import Action, Button, Card, Code, Command, Strong, Text, Tone, text
 from bot.costs.pricing import usd
 from bot.messages.words import change_in_price, counted, money, short_price
 from bot.models import Price
@@ -22,6 +22,11 @@ class RepriceWords:
     before_nano: int
     after_nano: int
     newly_priced: int
+
+
+def repriced(seen: int, changed: int) -> Text:
+    """Say how many rows of the ledger were checked so far."""
+    return text(f"  {counted(seen, 'row')} checked, {changed:,} repriced …")
 
 
 def reprice_card(words: RepriceWords, data: dict[str, Any]) -> Card:

@@ -21,18 +21,23 @@ def error_card(error: ChangeoverError, command: str) -> Card:
     )
 
 
+INTERNAL = ErrorInfo(
+    "internal",
+    "Internal error in Changeover. The config file is intact.",
+    text("See the server's log for details, or run ", Command("doctor", program=True)),
+)
+
+
 def unexpected_card(command: str) -> Card:
     """Say that an unexpected error happened, without its details."""
-    message = "Internal error in Changeover. The config file is intact."
-    hint = text("See the server's log for details, or run ", Command("doctor", program=True))
     where = (text("Command: ", Command(command)),) if command else ()
     return Card(
-        title=text(message),
+        title=text(INTERNAL.message),
         tone=Tone.BAD,
-        body=(hint, *where),
+        body=(spans_of(INTERNAL.step), *where),
         visibility=Visibility.PRIVATE,
         command=command,
-        error=ErrorInfo("internal", message, hint),
+        error=INTERNAL,
         exit_code=ExitCode.BAD_ANSWER,
     )
 

@@ -67,8 +67,8 @@ class FormatTest:
 
 
 @dataclass(frozen=True, slots=True)
-class TestWords:
-    """What the test card shows; `named` when models were given instead of the chain.
+class ChainTestRun:
+    """A chain test that ran; `named` when models were given instead of the chain.
 
     `cooling` holds the positions of hops that answered and would be passed over all the same.
     """
@@ -156,20 +156,31 @@ def staying_lines(staying: Mapping[str, int]) -> list[Text]:
     ]
 
 
-def test_card(words: TestWords, data: dict[str, Any]) -> Card:
+def asking(count: int, timeout_s: float) -> Text:
+    """Say how many models are asked, and how long that may take."""
+    return text(f"Testing {counted(count, 'model')} in parallel, up to {timeout_s:g} s …")
+
+
+def answered(verdict: HopVerdict) -> Text:
+    """Say what one model answered."""
+    took = f", {verdict.latency_ms:.0f} ms" if verdict.latency_ms is not None else ""
+    return text("  ", Code(str(verdict.ref)), f": {_outcome(verdict)}{took}")
+
+
+def test_card(tested: ChainTestRun, data: dict[str, Any]) -> Card:
     """Show each hop's verdict and the chain's."""
-    asked = words.asked
+    asked = tested.asked
     good = sum(row.verdict.verdict == "ok" for row in asked)
-    of = f"of {counted(len(asked), 'model' if words.named else 'hop')} answered"
-    if words.chain_ok:
+    of = f"of {counted(len(asked), 'model' if tested.named else 'hop')} answered"
+    if tested.chain_ok:
         title = text(
-            Strong("Chain OK" if not words.named else "All answered"),
+            Strong("Chain OK" if not tested.named else "All answered"),
             f": {good} {of}",
         )
         tone = Tone.GOOD
-    elif words.would_serve:
+    elif tested.would_serve:
         title = text(
-            Strong("Chain degraded" if not words.named else "Some failed"),
+            Strong("Chain degraded" if not tested.named else "Some failed"),
             f": {good} {of}",
         )
         tone = Tone.WARNING
@@ -177,27 +188,27 @@ def test_card(words: TestWords, data: dict[str, Any]) -> Card:
         title = text(Strong("Not tested"), ": only OpenClaw can ask these models")
         tone = Tone.NEUTRAL
     else:
-        down = not words.named and len(asked) == len(words.rows)
+        down = not tested.named and len(asked) == len(tested.rows)
         title = text(
-            Strong("Chain down" if down else "All failed" if words.named else "Partly tested"),
+            Strong("Chain down" if down else "All failed" if tested.named else "Partly tested"),
             f": none {of}",
         )
-        tone = Tone.BAD if down or words.named else Tone.WARNING
-    serves = words.would_serve
-    theirs = counted(len(words.rows) - len(asked), "hop")
+        tone = Tone.BAD if down or tested.named else Tone.WARNING
+    serves = tested.would_serve
+    theirs = counted(len(tested.rows) - len(asked), "hop")
     left = f"OpenClaw signs in to {theirs} itself; not tested from here."
     served = (
         (text("A request now would be served by ", Code(serves), "."),)
         if serves
         else (text("A request now would be refused."),)
-        if len(asked) == len(words.rows)
+        if len(asked) == len(tested.rows)
         else (text(left),)
         if asked
         else ()
     )
     repairs = tuple(
         Caution("repair", f"{row.model}: {(row.detail or 'no answer').rstrip('.')}.", row.hint)
-        for row in words.rows
+        for row in tested.rows
         if row.verdict.verdict not in ("ok", "not_tested") and row.hint
     )
     return Card(
@@ -212,14 +223,14 @@ def test_card(words: TestWords, data: dict[str, Any]) -> Card:
                 Column("cost", right=True, priority=2),
                 Column("detail", priority=3),
             ),
-            tuple(_cells(row) for row in words.rows),
+            tuple(_cells(row) for row in tested.rows),
         ),
-        body=(*(() if words.named else served), *map(_format_line, words.formats)),
-        warnings=(*repairs, *_unrepaired(words.warnings, repairs)),
-        footer=text(f"Tested in parallel in {_ms(words.wall_ms)} for {money(words.cost_usd)}."),
+        body=(*(() if tested.named else served), *map(_format_line, tested.formats)),
+        warnings=(*repairs, *_unrepaired(tested.warnings, repairs)),
+        footer=text(f"Tested in parallel in {_ms(tested.wall_ms)} for {money(tested.cost_usd)}."),
         buttons=(Button("Test again", Action("fallback test")),),
         data=data,
-        exit_code=ExitCode.DONE if words.chain_ok else ExitCode.BAD_ANSWER,
+        exit_code=ExitCode.DONE if tested.chain_ok else ExitCode.BAD_ANSWER,
     )
 
 
@@ -261,11 +272,18 @@ def _unrepaired(warnings: tuple[Caution, ...], repairs: tuple[Caution, ...]) -> 
     return [warning for warning in warnings if not warning.hint or warning.hint not in hints]
 
 
+def _outcome(verdict: HopVerdict) -> str:
+    match verdict.verdict:
+        case FailureReason() as reason:
+            return f"failed: {REASONS[reason]}"
+        case "not_tested":
+            return "not tested"
+        case other:
+            return other
+
+
 def _cells(row: TestRow) -> tuple[Text, ...]:
     verdict = row.verdict
-    shown = str(verdict.verdict).replace("_", " ")
-    if isinstance(verdict.verdict, FailureReason):
-        shown = f"failed: {REASONS[verdict.verdict]}"
     served = verdict.served_model
     says = row.detail
     if served and row.hop.ref and served != row.hop.ref.name:
@@ -273,7 +291,7 @@ def _cells(row: TestRow) -> tuple[Text, ...]:
     return (
         text(str(row.hop.position + 1)),
         text(Code(row.model)),
-        text(shown),
+        text(_outcome(verdict)),
         text(_ms(verdict.latency_ms) if verdict.latency_ms is not None else "-"),
         text(money(row.cost_usd) if row.cost_usd is not None else "-"),
         text(says or "-"),

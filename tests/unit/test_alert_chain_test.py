@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.alerts.chain_test import ChainResult, News, compare
-from bot.card import Card, Tone, text
-from bot.errors import ExitCode, NothingToDoError
-from bot.messages.errors import error_card
+from bot.card import Tone
 from tests.support.fakes_alerts import FLASH, LLAMA, NOON, OPUS, AlertBench
 from tests.support.fakes_core import Bench
 
@@ -118,14 +118,31 @@ async def test_a_test_that_could_not_be_made_is_told_and_not_compared_with():
     assert await once_more(bench, GOOD) is News.SAME
 
 
-async def test_the_result_is_read_from_the_answer_to_the_command():
+async def test_the_scheduled_test_asks_as_the_command_does():
     bench = Bench()
-    result = ChainResult.of(await bench.say("/fallback test"))
+    result = await bench.app.test_chain()
     assert result.verdicts[0] == (OPUS, "ok")
     assert len(result.hints) == len(result.verdicts)
     assert result.would_serve == OPUS
-    failed = error_card(NothingToDoError("The chain is empty.", "/model best"), "fallback test")
-    assert ChainResult.of(failed) == EMPTY
-    assert not EMPTY.chain_ok
-    damaged = Card(text("x"), data={"hops": [], "would_serve": None}, exit_code=ExitCode.BAD_ANSWER)
-    assert not ChainResult.of(damaged).chain_ok
+    answer = await bench.say("/fallback test")
+    assert [(hop["model"], hop["verdict"]) for hop in answer.data["hops"]] == [*result.verdicts]
+    assert result.would_serve == answer.data["would_serve"]
+
+
+async def test_a_scheduled_test_of_an_unusable_config_says_why_it_could_not_run():
+    bench = Bench("{ nonsense")
+    result = await bench.app.test_chain()
+    assert result.trouble is not None
+    assert result.trouble[0]
+    assert not result.chain_ok
+
+
+async def test_a_defect_of_ours_is_reported_as_a_test_that_could_not_run(caplog):
+    bench = Bench()
+    bench.app.ports = replace(bench.app.ports, upstream=object())  # type: ignore[arg-type]
+    result = await bench.app.test_chain()
+    assert result.trouble == (
+        "Internal error in Changeover. The config file is intact.",
+        "See the server's log for details, or run `changeover doctor`",
+    )
+    assert "AttributeError" in caplog.text
