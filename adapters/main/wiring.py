@@ -34,6 +34,7 @@ from adapters.storage.files.config_file import FileConfigStore
 from adapters.storage.journal import DatabaseJournal
 from adapters.storage.ledger.corrections import DatabaseCorrections
 from adapters.storage.ledger.store import DatabaseLedger
+from adapters.storage.plans import DatabasePlans
 from adapters.terminal.called import at_prompt, in_shell, program_name
 from adapters.terminal.cli import Invocation
 from adapters.terminal.render import Look
@@ -111,6 +112,7 @@ def wire(
         bill_log=DatabaseBillLog(database),
         corrections=DatabaseCorrections(database),
         alerts=DatabaseAlertStore(database),
+        plans=DatabasePlans(database),
         reloads=LazyReloads(service.openclaw, store),
         progress=progress,
     )

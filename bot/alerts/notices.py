@@ -15,7 +15,7 @@ from bot.alerts.mute import QuietHours
 from bot.alerts.record import incident_of
 from bot.messages.alert_notes import HopNews
 from bot.messages.elsewhere import pins_left
-from bot.ports import Change, ConfigStore, Journal, Revert
+from bot.ports import Change, ConfigStore, Journal, Json, Revert, revision_of
 from bot.ports.alerts import AlertStore, ChannelTrouble, Notice, NoticeKind
 from bot.ports.reloads import PinResult
 
@@ -198,13 +198,20 @@ def revert_notice(
         "change": change.id,
         "old": change.old,
         "new": change.new,
-        "actor": change.actor_name,
+        "actor": change.reason.partition(":")[0] if change.action == "plan" else change.actor_name,
         "place": place,
         "change_id": change_id,
         "why": why,
         "left": pins_left(pins),
     }
     return Notice(f"revert:{revert.id}", NoticeKind.REVERT, now, data)
+
+
+def plan_notice(place: str, start: datetime, data: Json, now: datetime) -> Notice:
+    """Make the notice of what became of a plan's window."""
+    config = revision_of(place.encode())[:8]
+    key = f"plan:{config}:{data['plan']}:{int(start.timestamp())}"
+    return Notice(key, NoticeKind.PLAN, now, data)
 
 
 def unknown_model_notice(

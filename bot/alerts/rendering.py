@@ -47,6 +47,7 @@ from bot.messages.cost_budget import (
     budget_switch_card,
 )
 from bot.messages.cost_reprice import PriceChangeWords, price_change_card
+from bot.messages.plans import PlanFired, plan_notice_card
 from bot.messages.reverts import RevertWords, dropped_card, went_back_card
 from bot.outage import down_time
 from bot.ports import Json
@@ -266,16 +267,22 @@ def draft_of(notice: Notice) -> RenderedMessage:
             return RenderedMessage(card, night_marker(data["night"]))
         case NoticeKind.REVERT:
             return RenderedMessage(_revert_card(notice.key, data), notice_marker(notice.key))
-        case NoticeKind.BUDGET:
-            return RenderedMessage(budget_notice_card(_spent_of(data), mark), mark)
-        case NoticeKind.BUDGET_SWITCH:
-            return RenderedMessage(budget_switch_card(_switch_of(data), mark), mark)
-        case NoticeKind.PRICE:
-            return RenderedMessage(price_change_card(_change_of(data), mark), mark)
+        case NoticeKind.BUDGET | NoticeKind.BUDGET_SWITCH | NoticeKind.PRICE | NoticeKind.PLAN:
+            return RenderedMessage(_plain_card(notice.kind, data, mark), mark)
         case NoticeKind.CHAIN_TEST:
             return RenderedMessage(_test_card(notice.key, data), notice_marker(notice.key))
         case NoticeKind.DIGEST:
             raise ValueError("a digest is gathered from the ledger, not from its notice")
+
+
+def _plain_card(kind: NoticeKind, data: Any, mark: str) -> Card:
+    if kind is NoticeKind.BUDGET:
+        return budget_notice_card(_spent_of(data), mark)
+    if kind is NoticeKind.BUDGET_SWITCH:
+        return budget_switch_card(_switch_of(data), mark)
+    if kind is NoticeKind.PRICE:
+        return price_change_card(_change_of(data), mark)
+    return plan_notice_card(PlanFired(**{**data, "until": _time(data.get("until"))}), mark)
 
 
 def _revert_card(key: str, data: Any) -> Card:

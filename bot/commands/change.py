@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from bot.access import Surface
 from bot.card import Card, Caution, Code, Text, text
 from bot.commands.context import Context
 from bot.commands.data import price_data, ratio_data, warnings_data
@@ -15,6 +16,7 @@ from bot.commands.elsewhere import (
     pin_results_data,
 )
 from bot.commands.new_models import new_model_cautions
+from bot.commands.plan_views import paused_notes
 from bot.commands.question import must_ask, question
 from bot.commands.reload import apply_and_confirm
 from bot.commands.snapshot import (
@@ -148,6 +150,8 @@ async def _result(
     planned = applied.plan
     back, unset = await _revert_of(ctx, spec, applied, back_at)
     known = await load_known(ctx)
+    by_hand = ctx.actor.surface is not Surface.SERVICE and spec.priced and spec.agent is None
+    paused = await paused_notes(ctx, applied.after, back and back[0]) if by_hand else ()
     snapshot = snapshot_of(ctx, replace(applied.present, view=applied.after), known, spec.agent)
     warnings = (
         *cautions.unrecorded(applied.unrecorded),
@@ -168,6 +172,7 @@ async def _result(
             *_entries(applied),
             *edited_in(applied.file),
             *unset,
+            *paused,
             *in_force(confirmation),
         ),
         warnings=warnings,

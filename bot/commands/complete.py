@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bot.commands.registry import Command, Kind, Param, Registry
 
+WHENS = ("weekdays 22:00-07:00", "weekends", "daily 22:00-07:00", "off-peak")
 _NAMED = frozenset({Kind.MODEL, Kind.MODELS})
 
 
@@ -65,4 +66,6 @@ def _values(param: Param, models: Sequence[str]) -> list[str]:
         return list(param.choices)
     if param.kind is Kind.DEADLINE:
         return ["30m", "1h", "2h", "1d", "until 18:00"]
+    if param.kind is Kind.WHEN:
+        return list(WHENS)
     return list(models) if param.kind in _NAMED else []

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Upstream,
     )
     from bot.ports.alerts import AlertDesk
+    from bot.ports.plans import Plans
     from bot.settings import Settings
 
 Progress = Callable[["Text"], None]
@@ -59,6 +60,7 @@ class Ports:
     bill_log: BillLog
     corrections: Corrections
     alerts: AlertDesk
+    plans: Plans
     reloads: Reloads = field(default_factory=NoReloads)
     bills: Sequence[BillSource] = ()
     progress: Progress = no_progress

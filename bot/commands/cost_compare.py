@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bot.card import Card
 from bot.commands.context import Context
@@ -14,12 +14,12 @@ from bot.commands.cost_data import alternative_data, nano_data, unpriced_data
 from bot.commands.cost_figures import SAMPLE, config_of
 from bot.commands.data import warnings_data
 from bot.commands.registry import Args
+from bot.commands.snapshot import price_at_of
 from bot.config.naming import alias_of, chain_words, resolve, written
 from bot.config.schema import ConfigView
 from bot.costs.compare import Alternative, alternative, cheapest_first, traffic_of
 from bot.costs.figures import unpriced_models
 from bot.costs.period import Span, last, zone_name
-from bot.costs.pricing import unit_price
 from bot.durations import parse_duration, say_duration
 from bot.messages.cost_compare import (
     UNKNOWN_PROVIDER,
@@ -32,7 +32,7 @@ from bot.messages.cost_compare import (
 )
 from bot.models import ModelRef, Price
 from bot.ports import Attempt, GroupBy, Spend
-from bot.routing.chain import ChainContext, Hop, SkipReason, lone_hop, provider_of
+from bot.routing.chain import ChainContext, Hop, SkipReason, lone_hop
 from bot.routing.near import listed
 
 _HOUR = timedelta(hours=1)
@@ -77,7 +77,7 @@ def alternatives(
     traffic = traffic_of(by_model, sample)
     found = []
     for ref, preset in chosen:
-        price_at = _price_at(ctx, ref, config)
+        price_at = price_at_of(ctx, ref, config)
         price = price_at(ctx.now)
         hours = (ctx.now + n * _HOUR for n in range(24))
         varies = price is not None and any(price_at(hour) != price for hour in hours)
@@ -140,17 +140,6 @@ def _named(ctx: Context, words: tuple[str, ...], config: ConfigView) -> Chosen:
     return list(chosen.items())
 
 
-def _price_at(
-    ctx: Context, ref: ModelRef, config: ConfigView
-) -> Callable[[datetime], Price | None]:
-    provider = provider_of(ref, config, ctx.catalog, ctx.settings.env)
-
-    def price_at(at: datetime) -> Price | None:
-        return unit_price(ref, provider, config, ctx.ports.prices, at)
-
-    return price_at
-
-
 def _primary(config: ConfigView) -> ModelRef | None:
     return written(config.default.primary, config)
 
@@ -160,6 +149,6 @@ def usual_price(ctx: Context, config: ConfigView, span: Span) -> Callable[[str],
 
     def price(model: str) -> Price | None:
         ref = written(model, config)
-        return _price_at(ctx, ref, config)(span.end) if ref else None
+        return price_at_of(ctx, ref, config)(span.end) if ref else None
 
     return price

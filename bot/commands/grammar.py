@@ -144,6 +144,9 @@ def _take(
             return models, words[end:]
         case Kind.DEADLINE:
             return _deadline(words, stops)
+        case Kind.WHEN:
+            end = next((i for i, w in enumerate(words) if w.lower() in stops), len(words))
+            return shorten(_unquoted(" ".join(words[:end]))), words[end:]
         case Kind.COUNT:
             return _count(param, words[0], command), words[1:]
         case Kind.CHOICE:

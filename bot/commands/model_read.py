@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bot.card import Card, Caution
 from bot.commands.context import Context
 from bot.commands.data import chain_data, change_data, incident_data, price_data, warnings_data
 from bot.commands.elsewhere import elsewhere_cautions, other_places
+from bot.commands.plan_views import PlanView, line_of, plan_data, plan_views
 from bot.commands.registry import Args
 from bot.commands.snapshot import StatusSnapshot, load_snapshot, price_of, surroundings
 from bot.config.naming import chain_words, known_provider, near, written
@@ -16,6 +18,7 @@ from bot.errors import UsageError
 from bot.messages import cautions
 from bot.messages.chain import unasked_words
 from bot.messages.model import ModelRow, StatusWords, history_card, list_card, status_card, value
+from bot.messages.plans import plan_line
 from bot.models import ModelRef
 from bot.routing.chain import allow_rule, lone_hop, providers_of
 
@@ -33,6 +36,7 @@ async def status(ctx: Context, args: Args) -> Card:
         pins = await ctx.ports.reloads.pinned()
         warnings += await elsewhere_cautions(ctx, places, first.ref, pins)
     pending = snapshot.pending
+    plans = await _plans(ctx, snapshot) if agent is None else []
     back = (pending[0].due_at, value(pending[1].old)) if pending else None
     words = StatusWords(
         hops=snapshot.hops,
@@ -45,6 +49,7 @@ async def status(ctx: Context, args: Args) -> Card:
         agent=agent,
         now=ctx.now,
         front=snapshot.choice.front,
+        plans=tuple(plan_line(line_of(one)) for one in plans),
     )
     primary, last = snapshot.primary, snapshot.last_change
     data: dict[str, Any] = {
@@ -56,11 +61,36 @@ async def status(ctx: Context, args: Args) -> Card:
         "chain": chain_data(snapshot),
         "last_change": change_data(last) if last else None,
         "pending_revert": {"at": back[0], "to": pending[1].old} if back and pending else None,
+        "next_change": _next_change(snapshot, plans),
+        "plans": [plan_data(one) for one in plans],
         "muted_until": snapshot.known.muted_until,
         "incidents": [incident_data(row, ctx.now) for row in snapshot.known.incidents],
         "warnings": warnings_data(warnings),
     }
     return status_card(words, data)
+
+
+async def _plans(ctx: Context, snapshot: StatusSnapshot) -> list[PlanView]:
+    if snapshot.known.trouble is not None:
+        return []
+    try:
+        return await plan_views(ctx, snapshot.view, snapshot.known.changes)
+    except StorageError:
+        # The card says already that the database cannot be asked.
+        return []
+
+
+def _next_change(snapshot: StatusSnapshot, plans: Sequence[PlanView]) -> dict[str, Any] | None:
+    """Return which change of the primary comes next by itself, as far as is known now."""
+    found: list[dict[str, Any]] = [
+        {"at": one.next_at, "to": str(one.ref), "plan": one.plan.number}
+        for one in plans
+        if one.next_at is not None
+    ]
+    if snapshot.pending:
+        revert, change = snapshot.pending
+        found.append({"at": revert.due_at, "to": change.old, "plan": None})
+    return min(found, key=lambda one: one["at"], default=None)
 
 
 def status_warnings(ctx: Context, snapshot: StatusSnapshot) -> list[Caution]:

@@ -29,6 +29,7 @@ class Kind(StrEnum):
     CHOICE = "choice"
     AMOUNT = "amount"
     TEXT = "text"
+    WHEN = "when"
 
 
 class Danger(StrEnum):
@@ -160,6 +161,7 @@ _PLACES = {
     Kind.CHOICE: "WORD",
     Kind.AMOUNT: "AMOUNT",
     Kind.TEXT: "TEXT",
+    Kind.WHEN: "WHEN",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -114,8 +114,19 @@ def surroundings(ctx: Context, known: Known) -> ChainContext:
 
 def price_of(ctx: Context, ref: ModelRef, view: ConfigView) -> Price | None:
     """Return a model's unit prices now."""
+    return price_at_of(ctx, ref, view)(ctx.now)
+
+
+def price_at_of(
+    ctx: Context, ref: ModelRef, view: ConfigView
+) -> Callable[[datetime], Price | None]:
+    """Return how to price a model at a time."""
     provider = provider_of(ref, view, ctx.catalog, ctx.settings.env)
-    return unit_price(ref, provider, view, ctx.ports.prices, ctx.now)
+
+    def price_at(at: datetime) -> Price | None:
+        return unit_price(ref, provider, view, ctx.ports.prices, at)
+
+    return price_at
 
 
 def written_price(ctx: Context, value: Json, view: ConfigView) -> Price | None:

@@ -127,6 +127,25 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
         ),
         Command(
             "model",
+            "plan",
+            "Switch at the same hours every week and back, list such plans, or end one",
+            CHANGE,
+            late("plans", "plan"),
+            (
+                Param("model", Kind.MODEL, "The model to switch to, or off"),
+                Param("when", Kind.WHEN, "The hours: weekdays 22:00-07:00 or off-peak; N for off"),
+                _REASON,
+            ),
+            Danger.CHANGES,
+            examples=(
+                "/model plan cheap weekdays 22:00-07:00 reason night batch",
+                "/model plan cheap off-peak",
+                "/model plan",
+                "/model plan off 1",
+            ),
+        ),
+        Command(
+            "model",
             "undo",
             "Undo the last change, or the one with that id",
             CHANGE,

@@ -54,6 +54,7 @@ ACTIONS = {
     "remove": "removed a fallback",
     "off": "cleared the chain",
     "budget": "switched: budget used up",
+    "plan": "switched by plan",
     "import": "imported a config",
     "restore": "restored a revision",
     "edit": "edited the file directly",
@@ -125,6 +126,7 @@ class StatusWords:
     agent: str | None
     now: datetime
     front: str | None = None
+    plans: tuple[Text, ...] = ()
 
 
 def status_card(words: StatusWords, data: dict[str, Any]) -> Card:
@@ -141,6 +143,7 @@ def status_card(words: StatusWords, data: dict[str, Any]) -> Card:
     body += [incident_line(row) for row in words.incidents]
     if words.pending:
         body.append(pending_line(*words.pending, words.now))
+    body += words.plans
     if words.last_change:
         body.append(("Changed ", *change_line(words.last_change)))
     price = words.prices.get(first.ref) if first and first.ref else None

@@ -43,6 +43,7 @@ class NoticeKind(StrEnum):
     BUDGET = "budget"
     BUDGET_SWITCH = "budget_switch"
     PRICE = "price"
+    PLAN = "plan"
     DIGEST = "digest"
 
 

@@ -23,7 +23,13 @@ from bot.settings import Settings
 from tests.support.fakes_costs import FakeBillLog, FakeBills, FakeBudgets, FakeChainTests
 from tests.support.fakes_ledger import FakeCorrections, FakeLedger
 from tests.support.fakes_outbox import FakeOutbox
-from tests.support.fakes_storage import FakeClock, FakeConfigStore, FakeFallbackLog, FakeJournal
+from tests.support.fakes_storage import (
+    FakeClock,
+    FakeConfigStore,
+    FakeFallbackLog,
+    FakeJournal,
+    FakePlans,
+)
 
 OWNER = Actor(Surface.CLI, "owner", "Ana", owner=True)
 ANA = Actor(Surface.SLACK, "U1", "Ana")
@@ -182,6 +188,7 @@ class Bench:
         self.buttons = FakeButtons()
         self.ledger = FakeLedger()
         self.budgets = FakeBudgets()
+        self.plans = FakePlans()
         self.outbox = FakeOutbox()
         self.chain_tests = FakeChainTests()
         self.bill_log = FakeBillLog()
@@ -207,6 +214,7 @@ class Bench:
             self.bill_log,
             self.corrections,
             FakeAlertDesk(),
+            self.plans,
             reloads or NoReloads(),
             bills,
             progress,

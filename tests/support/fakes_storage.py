@@ -39,6 +39,7 @@ from bot.ports import (
     revision_of,
 )
 from bot.ports.fallbacks import MADE_KEPT, SKEW
+from bot.ports.plans import PlanRun, SwitchPlan
 
 
 class FakeClock:
@@ -517,3 +518,48 @@ def _row(note: _Note) -> Change:
         diff=change.diff,
         reverts=change.reverts,
     )
+
+
+class FakePlans:
+    """Plans in memory; an error put into `fail` is raised by every method."""
+
+    def __init__(self) -> None:
+        self.fail: StorageError | None = None
+        self.kept: dict[tuple[str, int], SwitchPlan] = {}
+        self.dealt: dict[tuple[str, int, datetime], PlanRun] = {}
+
+    async def plans(self, document: str, *, ended: bool = False) -> Sequence[SwitchPlan]:
+        self._check()
+        mine = [plan for (name, _), plan in sorted(self.kept.items()) if name == document]
+        return [plan for plan in mine if ended or plan.ended_at is None]
+
+    async def add(self, plan: SwitchPlan) -> bool:
+        self._check()
+        return self.kept.setdefault((plan.document, plan.number), plan) is plan
+
+    async def end(self, document: str, number: int, by: str, at: datetime) -> bool:
+        self._check()
+        plan = self.kept.get((document, number))
+        if plan is None or plan.ended_at is not None:
+            return False
+        self.kept[document, number] = replace(plan, ended_at=at, ended_by=by)
+        return True
+
+    async def runs(self, document: str, since: datetime) -> Sequence[PlanRun]:
+        self._check()
+        mine = [run for key, run in self.dealt.items() if key[0] == document]
+        return sorted(
+            (run for run in mine if run.end_at > since), key=lambda run: (run.start_at, run.number)
+        )
+
+    async def keep_run(self, document: str, run: PlanRun) -> bool:
+        self._check()
+        return self.dealt.setdefault((document, run.number, run.start_at), run) is run
+
+    async def drop_run(self, document: str, run: PlanRun) -> None:
+        self._check()
+        self.dealt.pop((document, run.number, run.start_at), None)
+
+    def _check(self) -> None:
+        if self.fail is not None:
+            raise self.fail
