@@ -71,7 +71,7 @@ async def status(ctx: Context, args: Args) -> Card:
 
 
 async def _plans(ctx: Context, snapshot: StatusSnapshot) -> list[PlanView]:
-    if snapshot.known.trouble is not None:
+    if snapshot.known.error is not None:
         return []
     try:
         return await plan_views(ctx, snapshot.view, snapshot.known.changes)

@@ -16,16 +16,15 @@ from bot.alerts.notices import plan_notice
 from bot.commands.change import ChangeSpec, change
 from bot.commands.context import Context
 from bot.commands.plan_views import PlanState, PlanView, views_of
-from bot.commands.snapshot import HISTORY, price_of
-from bot.config.commit import Plan, Present, look
+from bot.commands.snapshot import HISTORY, written_price
+from bot.config.commit import Plan, Present, read_config
 from bot.config.history import owner
-from bot.config.naming import resolve, written
+from bot.config.naming import resolve
 from bot.config.plan import choice_for, plan_primary
 from bot.config.schema import ConfigView
 from bot.errors import ChangeoverError, ConfigLockedError, ConfigRefusedError, StorageError
 from bot.messages.words import change_in_price
-from bot.models import Price
-from bot.ports import Change, Json
+from bot.ports import Change
 from bot.ports.alerts import Notice, Outbox
 from bot.ports.plans import PlanRun, SwitchPlan
 from bot.windows import Window
@@ -51,7 +50,7 @@ async def run_due_plans(ctx: Context, outbox: Outbox) -> None:
     plans = await store.plans(location)
     if not plans:
         return
-    view = (await look(ctx.ports.store, ctx.ports.journal, ctx.now)).view
+    view = (await read_config(ctx.ports.store, ctx.ports.journal, ctx.now)).view
     changes = await ctx.ports.journal.changes(location, HISTORY)
     for one in views_of(ctx, view, plans, runs, changes):
         if one.state is PlanState.DUE and one.now is not None:
@@ -172,10 +171,7 @@ async def _noted(
 
 
 def _notice(ctx: Context, one: PlanView, window: Window, made: Change, view: ConfigView) -> Notice:
-    def price(value: Json) -> Price | None:
-        ref = written(value, view) if isinstance(value, str) else None
-        return price_of(ctx, ref, view) if ref else None
-
+    prices = (written_price(ctx, value, view) for value in (made.old, made.new))
     data = {
         "plan": one.plan.number,
         "model": one.plan.model,
@@ -184,7 +180,7 @@ def _notice(ctx: Context, one: PlanView, window: Window, made: Change, view: Con
         "new": made.new,
         "change_id": made.id,
         "until": window.end.isoformat(),
-        "price": change_in_price(price(made.old), price(made.new)) or "",
+        "price": change_in_price(*prices) or "",
         "place": ctx.ports.store.location,
     }
     return plan_notice(ctx.ports.store.location, window.start, data, ctx.now)

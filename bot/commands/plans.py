@@ -19,10 +19,10 @@ from bot.commands.plan_views import (
 from bot.commands.question import must_ask, question
 from bot.commands.registry import Args
 from bot.commands.snapshot import StatusSnapshot, load_snapshot, written_price
+from bot.config.commit import Plan
 from bot.config.naming import Named, Via, alias_of, resolve
 from bot.config.schema import ConfigView
 from bot.costs.period import zone_name
-from bot.config.commit import Plan
 from bot.errors import (
     ChangeoverError,
     NothingToDoError,
@@ -71,8 +71,8 @@ async def _list(ctx: Context) -> Card:
 
 async def _known(ctx: Context) -> StatusSnapshot:
     snapshot = await load_snapshot(ctx)
-    if snapshot.known.trouble is not None:
-        raise snapshot.known.trouble
+    if snapshot.known.error is not None:
+        raise StorageError(snapshot.known.error.said, snapshot.known.error.step)
     return snapshot
 
 
