@@ -33,13 +33,14 @@ from bot.commands.cost_figures import (
     take_billed,
 )
 from bot.commands.data import warnings_data
+from bot.commands.plan_savings import plan_savings, saving_data
 from bot.commands.registry import Args
 from bot.commands.retirements import retirements
 from bot.config.schema import ConfigView
 from bot.costs.billed import Billed
 from bot.costs.budget import BudgetState
 from bot.costs.compare import Alternative
-from bot.costs.digest import Digest, Gathered, work_out
+from bot.costs.digest import Digest, Gathered, PlanSaving, work_out
 from bot.costs.figures import merged, priced_nano, total_of
 from bot.costs.period import Span, calendar, day_spans, earlier, week_before, zone_name
 from bot.costs.posting import digest_mark, first_and_last, period_name
@@ -103,6 +104,7 @@ async def gather(ctx: Context, config: ConfigView, span: Span, *, whole_days: bo
     days = _utc_days(ctx, span) if whole_days else bill_days_of(span)
     nothing: tuple[Billed, ...] = ()
     no_alternatives: list[Alternative] = []
+    no_savings: list[PlanSaving] = []
     incidents: Sequence[IncidentRow] = await parts.take(
         "incidents", lambda: log.incidents(open_only=False, limit=MOST_INCIDENTS), ()
     )
@@ -134,6 +136,7 @@ async def gather(ctx: Context, config: ConfigView, span: Span, *, whole_days: bo
         alternatives=await parts.take(
             "the comparison", lambda: _alternatives(ctx, config, span, by_day), no_alternatives
         ),
+        plans=await parts.take("the plans", lambda: plan_savings(ctx, config, span), no_savings),
         usual=usual_price(ctx, config, span),
         first_hop=config.default.primary,
         missing=parts.missing,
@@ -242,6 +245,7 @@ def digest_data(digest: Digest, extra: bool, card: Card) -> dict[str, Any]:
         "pace_from": projection.since if projection else None,
         "pace_to": projection.until if projection else None,
         "cheapest": alternative_data(digest.cheapest) if digest.cheapest else None,
+        "plans": [saving_data(one) for one in gathered.plans],
         "counts_since": gathered.first_at,
         "warnings": warnings_data(card.warnings),
     }

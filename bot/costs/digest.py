@@ -53,6 +53,28 @@ class Retirement:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanSaving:
+    """What a plan's windows cost, and the same traffic on the model before it.
+
+    `other_nano` None: no price is known for that one.
+    """
+
+    number: int
+    model: str
+    when: str
+    other: str
+    windows: int
+    requests: int
+    cost_nano: int
+    other_nano: int | None
+
+    @property
+    def saved_nano(self) -> int | None:
+        """How much less it cost; negative when it cost more."""
+        return None if self.other_nano is None else self.other_nano - self.cost_nano
+
+
+@dataclass(frozen=True, slots=True)
 class Driver:
     """A model, and by how much it changed the total."""
 
@@ -93,6 +115,7 @@ class Gathered:
     events: Sequence[FallbackEvent] = ()
     chain_test: ChainTest | None = None
     alternatives: Sequence[Alternative] = ()
+    plans: Sequence[PlanSaving] = ()
     usual: Callable[[str], Price | None] = lambda model: None
     first_hop: str | None = None
     missing: tuple[str, ...] = ()

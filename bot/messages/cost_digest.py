@@ -42,6 +42,7 @@ from bot.messages.cost import (
     unpriced_cautions,
 )
 from bot.messages.cost_budget import budget_line
+from bot.messages.plans import saving_line
 from bot.messages.words import counted, joined, money, on, percent
 from bot.models import Provider
 from bot.ports import Spend
@@ -90,6 +91,7 @@ def digest_card(words: DigestWords, data: dict[str, Any]) -> Card:
             _incidents(digest),
             _chain_test(digest),
             *(budget_line(state, digest.gathered.now) for state in digest.gathered.budgets),
+            *map(saving_line, digest.gathered.plans),
             *_month(digest),
             *_cheaper(digest),
         ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from bot.card import (
@@ -25,6 +24,8 @@ from bot.card import (
     WhenStyle,
     text,
 )
+from bot.costs.digest import PlanSaving
+from bot.costs.pricing import usd
 from bot.messages.cautions import lives
 from bot.messages.model import value
 from bot.messages.words import counted, money
@@ -237,28 +238,14 @@ def plan_notice_card(words: PlanFired, mark: str) -> Card:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class PlanSaving:
-    """What a plan's windows cost, and the same traffic on the model before; None: no price."""
-
-    number: int
-    model: str
-    when: str
-    other: str
-    windows: int
-    requests: int
-    cost_usd: Decimal
-    other_usd: Decimal | None
-
-
 def saving_line(one: PlanSaving) -> Text:
     """Say in the digest what a plan saved."""
     head = f"Plan {one.number} ({one.model}, {one.when}): {counted(one.windows, 'window')}, "
-    head += f"{counted(one.requests, 'request')} for {money(one.cost_usd)}"
-    if one.other_usd is None:
+    head += f"{counted(one.requests, 'request')} for {money(usd(one.cost_nano))}"
+    saved = one.saved_nano
+    if saved is None:
         return text(f"{head}; no price known for {one.other}.")
-    less = one.other_usd - one.cost_usd
-    if not less:
+    if not saved:
         return text(f"{head}, the same as on {one.other}.")
-    word = "less" if less > 0 else "more"
-    return text(f"{head}, about {money(abs(less))} {word} than on {one.other}.")
+    word = "less" if saved > 0 else "more"
+    return text(f"{head}, about {money(usd(abs(saved)))} {word} than on {one.other}.")

@@ -1,4 +1,4 @@
-"""The cards of /cost, word for word."""
+"""The cards of /cost and /model plan, word for word."""
 
 from __future__ import annotations
 
@@ -55,3 +55,17 @@ async def test_the_weekly_digest_reads_as_it_did():
     ctx = bench.app.context(SERVICE)
     card = await weekly_card(ctx, week_before(NOW, ctx.settings.timezone))
     assert same(said(card), "weekly")
+
+
+async def test_a_plan_reads_as_it_did():
+    bench = await full_bench()
+    await bench.say("/model plan best sun")
+    bench.wait(hours=6)
+    await bench.journal.beat("bot", bench.clock.at)
+    shown = [said(await bench.say("/model plan local weekdays 18:00-06:30 reason batch"))]
+    bench.wait(hours=9)
+    await bench.journal.beat("bot", bench.clock.at)
+    shown += [said(card) for card in await bench.outbox.run_due(bench.app)]
+    for line in ("/model best", "/model plan", "/model status", "/model plan off 2"):
+        shown.append(said(await bench.say(line)))
+    assert same("\n---\n".join(shown), "plan")

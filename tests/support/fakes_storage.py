@@ -535,7 +535,9 @@ class FakePlans:
 
     async def add(self, plan: SwitchPlan) -> bool:
         self._check()
-        return self.kept.setdefault((plan.document, plan.number), plan) is plan
+        first = (plan.document, plan.number) not in self.kept
+        self.kept.setdefault((plan.document, plan.number), plan)
+        return first
 
     async def end(self, document: str, number: int, by: str, at: datetime) -> bool:
         self._check()
@@ -554,7 +556,10 @@ class FakePlans:
 
     async def keep_run(self, document: str, run: PlanRun) -> bool:
         self._check()
-        return self.dealt.setdefault((document, run.number, run.start_at), run) is run
+        key = (document, run.number, run.start_at)
+        first = key not in self.dealt
+        self.dealt.setdefault(key, run)
+        return first
 
     async def drop_run(self, document: str, run: PlanRun) -> None:
         self._check()

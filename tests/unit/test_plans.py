@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,7 +15,9 @@ from bot.access import Actor, Surface
 from bot.card import Card, plain
 from bot.catalog import shipped
 from bot.errors import ConfigRefusedError, StorageError
+from bot.models import Usage
 from tests.support.fakes_core import GUEST, OWNER, Bench
+from tests.support.fakes_ledger import attempt
 from tests.unit.test_switch_kills import Fate, Mortal, every_death, lives
 
 OPUS, FLASH, LLAMA = "anthropic/claude-opus-4-8", "deepseek/deepseek-flash", "ollama/llama3.3"
@@ -139,8 +143,6 @@ async def test_off_peak_follows_the_providers_bands_weekend_and_holidays():
 
 
 def bench_prices(bench: Bench) -> Any:
-    from dataclasses import replace
-
     return replace(bench.app.ports, prices=ListedPrices(shipped()))
 
 
@@ -413,8 +415,6 @@ async def test_a_switch_that_fails_is_said_once_and_tried_again():
     await bench.say("/model preset cheap remove")
     await bench.say("/model preset night cheap")
     plan = next(iter(bench.plans.kept.values()))
-    from dataclasses import replace
-
     bench.plans.kept[plan.document, 1] = replace(plan, model="gone")
     assert await at(bench, 2026, 12, 1, 22) == []
     [blocked] = (await bench.say("/model plan")).data["plans"]
@@ -439,8 +439,6 @@ async def test_a_locked_config_is_tried_again_without_a_word():
 
 
 async def test_a_process_that_dies_at_any_write_of_a_window_leaves_it_done_once():
-    from dataclasses import replace
-
     async def run(fate: Fate) -> bool:
         bench = bench_at(2026, 12, 1, 12)
         await bench.say(NIGHTS)
@@ -475,3 +473,32 @@ async def test_only_the_owner_rule_lets_a_window_go_back():
     assert "is cancelled" in said(card)
     await at(bench, 2026, 12, 2, 7)
     assert bench.primary == FLASH
+
+
+async def test_the_digest_says_what_a_plan_saved():
+    bench = bench_at(2026, 12, 1, 12, prices={OPUS: ("5", "25"), FLASH: ("0.5", "1")})
+    await bench.say(NIGHTS)
+    await at(bench, 2026, 12, 1, 22)
+    await at(bench, 2026, 12, 2, 1)
+    await bench.say("/model best for 1h", BO)
+    await at(bench, 2026, 12, 2, 2)
+    await at(bench, 2026, 12, 2, 7)
+    # A thousand in and a hundred out each: before, on the plan's model, while it was not, on it
+    # again, asked for by name after the window, and another model within.
+    for number, (day, hour, model) in enumerate(
+        ((1, 21, OPUS), (1, 23, FLASH), (2, 1, FLASH), (2, 3, FLASH), (2, 8, FLASH), (2, 4, OPUS))
+    ):
+        minutes = timedelta(minutes=30)
+        when = datetime(2026, 12, day, hour, tzinfo=UTC) + minutes
+        one = attempt(number, at=when, model=model, cost=600_000)
+        await bench.ledger.add([replace(one, usage=Usage(1000, 100))])
+    bench.clock.at = datetime(2026, 12, 2, 12, tzinfo=UTC)
+    card = await bench.say("/cost digest")
+    [saving] = card.data["plans"]
+    assert (saving["windows"], saving["requests"]) == (1, 2)
+    assert (saving["cost_usd"], saving["other_cost_usd"]) == (Decimal("0.0012"), Decimal("0.015"))
+    assert saving["saved_usd"] == Decimal("0.0138")
+    assert (
+        "Plan 1 (cheap, weekdays 22:00-07:00): 1 window, 2 requests for $0.0012, "
+        f"about $0.01 less than on {OPUS}."
+    ) in said(card)
