@@ -12,7 +12,6 @@ from datetime import timedelta
 
 from bot.access import SERVICE
 from bot.alerts.notices import plan_notice
-
 from bot.commands.change import ChangeSpec, change
 from bot.commands.context import Context
 from bot.commands.plan_views import PlanState, PlanView, views_of

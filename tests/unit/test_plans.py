@@ -37,15 +37,21 @@ BO = Actor(Surface.SLACK, "U2", "Bo")
 NIGHTS = "/model plan cheap weekdays 22:00-07:00"
 
 
+def utc(
+    year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0
+) -> datetime:
+    return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+
+
 def bench_at(*parts: int, zone: str = "UTC", **more: Any) -> Bench:
     bench = Bench(CONFIG, operators="slack:U2", zone=zone, **more)
-    bench.clock.at = datetime(*parts, tzinfo=UTC)
+    bench.clock.at = utc(*parts)
     return bench
 
 
 async def at(bench: Bench, *parts: int) -> list[Card]:
     """Let a service run at a time; return what it says."""
-    bench.clock.at = datetime(*parts, tzinfo=UTC)
+    bench.clock.at = utc(*parts)
     await bench.journal.beat("bot", bench.clock.at)
     return await bench.outbox.run_due(bench.app)
 
@@ -116,7 +122,7 @@ async def test_a_window_ends_by_the_clock_of_the_team(
     await bench.say("/model plan cheap daily 22:00-07:00")
     second = timedelta(seconds=1)
     for edge, before, after in ((begins, OPUS, FLASH), (ends, FLASH, OPUS)):
-        bench.clock.at = datetime(*edge, tzinfo=UTC) - second
+        bench.clock.at = utc(*edge) - second
         await bench.outbox.run_due(bench.app)
         assert bench.primary == before
         bench.wait(seconds=1)
