@@ -14,7 +14,7 @@ from bot.commands.registry import Args
 from bot.commands.snapshot import StatusSnapshot, load_snapshot, price_of, surroundings
 from bot.config.naming import chain_words, known_provider, near, written
 from bot.config.schema import ConfigView
-from bot.errors import UsageError
+from bot.errors import StorageError, UsageError
 from bot.messages import cautions
 from bot.messages.chain import unasked_words
 from bot.messages.model import ModelRow, StatusWords, history_card, list_card, status_card, value

@@ -16,10 +16,11 @@ from bot.commands.change import ChangeSpec, change
 from bot.commands.context import Context
 from bot.commands.plan_views import PlanState, PlanView, views_of
 from bot.commands.snapshot import HISTORY, written_price
-from bot.config.commit import Plan, Present, read_config
-from bot.config.history import owner
+from bot.config.commit import Plan
 from bot.config.naming import resolve
+from bot.config.notes import owner
 from bot.config.plan import choice_for, plan_primary
+from bot.config.present import Present, read_config
 from bot.config.schema import ConfigView
 from bot.errors import ChangeoverError, ConfigLockedError, ConfigRefusedError, StorageError
 from bot.messages.words import change_in_price

@@ -9,9 +9,8 @@ from bot.commands.context import Context
 from bot.commands.cost_compare import alternatives
 from bot.commands.cost_data import nano_data
 from bot.commands.cost_figures import SAMPLE
-from bot.config.history import owner
 from bot.config.naming import written
-from bot.config.notes import model_path
+from bot.config.notes import model_path, owner
 from bot.config.schema import ConfigView
 from bot.costs.digest import PlanSaving
 from bot.costs.period import Span

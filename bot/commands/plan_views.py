@@ -11,8 +11,8 @@ from typing import Any
 
 from bot.commands.context import Context
 from bot.commands.snapshot import HISTORY, price_at_of
-from bot.config.history import owner
 from bot.config.naming import resolve, written
+from bot.config.notes import owner
 from bot.config.schema import ConfigView
 from bot.errors import ChangeoverError, StorageError
 from bot.messages.plans import PlanLine, paused_note

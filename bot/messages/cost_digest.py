@@ -29,7 +29,7 @@ from bot.card import (
     text,
 )
 from bot.costs.chart_svg import SpendChart, alt_text, draw
-from bot.costs.digest import Digest, Driver, FallbackShare
+from bot.costs.digest import Digest, Driver, FallbackShare, PlanSaving
 from bot.costs.pricing import usd
 from bot.durations import say_duration
 from bot.messages.cost import (
@@ -42,7 +42,6 @@ from bot.messages.cost import (
     unpriced_cautions,
 )
 from bot.messages.cost_budget import budget_line
-from bot.messages.plans import saving_line
 from bot.messages.words import counted, joined, money, on, percent
 from bot.models import Provider
 from bot.ports import Spend
@@ -91,7 +90,7 @@ def digest_card(words: DigestWords, data: dict[str, Any]) -> Card:
             _incidents(digest),
             _chain_test(digest),
             *(budget_line(state, digest.gathered.now) for state in digest.gathered.budgets),
-            *map(saving_line, digest.gathered.plans),
+            *map(_plan, digest.gathered.plans),
             *_month(digest),
             *_cheaper(digest),
         ),
@@ -256,6 +255,19 @@ def _chain_test(digest: Digest) -> Text:
     )
     ago = say_duration(digest.gathered.now - test.at)
     return text("Chain tested ", When(test.at, WhenStyle.DATE_TIME), f", {ago} ago: {result}.")
+
+
+def _plan(one: PlanSaving) -> Text:
+    """Say what a plan saved."""
+    head = f"Plan {one.number} ({one.model}, {one.when}): {counted(one.windows, 'window')}, "
+    head += f"{counted(one.requests, 'request')} for {money(usd(one.cost_nano))}"
+    saved = one.saved_nano
+    if saved is None:
+        return text(f"{head}; no price known for {one.other}.")
+    if not saved:
+        return text(f"{head}, the same as on {one.other}.")
+    word = "less" if saved > 0 else "more"
+    return text(f"{head}, about {money(usd(abs(saved)))} {word} than on {one.other}.")
 
 
 def _month(digest: Digest) -> tuple[Text, ...]:

@@ -24,11 +24,9 @@ from bot.card import (
     WhenStyle,
     text,
 )
-from bot.costs.digest import PlanSaving
-from bot.costs.pricing import usd
 from bot.messages.cautions import lives
 from bot.messages.model import value
-from bot.messages.words import counted, money
+from bot.messages.words import counted
 from bot.ports import Json
 
 
@@ -236,16 +234,3 @@ def plan_notice_card(words: PlanFired, mark: str) -> Card:
             "revert_at": words.until,
         },
     )
-
-
-def saving_line(one: PlanSaving) -> Text:
-    """Say in the digest what a plan saved."""
-    head = f"Plan {one.number} ({one.model}, {one.when}): {counted(one.windows, 'window')}, "
-    head += f"{counted(one.requests, 'request')} for {money(usd(one.cost_nano))}"
-    saved = one.saved_nano
-    if saved is None:
-        return text(f"{head}; no price known for {one.other}.")
-    if not saved:
-        return text(f"{head}, the same as on {one.other}.")
-    word = "less" if saved > 0 else "more"
-    return text(f"{head}, about {money(usd(abs(saved)))} {word} than on {one.other}.")
