@@ -12,6 +12,7 @@ Types are those that agents ask again on. Claude Code 2.1 retries an error event
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,43 @@ _USUAL = {
     Dialect.OPENAI: "server_error",
     Dialect.RESPONSES: "server_error",
 }
+
+
+class Refusal(Exception):
+    """An answer that the gateway gives itself; `closes` ends the connection with it.
+
+    `param` is the field of the request that is at fault.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        status: int,
+        code: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        closes: bool = False,
+        param: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.code = code
+        self.headers = dict(headers or {})
+        self.closes = closes
+        self.param = param
+
+
+def not_found(
+    message: str, param: str, headers: Mapping[str, str] | None = None, status: int = 400
+) -> Refusal:
+    """Refuse what refers to something that cannot be had; agents then send their input whole."""
+    code = "not_found" if status == 404 else "previous_response_not_found"
+    return Refusal(message, status, code, headers, param=param)
+
+
+class CallerGone(Exception):
+    """The caller went away, or takes nothing more, in the middle of its answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The config as the gateway follows it: lanes and routes, made once a revision and kept."""
+"""The config as the gateway follows it: candidates and routes, made once a revision and kept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.dialects.endpoint import auth_headers, endpoint_url, refuse_login
 from bot.models import Dialect
 from bot.ports import Document
 from bot.routing.chain import ChainContext
-from bot.routing.router import Candidate, Lane, lane_of
+from bot.routing.router import Candidate, Candidates, candidates_for
 
 _MOST_KEPT = 500
 
@@ -33,7 +33,7 @@ class LiveConfig:
     def __init__(self, catalog: Catalog, env: Mapping[str, str], location: str) -> None:
         self._around = ChainContext(catalog, env, location, gateway=True)
         self._view: ConfigView | None = None
-        self._lanes: dict[tuple[str, Dialect, bool], Lane] = {}
+        self._candidates: dict[tuple[str, Dialect, bool], Candidates] = {}
         self._routes: dict[tuple[str, Dialect], Route] = {}
         self.revision = self.state = ""
 
@@ -58,20 +58,20 @@ class LiveConfig:
             return False
         self._view = present_of(document, self._around.location).view
         self.revision, self.state = document.revision, document.state
-        self._lanes.clear()
+        self._candidates.clear()
         self._routes.clear()
         return True
 
-    def lane(self, asked: str, dialect: Dialect, *, fallbacks: bool) -> Lane:
+    def candidates(self, asked: str, dialect: Dialect, *, fallbacks: bool) -> Candidates:
         """Return who may answer. Raises UnknownModelError."""
         key = (asked, dialect, fallbacks)
-        lane = self._lanes.get(key)
-        if lane is None:
-            lane = lane_of(asked, self.view, self._around, dialect, fallbacks=fallbacks)
-            if len(self._lanes) >= _MOST_KEPT:
-                self._lanes.clear()
-            self._lanes[key] = lane
-        return lane
+        found = self._candidates.get(key)
+        if found is None:
+            found = candidates_for(asked, self.view, self._around, dialect, fallbacks=fallbacks)
+            if len(self._candidates) >= _MOST_KEPT:
+                self._candidates.clear()
+            self._candidates[key] = found
+        return found
 
     def route(self, candidate: Candidate, dialect: Dialect) -> Route:
         """Return where a candidate is asked. Raises SettingsError for an unusable base URL."""

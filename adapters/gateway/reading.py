@@ -7,7 +7,7 @@ import asyncio
 from aiohttp import web
 
 from adapters.gateway.body import LARGE_BYTES, BadBody, Body
-from adapters.gateway.exchange import Refusal
+from adapters.gateway.faults import Refusal
 from adapters.gateway.http import Limits
 from bot.models import Dialect
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from adapters.gateway.exchange import Exchange, Tried
+from adapters.gateway.exchange import AttemptResult, ChatRequest, Exchange
+from bot.config.schema import ConfigView
 from bot.costs.pricing import Cost, price_usage, served_price, unit_price
 from bot.dialects.options import Used
 from bot.models import Dialect, FailureReason, ModelRef, Usage
 from bot.ports import Attempt, FallbackEvent, HopFailure, Prices
 from bot.routing.echo import without_echo
-from bot.routing.router import CANNOT_TAKE, Fate
+from bot.routing.router import CANNOT_TAKE, HopOutcome
 
 _log = logging.getLogger("gateway")
 _MOST_ASKED = 200
@@ -57,12 +59,21 @@ class Recorder:
     prices: Prices
     used: Used = field(default_factory=Used)
 
-    def tell(self, exchange: Exchange) -> None:
+    def record(self, exchange: Exchange, view: ConfigView) -> None:
+        """Log what became of a request, and book it once the loop has sent the answer.
+
+        Its caller does not wait for our books.
+        """
+        self._log(exchange)
+        asyncio.get_running_loop().call_soon(self._book, exchange, view)
+
+    def _log(self, exchange: Exchange) -> None:
         """Write the log lines of a request: a fallback, and an answer that was cut off."""
-        if exchange.cut is not None:
-            _log.warning("[gateway] Answer cut off: %s (%s)", *_cut(exchange.cut))
-        failed, served_by = exchange.walk.first_failure, _served_by(exchange)
-        if failed is not None and served_by != exchange.lane.first:
+        cut, served_by = exchange.cut, _served_by(exchange)
+        if cut is not None:
+            _log.warning("[gateway] Answer cut off: %s (%s)", cut.candidate.name, cut.reason)
+        failed = exchange.attempts.first_failure
+        if failed is not None and served_by != exchange.request.candidates.first:
             _log.warning(
                 "[gateway] Fallback triggered: %s → %s (%s)",
                 failed[0].name,
@@ -70,130 +81,132 @@ class Recorder:
                 failed[1],
             )
 
-    def book(self, exchange: Exchange, caller: str) -> None:
-        """Book a request that is over: every attempt, and the fallback if it was one."""
-        tried, served_by = exchange.tried, _served_by(exchange)
-        self.used.note(exchange.dialect, exchange.body.document.keys(), exchange.at.date())
-        behind = served_by != exchange.lane.first
-        fallback = behind and served_by is not None
-        for number, one in enumerate(tried, 1):
-            attempt = self._attempt(exchange, one, number, caller, fallback=fallback)
+    def _book(self, exchange: Exchange, view: ConfigView) -> None:
+        """Book every attempt, and the fallback if it was one."""
+        request, served_by = exchange.request, _served_by(exchange)
+        self.used.note(request.dialect, request.body.document.keys(), request.at.date())
+        behind = served_by != request.candidates.first
+        for number, result in enumerate(exchange.results, 1):
+            attempt = self._attempt(
+                exchange, result, number, view, fallback=behind and served_by is not None
+            )
             self.queue.put(attempt)
             self.meter.attempt(attempt)
         if behind:
             self._fallback(exchange, served_by)
-        elif exchange.walk.others_failed:
+        elif exchange.attempts.others_failed:
             # Its caller has the first hop's refusal; nobody else would have served it.
             self._fallback(exchange, None)
         if exchange.cut is not None:
-            self._cut_off(exchange, exchange.cut)
+            self._cut_off(exchange.request, exchange.cut)
 
     def _fallback(self, exchange: Exchange, served_by: str | None) -> None:
-        tried, walk = exchange.tried, exchange.walk
-        reason, first = walk.reason(), exchange.lane.first
+        request, results, attempts = exchange.request, exchange.results, exchange.attempts
+        reason, first = attempts.reason(), request.candidates.first
         if reason is None or first is None:
             return
         hops = _hops(exchange, served_by)
-        detail = next((one.detail for one in tried if one.reason), "")
-        if exchange.lane.barred:
+        detail = next((result.detail for result in results if result.reason), "")
+        if request.candidates.barred:
             detail = next((hop.detail for hop in hops if hop.model == first), "")
         self.meter.fallback(first, served_by, reason)
         event = FallbackEvent(
-            at=tried[-1].at if tried else exchange.at,
-            request_id=exchange.request_id,
+            at=results[-1].at if results else request.at,
+            request_id=request.id,
             from_model=first,
             to_model=served_by,
             reason=reason,
             # A provider may repeat the prompt in its error, and prompts are not stored.
-            detail=without_echo(detail, exchange.body.texts()),
-            asked=any(one.candidate.name == first for one in tried),
+            detail=without_echo(detail, request.body.texts()),
+            asked=any(result.candidate.name == first for result in results),
             hops=hops,
-            alone=exchange.lane.alone,
-            unfit=walk.unfit,
-            exhausted=walk.others_failed,
+            alone=request.candidates.alone,
+            unfit=attempts.unfit,
+            exhausted=attempts.others_failed,
         )
         self.queue.put_event(event)
 
-    def _cut_off(self, exchange: Exchange, one: Tried) -> None:
+    def _cut_off(self, request: ChatRequest, cut: AttemptResult) -> None:
         """Note an answer that broke off, beside the fallback that it may have been."""
-        model, reason = _cut(one)
-        detail = without_echo(one.detail, exchange.body.texts())
+        reason = cut.reason or FailureReason.BAD_RESPONSE
+        detail = without_echo(cut.detail, request.body.texts())
         event = FallbackEvent(
-            one.at, exchange.request_id, model, None, reason, detail=detail, cut=True
+            cut.at, request.id, cut.candidate.name, None, reason, detail=detail, cut=True
         )
         self.queue.put_event(event)
 
     def _attempt(
-        self, exchange: Exchange, one: Tried, number: int, caller: str, *, fallback: bool
+        self,
+        exchange: Exchange,
+        result: AttemptResult,
+        number: int,
+        view: ConfigView,
+        *,
+        fallback: bool,
     ) -> Attempt:
-        ref, provider = one.candidate.ref, one.candidate.provider
-        view = exchange.tools.live.view
-        price = served_price(ref, one.served, provider, view, self.prices, one.at)
+        request, ref, provider = exchange.request, result.candidate.ref, result.candidate.provider
+        price = served_price(ref, result.served, provider, view, self.prices, result.at)
         cost = Cost(None)
-        if one.usage is not None:
+        if result.usage is not None:
             cost = price_usage(
-                one.usage,
+                result.usage,
                 price,
-                estimated=one.estimated,
+                estimated=result.estimated,
                 price_of=lambda name: unit_price(
-                    ModelRef(ref.provider, name), provider, view, self.prices, one.at
+                    ModelRef(ref.provider, name), provider, view, self.prices, result.at
                 ),
             )
         return Attempt(
-            at=one.at,
-            request_id=exchange.request_id,
+            at=result.at,
+            request_id=request.id,
             number=number,
             model=ref,
             provider=provider.id,
-            usage=one.usage or Usage(),
-            asked=exchange.body.model[:_MOST_ASKED],
-            served=one.served,
-            dialect=str(exchange.dialect),
-            caller=caller or None,
-            stream=exchange.body.stream,
-            status=one.status,
-            reason=one.reason,
-            answered=one.answered,
-            last=number == len(exchange.tried),
+            usage=result.usage or Usage(),
+            asked=request.body.model[:_MOST_ASKED],
+            served=result.served,
+            dialect=str(request.dialect),
+            caller=request.caller or None,
+            stream=request.body.stream,
+            status=result.status,
+            reason=result.reason,
+            answered=result.answered,
+            last=number == len(exchange.results),
             fallback=fallback,
             cost_nano_usd=cost.nano_usd,
-            estimated=one.estimated or cost.estimated,
+            estimated=result.estimated or cost.estimated,
             price=cost.price,
-            latency_ms=one.latency_ms,
-            first_token_ms=one.first_token_ms,
+            latency_ms=result.latency_ms,
+            first_token_ms=result.first_token_ms,
         )
 
 
 def _served_by(exchange: Exchange) -> str | None:
-    return next((one.candidate.name for one in exchange.tried if one.answered), None)
-
-
-def _cut(one: Tried) -> tuple[str, FailureReason]:
-    return one.candidate.name, one.reason or FailureReason.BAD_RESPONSE
+    served = exchange.served_by
+    return served.candidate.name if served else None
 
 
 def _hops(exchange: Exchange, served_by: str | None) -> tuple[HopFailure, ...]:
     """Return the hops that did not answer, in the chain's order, with what each said."""
-    lane = exchange.lane
+    candidates = exchange.request.candidates
     # Kept: it is looked through once a hop.
-    texts = list(exchange.body.texts())
-    said = {one.candidate.name: one.detail for one in exchange.tried}
-    asked = {one.candidate.name for one in exchange.tried}
+    texts = list(exchange.request.body.texts())
+    said = {result.candidate.name: result.detail for result in exchange.results}
     found = {}
-    for hop, why in lane.skipped:
+    for hop, why in candidates.skipped:
         name = str(hop.ref or hop.written)
-        reason = lane.barred if name == lane.first else None
+        reason = candidates.barred if name == candidates.first else None
         found[hop.position] = HopFailure(name, reason, asked=False, detail=why)
-    for candidate, fate, reason in exchange.walk.ends():
+    for candidate, outcome, reason in exchange.attempts.ends():
         name = candidate.name
         if name == served_by:
             continue
         detail = without_echo(said.get(name, ""), texts)[:_MOST_SAID]
-        unfit = fate is Fate.REFUSED
+        unfit = outcome is HopOutcome.REFUSED
         found[candidate.hop.position] = HopFailure(
             name,
             None if unfit else reason,
-            asked=name in asked,
+            asked=name in said,
             detail=f"{CANNOT_TAKE} ({detail})" if unfit else detail,
         )
     return tuple(found[position] for position in sorted(found)[:_MOST_HOPS])

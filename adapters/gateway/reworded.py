@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from adapters.gateway.body import Body, Wording
-from adapters.gateway.exchange import Exchange, Tried
+from adapters.gateway.exchange import ChatRequest
+from adapters.gateway.outgoing import off_loop
 from adapters.gateway.transport import Whole
 from bot.dialects.history import edit_for, wants_short_ids
 from bot.models import Dialect
@@ -15,18 +16,12 @@ _REFUSED = (400, 404, 422)
 _READ_BYTES = 64 * 1024
 
 
-async def reworded(exchange: Exchange, one: Tried, answer: Whole) -> bool:
-    """Return whether the hop is to be asked again; each kind of change is tried once."""
+async def reworded(request: ChatRequest, known: Wording, answer: Whole) -> Wording | None:
+    """Return how to ask the hop again, None for not at all; each kind of change is tried once."""
     if answer.status not in _REFUSED:
-        return False
+        return None
     refusal = answer.body[:_READ_BYTES].decode("utf-8", "replace")
-    wording = await exchange.off_loop(
-        _other_words, exchange.body, exchange.dialect, one.wording, refusal
-    )
-    if wording is None:
-        return False
-    one.wording = wording
-    return True
+    return await off_loop(request.body, _other_words, request.body, request.dialect, known, refusal)
 
 
 def _other_words(body: Body, dialect: Dialect, known: Wording, refusal: str) -> Wording | None:

@@ -16,8 +16,8 @@ from adapters.gateway.body import Body
 from adapters.gateway.callers import Callers, from_this_machine
 from adapters.gateway.codex import STOPS, stops
 from adapters.gateway.counting import count_tokens
-from adapters.gateway.exchange import GONE, CallerGone, Exchange, Refusal, Tools
-from adapters.gateway.faults import fault
+from adapters.gateway.exchange import GONE, ChatRequest, Tools
+from adapters.gateway.faults import CallerGone, Refusal, fault
 from adapters.gateway.http import Handler, Limits, Server, as_json, dialect_of
 from adapters.gateway.models import model_list, model_row
 from adapters.gateway.reading import Bodies
@@ -34,7 +34,6 @@ from bot.errors import UnknownModelError
 from bot.messages.gateway import NO_UPGRADES, OPEN_TO_THIS_MACHINE, WRONG_CREDENTIALS
 from bot.models import Dialect
 from bot.routing.cooldown import CooldownBook
-from bot.routing.router import Walk
 from bot.routing.sticky import conversation_of, goes_on
 
 _log = logging.getLogger("gateway")
@@ -227,22 +226,12 @@ class Gateway:
         caller = self._caller(request)
         with self._bodies.room() as room:
             body = await self._bodies.read(request, dialect, room)
-            exchange = await self._exchange(request, dialect, request_id, body, caller, tail)
-            response = await self._replied(exchange, request, caller)
-            return response, exchange.ended_status or response.status
-
-    async def _replied(
-        self, exchange: Exchange, request: web.Request, caller: str
-    ) -> web.StreamResponse:
-        try:
-            return await reply(exchange, request, self._parts.limits.keep_alive_s)
-        finally:
-            exchange.close()
-            exchange.settle()
-            recorder = self._parts.recorder
-            recorder.tell(exchange)
-            # Once the loop has sent the answer: its caller does not wait for our books.
-            asyncio.get_running_loop().call_soon(recorder.book, exchange, caller)
+            asked = await self._laid_out(request, dialect, request_id, body, caller, tail)
+            parts = self._parts
+            given = await reply(
+                parts.tools, asked, parts.book, parts.recorder, request, parts.limits.keep_alive_s
+            )
+            return given.response, given.status
 
     async def _count_tokens(self, request: web.Request) -> web.StreamResponse:
         return await self._counted(request, Dialect.ANTHROPIC, "/count_tokens")
@@ -258,9 +247,8 @@ class Gateway:
             caller = self._caller(request)
             with self._bodies.room() as room:
                 body = await self._bodies.read(request, dialect, room)
-                return await count_tokens(
-                    await self._exchange(request, dialect, request_id, body, caller, tail)
-                )
+                asked = await self._laid_out(request, dialect, request_id, body, caller, tail)
+                return await count_tokens(self._parts.tools, asked, self._parts.book)
         except Refusal as refusal:
             return self._refuse(dialect, refusal, request_id)
 
@@ -288,7 +276,7 @@ class Gateway:
     def _who_may_call(self) -> str:
         return OPEN_TO_THIS_MACHINE if self._parts.callers.open else WRONG_CREDENTIALS
 
-    async def _exchange(
+    async def _laid_out(
         self,
         request: web.Request,
         dialect: Dialect,
@@ -296,34 +284,42 @@ class Gateway:
         body: Body,
         caller: str,
         tail: str,
-    ) -> Exchange:
-        """Lay out who may answer. Raises Refusal."""
+    ) -> ChatRequest:
+        """Return what is asked with who may answer it. Raises Refusal."""
         headers, tools = request.headers, self._parts.tools
+        now = tools.clock.now()
         alone = headers.get("x-changeover-fallback", "").strip().lower() == "none"
         try:
             # Longer than any name: enough to say that it is none.
-            lane = tools.live.lane(body.model[:_LONGEST_MODEL], dialect, fallbacks=not alone)
+            asked = body.model[:_LONGEST_MODEL]
+            candidates = tools.live.candidates(asked, dialect, fallbacks=not alone)
         except UnknownModelError as error:
             raise Refusal(f"{error.message} {error.hint}", 404, "model_not_found") from error
         stays, conversation, maker = tools.conversations, None, None
         if dialect is Dialect.RESPONSES:
             maker = await maker_of(tools, caller, body.document)
         if maker is not None:
-            lane = maker.lane(tools, lane)
+            candidates = maker.candidates(tools, candidates)
         elif stays and goes_on(headers, body.document):
             conversation = conversation_of(caller, body.model, headers, body.document)
         if conversation is not None:
             kept = stays.staying(
-                conversation, lane, self._parts.book, tools.live.revision, tools.clock.now()
+                conversation, candidates, self._parts.book, tools.live.revision, now
             )
-            lane, conversation = kept or lane, conversation if kept else None
-        walk = Walk(lane, self._parts.book)
-        query = request.raw_path.partition("?")[2]
-        pinned = maker.reference if maker else None
-        return Exchange(
-            request_id, dialect, body, lane, walk, tools, headers, query, caller, conversation,
-            tail, pinned,
-        )  # fmt: skip
+            candidates, conversation = kept or candidates, conversation if kept else None
+        return ChatRequest(
+            request_id,
+            now,
+            dialect,
+            body,
+            candidates,
+            headers,
+            request.raw_path.partition("?")[2],
+            caller,
+            conversation,
+            tail,
+            maker.reference if maker else None,
+        )
 
     async def _models(self, request: web.Request) -> web.StreamResponse:
         try:

@@ -9,11 +9,12 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from adapters.gateway.exchange import CallerGone, Refusal, Tools, not_found
-from adapters.gateway.faults import Unfinished, stream_fault
+from adapters.gateway.exchange import Tools
+from adapters.gateway.faults import CallerGone, Refusal, Unfinished, not_found, stream_fault
 from adapters.gateway.made_ids import UnknownId
+from adapters.gateway.response import passed_back, without_secrets
 from adapters.gateway.transport import Broken, Incoming, Outgoing, begin
-from adapters.gateway.whole import NOT_SERVED, passed_back
+from adapters.gateway.whole import NOT_SERVED
 from bot.dialects.state import CONVERSATION, PREVIOUS, Reference, made_by, references
 from bot.dialects.wire import load_json, table
 from bot.errors import SettingsError, UnknownModelError
@@ -21,8 +22,7 @@ from bot.messages.gateway import BOTH_GIVEN, NO_CONVERSATIONS, kept_nothing
 from bot.models import Dialect, ModelRef
 from bot.ports import Json
 from bot.routing.pins import kept_to
-from bot.routing.redact import redact_body
-from bot.routing.router import Candidate, Lane
+from bot.routing.router import Candidate, Candidates
 
 CONVERSATIONS = "/v1/conversations"
 _METHODS = {
@@ -45,13 +45,13 @@ class Maker:
     model: ModelRef
     reference: Reference
 
-    def lane(self, tools: Tools, asked: Lane | None = None) -> Lane:
+    def candidates(self, tools: Tools, asked: Candidates | None = None) -> Candidates:
         """Return the hops that know what it made, in the order of what was asked."""
         try:
-            own = tools.live.lane(str(self.model), Dialect.RESPONSES, fallbacks=False)
+            own = tools.live.candidates(str(self.model), Dialect.RESPONSES, fallbacks=False)
         except UnknownModelError:
             own = None
-        return kept_to(asked or Lane((), (), None), self.model, own)
+        return kept_to(asked or Candidates((), (), None), self.model, own)
 
 
 async def maker_of(tools: Tools, caller: str, document: dict[str, Json]) -> Maker | None:
@@ -64,9 +64,9 @@ async def maker_of(tools: Tools, caller: str, document: dict[str, Json]) -> Make
     maker = await _maker(tools, caller, *wanted)
     if maker is None:
         return None
-    hops = maker.lane(tools).candidates
-    provider = hops[0].hop.provider if hops else None
-    if provider and provider.endpoints[Dialect.RESPONSES].stateless and maker.reference.own:
+    hops = maker.candidates(tools).in_order
+    stateless = bool(hops) and hops[0].provider.endpoints[Dialect.RESPONSES].stateless
+    if stateless and maker.reference.own:
         one = maker.reference
         raise not_found(kept_nothing(one.param, one.id, str(maker.model)), one.param)
     return maker
@@ -108,7 +108,7 @@ async def ask_maker(
     kind, id_, _ = _parts(request.raw_path.partition("?")[0])
     param = "response_id" if kind == "responses" else "conversation_id"
     maker = await _maker(tools, caller, Reference(param, unquote(id_)), status=404)
-    candidates = maker.lane(tools).candidates if maker else ()
+    candidates = maker.candidates(tools).in_order if maker else ()
     if not candidates:
         words = f"{maker.model if maker else 'Its model'} made it, and is not configured any more."
         raise not_found(words, param, status=404)
@@ -121,9 +121,8 @@ async def begin_conversation(
     """Let the first hop of the chain that keeps conversations begin one. Raises Refusal."""
     keeping = [
         candidate
-        for candidate in tools.live.lane("auto", Dialect.RESPONSES, fallbacks=True).candidates
-        if candidate.hop.provider
-        and not candidate.hop.provider.endpoints[Dialect.RESPONSES].stateless
+        for candidate in tools.live.candidates("auto", Dialect.RESPONSES, fallbacks=True).in_order
+        if not candidate.provider.endpoints[Dialect.RESPONSES].stateless
     ]
     for candidate in keeping:
         answer = await _hand_on(tools, request, candidate, request_id, body)
@@ -170,9 +169,7 @@ async def _hand_on(
         raise _silent(tools, candidate, error) from error
     finally:
         incoming.close()
-    said = answer.body
-    if answer.status >= 400:
-        said = tools.blackout.clean_bytes(redact_body(said, tools.blackout.known))
+    said = without_secrets(tools, answer) if answer.status >= 400 else answer.body
     return web.Response(status=answer.status, body=said, headers=headers)
 
 

@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 
 import orjson
 from aiohttp import web
 
+from adapters.gateway.body import USUAL, Wording
 from adapters.gateway.caller_stream import CallerStream
-from adapters.gateway.exchange import CUT, CallerGone, Exchange, Tried
+from adapters.gateway.exchange import CUT, GONE, AttemptResult, UpstreamCall
 from adapters.gateway.faults import Unfinished, fault, stream_fault
+from adapters.gateway.outgoing import outgoing
+from adapters.gateway.response import passed_back
 from adapters.gateway.reworded import reworded
 from adapters.gateway.transport import Broken, Incoming, Whole, begin
-from adapters.gateway.whole import conclude, judge, passed_back
+from adapters.gateway.whole import concluded, judge, outcome_of
 from bot.costs.usage import estimate_cut, estimate_whole, uncounted
 from bot.dialects.error_body import read_error
 from bot.dialects.events import Kind
-from bot.dialects.history import edit_for
+from bot.dialects.history import Edit, edit_for
 from bot.dialects.stream import Ending, StreamEvent, StreamParser
 from bot.models import Dialect, FailureReason, Usage
 from bot.ports import Json
-from bot.routing.failure import Outcome, Verdict, classify_stream
+from bot.routing.failure import OK, Outcome, Verdict, classify_stream
+from bot.routing.router import HopOutcome
 from bot.settings import Timeouts
 
 _MOST_HELD_BYTES = 1 << 20
@@ -34,73 +39,81 @@ _LONGEST_CODE = 100
 _MOST_SILENCE_BYTES = 1 << 16
 _LAST_BYTES_S = 0.02
 _LATE_USAGE_S = 0.5
+_JSON = {"Content-Type": "application/json"}
 _DONE = b"data: [DONE]\n\n"
 _NO_STREAM = Verdict(
     Outcome.FAILED, FailureReason.BAD_RESPONSE, detail="a complete response instead of a stream"
 )
 
 
-async def ask_streamed(
-    exchange: Exchange, one: Tried, caller: CallerStream
-) -> web.StreamResponse | None:
-    """Ask one candidate; None when it failed before its first content.
+async def open_stream(call: UpstreamCall) -> HeldStream | AttemptResult:
+    """Ask a candidate for a stream; return what became of it where there will be no content.
 
     Raises:
-        Broken, SettingsError: it failed, and nobody has noted it yet.
-        CallerGone: the caller takes nothing more.
+        Broken, SettingsError: there was no usable answer.
     """
-    response = await _open(exchange, one, caller)
-    while isinstance(response, Whole) and await reworded(exchange, one, response):
-        response = await _open(exchange, one, caller)
-    return _no_stream(exchange, one, response) if isinstance(response, Whole) else response
+    wording = USUAL
+    opened = await _open(call, wording)
+    while isinstance(opened, Whole):
+        changed = await reworded(call.request, wording, opened)
+        if changed is None:
+            return _no_stream(call, wording, opened)
+        wording = changed
+        opened = await _open(call, wording)
+    return opened
 
 
-async def _open(
-    exchange: Exchange, one: Tried, caller: CallerStream
-) -> web.StreamResponse | Whole | None:
-    """Ask for a stream and hand it on; what is no stream is returned as it is."""
-    tools = exchange.tools
-    outgoing = await exchange.outgoing(one.candidate, wording=one.wording)
-    incoming = await begin(tools.session(), outgoing, tools.timeouts.first_token_s)
+async def _open(call: UpstreamCall, wording: Wording) -> HeldStream | AttemptResult | Whole:
+    """Ask for a stream and read up to its first content; what is no stream is returned whole."""
+    tools = call.tools
+    asked = await outgoing(tools, call.request, call.candidate, wording)
+    incoming = await begin(tools.session(), asked, tools.timeouts.first_token_s)
+    held = None
     try:
         if incoming.status != 200 or "json" in incoming.kind:
-            return await incoming.error(_left_s(exchange, one))
-        relay = _Relay(exchange, one, incoming)
-        verdict = await relay.until_content()
+            return await incoming.error(_left_s(call))
+        stream = HeldStream(call, wording, incoming)
+        verdict = await stream.until_content()
         if verdict is None:
-            return await relay.hand_on(caller)
-        return relay.refusal() or relay.give_up(verdict)
+            held = stream
+            return held
+        return stream.refusal() or stream.given_up(verdict)
     finally:
-        incoming.close()
+        if held is None:
+            incoming.close()
 
 
-def _no_stream(exchange: Exchange, one: Tried, answer: Whole) -> web.Response | None:
-    verdict, document = judge(exchange, one, answer)
+def _no_stream(call: UpstreamCall, wording: Wording, answer: Whole) -> AttemptResult:
+    verdict, document = judge(call, answer)
     if verdict.outcome is Outcome.OK:
         verdict = _NO_STREAM
-    return conclude(exchange, one, answer, verdict, document)
+    return concluded(call, wording, answer, verdict, document)
 
 
-def _left_s(exchange: Exchange, one: Tried) -> float:
+def _left_s(call: UpstreamCall) -> float:
     """Return how long the first content may still take."""
-    spent_s = time.perf_counter() - one.started_s
-    return max(exchange.tools.timeouts.first_token_s - spent_s, 0.0)
+    spent_s = time.perf_counter() - call.started_s
+    return max(call.tools.timeouts.first_token_s - spent_s, 0.0)
 
 
 def _may_be_reworded(error: Json) -> bool:
     return error is not None and edit_for(str(error)) is not None
 
 
-class _Relay:
-    """One upstream stream on its way to the caller."""
+class HeldStream:
+    """A provider's stream, held at its first content. Relay it, finish it, and close it anyway.
 
-    def __init__(self, exchange: Exchange, one: Tried, incoming: Incoming) -> None:
-        provider = one.candidate.provider
-        self._provider_id = provider.id
-        self._exchange = exchange
-        self._one = one
+    `first_token_ms` is None where the stream has ended, rightly, without content.
+    """
+
+    def __init__(self, call: UpstreamCall, wording: Wording, incoming: Incoming) -> None:
+        self._call = call
+        self._request = call.request
+        self._wording = wording
         self._incoming = incoming
-        self._parser = StreamParser(exchange.dialect, provider.id, choices=exchange.body.choices)
+        self._parser = StreamParser(
+            call.request.dialect, call.candidate.provider.id, choices=call.request.body.choices
+        )
         self._heard_s = asyncio.get_running_loop().time()
         self._held: list[StreamEvent] = []
         self._held_bytes = 0
@@ -109,10 +122,24 @@ class _Relay:
         self._ended = False
         self._writing = False
         self._timer: asyncio.TimerHandle | None = None
+        self._response: web.StreamResponse | None = None
+        self._verdict: Verdict | None = None
+        self._latency_ms: float | None = None
+        self.first_token_ms: float | None = None
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """The changes to the history without which the candidate refused it."""
+        return self._wording.edits
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The ids by which a later request may refer to the answer, as far as it has come."""
+        return self._parser.made
 
     async def until_content(self) -> Verdict | None:
         """Read up to the first content; return why there will be none. Raises Broken."""
-        limit_s = _left_s(self._exchange, self._one)
+        limit_s = _left_s(self._call)
         while True:
             try:
                 async with asyncio.timeout(limit_s):
@@ -125,8 +152,7 @@ class _Relay:
                     words = self._silent("no first token within", self._timeouts.first_token_s)
                     return Verdict(Outcome.FAILED, FailureReason.TIMEOUT, detail=words)
         if self._parser.started and not self._parser.failed:
-            self._exchange.begun(self._one)
-            self._exchange.made(self._one, self._parser.made)
+            self.first_token_ms = self._call.elapsed_ms()
             return None
         verdict = self._judged()
         return None if verdict.ok else verdict
@@ -136,97 +162,116 @@ class _Relay:
         error = self._error.body if self._error else None
         return Whole(400, {}, orjson.dumps(error)) if _may_be_reworded(error) else None
 
-    def give_up(self, verdict: Verdict) -> web.Response | None:
-        """Note why there is no content; answer with it where that is the caller's own fault."""
+    def given_up(self, verdict: Verdict) -> AttemptResult:
+        """Return why there is no content, with what the caller may be answered."""
+        call, request = self._call, self._request
         body = self._silence.strip()
         if verdict.reason is FailureReason.BAD_RESPONSE and body[:1] in (b"{", b"[", b"<"):
             # What came is no stream at all, whatever it says it is.
-            answer = Whole(200, {}, body)
-            return _no_stream(self._exchange, self._one, answer)
-        exchange, usage = self._exchange, self._parser.usage
-        if verdict.outcome is Outcome.FAILED:
-            exchange.failed(self._one, verdict, status=200, usage=usage, served=self._served)
-            return None
-        if exchange.meant_for(self._one) and verdict.outcome is Outcome.CALLER:
-            exchange.answered(self._one, status=400, usage=usage, served=self._served)
-        else:
-            exchange.refused(self._one, verdict, status=400, usage=usage)
-        words = exchange.tools.blackout.clean(verdict.detail)
-        code = self._code("refused")
-        content = fault(exchange.dialect, 400, words, code, exchange.request_id)
-        headers = {"Content-Type": "application/json"} | exchange.headers(self._one)
-        return web.Response(status=400, body=content, headers=headers)
-
-    async def hand_on(self, caller: CallerStream) -> web.StreamResponse:
-        """Write what was held and what follows to the caller. Raises CallerGone."""
-        exchange = self._exchange
-        try:
-            response = await self._begin(caller)
-            last_words = self._note(await self._rest(response))
-            if last_words:
-                await response.write(last_words)
-            await response.write_eof()
-            if self._parser.ended:
-                await self._settle()
-        except asyncio.CancelledError:
-            self._note_gone()
-            begun = caller.response
-            if begun is None or not (exchange.tools.stopping and begun.prepared):
-                raise
-            response = begun
-            with suppress(ConnectionError):
-                words = "The gateway is shutting down mid-response; retry."
-                await response.write(self._fault("stopping", words))
-        except (ConnectionError, TimeoutError) as error:
-            self._note_gone()
-            raise CallerGone from error
-        return response
-
-    async def _settle(self) -> None:
-        """Read what follows the last word: some count the tokens only there."""
-        late = self._one.estimated
-        await self._incoming.settle(self._parser.feed, _LATE_USAGE_S if late else _LAST_BYTES_S)
-        self._parser.close()
-        if late and not uncounted(usage := self._parser.usage):
-            self._one.usage, self._one.estimated = usage, False
-
-    def _note(self, trouble: Verdict | None) -> bytes:
-        """Note how the stream ended; return what is still to be said of it."""
-        exchange, one, usage = self._exchange, self._one, self._usage()
-        if trouble is None:
-            exchange.answered(one, status=200, usage=usage, served=self._served)
-            exchange.made(one, self._parser.made)
-            unsaid = exchange.dialect is Dialect.OPENAI and not self._parser.ended
-            return _DONE if unsaid else b""
-        one.answered = True
-        exchange.ended_status = CUT
-        exchange.failed(one, trouble, status=CUT, usage=usage, served=self._served)
-        words = (
-            f"{one.candidate.name} stopped mid-response ({trouble.reason}): {trouble.detail}. "
-            "Nothing of another model follows; retry."
+            return _no_stream(call, self._wording, Whole(200, {}, body))
+        outcome = outcome_of(call, verdict, self._wording)
+        failed = outcome is HopOutcome.FAILED
+        words = call.tools.blackout.clean(verdict.detail)
+        content = fault(request.dialect, 400, words, self._code("refused"), request.id)
+        return AttemptResult(
+            call.candidate,
+            call.at,
+            outcome,
+            call.elapsed_ms(),
+            verdict,
+            status=200 if failed else 400,
+            usage=self._parser.usage,
+            served=None if outcome is HopOutcome.REFUSED else self._parser.served_model,
+            answered=outcome is HopOutcome.ANSWERED,
+            answer=None if failed else Whole(400, _JSON, content),
+            edits=self.edits,
         )
-        return self._fault(self._code(str(trouble.reason)), words)
+
+    async def relay(self, caller: CallerStream, headers: Mapping[str, str]) -> None:
+        """Write what was held and what follows to the caller, up to the last word.
+
+        Raises ConnectionError or TimeoutError for a caller who takes nothing more.
+        """
+        # A caller who does not read is not waited for.
+        async with asyncio.timeout(self._timeouts.idle_s):
+            response = await caller.begin({**headers, **passed_back(self._incoming.headers)})
+            await self._show(response, self._held)
+        self._response = response
+        self._verdict = await self._rest(response)
+        self._latency_ms = self._call.elapsed_ms()
+
+    async def finish(self) -> Usage | None:
+        """End the caller's stream; return the usage that a provider counts only after that.
+
+        Raises ConnectionError for a caller who takes nothing more.
+        """
+        response, verdict = self._response, self._verdict
+        assert response is not None
+        assert verdict is not None
+        if not verdict.ok:
+            words = (
+                f"{self._call.candidate.name} stopped mid-response ({verdict.reason}): "
+                f"{verdict.detail}. Nothing of another model follows; retry."
+            )
+            await response.write(self._fault(self._code(str(verdict.reason)), words))
+        elif self._request.dialect is Dialect.OPENAI and not self._parser.ended:
+            await response.write(_DONE)
+        await response.write_eof()
+        return await self._late_usage() if self._parser.ended else None
+
+    async def stop(self, response: web.StreamResponse) -> None:
+        """End the caller's stream because the gateway is shutting down."""
+        with suppress(ConnectionError):
+            words = "The gateway is shutting down mid-response; retry."
+            await response.write(self._fault("stopping", words))
+
+    def result(self) -> AttemptResult:
+        """Return what became of the attempt: answered, cut off, or abandoned by its caller."""
+        call, verdict, status = self._call, self._verdict, 200
+        outcome = HopOutcome.ANSWERED
+        if verdict is None:
+            outcome, status = HopOutcome.ABANDONED, GONE
+        elif not verdict.ok:
+            outcome, status = HopOutcome.FAILED, CUT
+        usage, estimated = self._usage()
+        return AttemptResult(
+            call.candidate,
+            call.at,
+            outcome,
+            self._latency_ms or call.elapsed_ms(),
+            verdict or OK,
+            status=status,
+            usage=usage,
+            estimated=estimated,
+            served=self._parser.served_model,
+            first_token_ms=self.first_token_ms,
+            answered=verdict is not None or self.first_token_ms is not None,
+            answer=self._response,
+            edits=self.edits,
+            made=self.made if outcome is HopOutcome.ANSWERED else (),
+        )
+
+    def close(self) -> None:
+        """Give the provider's connection back."""
+        self._incoming.close()
+
+    async def _late_usage(self) -> Usage | None:
+        """Read what follows the last word: some count the tokens only there."""
+        _, estimated = self._usage()
+        await self._incoming.settle(
+            self._parser.feed, _LATE_USAGE_S if estimated else _LAST_BYTES_S
+        )
+        self._parser.close()
+        usage = self._parser.usage
+        return usage if estimated and not uncounted(usage) else None
 
     def _code(self, ours: str) -> str:
         """Return the code of the provider's own error, which agents may act on; else ours."""
         theirs = read_error(self._error.body).fields.get("code") if self._error else None
         return theirs if isinstance(theirs, str) and len(theirs) <= _LONGEST_CODE else ours
 
-    def _note_gone(self) -> None:
-        # Who hangs up after the last word has had a whole answer.
-        if self._one.latency_ms is None:
-            self._exchange.hung_up(self._one, usage=self._usage(), served=self._served)
-
-    async def _begin(self, caller: CallerStream) -> web.StreamResponse:
-        """Begin the answer with what was held. Raises TimeoutError for a caller who reads not."""
-        headers = self._exchange.headers(self._one) | passed_back(self._incoming.headers)
-        async with asyncio.timeout(self._timeouts.idle_s):
-            response = await caller.begin(headers)
-            await self._show(response, self._held)
-        return response
-
-    async def _rest(self, response: web.StreamResponse) -> Verdict | None:
-        """Hand on what follows; return what broke.
+    async def _rest(self, response: web.StreamResponse) -> Verdict:
+        """Hand on what follows; return how it ended.
 
         Raises TimeoutError when it is the caller who does not read.
         """
@@ -252,13 +297,12 @@ class _Relay:
         except Broken as error:
             broken = error
         else:
-            verdict = self._judged()
-            return None if verdict.ok else verdict
+            return self._judged()
         finally:
             if self._timer is not None:
                 self._timer.cancel()
         # With the reason for the end said, only the last formality is missing.
-        return None if self._ending is Ending.WHOLE else broken.verdict
+        return OK if self._ending is Ending.WHOLE else broken.verdict
 
     def _watch(self, limit: asyncio.Timeout) -> None:
         """End the wait once nothing was heard for too long.
@@ -310,13 +354,13 @@ class _Relay:
             self._held_bytes += len(event.raw)
             self._heard_s = asyncio.get_running_loop().time()
         # A provider may repeat the request in its first events.
-        most = _MOST_HELD_BYTES + 4 * len(self._exchange.body.raw)
+        most = _MOST_HELD_BYTES + 4 * len(self._request.body.raw)
         if self._held_bytes > most and not self._parser.started:
             raise Broken(FailureReason.BAD_RESPONSE, "too much data before the first content")
 
     async def _show(self, response: web.StreamResponse, events: list[StreamEvent]) -> None:
         """Write what a caller sees: no error of the provider, no usage unless asked for."""
-        hides = self._exchange.dialect is Dialect.OPENAI and not self._exchange.body.wants_usage
+        hides = self._request.dialect is Dialect.OPENAI and not self._request.body.wants_usage
         parts = []
         for event in events:
             if event.kind is Kind.ERROR:
@@ -333,48 +377,43 @@ class _Relay:
     def _judged(self) -> Verdict:
         """Judge the stream as it stands, by the error it held if there was one."""
         return classify_stream(
-            self._provider_id,
-            self._exchange.dialect,
+            self._call.candidate.provider.id,
+            self._request.dialect,
             self._ending,
             self._error,
-            secrets=self._exchange.secrets,
+            secrets=self._call.tools.secrets,
         )
 
     @property
     def _ending(self) -> Ending:
         ending = self._parser.ending
-        empty = ending is Ending.EMPTY and self._exchange.body.may_be_empty
+        empty = ending is Ending.EMPTY and self._request.body.may_be_empty
         return Ending.WHOLE if empty else ending
 
     def _fault(self, code: str, words: str) -> bytes:
-        exchange = self._exchange
-        words, parser = exchange.tools.blackout.clean(words), self._parser
+        request, parser = self._request, self._parser
         answer = Unfinished(
-            next(iter(parser.made), f"resp_{exchange.request_id}"),
-            int(exchange.at.timestamp()),
+            next(iter(parser.made), f"resp_{request.id}"),
+            int(request.at.timestamp()),
             parser.served_model or "",
             parser.next_number,
         )
-        return stream_fault(exchange.dialect, words, code, exchange.request_id, answer)
+        words = self._call.tools.blackout.clean(words)
+        return stream_fault(request.dialect, words, code, request.id, answer)
 
-    def _usage(self) -> Usage:
-        """Return the counted tokens; of a stream that never said them all, an estimate."""
+    def _usage(self) -> tuple[Usage, bool]:
+        """Return the counted tokens; of a stream that never said them all, an estimate and True."""
         usage = self._parser.usage
         whole = self._ending is Ending.WHOLE
         if usage is not None and whole and not uncounted(usage):
-            return usage
+            return usage, False
         estimate = estimate_whole if whole else estimate_cut
-        usage, self._one.estimated = estimate(
+        return estimate(
             usage,
-            request_bytes=self._exchange.body.text_bytes(),
+            request_bytes=self._request.body.text_bytes(),
             answer_bytes=self._parser.said_bytes,
         )
-        return usage
 
     @property
     def _timeouts(self) -> Timeouts:
-        return self._exchange.tools.timeouts
-
-    @property
-    def _served(self) -> str | None:
-        return self._parser.served_model
+        return self._call.tools.timeouts

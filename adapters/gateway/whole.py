@@ -1,13 +1,12 @@
-"""Whole answers: ask, judge, and hand the provider's bytes on."""
+"""Whole answers: ask a candidate, and judge what it answered."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import orjson
-from aiohttp import web
 
-from adapters.gateway.exchange import Exchange, Tried
+from adapters.gateway.body import USUAL, Wording
+from adapters.gateway.exchange import AttemptResult, UpstreamCall
+from adapters.gateway.outgoing import outgoing
 from adapters.gateway.reworded import reworded
 from adapters.gateway.transport import Whole, fetch_whole
 from bot.costs.usage import estimate_whole, uncounted
@@ -19,121 +18,108 @@ from bot.dialects.wire import load_json
 from bot.models import Dialect, ModelRef
 from bot.ports import Json
 from bot.routing.failure import OK, Outcome, Verdict, classify, route_missing
-from bot.routing.redact import redact_body
+from bot.routing.router import HopOutcome
 
 NOT_SERVED = (404, 405, 501)
 """The statuses of a path that a provider does not have."""
 
-_PASSED_BACK = (
-    "retry-after",
-    "request-id",
-    "x-ratelimit-",
-    "anthropic-ratelimit-",
-    "x-should-retry",
-)
+
+async def ask_whole(call: UpstreamCall) -> AttemptResult:
+    """Ask a candidate for a whole answer. Raises Broken, SettingsError."""
+    wording = USUAL
+    answer = await _fetch(call, wording)
+    while (changed := await reworded(call.request, wording, answer)) is not None:
+        wording = changed
+        answer = await _fetch(call, wording)
+    verdict, document = judge(call, answer)
+    return concluded(call, wording, answer, verdict, document)
 
 
-async def ask_whole(exchange: Exchange, one: Tried) -> web.Response | None:
-    """Ask one candidate; None when it failed. Raises Broken, SettingsError."""
-    answer = await _fetch(exchange, one)
-    while await reworded(exchange, one, answer):
-        answer = await _fetch(exchange, one)
-    verdict, document = judge(exchange, one, answer)
-    return conclude(exchange, one, answer, verdict, document)
+async def _fetch(call: UpstreamCall, wording: Wording) -> Whole:
+    tools = call.tools
+    asked = await outgoing(tools, call.request, call.candidate, wording)
+    return await fetch_whole(tools.session(), asked, tools.timeouts.total_s)
 
 
-async def _fetch(exchange: Exchange, one: Tried) -> Whole:
-    tools = exchange.tools
-    outgoing = await exchange.outgoing(one.candidate, wording=one.wording)
-    return await fetch_whole(tools.session(), outgoing, tools.timeouts.total_s)
-
-
-def judge(exchange: Exchange, one: Tried, answer: Whole) -> tuple[Verdict, Json]:
+def judge(call: UpstreamCall, answer: Whole) -> tuple[Verdict, Json]:
     """Decide what an answer is; its JSON comes along, None where it is none."""
+    request, candidate = call.request, call.candidate
     document = _document(answer.body)
     verdict = classify(
-        ModelRef(one.candidate.provider.id, one.candidate.ref.name),
-        exchange.dialect,
+        ModelRef(candidate.provider.id, candidate.ref.name),
+        request.dialect,
         answer.status,
         answer.headers,
         answer.body,
-        now=exchange.now(),
+        now=call.tools.clock.now(),
         parsed=document,
-        secrets=exchange.secrets,
+        secrets=call.tools.secrets,
     )
-    if _not_served(exchange, one, answer):
+    if _not_served(call, answer):
         verdict = Verdict(Outcome.UNFIT, detail=f"HTTP {answer.status}: not served")
-    if exchange.body.may_be_empty and answer.status == 200 and not verdict.ok:
-        empty = answer_state(exchange.dialect, document) is AnswerState.EMPTY
+    if request.body.may_be_empty and answer.status == 200 and not verdict.ok:
+        empty = answer_state(request.dialect, document) is AnswerState.EMPTY
         verdict = OK if empty else verdict
     return verdict, document
 
 
-def conclude(
-    exchange: Exchange, one: Tried, answer: Whole, verdict: Verdict, document: Json
-) -> web.Response | None:
-    """Note what an answer was and make the caller's response of it; None for a failure."""
-    provider = one.candidate.provider
-    usage = read_usage(exchange.dialect, provider.id, document)
+def concluded(
+    call: UpstreamCall, wording: Wording, answer: Whole, verdict: Verdict, document: Json
+) -> AttemptResult:
+    """Return what became of an attempt that got a whole answer."""
+    request, provider = call.request, call.candidate.provider
+    usage, estimated = read_usage(request.dialect, provider.id, document), False
     if usage is not None and (provider.custom or provider.moved):
         usage = with_proxy_cost(usage, answer.headers.get(PROXY_COST))
-    served = served_model(exchange.dialect, document)
-    if verdict.outcome is Outcome.FAILED:
-        exchange.failed(one, verdict, status=answer.status, usage=usage, served=served)
-        return None
-    ours = one.wording.edits or not exchange.meant_for(one)
-    if verdict.outcome is Outcome.UNFIT or (verdict.outcome is Outcome.CALLER and ours):
-        exchange.refused(one, verdict, status=answer.status, usage=usage)
-        if _not_served(exchange, one, answer):
-            return None
-        return handed_on(exchange, one, answer, clean=False)
     good = verdict.outcome is Outcome.OK
     if good and uncounted(usage):
-        usage, one.estimated = estimate_whole(
+        usage, estimated = estimate_whole(
             usage,
-            request_bytes=exchange.body.text_bytes(),
-            answer_bytes=said_bytes(exchange.dialect, document),
+            request_bytes=request.body.text_bytes(),
+            answer_bytes=said_bytes(request.dialect, document),
         )
-    exchange.answered(one, status=answer.status, usage=usage, served=served)
-    if good and exchange.dialect is Dialect.RESPONSES and isinstance(document, dict):
-        exchange.made(one, made_by(document))
-    return handed_on(exchange, one, answer, clean=good)
+    outcome = outcome_of(call, verdict, wording)
+    handed_on = outcome is not HopOutcome.FAILED and not (
+        outcome is HopOutcome.REFUSED and _not_served(call, answer)
+    )
+    responses = good and request.dialect is Dialect.RESPONSES
+    return AttemptResult(
+        call.candidate,
+        call.at,
+        outcome,
+        call.elapsed_ms(),
+        verdict,
+        status=answer.status,
+        usage=usage,
+        estimated=estimated,
+        served=None if outcome is HopOutcome.REFUSED else served_model(request.dialect, document),
+        answered=outcome is HopOutcome.ANSWERED,
+        answer=answer if handed_on else None,
+        edits=wording.edits,
+        made=made_by(document) if responses and isinstance(document, dict) else (),
+    )
 
 
-def _not_served(exchange: Exchange, one: Tried, answer: Whole) -> bool:
+def outcome_of(call: UpstreamCall, verdict: Verdict, wording: Wording) -> HopOutcome:
+    """Return what a verdict means for the request: fault with what we changed is not the caller's.
+
+    What a fallback finds wrong, or a hop with an edited history, another may take.
+    """
+    if verdict.outcome is Outcome.FAILED:
+        return HopOutcome.FAILED
+    ours = wording.edits or not call.request.meant_for(call.candidate)
+    if verdict.outcome is Outcome.UNFIT or (verdict.outcome is Outcome.CALLER and ours):
+        return HopOutcome.REFUSED
+    return HopOutcome.ANSWERED
+
+
+def _not_served(call: UpstreamCall, answer: Whole) -> bool:
     """Return whether a provider lacks the path that was asked, which says nothing of its others."""
-    if exchange.tail:
+    request, candidate = call.request, call.candidate
+    if request.tail:
         return answer.status in NOT_SERVED
-    at = one.candidate
-    beside = exchange.dialect is Dialect.RESPONSES and Dialect.OPENAI in at.provider.endpoints
-    return beside and route_missing(answer.status, answer.headers, answer.body, at.ref.name)
-
-
-def handed_on(exchange: Exchange, one: Tried, answer: Whole, *, clean: bool) -> web.Response:
-    """Give the provider's answer back as it is, what an error echoes of a key blacked out."""
-    kind = answer.headers.get("Content-Type", "")
-    headers = exchange.headers(one) | passed_back(answer.headers)
-    headers["Content-Type"] = kind if _can_be_sent(kind) else "application/json"
-    body = answer.body
-    if not clean:
-        blackout = exchange.tools.blackout
-        body = blackout.clean_bytes(redact_body(body, exchange.secrets))
-        headers = {name: blackout.clean(value) for name, value in headers.items()}
-    return web.Response(status=answer.status, body=body, headers=headers)
-
-
-def passed_back(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the provider's headers that a caller gets; one that cannot be sent is left out."""
-    lowered = ((name.lower(), value) for name, value in headers.items())
-    return {
-        name: value
-        for name, value in lowered
-        if name.startswith(_PASSED_BACK) and _can_be_sent(value)
-    }
-
-
-def _can_be_sent(value: str) -> bool:
-    return bool(value) and value.isascii() and value.isprintable()
+    beside = request.dialect is Dialect.RESPONSES and Dialect.OPENAI in candidate.provider.endpoints
+    return beside and route_missing(answer.status, answer.headers, answer.body, candidate.ref.name)
 
 
 def _document(raw: bytes) -> Json:

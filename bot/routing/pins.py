@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 from bot.models import ModelRef
 from bot.ports import MadeId
-from bot.routing.router import Lane
+from bot.routing.router import Candidates
 
 MOST_KEPT = 20_000
 
@@ -51,11 +51,11 @@ class Pins:
         return self._makers.get(digest)
 
 
-def kept_to(lane: Lane, maker: ModelRef, own: Lane | None) -> Lane:
-    """Return the lane of a turn that only one account knows, by the hop that made what it names.
+def kept_to(candidates: Candidates, maker: ModelRef, own: Candidates | None) -> Candidates:
+    """Return who can go on with a turn that only one account knows, by who made what it names.
 
     The caller's order holds among the hops of that account; without any it is the maker's `own`.
     """
-    known = tuple(c for c in lane.candidates if c.hop.ref and c.hop.ref.provider == maker.provider)
-    known = known or (own.candidates if own else ())
-    return Lane(known, (), known[0].name if known else str(maker), alone=True)
+    known = tuple(c for c in candidates.in_order if c.ref.provider == maker.provider)
+    known = known or (own.in_order if own else ())
+    return Candidates(known, (), known[0].name if known else str(maker), alone=True)

@@ -1,4 +1,4 @@
-"""Who is asked next: the lane of candidates for a request, and the walk down it."""
+"""Who is asked next: the candidates for a request, in order, and the attempts at them."""
 
 from __future__ import annotations
 
@@ -26,11 +26,16 @@ OTHER_FORMAT = "does not accept this request format"
 CANNOT_TAKE = "cannot take this request"
 
 
-class Fate(StrEnum):
-    """What became of a candidate that did not answer."""
+class HopOutcome(StrEnum):
+    """How an attempt at a candidate ended, or why none was made.
 
+    ABANDONED is an attempt whose caller went away.
+    """
+
+    ANSWERED = "answered"
     FAILED = "failed"
     REFUSED = "refused"
+    ABANDONED = "abandoned"
     COOLING = "cooling"
 
 
@@ -49,7 +54,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class Candidates:
     """The candidates for one kind of request, in order, and the hops that cannot be asked.
 
     `first` names the chain's first hop, whether or not it can be asked; `barred` says why it
@@ -58,16 +63,16 @@ class Lane:
     other knows what the request refers to.
     """
 
-    candidates: tuple[Candidate, ...]
+    in_order: tuple[Candidate, ...]
     skipped: tuple[tuple[Hop, str], ...]
     first: str | None
     barred: FailureReason | None = None
     alone: bool = False
 
 
-def lane_of(
+def candidates_for(
     asked: str, view: ConfigView, around: ChainContext, dialect: Dialect, *, fallbacks: bool = True
-) -> Lane:
+) -> Candidates:
     """Lay out who may answer a request for `asked`, a preset, an alias, a model or `auto`.
 
     Raises:
@@ -91,7 +96,7 @@ def lane_of(
         for hop in hops
         if hop.skip not in (None, SkipReason.REPEATED) and (hop in speaking or not hop.provider)
     ]
-    candidates = tuple(
+    in_order = tuple(
         Candidate(
             hop,
             hop.ref,
@@ -104,14 +109,14 @@ def lane_of(
     )
     first = next((hop for hop in hops if hop.ref), None)
     if first is None:
-        return Lane(candidates, tuple(skipped), None)
+        return Candidates(in_order, tuple(skipped), None)
     barred = None
     if not _speaks(first, dialect):
         barred = FailureReason.MODEL_NOT_FOUND
     elif not first.walked:
         keyless = first.skip in (SkipReason.NO_KEY, SkipReason.KEY_ELSEWHERE)
         barred = FailureReason.AUTH if keyless else FailureReason.MODEL_NOT_FOUND
-    return Lane(candidates, tuple(skipped), str(first.ref), barred, alone)
+    return Candidates(in_order, tuple(skipped), str(first.ref), barred, alone)
 
 
 def plain_name(asked: str) -> str:
@@ -153,9 +158,9 @@ def _due_at(row: Cooldown, now: datetime) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """Why nothing of a lane answered.
+    """Why no candidate answered.
 
-    `wait_s` is set when all of it is cooling down, `limited` when all are rate limited, `owners`
+    `wait_s` is set when all are cooling down, `limited` when all are rate limited, `owners`
     when only the keys' owners can help, `format` when no hop speaks the caller's dialect.
     """
 
@@ -166,8 +171,8 @@ class Blocked:
 
 
 @dataclass(slots=True)
-class Walk:
-    """One request's way down its lane.
+class Attempts:
+    """One request's attempts at its candidates.
 
     Ask `next` until it returns None; note each candidate's end with `failed`, `refused`,
     `answered` or `given_up`. A candidate that is cooling down is passed over; when no other is
@@ -175,10 +180,10 @@ class Walk:
     named. When the last one asked had trouble that passes, it is asked once more.
     """
 
-    lane: Lane
+    candidates: Candidates
     book: CooldownBook
-    attempts: int = 0
-    fates: list[tuple[Candidate, Fate, FailureReason]] = field(default_factory=list)
+    count: int = 0
+    outcomes: list[tuple[Candidate, HopOutcome, FailureReason]] = field(default_factory=list)
     _at: int = 0
     _trial: int | None = None
     _passed_over: list[Candidate] | None = None
@@ -188,8 +193,8 @@ class Walk:
 
     def next(self, now: datetime) -> Candidate | None:
         """Return the next candidate to ask, or None when no other is left."""
-        while self._at < len(self.lane.candidates):
-            candidate = self.lane.candidates[self._at]
+        while self._at < len(self.candidates.in_order):
+            candidate = self.candidates.in_order[self._at]
             self._at += 1
             if not self._suits(candidate):
                 continue
@@ -198,7 +203,7 @@ class Walk:
                 return self._let_through(candidate, trial=gate is Gate.TRIAL)
             row = self.book.row(candidate.scope)
             reason = row.reason if row else FailureReason.SERVER_ERROR
-            self.fates.append((candidate, Fate.COOLING, reason))
+            self.outcomes.append((candidate, HopOutcome.COOLING, reason))
         if self._passed_over is None:
             self._passed_over = self._due(now)
         while self._passed_over:
@@ -223,7 +228,7 @@ class Walk:
 
         `retry_same` says that asking the same candidate once more may help.
         """
-        self.fates.append((candidate, Fate.FAILED, reason))
+        self.outcomes.append((candidate, HopOutcome.FAILED, reason))
         row = self.book.failed(
             candidate.scope,
             reason,
@@ -254,7 +259,7 @@ class Walk:
         The request may suit another hop, so the next one is asked. Nothing is held against the
         candidate: it answers.
         """
-        self.fates.append((candidate, Fate.REFUSED, FailureReason.BAD_RESPONSE))
+        self.outcomes.append((candidate, HopOutcome.REFUSED, FailureReason.BAD_RESPONSE))
         return self.book.answered(candidate.scope, now, trial=self._trial)
 
     def answered(self, candidate: Candidate, now: datetime, *, whole: bool = True) -> list[str]:
@@ -270,64 +275,71 @@ class Walk:
     @property
     def all_refused(self) -> bool:
         """True when everybody who was asked found fault with the request."""
-        asked = [fate for _, fate, _ in self.fates if fate is not Fate.COOLING]
-        return bool(asked) and all(fate is Fate.REFUSED for fate in asked)
+        asked = [outcome for _, outcome, _ in self.outcomes if outcome is not HopOutcome.COOLING]
+        return bool(asked) and all(outcome is HopOutcome.REFUSED for outcome in asked)
 
     @property
     def first_failure(self) -> tuple[Candidate, FailureReason] | None:
         """The first candidate that was really asked and failed, and why."""
-        return next(((c, why) for c, fate, why in self.fates if fate is not Fate.COOLING), None)
+        return next(
+            ((c, why) for c, outcome, why in self.outcomes if outcome is not HopOutcome.COOLING),
+            None,
+        )
 
     def reason(self) -> FailureReason | None:
         """Return what bars the first hop, what failed there, or what started its cool-down."""
-        first = next((why for c, _, why in self.fates if c.name == self.lane.first), None)
-        return self.lane.barred or first or (self.fates[0][2] if self.fates else None)
+        first = next((why for c, _, why in self.outcomes if c.name == self.candidates.first), None)
+        return self.candidates.barred or first or (self.outcomes[0][2] if self.outcomes else None)
 
     @property
     def unfit(self) -> bool:
         """True when nothing is wrong with the first hop: this request went past it."""
-        fate = next((fate for c, fate, _ in self.ends() if c.name == self.lane.first), None)
-        return self.lane.barred is None and fate in (None, Fate.REFUSED)
+        outcome = next(
+            (outcome for c, outcome, _ in self.ends() if c.name == self.candidates.first), None
+        )
+        return self.candidates.barred is None and outcome in (None, HopOutcome.REFUSED)
 
     @property
     def others_failed(self) -> bool:
         """True when the first hop cannot take this request, and all others failed."""
-        ends = {candidate.name: fate for candidate, fate, _ in self.ends()}
-        first = self.lane.first
-        others = [ends.get(c.name) for c in self.lane.candidates if c.name != first]
-        failed = bool(others) and None not in others and Fate.REFUSED not in others
-        return failed and ends.get(first or "") is Fate.REFUSED
+        ends = {candidate.name: outcome for candidate, outcome, _ in self.ends()}
+        first = self.candidates.first
+        others = [ends.get(c.name) for c in self.candidates.in_order if c.name != first]
+        failed = bool(others) and None not in others and HopOutcome.REFUSED not in others
+        return failed and ends.get(first or "") is HopOutcome.REFUSED
 
-    def ends(self) -> list[tuple[Candidate, Fate, FailureReason]]:
-        """Return what became of each candidate in the end, in the order of the lane."""
-        last = {candidate.name: (candidate, fate, why) for candidate, fate, why in self.fates}
-        return [last[c.name] for c in self.lane.candidates if c.name in last]
+    def ends(self) -> list[tuple[Candidate, HopOutcome, FailureReason]]:
+        """Return what became of each candidate in the end, in the order of the chain."""
+        last = {
+            candidate.name: (candidate, outcome, why) for candidate, outcome, why in self.outcomes
+        }
+        return [last[c.name] for c in self.candidates.in_order if c.name in last]
 
     def blocked(self, now: datetime) -> Blocked:
         """Return why no candidate answered, and when the first may be asked again."""
-        lane = self.lane
-        rows = [self.book.row(candidate.scope) for candidate in lane.candidates]
+        candidates = self.candidates
+        rows = [self.book.row(candidate.scope) for candidate in candidates.in_order]
         holding = [_due_at(row, now) for row in rows if row and row.holds(now)]
         wait_s = None
         if holding and len(holding) == len(rows):
             wait_s = max((min(holding) - now).total_seconds(), 1.0)
         reasons = {reason for _, _, reason in self.ends()}
-        keyless = any(hop.skip is SkipReason.NO_KEY for hop, _ in lane.skipped)
+        keyless = any(hop.skip is SkipReason.NO_KEY for hop, _ in candidates.skipped)
         return Blocked(
             wait_s,
             limited=reasons == {FailureReason.RATE_LIMIT},
             owners=bool(reasons or keyless) and reasons <= OWNERS,
-            format=bool(lane.skipped)
-            and not lane.candidates
-            and all(why == OTHER_FORMAT for _, why in lane.skipped),
+            format=bool(candidates.skipped)
+            and not candidates.in_order
+            and all(why == OTHER_FORMAT for _, why in candidates.skipped),
         )
 
     def _due(self, now: datetime) -> list[Candidate]:
         """Return the candidates that were passed over and may be asked, soonest due first."""
         due = []
-        for candidate, fate, _ in self.fates:
+        for candidate, outcome, _ in self.outcomes:
             row = self.book.row(candidate.scope)
-            if fate is Fate.COOLING and not (row and row.named and row.holds(now)):
+            if outcome is HopOutcome.COOLING and not (row and row.named and row.holds(now)):
                 due.append((row.until if row else now, candidate))
         return [candidate for _, candidate in sorted(due, key=lambda pair: pair[0])]
 
@@ -341,7 +353,7 @@ class Walk:
         return True
 
     def _let_through(self, candidate: Candidate, *, trial: bool, last: bool = False) -> Candidate:
-        self.attempts += 1
+        self.count += 1
         self._again = None
         self._trial = self.book.begin_trial(candidate.scope) if trial else None
         self._last = last

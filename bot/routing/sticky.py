@@ -16,7 +16,7 @@ from bot.dialects.history import by_model
 from bot.dialects.wire import rows, table, words
 from bot.ports import Json
 from bot.routing.cooldown import CooldownBook, Gate
-from bot.routing.router import Candidate, Lane
+from bot.routing.router import Candidate, Candidates
 
 USUAL_STAY = timedelta(minutes=10)
 MOST_CONVERSATIONS = 10_000
@@ -99,31 +99,31 @@ class Conversations:
         return bool(self._stays)
 
     def staying(
-        self, key: bytes, lane: Lane, book: CooldownBook, revision: str, now: datetime
-    ) -> Lane | None:
-        """Return the lane with the hop that a conversation stays with in front; None to return."""
+        self, key: bytes, candidates: Candidates, book: CooldownBook, revision: str, now: datetime
+    ) -> Candidates | None:
+        """Return the candidates with the one that a conversation stays with in front, else None."""
         stay = self._stays.get(key)
         if stay is None or self.longest is None:
             return None
-        kept = next((c for c in lane.candidates if c.name == stay.model), None)
+        kept = next((c for c in candidates.in_order if c.name == stay.model), None)
         over = (
             kept is None
             or stay.revision != revision
             or not timedelta(0) <= now - stay.turn_at <= stay.warm
-            or self._long_open(stay, lane, book, now)
+            or self._long_open(stay, candidates, book, now)
             or book.gate(kept.scope, now) is not Gate.OPEN
         )
         if over or kept is None:
             del self._stays[key]
             return None
-        others = tuple(c for c in lane.candidates if c is not kept)
-        return replace(lane, candidates=(kept, *others))
+        others = tuple(c for c in candidates.in_order if c is not kept)
+        return replace(candidates, in_order=(kept, *others))
 
     def served(
         self,
         key: bytes,
         candidate: Candidate,
-        lane: Lane,
+        candidates: Candidates,
         revision: str,
         now: datetime,
         *,
@@ -133,16 +133,16 @@ class Conversations:
 
         One that was under way when all stays ended begins none.
         """
-        ends = (self._ended.get(name) for name in ("", lane.first or ""))
+        ends = (self._ended.get(name) for name in ("", candidates.first or ""))
         late = any(at is not None and (asked_at or now) <= at for at in ends)
-        if self.longest is None or lane.barred or late or candidate.name == lane.first:
+        if self.longest is None or candidates.barred or late or candidate.name == candidates.first:
             self._stays.pop(key, None)
             return
         warm = _WARM_BY_PROVIDER.get(candidate.provider.id, _WARM)
         known = self._stays.get(key)
         same = known is not None and known.model == candidate.name
         began_at = known.began_at if known is not None and same else now
-        self._stays[key] = _Stay(candidate.name, lane.first, revision, began_at, now, warm)
+        self._stays[key] = _Stay(candidate.name, candidates.first, revision, began_at, now, warm)
         self._stays.move_to_end(key)
         while len(self._stays) > self.most:
             self._stays.popitem(last=False)
@@ -166,10 +166,12 @@ class Conversations:
             if now - stay.turn_at <= stay.warm:
                 yield stay.model
 
-    def _long_open(self, stay: _Stay, lane: Lane, book: CooldownBook, now: datetime) -> bool:
+    def _long_open(
+        self, stay: _Stay, candidates: Candidates, book: CooldownBook, now: datetime
+    ) -> bool:
         """Return whether the first hop could have been asked for longer than a stay may last."""
         assert self.longest is not None
-        first = next((c for c in lane.candidates if c.name == lane.first), None)
+        first = next((c for c in candidates.in_order if c.name == candidates.first), None)
         if first is None:
             return False
         if book.gate(first.scope, now) is Gate.COOLING:

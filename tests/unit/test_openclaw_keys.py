@@ -24,7 +24,7 @@ from bot.models import Dialect, ModelRef
 from bot.ports import Document
 from bot.routing.chain import AllowRule, ChainContext, Hop, SkipReason, chain_of
 from bot.routing.probe import HopVerdict
-from bot.routing.router import lane_of
+from bot.routing.router import candidates_for
 
 MINE = {"baseUrl": "https://mine.example/v1", "models": [{"id": "m"}]}
 
@@ -178,8 +178,8 @@ def test_a_secret_in_a_store_is_not_readable_and_the_hop_is_not_asked(place):
     assert (caution.code, caution.text) == ("key_elsewhere", f"mine/m is skipped: {words}.")
     skipped = HopVerdict(0, ModelRef("mine", "m"), "skipped", "key_elsewhere")
     assert "${VARIABLE}" in str(hint_for(hop, skipped, [hop], seen))
-    lane = lane_of("auto", seen, ChainContext(shipped(), {}), Dialect.OPENAI)
-    assert lane.skipped == ((hop, "its API key cannot be read here"),)
+    candidates = candidates_for("auto", seen, ChainContext(shipped(), {}), Dialect.OPENAI)
+    assert candidates.skipped == ((hop, "its API key cannot be read here"),)
 
 
 def test_a_secret_of_the_environment_is_read():

@@ -15,7 +15,7 @@ from bot.errors import UnknownModelError
 from bot.models import Dialect, FailureReason, ModelRef
 from bot.routing.chain import ChainContext
 from bot.routing.cooldown import CooldownBook, Gate
-from bot.routing.router import Candidate, Fate, Lane, Walk, lane_of
+from bot.routing.router import Attempts, Candidate, Candidates, HopOutcome, candidates_for
 from bot.routing.signals import Lack
 
 R = FailureReason
@@ -37,58 +37,58 @@ def team(*chain: str, **more: Any) -> ConfigView:
     return view({"agents": {"defaults": defaults}})
 
 
-def lane(
+def candidates(
     asked: str = "auto",
     config: ConfigView | None = None,
     dialect: Dialect = Dialect.OPENAI,
     without: str = "",
     *,
     fallbacks: bool = True,
-) -> Lane:
+) -> Candidates:
     env = {name: key for name, key in KEYS.items() if name != without}
     config = config or team(OPUS, ROUTER, FLASH, LLAMA)
-    return lane_of(asked, config, ChainContext(shipped(), env), dialect, fallbacks=fallbacks)
+    return candidates_for(asked, config, ChainContext(shipped(), env), dialect, fallbacks=fallbacks)
 
 
-def names(of: Lane) -> list[str]:
-    return [candidate.name for candidate in of.candidates]
+def names(of: Candidates) -> list[str]:
+    return [candidate.name for candidate in of.in_order]
 
 
-# --- the lane ----------------------------------------------------------------------------------
+# --- the candidates ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("asked", ["auto", "", " AUTO ", "changeover", "changeover/auto"])
 def test_auto_is_the_chain(asked: str):
-    assert names(lane(asked)) == [OPUS, ROUTER, FLASH, LLAMA]
+    assert names(candidates(asked)) == [OPUS, ROUTER, FLASH, LLAMA]
 
 
 def test_what_is_asked_for_goes_first_and_the_fallbacks_follow_without_repeats():
-    assert names(lane("deepseek/deepseek-flash")) == [FLASH, ROUTER, LLAMA]
-    assert names(lane("openai/gpt-5")) == [GPT, ROUTER, FLASH, LLAMA]
-    assert names(lane("cheap"))[0] == FLASH
+    assert names(candidates("deepseek/deepseek-flash")) == [FLASH, ROUTER, LLAMA]
+    assert names(candidates("openai/gpt-5")) == [GPT, ROUTER, FLASH, LLAMA]
+    assert names(candidates("cheap"))[0] == FLASH
     mine = team(OPUS, FLASH, models={LLAMA: {"alias": "nightly"}})
-    assert names(lane("nightly", mine)) == [LLAMA, FLASH]
-    assert lane("nightly", mine).first == LLAMA
+    assert names(candidates("nightly", mine)) == [LLAMA, FLASH]
+    assert candidates("nightly", mine).first == LLAMA
 
 
 def test_without_fallbacks_only_the_first():
-    assert names(lane(fallbacks=False)) == [OPUS]
-    assert names(lane("cheap", fallbacks=False)) == [FLASH]
+    assert names(candidates(fallbacks=False)) == [OPUS]
+    assert names(candidates("cheap", fallbacks=False)) == [FLASH]
 
 
 def test_an_unknown_word():
     with pytest.raises(UnknownModelError) as caught:
-        lane("cheep")
+        candidates("cheep")
     assert "cheap" in caught.value.hint
 
 
 def test_only_who_speaks_the_dialect_is_asked():
     mixed = team(GPT, OPUS, "gemini/gemini-2.5-flash", FLASH)
-    anthropic = lane(config=mixed, dialect=Dialect.ANTHROPIC)
+    anthropic = candidates(config=mixed, dialect=Dialect.ANTHROPIC)
     assert names(anthropic) == [OPUS, FLASH]
     # The chain's first hop stays its first, so another's answer is a fallback.
     assert (anthropic.first, anthropic.barred) == (GPT, R.MODEL_NOT_FOUND)
-    assert lane(config=mixed).barred is None
+    assert candidates(config=mixed).barred is None
     assert [(str(hop.ref), why) for hop, why in anthropic.skipped] == [
         (GPT, "does not accept this request format"),
         ("gemini/gemini-2.5-flash", "does not accept this request format"),
@@ -103,7 +103,7 @@ def test_an_api_that_nobody_here_speaks():
             "agents": {"defaults": {"model": {"primary": "aws/x", "fallbacks": [FLASH]}}},
         }
     )
-    behind = lane(config=config)
+    behind = candidates(config=config)
     assert [(str(hop.ref), why) for hop, why in behind.skipped] == [("aws/x", "unsupported API")]
 
 
@@ -116,26 +116,26 @@ def test_what_is_no_models_name(text: str):
 
 
 def test_a_first_hop_without_a_key_stays_the_first():
-    behind = lane(without="ANTHROPIC_API_KEY")
+    behind = candidates(without="ANTHROPIC_API_KEY")
     assert names(behind) == [ROUTER, FLASH, LLAMA]
     assert (behind.first, behind.barred) == (OPUS, R.AUTH)
     assert [why for _, why in behind.skipped] == ["no API key (ANTHROPIC_API_KEY)"]
-    walk = Walk(behind, CooldownBook())
-    assert walk.next(NOW).name == ROUTER
-    assert walk.reason() is R.AUTH
+    attempts = Attempts(behind, CooldownBook())
+    assert attempts.next(NOW).name == ROUTER
+    assert attempts.reason() is R.AUTH
 
 
 def test_no_key_at_all():
-    nobody = lane(config=team(OPUS), without="ANTHROPIC_API_KEY")
-    assert (nobody.candidates, nobody.barred) == ((), R.AUTH)
-    walk = Walk(nobody, CooldownBook())
-    assert walk.next(NOW) is None
-    assert walk.reason() is R.AUTH
-    assert not walk.all_refused
+    nobody = candidates(config=team(OPUS), without="ANTHROPIC_API_KEY")
+    assert (nobody.in_order, nobody.barred) == ((), R.AUTH)
+    attempts = Attempts(nobody, CooldownBook())
+    assert attempts.next(NOW) is None
+    assert attempts.reason() is R.AUTH
+    assert not attempts.all_refused
 
 
 def test_what_is_no_model_is_named():
-    odd = lane(config=team(OPUS, "just-a-word", "nowhere/model", OPUS))
+    odd = candidates(config=team(OPUS, "just-a-word", "nowhere/model", OPUS))
     assert names(odd) == [OPUS]
     assert {why for _, why in odd.skipped} == {"not a model", "unknown provider"}
     assert (odd.first, odd.barred) == (OPUS, None)
@@ -150,148 +150,150 @@ def test_what_is_no_model_is_named():
     ],
 )
 def test_what_bars_a_first_hop(chain: tuple[str, ...], first: str | None, barred: R | None):
-    barred_lane = lane(config=team(*chain))
-    assert (barred_lane.first, barred_lane.barred) == (first, barred)
+    laid_out = candidates(config=team(*chain))
+    assert (laid_out.first, laid_out.barred) == (first, barred)
 
 
 def test_nobody_speaks_the_dialect():
-    nobody = lane(config=team(GPT), dialect=Dialect.ANTHROPIC)
-    assert (nobody.candidates, nobody.first) == ((), GPT)
-    walk = Walk(nobody, CooldownBook())
-    assert walk.next(NOW) is None
-    assert walk.reason() is R.MODEL_NOT_FOUND
+    nobody = candidates(config=team(GPT), dialect=Dialect.ANTHROPIC)
+    assert (nobody.in_order, nobody.first) == ((), GPT)
+    attempts = Attempts(nobody, CooldownBook())
+    assert attempts.next(NOW) is None
+    assert attempts.reason() is R.MODEL_NOT_FOUND
 
 
-# --- the walk ----------------------------------------------------------------------------------
+# --- the attempts ------------------------------------------------------------------------------
 
 
-def walk_of(book: CooldownBook | None = None) -> Walk:
-    return Walk(lane(), book or CooldownBook())
+def attempts_of(book: CooldownBook | None = None) -> Attempts:
+    return Attempts(candidates(), book or CooldownBook())
 
 
 def test_down_the_lane_until_one_answers():
-    walk = walk_of()
-    first = walk.next(NOW)
+    attempts = attempts_of()
+    first = attempts.next(NOW)
     assert first.name == OPUS
-    walk.failed(first, R.RATE_LIMIT, None, NOW)
-    second = walk.next(NOW)
+    attempts.failed(first, R.RATE_LIMIT, None, NOW)
+    second = attempts.next(NOW)
     assert second.name == ROUTER
-    assert walk.answered(second, NOW) == []
-    assert walk.reason() is R.RATE_LIMIT
-    assert walk.first_failure == (first, R.RATE_LIMIT)
+    assert attempts.answered(second, NOW) == []
+    assert attempts.reason() is R.RATE_LIMIT
+    assert attempts.first_failure == (first, R.RATE_LIMIT)
 
 
 def test_the_first_hop_answers():
-    walk = walk_of()
-    walk.answered(walk.next(NOW), NOW)
-    assert (walk.reason(), walk.first_failure, walk.ends()) == (None, None, [])
+    attempts = attempts_of()
+    attempts.answered(attempts.next(NOW), NOW)
+    assert (attempts.reason(), attempts.first_failure, attempts.ends()) == (None, None, [])
 
 
 def test_a_cooling_hop_is_passed_over_and_gives_its_reason():
     book = CooldownBook()
-    book.failed(lane().candidates[0].scope, R.BILLING, None, NOW)
-    walk = walk_of(book)
-    assert walk.next(NOW).name == ROUTER
-    assert walk.reason() is R.BILLING
-    assert walk.first_failure is None
+    book.failed(candidates().in_order[0].scope, R.BILLING, None, NOW)
+    attempts = attempts_of(book)
+    assert attempts.next(NOW).name == ROUTER
+    assert attempts.reason() is R.BILLING
+    assert attempts.first_failure is None
 
 
 def test_only_one_tries_what_was_cooling():
     book = CooldownBook()
-    scope = lane().candidates[0].scope
+    scope = candidates().in_order[0].scope
     book.failed(scope, R.RATE_LIMIT, 10, NOW)
     then = NOW + timedelta(seconds=10)
-    walks = [walk_of(book) for _ in range(4)]
-    assert [walk.next(then).name for walk in walks] == [OPUS, ROUTER, ROUTER, ROUTER]
-    assert walks[1].reason() is R.RATE_LIMIT
-    assert walks[0].answered(walks[0].lane.candidates[0], then) == [scope.model]
-    assert walk_of(book).next(then).name == OPUS
+    several = [attempts_of(book) for _ in range(4)]
+    assert [attempts.next(then).name for attempts in several] == [OPUS, ROUTER, ROUTER, ROUTER]
+    assert several[1].reason() is R.RATE_LIMIT
+    assert several[0].answered(several[0].candidates.in_order[0], then) == [scope.model]
+    assert attempts_of(book).next(then).name == OPUS
 
 
 def test_a_trial_that_is_given_up_lets_the_next_one_try():
     book = CooldownBook()
-    book.failed(lane().candidates[0].scope, R.RATE_LIMIT, 10, NOW)
+    book.failed(candidates().in_order[0].scope, R.RATE_LIMIT, 10, NOW)
     then = NOW + timedelta(seconds=10)
-    walk, bystander = walk_of(book), walk_of(book)
-    tried = walk.next(then)
+    attempts, bystander = attempts_of(book), attempts_of(book)
+    tried = attempts.next(then)
     asked = bystander.next(then)
     bystander.given_up(asked)
-    assert walk_of(book).next(then).name == ROUTER
-    walk.given_up(tried)
-    assert walk_of(book).next(then).name == OPUS
+    assert attempts_of(book).next(then).name == ROUTER
+    attempts.given_up(tried)
+    assert attempts_of(book).next(then).name == OPUS
 
 
 def cooled(*reasons: FailureReason) -> CooldownBook:
-    """A book in which each hop of the lane is out, in order."""
+    """A book in which each candidate is out, in order."""
     book = CooldownBook()
-    for candidate, reason in zip(lane().candidates, reasons, strict=False):
+    for candidate, reason in zip(candidates().in_order, reasons, strict=False):
         book.failed(candidate.scope, reason, None, NOW)
     return book
 
 
-def asked_by(walk: Walk, reason: FailureReason = R.SERVER_ERROR) -> list[str]:
+def asked_by(attempts: Attempts, reason: FailureReason = R.SERVER_ERROR) -> list[str]:
     asked = []
-    while (candidate := walk.next(NOW)) is not None:
+    while (candidate := attempts.next(NOW)) is not None:
         asked.append(candidate.name)
-        walk.failed(candidate, reason, None, NOW)
+        attempts.failed(candidate, reason, None, NOW)
     return asked
 
 
 def test_when_all_are_cooling_each_is_asked_the_one_due_first_first():
-    walk = walk_of(cooled(R.AUTH, R.MODEL_NOT_FOUND, R.RATE_LIMIT, R.BILLING))
-    assert asked_by(walk) == [FLASH, OPUS, LLAMA, ROUTER]
-    assert all(fate is Fate.FAILED for _, fate, _ in walk.ends())
-    assert walk.reason() is R.AUTH
+    attempts = attempts_of(cooled(R.AUTH, R.MODEL_NOT_FOUND, R.RATE_LIMIT, R.BILLING))
+    assert asked_by(attempts) == [FLASH, OPUS, LLAMA, ROUTER]
+    assert all(outcome is HopOutcome.FAILED for _, outcome, _ in attempts.ends())
+    assert attempts.reason() is R.AUTH
 
 
 def test_what_was_passed_over_is_asked_before_a_refusal():
-    walk = walk_of(cooled(R.AUTH))
-    assert asked_by(walk) == [ROUTER, FLASH, LLAMA, OPUS]
+    attempts = attempts_of(cooled(R.AUTH))
+    assert asked_by(attempts) == [ROUTER, FLASH, LLAMA, OPUS]
 
 
 def test_none_is_asked_before_the_time_its_provider_named():
     book = CooldownBook()
-    for candidate, wait_s in zip(lane().candidates, (40, 30, 10, 20), strict=True):
+    for candidate, wait_s in zip(candidates().in_order, (40, 30, 10, 20), strict=True):
         book.failed(candidate.scope, R.RATE_LIMIT, wait_s, NOW)
-    walk = walk_of(book)
-    assert walk.next(NOW) is None
-    blocked = walk.blocked(NOW)
+    attempts = attempts_of(book)
+    assert attempts.next(NOW) is None
+    blocked = attempts.blocked(NOW)
     assert (blocked.wait_s, blocked.limited, blocked.owners) == (10, True, False)
-    assert walk_of(book).next(NOW + timedelta(seconds=11)).name == FLASH
+    assert attempts_of(book).next(NOW + timedelta(seconds=11)).name == FLASH
 
 
 def test_nobody_waits_for_minutes_for_trouble_that_may_pass_any_moment():
     book, now = CooldownBook(), NOW
     for _ in range(4):
         now += timedelta(minutes=10)
-        for candidate in lane().candidates:
+        for candidate in candidates().in_order:
             book.failed(candidate.scope, R.SERVER_ERROR, None, now)
-    rows = [book.row(candidate.scope) for candidate in lane().candidates]
+    rows = [book.row(candidate.scope) for candidate in candidates().in_order]
     assert [row.until - now for row in rows] == [timedelta(minutes=5)] * len(rows)
-    assert walk_of(book).blocked(now).wait_s == 15
+    assert attempts_of(book).blocked(now).wait_s == 15
 
 
 def test_why_nothing_answered():
-    walk = walk_of(cooled(R.AUTH, R.BILLING, R.AUTH, R.BILLING))
-    asked_by(walk, R.AUTH)
-    assert (walk.blocked(NOW).limited, walk.blocked(NOW).owners) == (False, True)
-    mixed = walk_of(cooled(R.AUTH, R.RATE_LIMIT))
+    attempts = attempts_of(cooled(R.AUTH, R.BILLING, R.AUTH, R.BILLING))
+    asked_by(attempts, R.AUTH)
+    assert (attempts.blocked(NOW).limited, attempts.blocked(NOW).owners) == (False, True)
+    mixed = attempts_of(cooled(R.AUTH, R.RATE_LIMIT))
     asked_by(mixed)
     assert (mixed.blocked(NOW).limited, mixed.blocked(NOW).owners) == (False, False)
     assert mixed.blocked(NOW).wait_s is None
-    keyless = Walk(lane(config=team(OPUS), without="ANTHROPIC_API_KEY"), CooldownBook())
+    keyless = Attempts(candidates(config=team(OPUS), without="ANTHROPIC_API_KEY"), CooldownBook())
     assert keyless.blocked(NOW).owners
-    other = Walk(lane(config=team(GPT), dialect=Dialect.ANTHROPIC), CooldownBook())
+    other = Attempts(candidates(config=team(GPT), dialect=Dialect.ANTHROPIC), CooldownBook())
     assert (other.blocked(NOW).format, other.blocked(NOW).owners) == (True, False)
 
 
 def test_who_lacks_something_hands_on_to_who_is_known_to_have_more():
-    walk = Walk(lane(config=team(LLAMA, "groq/llama-3.3-70b-versatile", OPUS)), CooldownBook())
-    first = walk.next(NOW)
-    walk.lacks(first, Lack.IMAGES)
-    walk.refused(first, NOW)
-    assert walk.next(NOW).name == OPUS
-    nobody = Walk(lane(config=team(FLASH, OPUS, LLAMA)), CooldownBook())
+    attempts = Attempts(
+        candidates(config=team(LLAMA, "groq/llama-3.3-70b-versatile", OPUS)), CooldownBook()
+    )
+    first = attempts.next(NOW)
+    attempts.lacks(first, Lack.IMAGES)
+    attempts.refused(first, NOW)
+    assert attempts.next(NOW).name == OPUS
+    nobody = Attempts(candidates(config=team(FLASH, OPUS, LLAMA)), CooldownBook())
     first = nobody.next(NOW)
     nobody.lacks(first, Lack.CONTEXT)
     nobody.refused(first, NOW)
@@ -300,68 +302,71 @@ def test_who_lacks_something_hands_on_to_who_is_known_to_have_more():
 
 
 def test_the_last_one_is_asked_once_more_where_that_helps():
-    walk = walk_of()
+    attempts = attempts_of()
     asked = []
-    while (candidate := walk.next(NOW)) is not None:
+    while (candidate := attempts.next(NOW)) is not None:
         asked.append(candidate.name)
-        walk.failed(candidate, R.SERVER_ERROR, None, NOW, retry_same=True)
+        attempts.failed(candidate, R.SERVER_ERROR, None, NOW, retry_same=True)
     assert asked == [OPUS, ROUTER, FLASH, LLAMA, LLAMA]
-    assert len(walk.ends()) == 4
+    assert len(attempts.ends()) == 4
 
 
 @pytest.mark.parametrize("reason", [R.SERVER_ERROR, R.RATE_LIMIT])
 def test_no_second_try_where_it_does_not_help_or_a_cooldown_began(reason: FailureReason):
     book = CooldownBook()
-    walk = Walk(lane(fallbacks=False), book)
-    book.failed(walk.lane.candidates[0].scope, R.SERVER_ERROR, None, NOW)
-    walk.failed(walk.next(NOW), reason, None, NOW, retry_same=reason is R.SERVER_ERROR)
-    assert walk.next(NOW) is None
-    walk = Walk(lane("openai/gpt-5", fallbacks=False), book)
-    walk.failed(walk.next(NOW), R.SERVER_ERROR, None, NOW)
-    assert walk.next(NOW) is None
+    attempts = Attempts(candidates(fallbacks=False), book)
+    book.failed(attempts.candidates.in_order[0].scope, R.SERVER_ERROR, None, NOW)
+    attempts.failed(attempts.next(NOW), reason, None, NOW, retry_same=reason is R.SERVER_ERROR)
+    assert attempts.next(NOW) is None
+    attempts = Attempts(candidates("openai/gpt-5", fallbacks=False), book)
+    attempts.failed(attempts.next(NOW), R.SERVER_ERROR, None, NOW)
+    assert attempts.next(NOW) is None
 
 
 def test_a_fallback_that_refuses_the_request_is_not_blamed():
     book = CooldownBook()
-    walk = walk_of(book)
-    first = walk.next(NOW)
-    walk.failed(first, R.TIMEOUT, None, NOW)
+    attempts = attempts_of(book)
+    first = attempts.next(NOW)
+    attempts.failed(first, R.TIMEOUT, None, NOW)
     for _ in range(3):
-        walk.refused(walk.next(NOW), NOW)
-    assert walk.next(NOW) is None
-    assert not walk.all_refused
+        attempts.refused(attempts.next(NOW), NOW)
+    assert attempts.next(NOW) is None
+    assert not attempts.all_refused
     assert book.rows() == []
-    assert [fate for _, fate, _ in walk.ends()] == [Fate.FAILED, *[Fate.REFUSED] * 3]
+    assert [outcome for _, outcome, _ in attempts.ends()] == [
+        HopOutcome.FAILED,
+        *[HopOutcome.REFUSED] * 3,
+    ]
 
 
 def test_all_who_were_asked_refuse():
     book = CooldownBook()
-    book.failed(lane().candidates[0].scope, R.RATE_LIMIT, 99, NOW)
-    walk = walk_of(book)
-    while (candidate := walk.next(NOW)) is not None:
-        walk.refused(candidate, NOW)
-    assert walk.all_refused
+    book.failed(candidates().in_order[0].scope, R.RATE_LIMIT, 99, NOW)
+    attempts = attempts_of(book)
+    while (candidate := attempts.next(NOW)) is not None:
+        attempts.refused(candidate, NOW)
+    assert attempts.all_refused
 
 
 def test_a_refusal_settles_a_trial():
     book = CooldownBook()
-    scope = lane().candidates[0].scope
+    scope = candidates().in_order[0].scope
     book.failed(scope, R.RATE_LIMIT, 10, NOW)
-    walk = walk_of(book)
-    tried = walk.next(NOW + timedelta(seconds=10))
-    assert walk.refused(tried, NOW + timedelta(seconds=10)) == [scope.model]
+    attempts = attempts_of(book)
+    tried = attempts.next(NOW + timedelta(seconds=10))
+    assert attempts.refused(tried, NOW + timedelta(seconds=10)) == [scope.model]
 
 
 def test_two_models_of_one_key_cool_together():
     sisters = team(OPUS, "anthropic/claude-haiku-4-5", FLASH)
-    walk = Walk(lane(config=sisters), CooldownBook())
-    walk.failed(walk.next(NOW), R.AUTH, None, NOW)
-    assert walk.next(NOW).name == FLASH
+    attempts = Attempts(candidates(config=sisters), CooldownBook())
+    attempts.failed(attempts.next(NOW), R.AUTH, None, NOW)
+    assert attempts.next(NOW).name == FLASH
 
 
 # --- whatever happens --------------------------------------------------------------------------
 
-_LANE = lane()
+_FOUR = candidates()
 _WAYS = st.sampled_from(["answered", "refused", "given_up", *FailureReason])
 
 
@@ -374,20 +379,20 @@ def requests(draw: st.DrawFn) -> list[tuple[float, list[tuple[str, float | None,
 
 
 def _settle(
-    walk: Walk, candidate: Candidate, way: tuple[str, float | None, bool], now: datetime
+    attempts: Attempts, candidate: Candidate, way: tuple[str, float | None, bool], now: datetime
 ) -> bool:
-    """Tell a walk how an attempt ended; True when the request is over with it."""
+    """Note how an attempt ended; True when the request is over with it."""
     what, wait_s, again = way
     match what:
         case "answered":
-            walk.answered(candidate, now)
+            attempts.answered(candidate, now)
         case "given_up":
-            walk.given_up(candidate)
+            attempts.given_up(candidate)
         case "refused":
-            walk.refused(candidate, now)
+            attempts.refused(candidate, now)
             return False
         case _:
-            walk.failed(candidate, FailureReason(what), wait_s, now, retry_same=again)
+            attempts.failed(candidate, FailureReason(what), wait_s, now, retry_same=again)
             return False
     return True
 
@@ -399,26 +404,26 @@ def test_every_walk_ends_and_asks_nobody_twice_but_the_last(
     book, now = CooldownBook(), NOW
     for pause_s, ways in history:
         now += timedelta(seconds=pause_s)
-        walk = Walk(_LANE, book)
+        attempts = Attempts(_FOUR, book)
         asked: list[str] = []
         for way in ways:
-            candidate = walk.next(now)
+            candidate = attempts.next(now)
             if candidate is None:
                 break
             asked.append(candidate.name)
-            if _settle(walk, candidate, way, now):
+            if _settle(attempts, candidate, way, now):
                 break
         else:
-            raise AssertionError("a walk of four hops took eight steps and more")
+            raise AssertionError("the attempts at four hops took eight steps and more")
         # Only the very last may be asked again, and only once.
         if not asked:
-            rows = [book.row(candidate.scope) for candidate in _LANE.candidates]
+            rows = [book.row(candidate.scope) for candidate in _FOUR.in_order]
             assert all(row and row.named and row.holds(now) for row in rows)
             continue
         assert len(set(asked)) >= len(asked) - 1
         if len(set(asked)) < len(asked):
             assert asked[-1] == asked[-2]
-        assert walk.attempts == len(asked)
+        assert attempts.count == len(asked)
 
 
 _LAST_RESORTS = [
@@ -441,23 +446,23 @@ _LAST_RESORTS = [
 def test_half_open_never_lets_two_through(steps: list[tuple[str, str, int]]):
     """However many requests run side by side, a hop that was cooling is on trial once at most."""
     book, now = CooldownBook(), NOW
-    scope = _LANE.candidates[0].scope
+    scope = _FOUR.in_order[0].scope
     book.failed(scope, R.RATE_LIMIT, 5, now)
-    under_way: list[tuple[Walk, Candidate]] = []
-    on_trial: list[Walk] = []
+    under_way: list[tuple[Attempts, Candidate]] = []
+    on_trial: list[Attempts] = []
     for step, what, wait_s in steps:
         now += timedelta(seconds=wait_s)
         if step == "ask":
-            walk = Walk(_LANE, book)
+            attempts = Attempts(_FOUR, book)
             gate = book.gate(scope, now)
-            candidate = walk.next(now)
+            candidate = attempts.next(now)
             if candidate is None:
                 continue
-            under_way.append((walk, candidate))
+            under_way.append((attempts, candidate))
             if candidate.name == OPUS and gate is Gate.TRIAL:
                 assert not on_trial
-                on_trial.append(walk)
+                on_trial.append(attempts)
         elif under_way:
-            walk, candidate = under_way.pop(0)
-            _settle(walk, candidate, (what, None, False), now)
-            on_trial = [other for other in on_trial if other is not walk]
+            attempts, candidate = under_way.pop(0)
+            _settle(attempts, candidate, (what, None, False), now)
+            on_trial = [other for other in on_trial if other is not attempts]

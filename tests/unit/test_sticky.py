@@ -9,9 +9,9 @@ import pytest
 
 from bot.models import FailureReason
 from bot.routing.cooldown import CooldownBook
-from bot.routing.router import Lane
+from bot.routing.router import Candidates
 from bot.routing.sticky import Conversations, conversation_of, goes_on
-from tests.unit.test_router import lane as lane_of_three
+from tests.unit.test_router import candidates as four_candidates
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -20,123 +20,125 @@ HI = {"messages": [{"role": "system", "content": "S"}, {"role": "user", "content
 
 
 @pytest.fixture
-def lane() -> Lane:
-    return lane_of_three()
+def candidates() -> Candidates:
+    return four_candidates()
 
 
-def _served(stays: Conversations, lane: Lane, position: int, at: datetime = NOW) -> None:
-    stays.served(KEY, lane.candidates[position], lane, "r1", at)
+def _served(
+    stays: Conversations, candidates: Candidates, position: int, at: datetime = NOW
+) -> None:
+    stays.served(KEY, candidates.in_order[position], candidates, "r1", at)
 
 
 def _kept(
     stays: Conversations,
-    lane: Lane,
+    candidates: Candidates,
     at: datetime,
     book: CooldownBook | None = None,
     rev: str = "r1",
 ) -> bool:
-    found = stays.staying(KEY, lane, book or CooldownBook(), rev, at)
+    found = stays.staying(KEY, candidates, book or CooldownBook(), rev, at)
     if found is None:
         return False
-    assert found.first == lane.first
-    assert {c.name for c in found.candidates} == {c.name for c in lane.candidates}
-    return found.candidates[0].name != lane.first
+    assert found.first == candidates.first
+    assert {c.name for c in found.in_order} == {c.name for c in candidates.in_order}
+    return found.in_order[0].name != candidates.first
 
 
-def test_it_stays_while_the_cache_is_warm(lane: Lane):
+def test_it_stays_while_the_cache_is_warm(candidates: Candidates):
     stays = Conversations()
-    _served(stays, lane, 1)
-    assert _kept(stays, lane, NOW + 5 * MINUTE)
-    assert not _kept(stays, lane, NOW + 6 * MINUTE)
+    _served(stays, candidates, 1)
+    assert _kept(stays, candidates, NOW + 5 * MINUTE)
+    assert not _kept(stays, candidates, NOW + 6 * MINUTE)
     assert not stays
 
 
-def test_each_turn_keeps_it_warm_but_not_for_ever(lane: Lane):
+def test_each_turn_keeps_it_warm_but_not_for_ever(candidates: Candidates):
     stays = Conversations(timedelta(minutes=10))
     for minute in range(0, 16, 4):
-        assert minute == 0 or _kept(stays, lane, NOW + minute * MINUTE)
-        _served(stays, lane, 1, NOW + minute * MINUTE)
+        assert minute == 0 or _kept(stays, candidates, NOW + minute * MINUTE)
+        _served(stays, candidates, 1, NOW + minute * MINUTE)
     # Since its second turn it is known that the primary could be asked.
-    assert not _kept(stays, lane, NOW + 16 * MINUTE)
+    assert not _kept(stays, candidates, NOW + 16 * MINUTE)
 
 
-def test_while_the_primary_is_out_the_time_does_not_run(lane: Lane):
+def test_while_the_primary_is_out_the_time_does_not_run(candidates: Candidates):
     stays, book = Conversations(timedelta(minutes=10)), CooldownBook()
-    book.failed(lane.candidates[0].scope, FailureReason.RATE_LIMIT, 1800, NOW)
+    book.failed(candidates.in_order[0].scope, FailureReason.RATE_LIMIT, 1800, NOW)
     for minute in range(0, 30, 4):
-        assert minute == 0 or _kept(stays, lane, NOW + minute * MINUTE, book)
-        _served(stays, lane, 1, NOW + minute * MINUTE)
+        assert minute == 0 or _kept(stays, candidates, NOW + minute * MINUTE, book)
+        _served(stays, candidates, 1, NOW + minute * MINUTE)
     for minute in range(32, 40, 4):
-        assert _kept(stays, lane, NOW + minute * MINUTE, book)
-        _served(stays, lane, 1, NOW + minute * MINUTE)
-    assert not _kept(stays, lane, NOW + 41 * MINUTE, book)
+        assert _kept(stays, candidates, NOW + minute * MINUTE, book)
+        _served(stays, candidates, 1, NOW + minute * MINUTE)
+    assert not _kept(stays, candidates, NOW + 41 * MINUTE, book)
 
 
-def test_a_retry_of_one_model_ends_only_the_stays_away_from_it(lane: Lane):
+def test_a_retry_of_one_model_ends_only_the_stays_away_from_it(candidates: Candidates):
     stays = Conversations()
-    _served(stays, lane, 1)
-    stays.end(NOW, lane.candidates[2].name)
-    assert _kept(stays, lane, NOW)
-    stays.end(NOW, lane.candidates[0].name)
+    _served(stays, candidates, 1)
+    stays.end(NOW, candidates.in_order[2].name)
+    assert _kept(stays, candidates, NOW)
+    stays.end(NOW, candidates.in_order[0].name)
     assert not stays
-    _served(stays, lane, 1)
+    _served(stays, candidates, 1)
     assert not stays, "it was under way then"
 
 
-def test_what_ends_it_at_once(lane: Lane):
+def test_what_ends_it_at_once(candidates: Candidates):
     stays, book = Conversations(), CooldownBook()
-    _served(stays, lane, 1)
-    assert not _kept(stays, lane, NOW, rev="another config")
-    _served(stays, lane, 1)
-    book.failed(lane.candidates[1].scope, FailureReason.RATE_LIMIT, 60, NOW)
-    assert not _kept(stays, lane, NOW, book)
-    _served(stays, lane, 1)
+    _served(stays, candidates, 1)
+    assert not _kept(stays, candidates, NOW, rev="another config")
+    _served(stays, candidates, 1)
+    book.failed(candidates.in_order[1].scope, FailureReason.RATE_LIMIT, 60, NOW)
+    assert not _kept(stays, candidates, NOW, book)
+    _served(stays, candidates, 1)
     stays.failed(KEY)
-    assert not _kept(stays, lane, NOW)
-    _served(stays, lane, 1)
+    assert not _kept(stays, candidates, NOW)
+    _served(stays, candidates, 1)
     stays.end(NOW)
-    assert not _kept(stays, lane, NOW)
-    _served(stays, lane, 1)
+    assert not _kept(stays, candidates, NOW)
+    _served(stays, candidates, 1)
     assert not stays, "it was under way then"
     later = NOW + timedelta(seconds=1)
-    stays.served(KEY, lane.candidates[1], lane, "r1", later, asked_at=NOW)
+    stays.served(KEY, candidates.in_order[1], candidates, "r1", later, asked_at=NOW)
     assert not stays
-    _served(stays, lane, 1, later)
-    assert _kept(stays, lane, later)
-    _served(stays, lane, 0)
+    _served(stays, candidates, 1, later)
+    assert _kept(stays, candidates, later)
+    _served(stays, candidates, 0)
     assert not stays
-    _served(stays, lane, 1, later)
+    _served(stays, candidates, 1, later)
     # A clock that was put back.
-    assert not _kept(stays, lane, NOW - MINUTE)
+    assert not _kept(stays, candidates, NOW - MINUTE)
 
 
-def test_a_hop_that_is_no_longer_there_ends_it(lane: Lane):
+def test_a_hop_that_is_no_longer_there_ends_it(candidates: Candidates):
     stays = Conversations()
-    _served(stays, lane, 1)
-    shorter = Lane((lane.candidates[0],), (), lane.first)
+    _served(stays, candidates, 1)
+    shorter = Candidates((candidates.in_order[0],), (), candidates.first)
     assert not _kept(stays, shorter, NOW)
 
 
-def test_off(lane: Lane):
+def test_off(candidates: Candidates):
     stays = Conversations(None)
-    _served(stays, lane, 1)
+    _served(stays, candidates, 1)
     assert not stays
 
 
-def test_memory_is_bounded_and_the_least_recent_go_first(lane: Lane):
+def test_memory_is_bounded_and_the_least_recent_go_first(candidates: Candidates):
     stays = Conversations(most=3)
     for number in range(5):
-        stays.served(bytes([number]), lane.candidates[1], lane, "r1", NOW)
+        stays.served(bytes([number]), candidates.in_order[1], candidates, "r1", NOW)
     assert sum(stays.counts(NOW).values()) == 3
-    assert stays.staying(bytes([0]), lane, CooldownBook(), "r1", NOW) is None
-    assert stays.staying(bytes([4]), lane, CooldownBook(), "r1", NOW) is not None
+    assert stays.staying(bytes([0]), candidates, CooldownBook(), "r1", NOW) is None
+    assert stays.staying(bytes([4]), candidates, CooldownBook(), "r1", NOW) is not None
 
 
-def test_counts_are_of_the_warm_ones(lane: Lane):
+def test_counts_are_of_the_warm_ones(candidates: Candidates):
     stays = Conversations()
     for number, at in enumerate((NOW, NOW, NOW - timedelta(hours=2))):
-        stays.served(bytes([number]), lane.candidates[1], lane, "r1", at)
-    assert stays.counts(NOW) == {lane.candidates[1].name: 2}
+        stays.served(bytes([number]), candidates.in_order[1], candidates, "r1", at)
+    assert stays.counts(NOW) == {candidates.in_order[1].name: 2}
 
 
 # --- what a conversation is known by -------------------------------------------------------------
