@@ -108,3 +108,13 @@ def shorten(words: str, most: int = 60) -> str:
     """Cut rubbish short before it is quoted back."""
     clean = "".join(c if c.isprintable() else "�" for c in words)
     return clean if len(clean) <= most else clean[: most - 1] + "…"
+
+
+def in_force(muted_until: datetime | None, now: datetime) -> datetime | None:
+    """Return when a mute ends that holds now.
+
+    One that lasts longer than a mute can was set by a clock that has been put back since.
+    """
+    if muted_until is None or not now < muted_until <= now + LONGEST:
+        return None
+    return muted_until

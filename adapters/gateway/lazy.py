@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.ports import HttpAnswer, HttpRequest
-
 if TYPE_CHECKING:
     from adapters.gateway.upstream import AiohttpUpstream
+    from bot.ports import HttpAnswer, HttpRequest
 
 
 class LazyUpstream:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from adapters.terminal.answer import Look
 from adapters.terminal.called import in_shell, program_name
 from adapters.terminal.cli import Invocation, parse_arguments
 from adapters.terminal.one_shot import report, run_static
-from adapters.terminal.render import Look
 from bot.errors import ChangeoverError
 
 VERSION = "0.1.0"

@@ -9,8 +9,8 @@ from pathlib import Path
 from adapters.environment import read_service_settings
 from adapters.main.wiring import environment
 from adapters.storage.backup import back_up
+from adapters.terminal.answer import Look, deliver
 from adapters.terminal.cli import Invocation
-from adapters.terminal.render import Look, deliver
 from bot.errors import UsageError
 from bot.messages.database import backup_card
 from bot.spans import Command, text

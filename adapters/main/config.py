@@ -12,8 +12,8 @@ from adapters.main.terminal import person
 from adapters.main.wiring import Wired, environment, run, wire
 from adapters.storage.config_db import DatabaseConfigStore
 from adapters.storage.files.config_file import FileConfigStore
+from adapters.terminal.answer import deliver
 from adapters.terminal.cli import Invocation
-from adapters.terminal.render import deliver
 from bot.access import Surface
 from bot.card import Action, Card
 from bot.commands.whole_config import bring_in, difference, listed, put_back, shown

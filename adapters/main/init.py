@@ -18,9 +18,9 @@ from adapters.main.wiring import environment, run, wire
 from adapters.storage.config_db import DatabaseConfigStore
 from adapters.storage.database import Database
 from adapters.storage.files.config_file import FileConfigStore
+from adapters.terminal.answer import Look, deliver
 from adapters.terminal.called import in_shell, program_name
 from adapters.terminal.cli import Invocation
-from adapters.terminal.render import Look, deliver
 from bot.access import Surface
 from bot.card import Action, Card, Code, Command, Strong, Text, Tone, text
 from bot.catalog import Catalog, shipped

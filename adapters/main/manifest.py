@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from adapters.environment import read_settings
 from adapters.main.wiring import environment
 from adapters.slack.manifest import manifest
+from adapters.terminal.answer import write
 from adapters.terminal.cli import Invocation
-from adapters.terminal.render import write
 from bot.catalog import shipped
 from bot.commands.table import registry
 from bot.errors import UsageError

@@ -7,10 +7,10 @@ import os
 import sys
 
 from adapters.main.wiring import Wired, environment, run, wire
+from adapters.terminal.answer import deliver
 from adapters.terminal.cli import Invocation
 from adapters.terminal.one_shot import run_one
 from adapters.terminal.progress import Progress
-from adapters.terminal.render import deliver
 from bot.access import Actor, Surface
 
 

@@ -6,8 +6,9 @@ import contextlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adapters.clock import SystemClock
 from adapters.environment import (
@@ -19,31 +20,30 @@ from adapters.environment import (
     read_settings,
 )
 from adapters.gateway.lazy import LazyUpstream
+from adapters.main.late import late
 from adapters.main.learning import LearningStore
 from adapters.openclaw.lazy import LazyReloads
 from adapters.prices import ListedPrices, read_operator_prices
 from adapters.providers.lazy import LazyModelLists
-from adapters.storage.alerts import DatabaseAlertStore
-from adapters.storage.bill_log import DatabaseBillLog
-from adapters.storage.budgets import DatabaseBudgets
 from adapters.storage.buttons import DatabaseButtons
-from adapters.storage.chain_tests import DatabaseChainTests
 from adapters.storage.database import Database
 from adapters.storage.fallback_log import DatabaseFallbackLog
 from adapters.storage.files.config_file import FileConfigStore
 from adapters.storage.journal import DatabaseJournal
-from adapters.storage.ledger.corrections import DatabaseCorrections
-from adapters.storage.ledger.store import DatabaseLedger
 from adapters.storage.plans import DatabasePlans
+from adapters.terminal.answer import Look
 from adapters.terminal.called import at_prompt, in_shell, program_name
 from adapters.terminal.cli import Invocation
-from adapters.terminal.render import Look
 from bot.app import App
 from bot.card import Text
 from bot.catalog import shipped
 from bot.commands.context import Ports, no_progress
 from bot.ports import Clock, ConfigStore
 from bot.settings import Settings
+
+if TYPE_CHECKING:
+    from bot.ports import BillLog, Budgets, ChainTests, Corrections, Ledger
+    from bot.ports.alerts import AlertDesk
 
 
 @dataclass(slots=True)
@@ -106,17 +106,53 @@ def wire(
             shipped(), read_operator_prices(service.prices) if service.prices else {}
         ),
         buttons=DatabaseButtons(database),
-        ledger=DatabaseLedger(database),
-        budgets=DatabaseBudgets(database),
-        chain_tests=DatabaseChainTests(database),
-        bill_log=DatabaseBillLog(database),
-        corrections=DatabaseCorrections(database),
-        alerts=DatabaseAlertStore(database),
+        ledger=late(partial(_ledger, database)),
+        budgets=late(partial(_budgets, database)),
+        chain_tests=late(partial(_chain_tests, database)),
+        bill_log=late(partial(_bill_log, database)),
+        corrections=late(partial(_corrections, database)),
+        alerts=late(partial(_alerts, database)),
         plans=DatabasePlans(database),
         reloads=LazyReloads(service.openclaw, store),
         progress=progress,
     )
     return Wired(App(ports, settings), settings, service, database, upstream, ticking)
+
+
+def _ledger(database: Database) -> Ledger:
+    from adapters.storage.ledger.store import DatabaseLedger
+
+    return DatabaseLedger(database)
+
+
+def _budgets(database: Database) -> Budgets:
+    from adapters.storage.budgets import DatabaseBudgets
+
+    return DatabaseBudgets(database)
+
+
+def _chain_tests(database: Database) -> ChainTests:
+    from adapters.storage.chain_tests import DatabaseChainTests
+
+    return DatabaseChainTests(database)
+
+
+def _bill_log(database: Database) -> BillLog:
+    from adapters.storage.bill_log import DatabaseBillLog
+
+    return DatabaseBillLog(database)
+
+
+def _corrections(database: Database) -> Corrections:
+    from adapters.storage.ledger.corrections import DatabaseCorrections
+
+    return DatabaseCorrections(database)
+
+
+def _alerts(database: Database) -> AlertDesk:
+    from adapters.storage.alerts import DatabaseAlertStore
+
+    return DatabaseAlertStore(database)
 
 
 def _store(

@@ -23,6 +23,8 @@ class LazyReloads:
 
     async def begin(self) -> Reload | None:
         """Look at where its log is before a write; None when there is nothing to follow."""
+        if not self._settings.gateway_url and not (await self.neighbour()).attached:
+            return None
         return await self._real().begin()
 
     async def pinned(self) -> Pins:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bot.durations import shorten
 from bot.errors import UsageError
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True)
-class Verb:
+class Verb(NamedTuple):
     """A command: what follows it and what it does; `chat` ones take a chat command's words.
 
     `words` are the words one of which may follow.
@@ -28,8 +27,7 @@ class Verb:
     words: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(NamedTuple):
     """An option: `takes` names its value, `verb` the one command it belongs to."""
 
     name: str

@@ -19,11 +19,11 @@ from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from adapters.terminal.answer import Look, as_json_line, as_text, shown, write
 from adapters.terminal.local import LocalWords
 from adapters.terminal.one_shot import CommandApp
 from adapters.terminal.prompt import Prompt
 from adapters.terminal.reading import read_lines
-from adapters.terminal.render import Look, as_json_line, as_text, shown, write
 from bot.access import Actor
 from bot.card import Action, Card
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from adapters.terminal.answer import failure
 from adapters.terminal.cli import near
-from adapters.terminal.render import failure
 from bot.card import Card, Code, Text, text
 from bot.durations import shorten
 from bot.errors import ChangeoverError, UsageError

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
+from adapters.terminal.answer import Look, deliver, failure, write
 from adapters.terminal.cli import VERBS, Invocation, help_text, wants_json
-from adapters.terminal.render import Look, deliver, failure, write
-from bot.access import Actor
 from bot.card import Action, Card, Command, plain, text
 from bot.errors import ChangeoverError, UsageError
+
+if TYPE_CHECKING:
+    from bot.access import Actor
 
 
 class CommandApp(Protocol):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TextIO
 
-from adapters.terminal.render import on_terminal, shown, write
+from adapters.terminal.answer import on_terminal, shown, write
 from bot.card import Card, Text, plain
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 
-from bot.durations import LONGEST
+from bot.durations import in_force
 from bot.ports.alerts import AlertReason
 
 LOUD = frozenset(
@@ -67,16 +67,6 @@ class QuietHours:
 
     def _instant(self, day: date, at: time) -> datetime:
         return datetime.combine(day, at, self.zone).astimezone(UTC)
-
-
-def in_force(muted_until: datetime | None, now: datetime) -> datetime | None:
-    """Return when a mute ends that holds now.
-
-    One that lasts longer than a mute can was set by a clock that has been put back since.
-    """
-    if muted_until is None or not now < muted_until <= now + LONGEST:
-        return None
-    return muted_until
 
 
 def hold(

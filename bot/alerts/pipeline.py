@@ -18,11 +18,11 @@ from bot.alerts.delivery import Dedup, Delivery, Due, Reachability, Send
 from bot.alerts.evaluate import Evaluation
 from bot.alerts.grouping import Answers, ConfigWatch, Grouping, Uptime
 from bot.alerts.impact import Impacts
-from bot.alerts.mute import in_force
 from bot.alerts.notices import ChannelWatch, MorningSummary, OutsideEdits, StoredOutbox
 from bot.alerts.policy import AlertSettings
 from bot.alerts.rendering import Renderer, WriteDigest, no_digest
 from bot.card import Person
+from bot.durations import in_force
 from bot.ports import Chat, ChatHistory, Clock, Journal
 from bot.ports.alerts import AlertConflictError, AlertStore, AlwaysLeader, Leader
 

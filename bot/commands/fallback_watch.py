@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.alerts.mute import QuietHours, in_force
+from bot.alerts.mute import QuietHours
 from bot.card import Card, Caution, Command
 from bot.commands.context import Context
 from bot.commands.data import chain_data, event_data, incident_data, sentence, warnings_data
@@ -21,7 +21,7 @@ from bot.config.naming import resolve
 from bot.config.plan import in_models
 from bot.costs.pricing import cost_usd
 from bot.dialects.options import REMEMBERED, SAMPLES
-from bot.durations import parse_deadline, parse_duration
+from bot.durations import in_force, parse_deadline, parse_duration
 from bot.errors import NothingToDoError, StorageError
 from bot.messages import cautions
 from bot.messages.chain import skip_words, unasked_words

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.alerts.mute import in_force
 from bot.commands.context import Context
 from bot.config.naming import written
 from bot.config.notes import model_path, owner
@@ -14,6 +13,7 @@ from bot.config.plan import choice_for
 from bot.config.present import Present, read_config
 from bot.config.schema import ConfigView, ModelChoice
 from bot.costs.pricing import unit_price
+from bot.durations import in_force
 from bot.errors import ErrorInfo, StorageError
 from bot.models import ModelRef, Price
 from bot.ports import Change, Cooldown, IncidentRow, Json, Revert

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from bot.card import Caution, Command, Phrase, Text, text
 from bot.catalog import Catalog
@@ -14,10 +15,12 @@ from bot.errors import ErrorInfo
 from bot.messages.chain import KEY_ELSEWHERE, key_step, skip_words
 from bot.messages.words import FORMATS, listed, tokens
 from bot.models import Dialect, ModelRef
-from bot.ports.alerts import ChannelTrouble
 from bot.ports.reloads import Confirmation, ReloadOutcome
 from bot.routing.chain import AllowRule, Hop, SkipReason, lost_on_the_way
 from bot.spans import recalled
+
+if TYPE_CHECKING:
+    from bot.ports.alerts import ChannelTrouble
 
 ALIVE = timedelta(minutes=1)
 """A service shows life every few seconds; after this long without, it is gone."""

@@ -4,25 +4,13 @@ Methods that may wait are coroutines. No port raises an SDK's own exception: eac
 raises, out of the tree in `bot.errors`.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from bot.models import BudgetPeriod, GroupBy
 from bot.ports.chat import ButtonStore, Chat, ChatHistory, Claim, MessageRef
 from bot.ports.clock import Clock
 from bot.ports.config import ConfigSession, ConfigStore, Document, Json, KeptRevision, revision_of
-from bot.ports.costs import (
-    Amendment,
-    BillAnswer,
-    BillLog,
-    BillRead,
-    BillSource,
-    Budget,
-    Budgets,
-    ChainTest,
-    ChainTests,
-    Charts,
-    Corrections,
-    MeterReading,
-    RowPage,
-)
 from bot.ports.fallbacks import (
     Cooldown,
     FallbackEvent,
@@ -43,8 +31,25 @@ from bot.ports.journal import (
     RevertState,
     Touched,
 )
-from bot.ports.ledger import Attempt, Bill, Ledger, Spend
 from bot.ports.providers import HttpAnswer, HttpRequest, ModelLists, Prices, Upstream
+
+if TYPE_CHECKING:
+    from bot.ports.costs import (
+        Amendment,
+        BillAnswer,
+        BillLog,
+        BillRead,
+        BillSource,
+        Budget,
+        Budgets,
+        ChainTest,
+        ChainTests,
+        Charts,
+        Corrections,
+        MeterReading,
+        RowPage,
+    )
+    from bot.ports.ledger import Attempt, Bill, Ledger, Spend
 
 __all__ = [
     "ABSENT",
@@ -100,3 +105,14 @@ __all__ = [
     "Upstream",
     "revision_of",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Return what belongs to costs, which a switch of the model does not need to load."""
+    if name in __all__:
+        for module in ("ledger", "costs"):
+            found = getattr(import_module(f"bot.ports.{module}"), name, None)
+            if found is not None:
+                globals()[name] = found
+                return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

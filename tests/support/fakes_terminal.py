@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from adapters.terminal.render import Look
+from adapters.terminal.answer import Look
 from bot.access import Actor, Surface
 from bot.card import Action, Attachment, Button, ButtonStyle, Card, Code, Tone, text
 from bot.errors import ConfirmationNeededError, ErrorInfo, ExitCode, UsageError

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.alerts.mute import Hold, QuietHours, hold, in_force
+from bot.alerts.mute import Hold, QuietHours, hold
+from bot.durations import in_force
 from bot.ports.alerts import AlertReason
 from tests.support.fakes_alerts import NOON
 

@@ -17,9 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.terminal.answer import as_text, deliver, failure, write
 from adapters.terminal.as_json import render_json, to_json
 from adapters.terminal.layout import Reader, moment
-from adapters.terminal.render import as_text, colour_text, deliver, failure, plain_text, write
+from adapters.terminal.render import colour_text, plain_text
 from adapters.terminal.safe import cell_width, encodable, harmless
 from bot.card import (
     Action,
