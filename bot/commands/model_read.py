@@ -17,7 +17,8 @@ from bot.config.schema import ConfigView
 from bot.errors import StorageError, UsageError
 from bot.messages import cautions
 from bot.messages.chain import unasked_words
-from bot.messages.model import ModelRow, StatusWords, history_card, list_card, status_card, value
+from bot.messages.model import StatusWords, history_card, status_card, value
+from bot.messages.model_list import ModelRow, list_card
 from bot.messages.plans import plan_line
 from bot.models import ModelRef
 from bot.routing.chain import allow_rule, lone_hop, providers_of

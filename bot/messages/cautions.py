@@ -28,78 +28,61 @@ ALIVE = timedelta(minutes=1)
 
 def of_hop(hop: Hop, hops: Sequence[Hop], rule: AllowRule) -> list[Caution]:
     """Say what is wrong with one hop."""
-    name = str(hop.ref or hop.written)
-    found: list[Caution] = []
+    found = []
+    if hop.skip is not None:
+        found += _skipped(hop, hops)
+    elif hop.unasked is SkipReason.NO_KEY and not hop.signed_in:
+        found.append(_key_not_seen(hop))
+    if not hop.allowed and hop.skip is None and hop.position and rule is AllowRule.UNKNOWN:
+        found.append(not_allowed(_name(hop)))
+    return [*found, *_age(hop, hops), *_may_forward(hop)]
+
+
+def _skipped(hop: Hop, hops: Sequence[Hop]) -> list[Caution]:
+    """Say why a hop is passed over, and what to do about it."""
+    name = _name(hop)
+    remove, skipped = Command(f"fallback remove {name}"), f"{name} is skipped:"
+    caution = None
     match hop.skip:
         case SkipReason.NO_KEY:
-            found.append(
-                Caution(
-                    "no_key",
-                    f"{name} is skipped: no API key ({hop.key_name}).",
-                    text(f"{key_step(hop)}, or ", Command(f"fallback remove {name}"))
-                    if hop.position
-                    else f"{key_step(hop)}.",
-                )
-            )
+            step: Phrase = f"{key_step(hop)}."
+            if hop.position:
+                step = text(f"{key_step(hop)}, or ", remove)
+            caution = Caution("no_key", f"{skipped} no API key ({hop.key_name}).", step)
         case SkipReason.NOT_ALLOWED:
-            found.append(
-                Caution(
-                    "not_allowed",
-                    f"{name} is skipped: not in agents.defaults.models.",
-                    Command(f"fallback add {name}"),
-                )
-            )
+            says = f"{skipped} not in agents.defaults.models."
+            caution = Caution("not_allowed", says, Command(f"fallback add {name}"))
         case SkipReason.UNKNOWN_PROVIDER:
-            found.append(
-                Caution(
-                    "unknown_provider",
-                    f"{name} is skipped: unknown provider.",
-                    _instead(hop, None, hops),
-                )
-            )
+            says, step = f"{skipped} unknown provider.", _instead(hop, None, hops)
+            caution = Caution("unknown_provider", says, step)
         case SkipReason.OPENCLAW_ONLY:
-            found.append(
-                Caution(
-                    "openclaw_only",
-                    f"Only OpenClaw can call {name}. Changeover's gateway asks the next model.",
-                )
-            )
+            says = f"Only OpenClaw can call {name}. Changeover's gateway asks the next model."
+            caution = Caution("openclaw_only", says)
         case SkipReason.NOT_SERVED:
-            found.append(
-                Caution(
-                    "not_served",
-                    f"{name} is skipped: this OpenClaw release has no such model.",
-                    Command(f"fallback add {name}" if hop.position else f"model use {name}"),
-                )
-            )
+            says = f"{skipped} this OpenClaw release has no such model."
+            again = f"fallback add {name}" if hop.position else f"model use {name}"
+            caution = Caution("not_served", says, Command(again))
         case SkipReason.UNSUPPORTED | SkipReason.KEY_ELSEWHERE:
-            found.append(_beyond_us(hop, hops))
+            caution = _beyond_us(hop, hops)
         case SkipReason.OURSELVES:
-            found.append(
-                Caution(
-                    "ourselves",
-                    f"{name} is skipped: it is Changeover's own gateway.",
-                    Command(f"fallback remove {name}" if hop.position else "model list"),
-                )
-            )
+            says = f"{skipped} it is Changeover's own gateway."
+            caution = Caution("ourselves", says, remove if hop.position else Command("model list"))
         case SkipReason.NOT_A_MODEL:
-            found.append(_not_a_model(hop))
-        case None if hop.unasked is SkipReason.NO_KEY and not hop.signed_in:
-            found.append(
-                Caution(
-                    "key_not_seen",
-                    f"{name} cannot be tested from here: no API key ({hop.key_name}). "
-                    "OpenClaw may have its own.",
-                    f"To test it, {key_step(hop, at_start=False)}.",
-                )
-            )
-        case SkipReason.REPEATED | None:
-            pass
-    if not hop.allowed and hop.skip is None and hop.position and rule is AllowRule.UNKNOWN:
-        found.append(not_allowed(name))
-    found.extend(_age(hop, hops))
-    found.extend(_may_forward(hop))
-    return found
+            caution = _not_a_model(hop)
+    return [caution] if caution else []
+
+
+def _key_not_seen(hop: Hop) -> Caution:
+    return Caution(
+        "key_not_seen",
+        f"{_name(hop)} cannot be tested from here: no API key ({hop.key_name}). "
+        "OpenClaw may have its own.",
+        f"To test it, {key_step(hop, at_start=False)}.",
+    )
+
+
+def _name(hop: Hop) -> str:
+    return str(hop.ref or hop.written)
 
 
 def _beyond_us(hop: Hop, hops: Sequence[Hop]) -> Caution:

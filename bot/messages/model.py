@@ -33,8 +33,6 @@ from bot.messages.words import (
     change_in_price,
     counted,
     per_million,
-    short_price,
-    tokens,
 )
 from bot.models import ModelRef, Price
 from bot.ports import Change, IncidentRow
@@ -299,67 +297,6 @@ def confirm_card(
         footer=text("In a terminal: ", Command(f"{command} --yes", program=True)),
         data=data,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class ModelRow:
-    """One row of /model list."""
-
-    ref: ModelRef
-    alias: str | None
-    preset: str | None
-    price: Price | None
-    context_window: int | None
-    key_present: bool
-    key_name: str | None
-    allowed: bool
-    in_use: str
-    gateway_lacks: str = ""
-
-
-def list_card(rows: Sequence[ModelRow], provider: str | None, data: dict[str, Any]) -> Card:
-    """Show every configured model with names, price, window, key and permission."""
-
-    def missing(row: ModelRow) -> str:
-        key = row.gateway_lacks
-        return ", ".join(filter(None, (key, "" if row.allowed else "not allowed"))) or "-"
-
-    return Card(
-        title=text(
-            Strong(counted(len(rows), "model")), f" of {provider}" if provider else " configured"
-        ),
-        table=Table(
-            (
-                Column("model"),
-                Column("names", priority=2),
-                Column("in / out per 1M", priority=3),
-                Column("context", right=True, priority=4),
-                Column("missing", priority=1),
-                Column("use", priority=1),
-            ),
-            tuple(
-                (
-                    text(Code(str(row.ref))),
-                    text(", ".join(dict.fromkeys(n for n in (row.alias, row.preset) if n)) or "-"),
-                    text(short_price(row.price)),
-                    text(tokens(row.context_window)),
-                    text(missing(row)),
-                    text(row.in_use or "-"),
-                )
-                for row in rows
-            ),
-        ),
-        footer=_switch_with(rows),
-        data=data,
-    )
-
-
-def _switch_with(rows: Sequence[ModelRow]) -> Text:
-    other = next((row for row in rows if row.key_present and not row.in_use), None)
-    if other is None:
-        return ()
-    name = other.alias or other.preset or other.ref
-    return text("Switch, for example: ", Command(f"model use {name}"))
 
 
 def history_card(
