@@ -28,6 +28,8 @@ class Blackout:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets: frozenset[str] = frozenset()
         self._harmless: frozenset[str] = frozenset()
+        self.known: frozenset[str] = frozenset()
+        """The secrets as they are, for who has to look before a text is cut short."""
         self._forms: tuple[tuple[str, re.Pattern[str] | None], ...] = ()
         self.learn(secrets)
 
@@ -38,15 +40,11 @@ class Blackout:
         if (known, spared) == (self._secrets, self._harmless):
             return
         self._secrets, self._harmless = known, spared
+        self.known = known - spared
         forms = {form for one in known - spared for form in quoted_forms(one)} - spared
         patterns = {form: _as_word(form) if len(form) < WORD else None for form in forms}
         patterns |= {core: _in_base64(core) for one in known - spared for core in _cores(one)}
         self._forms = tuple(sorted(patterns.items(), key=lambda pair: (-len(pair[0]), pair[0])))
-
-    @property
-    def known(self) -> frozenset[str]:
-        """The secrets as they are, for who has to look before a text is cut short."""
-        return self._secrets - self._harmless
 
     def clean(self, text: str) -> str:
         """Return the text without any of them, the longest first."""

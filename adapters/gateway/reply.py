@@ -20,9 +20,10 @@ from adapters.gateway.exchange import (
     UpstreamCall,
 )
 from adapters.gateway.faults import CallerGone, Refusal, fault
+from adapters.gateway.held_stream import HeldStream
 from adapters.gateway.record import Recorder
 from adapters.gateway.response import headers_of, refusal_of, response_of
-from adapters.gateway.streamed import HeldStream, open_stream
+from adapters.gateway.streamed import open_stream
 from adapters.gateway.transport import Broken, connected
 from adapters.gateway.whole import ask_whole
 from bot.costs.usage import estimate_cut
@@ -173,7 +174,7 @@ class _Run:
                 await stream.relay(caller, headers)
             finally:
                 self._note(stream.result())
-            late = await stream.finish()
+            late = await stream.finish(estimated=self.results[-1].estimated)
         except asyncio.CancelledError:
             begun = caller.response
             if begun is None or not (self.tools.stopping and begun.prepared):

@@ -58,6 +58,7 @@ def is_local_url(url: str) -> bool:
     return address.is_private or address.is_loopback or address.is_unspecified
 
 
+@lru_cache(maxsize=256)
 def host_of(url: str) -> str:
     """Return a URL's host in lower case; empty where it has none."""
     try:

@@ -350,6 +350,8 @@ def _grounded(body: Json) -> bool:
 
     Source: https://ai.google.dev/gemini-api/docs/google-search
     """
+    if not body:
+        return False
     found = (table(table(one).get("groundingMetadata")) for one in rows(body))
     return any(rows(ground.get("webSearchQueries")) for ground in found)
 

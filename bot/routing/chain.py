@@ -177,13 +177,14 @@ def provider_of(
             found = custom_provider(id_, table, built_in, ref.name)
     if found is None:
         return None
-    known = {**view.keys.env, **env}
-    found = replace(
-        found,
-        base_url=filled(found.base_url, known),
-        config_base_url=filled(found.config_base_url or "", known) or None,
-        headers={name: filled(value, known) for name, value in found.headers.items()},
-    )
+    if any("$" in text for text in (*_sent(found), found.base_url)):
+        known = {**view.keys.env, **env}
+        found = replace(
+            found,
+            base_url=filled(found.base_url, known),
+            config_base_url=filled(found.config_base_url or "", known) or None,
+            headers={name: filled(value, known) for name, value in found.headers.items()},
+        )
     return located(found, env)
 
 

@@ -85,16 +85,16 @@ def candidates_for(
     hops = chain_of(view, choice, replace(around, gateway=True))
     alone = not fallbacks and len(hops) > 1
     hops = hops[:1] if alone else hops
-    speaking = [hop for hop in hops if _speaks(hop, dialect)]
     skipped = [
         (hop, OTHER_FORMAT if hop.provider.endpoints else "unsupported API")
         for hop in hops
-        if hop.provider and hop not in speaking
+        if hop.provider and not _speaks(hop, dialect)
     ]
     skipped += [
         (hop, _why(hop))
         for hop in hops
-        if hop.skip not in (None, SkipReason.REPEATED) and (hop in speaking or not hop.provider)
+        if hop.skip not in (None, SkipReason.REPEATED)
+        and (_speaks(hop, dialect) or not hop.provider)
     ]
     in_order = tuple(
         Candidate(
@@ -104,8 +104,8 @@ def candidates_for(
             Scope.of(hop.provider.id, hop.key, hop.ref),
             str(hop.ref),
         )
-        for hop in speaking
-        if hop.walked and hop.provider and hop.ref
+        for hop in hops
+        if _speaks(hop, dialect) and hop.walked and hop.provider and hop.ref
     )
     first = next((hop for hop in hops if hop.ref), None)
     if first is None:
