@@ -31,10 +31,10 @@ from adapters.storage.fallback_log import DatabaseFallbackLog  # noqa: E402
 from adapters.storage.journal import DatabaseJournal  # noqa: E402
 from adapters.storage.ledger.store import DatabaseLedger  # noqa: E402
 from bot.alerts.impact import Impacts  # noqa: E402
-from bot.alerts.incident import Incident, State  # noqa: E402
 from bot.alerts.pipeline import AlertPorts, Pipeline  # noqa: E402
 from bot.alerts.policy import AlertSettings, EvaluationContext, decide  # noqa: E402
 from bot.catalog import shipped  # noqa: E402
+from bot.incident import Incident, State  # noqa: E402
 from bot.models import FailureReason, ModelRef, Usage  # noqa: E402
 from bot.ports import Attempt  # noqa: E402
 from tests.support.fakes_alerts import (  # noqa: E402

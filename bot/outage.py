@@ -1,4 +1,4 @@
-"""How long an outage lasted: one measure for the alert, the digest, the home page and JSON.
+"""What an outage is about, and how long it lasted: one measure for alert, digest, home and JSON.
 
 A model is down from its first failure until it answers again. Gaps in between, in which it
 answered or Changeover itself was off, do not count.
@@ -8,9 +8,39 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 MOST_GAPS = 50
+
+
+class AlertReason(StrEnum):
+    """What an incident is about: a failure reason, or one of two that have no attempt."""
+
+    RATE_LIMIT = "rate_limit"
+    SERVER_ERROR = "server_error"
+    TIMEOUT = "timeout"
+    AUTH = "auth"
+    NETWORK = "network"
+    BILLING = "billing"
+    MODEL_NOT_FOUND = "model_not_found"
+    BAD_RESPONSE = "bad_response"
+    CHAIN_EXHAUSTED = "chain_exhausted"
+    CONFIG_INVALID = "config_invalid"
+
+    @property
+    def loud(self) -> bool:
+        """True for what is posted at once and mentions people: it does not recover by itself."""
+        return self in _LOUD
+
+    @property
+    def of_provider(self) -> bool:
+        """True for what concerns a provider's key or account, whichever model was asked for."""
+        return self in _OF_PROVIDER
+
+
+_OF_PROVIDER = frozenset({AlertReason.AUTH, AlertReason.BILLING})
+_LOUD = _OF_PROVIDER | {AlertReason.CHAIN_EXHAUSTED, AlertReason.CONFIG_INVALID}
 
 
 class Gap(NamedTuple):

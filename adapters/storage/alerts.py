@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 
 from adapters.storage import alert_figures
 from adapters.storage.alert_posts import AlertPosts, want
-from adapters.storage.codec import gaps_in, gaps_out, text_of, time_of, time_or_none, value_of
-from adapters.storage.connection import Connection, Row, marks
+from adapters.storage.codec import time_of
+from adapters.storage.connection import Connection, marks
 from adapters.storage.fallback_log import event_of
+from adapters.storage.incidents import columns_of, incident_of
 from adapters.storage.key_values import put_value, value_at
 from bot.access import Actor
+from bot.incident import Incident
 from bot.models import Usage
 from bot.ports.alerts import (
     AlertConflictError,
     ChannelTrouble,
     DesiredMessage,
     GoodAnswers,
-    IncidentRecord,
     QueuedEvent,
     Rerouted,
 )
@@ -38,7 +38,7 @@ class DatabaseAlertStore(AlertPosts):
             lambda c: [QueuedEvent(row["id"], event_of(row)) for row in c.rows(query, limit)]
         )
 
-    async def incidents(self, since: datetime) -> Sequence[IncidentRecord]:
+    async def incidents(self, since: datetime) -> Sequence[Incident]:
         """Return the open incidents and those that were resolved since, by id."""
         rows = await self._database.read(
             lambda c: c.rows(
@@ -46,19 +46,19 @@ class DatabaseAlertStore(AlertPosts):
                 since,
             )
         )
-        return [_record(row) for row in rows]
+        return [incident_of(row) for row in rows]
 
-    async def incident(self, incident_id: int) -> IncidentRecord | None:
+    async def incident(self, incident_id: int) -> Incident | None:
         """Return one incident."""
         row = await self._database.read(
             lambda c: c.row("SELECT * FROM incidents WHERE id = ?", incident_id)
         )
-        return None if row is None else _record(row)
+        return None if row is None else incident_of(row)
 
     async def commit(
         self,
         taken: Sequence[int],
-        incidents: Sequence[IncidentRecord],
+        incidents: Sequence[Incident],
         wants: Sequence[DesiredMessage],
         at: datetime,
     ) -> None:
@@ -66,8 +66,8 @@ class DatabaseAlertStore(AlertPosts):
 
         def work(connection: Connection) -> None:
             _take(connection, taken, at)
-            for record in incidents:
-                _save(connection, record)
+            for incident in incidents:
+                _save(connection, incident)
             for one in wants:
                 want(connection, one, at)
 
@@ -159,24 +159,12 @@ def _take(connection: Connection, taken: Sequence[int], at: datetime) -> None:
             raise _conflict()
 
 
-def _save(connection: Connection, record: IncidentRecord) -> None:
-    values: dict[str, Any] = {
-        "state": record.state,
-        "primary_model": record.primary,
-        "reason": record.reason,
-        "opened_at": record.opened_at,
-        "resolved_at": record.resolved_at,
-        "requests": record.requests,
-        "served_by": record.served_by,
-        "details": text_of(record.details),
-        "up_since": record.up_since,
-        "gaps": text_of(gaps_out(record.gaps)),
-        "revision": record.revision + 1,
-    }
-    if not record.id:
+def _save(connection: Connection, incident: Incident) -> None:
+    values = columns_of(incident)
+    if not incident.id:
         connection.insert("incidents", values)
         return
-    as_read = (record.id, record.revision)
+    as_read = (incident.id, incident.revision)
     if connection.update("incidents", values, "id = ? AND revision = ?", *as_read) != 1:
         raise _conflict()
 
@@ -198,23 +186,3 @@ def _forget(connection: Connection, before: datetime) -> int:
 
 def _conflict() -> AlertConflictError:
     return AlertConflictError("Another process changed the same alerts meanwhile.")
-
-
-def _record(row: Row) -> IncidentRecord:
-    return IncidentRecord(
-        id=row["id"],
-        state=row["state"],
-        primary=row["primary_model"],
-        reason=row["reason"],
-        opened_at=time_of(row["opened_at"]),
-        resolved_at=time_or_none(row["resolved_at"]),
-        requests=row["requests"],
-        served_by=row["served_by"],
-        details=value_of(row["details"]),
-        revision=row["revision"],
-        acknowledged_by=row["acknowledged_by"],
-        acknowledged_at=time_or_none(row["acknowledged_at"]),
-        acknowledged_key=row["acknowledged_key"] or "",
-        up_since=time_or_none(row["up_since"]),
-        gaps=gaps_in(value_of(row["gaps"] or "null")),
-    )

@@ -11,8 +11,9 @@ from bot.alerts.mute import QuietHours, hold
 from bot.alerts.notices import StoredOutbox, chain_test_notice
 from bot.errors import ErrorInfo
 from bot.messages.alert_notes import HopNews
+from bot.outage import AlertReason
 from bot.ports import FallbackLog
-from bot.ports.alerts import AlertReason, AlertStore, Notice
+from bot.ports.alerts import AlertStore, Notice
 from bot.spans import kept
 
 LAST_TEST = "alerts.chain_test"

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from bot.alerts.grouping import Answers, present
+from bot.alerts.counting import in_place, in_step
+from bot.alerts.grouping import Answers
 from bot.alerts.impact import Impacts
-from bot.alerts.incident import Incident, State, in_place
 from bot.alerts.outage_cost import with_costs
 from bot.alerts.policy import AlertSettings, EvaluationContext, decide
-from bot.alerts.record import incident_of, record_of
 from bot.alerts.transitions import SPEAKING, carry_out, wants
-from bot.ports.alerts import AlertReason, AlertStore, DesiredMessage
+from bot.incident import Incident, State
+from bot.outage import AlertReason
+from bot.ports.alerts import AlertStore, DesiredMessage
 
 
 class Evaluation:
@@ -36,14 +37,14 @@ class Evaluation:
     async def run(self, now: datetime, muted_until: datetime | None) -> None:
         """Evaluate them all against one view of the config, in one transaction."""
         window = now - self._settings.unstable_within
-        records = await self._store.incidents(window)
-        known = [present(record, now) for record in records]
+        kept = await self._store.incidents(window)
+        known = [in_step(incident, now) for incident in kept]
         open_ones = [incident for incident in known if incident.state is not State.RESOLVED]
         unsaid = [i for i in known if i.state is State.RESOLVED and i.changed != i.told]
         if not open_ones and not unsaid:
             return
         scene = await self._context(open_ones, muted_until)
-        before = {record.id: incident_of(record) for record in records}
+        before = {incident.id: incident for incident in kept}
         changed: list[Incident] = []
         asked: list[DesiredMessage] = []
         for incident in [*open_ones, *unsaid]:
@@ -53,7 +54,7 @@ class Evaluation:
                 changed.append(after)
             asked += messages
         if changed:
-            await self._store.commit((), [record_of(i) for i in changed], asked, now)
+            await self._store.commit((), changed, asked, now)
 
     async def _context(
         self, open_ones: Sequence[Incident], muted_until: datetime | None

@@ -12,14 +12,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from bot.alerts.incident import Incident, State, answered, apply_all, broke, in_step, off_duty
-from bot.alerts.record import incident_of, record_of
-from bot.alerts.signals import OWNERS, Signal, provider_of, signals_of
+from bot.alerts.counting import (
+    Signal,
+    answered,
+    apply_all,
+    broke,
+    in_step,
+    off_duty,
+    signals_of,
+)
 from bot.errors import ErrorInfo
+from bot.incident import Incident, State, provider_of
 from bot.models import FailureReason
 from bot.openclaw.fallback_tracker import HISTORY
+from bot.outage import AlertReason
 from bot.ports import Cooldown, FallbackEvent, FallbackLog
-from bot.ports.alerts import AlertReason, AlertStore, IncidentRecord
+from bot.ports.alerts import AlertStore
 from bot.spans import kept
 
 BATCH = 2000
@@ -64,12 +72,12 @@ class Uptime:
         signs = [last, *sorted(at for at in seen if last < at < now), now]
         off = [(a, b) for a, b in pairwise(signs) if b - a > OFF_AFTER]
         changed = []
-        for record in await self._store.incidents(now):
-            known = after = present(record, now)
+        for incident in await self._store.incidents(now):
+            known = after = in_step(incident, now)
             for start, end in off if known.state is not State.RESOLVED else ():
                 after = off_duty(after, start, end)
             if after != known:
-                changed.append(record_of(after))
+                changed.append(after)
         if changed:
             await self._store.commit((), changed, (), now)
 
@@ -86,9 +94,9 @@ class Answers:
         """Return the incident with them; a key's probe that went well is enough of them."""
         if incident.state is State.RESOLVED or incident.reason is AlertReason.CONFIG_INVALID:
             return incident
-        of_key = incident.reason in OWNERS
+        of_key = incident.reason.of_provider
         found = await self._store.good_answers(
-            (incident.group,) if of_key else incident.models or (incident.primary,),
+            (incident.group,) if of_key else incident.asked,
             incident.bad_at,
             now,
             self._enough,
@@ -124,17 +132,14 @@ class Grouping:
             if not queued:
                 return
             recent = [row.event for row in queued if now - row.event.at < self._longest]
-            known = [present(row, now) for row in await self._store.incidents(now - self._longest)]
-            known = [await self._answers.counted(incident, now) for incident in known]
-            changed = [record_of(incident) for incident in sort_in(known, recent, now)]
+            known = [
+                await self._answers.counted(in_step(incident, now), now)
+                for incident in await self._store.incidents(now - self._longest)
+            ]
+            changed = sort_in(known, recent, now)
             await self._store.commit([row.id for row in queued], changed, (), now)
             if len(waiting) < BATCH:
                 return
-
-
-def present(record: IncidentRecord, now: datetime) -> Incident:
-    """Read an incident as it can be now: nothing in it lies in the future."""
-    return in_step(incident_of(record), now)
 
 
 def _held(event: FallbackEvent, now: datetime) -> bool:
@@ -199,7 +204,7 @@ def _taken_over(present: dict[str, _Entry], signal: Signal) -> _Entry | None:
     model = signal.event.from_model
     if not signal.event.asked or signal.reason is AlertReason.CHAIN_EXHAUSTED:
         return None
-    of_key = signal.reason in OWNERS
+    of_key = signal.reason.of_provider
     group = model if of_key else provider_of(model)
     if group not in present or not (of_key or present[group].only(model)):
         return None
@@ -241,16 +246,16 @@ class ConfigWatch:
         state = json.loads(written)
         at = datetime.fromisoformat(state["at"]).astimezone(UTC)
         known = [
-            present(record, now)
-            for record in await self._store.incidents(now)
-            if record.reason == AlertReason.CONFIG_INVALID and record.resolved_at is None
+            in_step(incident, now)
+            for incident in await self._store.incidents(now)
+            if incident.reason is AlertReason.CONFIG_INVALID and incident.resolved_at is None
         ]
         if state["says"] is None:
             after = [answered(incident, 1, min(at, now)) for incident in known]
         else:
             says = (state["says"][0], state["says"][1])
             after = [broke(known[0] if known else None, state["place"], says, at, now)]
-        changed = [record_of(incident) for incident in after if incident not in known]
+        changed = [incident for incident in after if incident not in known]
         if changed:
             await self._store.commit((), changed, (), now)
 

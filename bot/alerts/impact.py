@@ -1,4 +1,4 @@
-"""What an incident means for the chain as it stands: who serves, what is lost, what mends it."""
+"""What an incident means for the chain as it stands: who serves, what is lost, how to fix it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain
 
-from bot.alerts.incident import Incident
 from bot.card import Code, Command, Link, Text, text
 from bot.catalog import Catalog
 from bot.config.naming import resolve
@@ -15,11 +14,12 @@ from bot.config.present import present_of
 from bot.config.schema import ConfigView
 from bot.costs.pricing import unit_price
 from bot.errors import ConfigError, StorageError
+from bot.incident import Impact, Incident
 from bot.messages.chain import REASONS, settings_page
 from bot.messages.words import change_in_price, tokens
 from bot.models import FailureReason, ModelRef, Price
+from bot.outage import AlertReason
 from bot.ports import ConfigStore, Cooldown, FallbackLog, Prices
-from bot.ports.alerts import AlertReason
 from bot.ports.reloads import NoReloads, Reloads
 from bot.routing.chain import (
     ChainContext,
@@ -37,19 +37,6 @@ MOST_COMMAND = 88
 """Longer commands do not fit into a button."""
 
 _OWNERS = frozenset({FailureReason.AUTH, FailureReason.BILLING})
-
-
-@dataclass(frozen=True, slots=True)
-class Impact:
-    """What the config and the cool-downs say of a primary's chain."""
-
-    place: tuple[int, int] | None = None
-    lost: tuple[str, ...] = ()
-    again_at: datetime | None = None
-    prices: str | None = None
-    switch: tuple[str, str] | None = None
-    step: Text = ()
-    further: tuple[Text, ...] = ()
 
 
 @dataclass(slots=True)
@@ -75,8 +62,8 @@ class Impacts:
         named = [[str(hop.ref or hop.written) for hop in hops] for hops in chains if hops]
         return frozenset(names[0] for names in named), frozenset(chain.from_iterable(named))
 
-    async def look(self, incident: Incident, now: datetime) -> Impact:
-        """Look at an incident; what cannot be read leaves its part empty."""
+    async def of(self, incident: Incident, now: datetime) -> Impact:
+        """Return what an incident means now; what cannot be read leaves its part empty."""
         view = await self._view()
         if view is None or incident.reason is AlertReason.CONFIG_INVALID:
             return Impact(step=_step(incident, None, None))
@@ -95,7 +82,7 @@ class Impacts:
             prices=self._prices(view, first, serving, now),
             switch=switch,
             step=_step(incident, first, switch),
-            further=tuple(_further(hops[1:], now)),
+            also=tuple(_also(hops[1:], now)),
         )
 
     async def _cooldowns(self, now: datetime) -> Sequence[Cooldown]:
@@ -230,7 +217,7 @@ def _by_sign_in(hop: Hop) -> bool:
     )
 
 
-def _further(hops: Sequence[Hop], now: datetime) -> list[Text]:
+def _also(hops: Sequence[Hop], now: datetime) -> list[Text]:
     """Say which later hops are out for a reason that only a person can fix."""
     found = []
     for hop in hops:

@@ -1,4 +1,4 @@
-"""When alerts hold their tongue: a mute, and quiet hours in the team's zone."""
+"""When alerts are held back: a mute, and quiet hours in the team's zone."""
 
 from __future__ import annotations
 
@@ -7,17 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 
 from bot.durations import in_force
-from bot.ports.alerts import AlertReason
-
-LOUD = frozenset(
-    {
-        AlertReason.CHAIN_EXHAUSTED,
-        AlertReason.AUTH,
-        AlertReason.BILLING,
-        AlertReason.CONFIG_INVALID,
-    }
-)
-"""What is posted at once and mentions people: it does not recover on its own."""
+from bot.outage import AlertReason
 
 _DAY = timedelta(days=1)
 
@@ -74,13 +64,13 @@ def hold(
 ) -> tuple[Hold, datetime] | None:
     """Return whether a first word has to wait, why, and until when.
 
-    A chain with nobody left to answer breaks through everything, what is loud through the night.
+    A chain with no model left to answer breaks through everything, what is loud through the night.
     """
     if reason is AlertReason.CHAIN_EXHAUSTED:
         return None
     if (muted := in_force(muted_until, now)) is not None:
         return Hold.MUTED, muted
     night = quiet.at(now) if quiet else None
-    if night is not None and reason not in LOUD:
+    if night is not None and not reason.loud:
         return Hold.QUIET, night.end
     return None

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.access import Surface
-from bot.alerts.incident import Incident
 from bot.alerts.mute import QuietHours
-from bot.alerts.record import incident_of
+from bot.incident import Incident
 from bot.messages.alert_notes import HopNews
 from bot.messages.elsewhere import pins_left
 from bot.ports import Change, ConfigStore, Journal, Json, Revert, revision_of
@@ -94,7 +93,7 @@ class MorningSummary:
         if quiet is None or quiet.at(now) or self._last == quiet.latest(now).name:
             return
         night = quiet.latest(now)
-        known = [incident_of(record) for record in await self._store.incidents(night.start)]
+        known = await self._store.incidents(night.start)
         notice = morning_notice(known, quiet, now)
         if notice is not None:
             await self._outbox.put(notice)

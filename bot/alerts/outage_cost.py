@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from bot.alerts.impact import Impacts
-from bot.alerts.incident import Incident, State
-from bot.costs.pricing import lost_cache_usd, price_sum, usd
-from bot.messages.alerts import Saving
+from bot.costs.pricing import lost_cache_usd, price_sum
+from bot.incident import Incident, State
 from bot.models import ModelRef
-from bot.ports.alerts import AlertReason, AlertStore, Rerouted
+from bot.outage import AlertReason
+from bot.ports.alerts import AlertStore, Rerouted
 
 SETTLED_AFTER = timedelta(seconds=30)
 """The ledger is written behind the requests; rows this old are all there."""
@@ -21,15 +20,12 @@ EVERY = timedelta(minutes=1)
 MOST_AT_ONCE = timedelta(hours=1)
 """What one query adds up."""
 
-SHORTEST_PACE = timedelta(minutes=15)
-"""What an hour would cost is not told from less."""
-
 _INSTANT = timedelta(microseconds=1)
 _NO_MODEL = (AlertReason.CHAIN_EXHAUSTED, AlertReason.CONFIG_INVALID)
 
 
 async def with_costs(
-    incident: Incident, store: AlertStore, outlooks: Impacts, now: datetime
+    incident: Incident, store: AlertStore, impacts: Impacts, now: datetime
 ) -> Incident:
     """Add what was spent in the primary's place since the last look."""
     if incident.reason in _NO_MODEL or incident.costs_nano_usd is None:
@@ -43,17 +39,17 @@ async def with_costs(
     more, lost, found = 0, 0, False
     while start < until:
         end = min(until, start + MOST_AT_ONCE)
-        for model in incident.models or (incident.primary,):
+        for model in incident.asked:
             rows = await store.rerouted(model, start, end)
             ref = ModelRef.parse(model)
             if not rows or ref is None:
                 continue
-            price = await outlooks.price_of(ref, now)
+            price = await impacts.price_of(ref, now)
             if price is None or any(row.unpriced for row in rows):
                 return replace(incident, costs_nano_usd=None)
             found = True
             more += sum(row.cost_nano_usd - price_sum(row.usage, price) for row in rows)
-            lost += await _lost_cache(model, incident.opened_at, rows, store, outlooks, now)
+            lost += await _lost_cache(model, incident.opened_at, rows, store, impacts, now)
         start = end
     if not found:
         return incident
@@ -70,7 +66,7 @@ async def _lost_cache(
     opened_at: datetime,
     rows: Sequence[Rerouted],
     store: AlertStore,
-    outlooks: Impacts,
+    impacts: Impacts,
     now: datetime,
 ) -> int:
     """Estimate what it cost that fallbacks read anew what the primary had in its cache.
@@ -83,20 +79,8 @@ async def _lost_cache(
     lost = 0
     for row in rows:
         usual = row.usage.input_tokens * before.cached_input_tokens // before.input_tokens
-        price = await outlooks.price_of(row.model, now)
+        price = await impacts.price_of(row.model, now)
         if price is not None and usual > row.usage.cached_input_tokens:
             missed = lost_cache_usd(usual - row.usage.cached_input_tokens, price)
             lost += int(missed * 1_000_000_000)
     return lost
-
-
-def saving_of(incident: Incident) -> Saving | None:
-    """Return the difference in dollars, and its pace once it can be told; None when unknown."""
-    if incident.costs_nano_usd is None or incident.costs_until is None:
-        return None
-    so_far = usd(incident.costs_nano_usd)
-    spent = incident.costs_until - incident.opened_at
-    if spent < SHORTEST_PACE:
-        return Saving(so_far)
-    hours = Decimal(spent // _INSTANT) / Decimal(timedelta(hours=1) // _INSTANT)
-    return Saving(so_far, so_far / hours)

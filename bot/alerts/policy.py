@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from bot.alerts.incident import End, Incident, State
-from bot.alerts.mute import LOUD, Hold, QuietHours, hold
-from bot.alerts.signals import OWNERS
-from bot.ports.alerts import AlertReason
+from bot.alerts.mute import Hold, QuietHours, hold
+from bot.incident import End, Incident, State
+from bot.outage import AlertReason
 
 
 class Step(StrEnum):
@@ -61,6 +60,10 @@ class AlertSettings:
     silent_after: timedelta = timedelta(hours=24)
     quiet: QuietHours | None = None
 
+    def calm(self, incident: Incident) -> timedelta:
+        """Return how long without a failure ends an incident."""
+        return self.unstable_within if incident.unstable else self.recover_after
+
 
 @dataclass(frozen=True, slots=True)
 class EvaluationContext:
@@ -104,7 +107,7 @@ def decide(
 def _unsaid(
     incident: Incident, now: datetime, settings: AlertSettings, scene: EvaluationContext
 ) -> Decision:
-    loud = incident.reason in LOUD
+    loud = incident.reason.loud
     end = _over(incident, now, settings, scene)
     if end is not None and (incident.held or incident.reason is AlertReason.CONFIG_INVALID):
         return Decision(Step.CLOSE, end=end)
@@ -139,7 +142,7 @@ def _going_on(
     repeat_at = _repeat_at(incident, now, settings)
     if repeat_at is not None and now >= repeat_at and not _hidden(incident, scene):
         if hold(incident.reason, now, scene.muted_until, settings.quiet) is None:
-            return Decision(Step.REPEAT, mention=incident.reason in LOUD)
+            return Decision(Step.REPEAT, mention=incident.reason.loud)
         repeat_at = None
     edit = _edit(incident, now, settings)
     if edit.step is not Step.REST:
@@ -161,7 +164,7 @@ def _gap(incident: Incident, settings: AlertSettings) -> timedelta:
 
 def _worse(incident: Incident) -> bool:
     """Return whether it calls for a person by now, and no person was called."""
-    return incident.reason in LOUD and not incident.pinged and incident.acknowledged_by is None
+    return incident.reason.loud and not incident.pinged and incident.acknowledged_by is None
 
 
 def _repeat_at(incident: Incident, now: datetime, settings: AlertSettings) -> datetime | None:
@@ -193,17 +196,15 @@ def _over(
     if incident.reason is AlertReason.CONFIG_INVALID:
         return End.RECOVERED if incident.good else None
     quiet_for = now - incident.bad_at
-    calm = settings.unstable_within if incident.unstable else settings.recover_after
-    if quiet_for < calm:
+    if quiet_for < settings.calm(incident):
         return None
     few = 1 if quiet_for >= settings.recover_slowly else settings.recover_answers
     if incident.good >= few:
         return End.RECOVERED
-    if incident.reason in OWNERS and _in_use(incident, scene):
+    if incident.reason.of_provider and _in_use(incident, scene):
         # A refused key does not get better because it is not asked.
         return None
-    models = incident.models or (incident.primary,)
-    replaced = scene.primaries is not None and scene.primaries.isdisjoint(models)
+    replaced = scene.primaries is not None and scene.primaries.isdisjoint(incident.asked)
     if incident.was_primary and replaced:
         return End.MOVED_ON
     silent_for = now - incident.last_event_at

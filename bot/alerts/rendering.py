@@ -7,18 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.alerts.impact import Impact, Impacts
-from bot.alerts.incident import Incident, State
-from bot.alerts.mute import LOUD
-from bot.alerts.outage_cost import saving_of
+from bot.alerts.impact import Impacts
 from bot.alerts.policy import AlertSettings
-from bot.alerts.record import incident_of
 from bot.alerts.transitions import DETAILS, END, message_key, read_key
 from bot.card import Card, Person
 from bot.costs.price_changes import price_from
-from bot.costs.pricing import usd
+from bot.incident import Incident, State
 from bot.messages.alert_notes import (
-    FirstEvent,
     HopNews,
     NightRow,
     chain_test_card,
@@ -32,8 +27,6 @@ from bot.messages.alert_notes import (
     untested_card,
 )
 from bot.messages.alerts import (
-    DownHopWords,
-    IncidentWords,
     continued_card,
     ended_card,
     incident_card,
@@ -49,10 +42,9 @@ from bot.messages.cost_budget import (
 from bot.messages.cost_reprice import PriceChangeWords, price_change_card
 from bot.messages.plans import PlanFired, plan_notice_card
 from bot.messages.reverts import RevertWords, dropped_card, went_back_card
-from bot.outage import down_time
+from bot.outage import AlertReason
 from bot.ports import Json
-from bot.ports.alerts import AlertReason, AlertStore, MessageState, Notice, NoticeKind
-from bot.routing.redact import redact
+from bot.ports.alerts import AlertStore, MessageState, Notice, NoticeKind
 
 STALE = timedelta(hours=24)
 """A surface that took nothing for so long does not get what is over."""
@@ -106,28 +98,30 @@ class Renderer:
         named = read_key(row.key)
         if named is None:
             return await self._notice(row.key)
-        record = await self._store.incident(named[0])
-        if record is None:
-            return None
-        incident, which = incident_of(record), named[1]
+        incident = await self._store.incident(named[0])
+        return None if incident is None else await self._incident(incident, named[1], row, now)
+
+    async def _incident(
+        self, incident: Incident, which: str, row: MessageState, now: datetime
+    ) -> RenderedMessage | None:
         if which == DETAILS:
-            details = first_events(incident)
-            below = message_key(incident.id, 1)
-            return RenderedMessage(details, below=below) if details else None
+            first = RenderedMessage(details_card(incident), below=message_key(incident.id, 1))
+            return first if incident.samples else None
         if which == END:
             people = called(incident, self._calls, row.surface)
             below = message_key(incident.id, incident.messages)
-            return RenderedMessage(end_card(incident, people, now), below=below)
+            return RenderedMessage(ended_card(incident, people, now), below=below)
         mark = marker(incident.id)
         if int(which) < incident.messages:
-            older = RenderedMessage(older_card(incident, self._settings, now), mark)
+            older = RenderedMessage(continued_card(incident), mark)
             return older if row.message else None
         if row.message is None and incident.resolved_at and now - incident.resolved_at > STALE:
             return None
-        over = incident.state is State.RESOLVED
-        impact = Impact() if over else await self._impacts.look(incident, now)
+        if incident.state is State.RESOLVED:
+            return RenderedMessage(over_card(incident, now), mark, lives=True)
+        impact = await self._impacts.of(incident, now)
         calls = calling(incident, self._calls, row.surface)
-        card = present_card(incident, impact, calls, self._settings, now)
+        card = incident_card(incident, impact, calls, self._settings.calm(incident), now)
         return RenderedMessage(card, mark, lives=True)
 
     async def _notice(self, key: str) -> RenderedMessage | None:
@@ -137,41 +131,11 @@ class Renderer:
         return draft_of(notice) if notice else None
 
 
-def present_card(
-    incident: Incident,
-    outlook: Impact,
-    calls: Sequence[Person],
-    settings: AlertSettings,
-    now: datetime,
-) -> Card:
-    """Return what the incident's newest message shows."""
-    words = words_of(incident, outlook, calls, settings, now)
-    return over_card(words) if incident.state is State.RESOLVED else incident_card(words)
-
-
-def older_card(incident: Incident, settings: AlertSettings, now: datetime) -> Card:
-    """Return what a message shows that a newer one has taken over from."""
-    return continued_card(words_of(incident, Impact(), (), settings, now))
-
-
-def first_events(incident: Incident) -> Card | None:
-    """Return the details below the first message, if there are any."""
-    if not incident.samples:
-        return None
-    events = [
-        FirstEvent(
-            one.at, one.request_id, one.to_model or None, one.reason, redact(one.detail).strip()
-        )
-        for one in incident.samples
-    ]
-    return details_card(incident.id, incident.primary, events)
-
-
 def calling(incident: Incident, people: Sequence[Person], surface: str) -> list[Person]:
     """Return whom a message calls: the operators, or who acknowledged it once time has passed."""
     if incident.acknowledged_by is None:
-        loud = incident.reason in LOUD
-        return [one for one in people if one.surface == surface] if loud else []
+        loud = incident.reason.loud
+        return [person for person in people if loud and person.surface == surface]
     said, since = incident.last_repeat_at, incident.acknowledged_at
     again = said is not None and since is not None and said > since
     return _owner(incident, surface) if again else []
@@ -179,72 +143,15 @@ def calling(incident: Incident, people: Sequence[Person], surface: str) -> list[
 
 def called(incident: Incident, people: Sequence[Person], surface: str) -> list[Person]:
     """Return who was called or acknowledged it, and is told of its end."""
-    pinged = [one for one in people if one.surface == surface] if incident.pinged else []
-    owner = [one for one in _owner(incident, surface) if all(one.id != p.id for p in pinged)]
-    return [*pinged, *owner]
+    pinged = [person for person in people if incident.pinged and person.surface == surface]
+    ids = {person.id for person in pinged}
+    return [*pinged, *(owner for owner in _owner(incident, surface) if owner.id not in ids)]
 
 
 def _owner(incident: Incident, surface: str) -> list[Person]:
     where, _, id_ = incident.acknowledged_key.partition(":")
     known = where == surface and incident.acknowledged_by is not None
     return [Person(surface, id_, incident.acknowledged_by or "", ping=True)] if known else []
-
-
-def end_card(incident: Incident, people: Sequence[Person], now: datetime) -> Card:
-    """Return what those are told who were called."""
-    return ended_card(words_of(incident, Impact(), people, AlertSettings(), now))
-
-
-def words_of(
-    incident: Incident,
-    outlook: Impact,
-    calls: Sequence[Person],
-    settings: AlertSettings,
-    now: datetime,
-) -> IncidentWords:
-    """Put an incident and its outlook together."""
-    who, since = incident.acknowledged_by, incident.acknowledged_at
-    return IncidentWords(
-        id=incident.id,
-        primary=incident.primary,
-        reason=incident.reason,
-        since=incident.opened_at,
-        now=now,
-        rerouted=incident.rerouted,
-        refused=incident.refused,
-        cut=incident.cut,
-        models=incident.models or (incident.primary,),
-        hops=[DownHopWords(one.model, one.reason, one.detail) for one in incident.hops],
-        down=down_time([incident], now),
-        served=sorted(incident.served, key=lambda pair: (-pair[1], pair[0])),
-        began_with=_began_with(incident),
-        says=incident.says,
-        good_since=incident.good_since if incident.good else None,
-        calm=settings.unstable_within if incident.unstable else settings.recover_after,
-        acknowledged=(who, since) if who and since else None,
-        saving=saving_of(incident),
-        lost_cache_usd=usd(incident.lost_cache_nano_usd),
-        place=outlook.place,
-        lost=outlook.lost,
-        again_at=outlook.again_at,
-        prices=outlook.prices,
-        switch=outlook.switch,
-        step=outlook.step,
-        further=outlook.further,
-        calls=tuple(calls),
-        opens=incident.opens,
-        reminder=incident.messages > 1,
-        ended_at=incident.ended_at,
-        end=incident.end,
-    )
-
-
-def _began_with(incident: Incident) -> AlertReason | None:
-    """Return why the first model of a dead chain failed, or what an outage began with."""
-    if incident.reason is not AlertReason.CHAIN_EXHAUSTED:
-        first = incident.first_reason
-        return first if first is not incident.reason else None
-    return AlertReason(incident.samples[0].reason) if incident.samples else None
 
 
 def draft_of(notice: Notice) -> RenderedMessage:

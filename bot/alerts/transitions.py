@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from bot.alerts.incident import Incident, State
-from bot.alerts.mute import LOUD, QuietHours
+from bot.alerts.mute import QuietHours
 from bot.alerts.policy import Decision, EvaluationContext, Step
+from bot.incident import Incident, State
 from bot.ports.alerts import DesiredMessage
 
 DETAILS = "details"
@@ -31,7 +31,7 @@ def carry_out(
         incident = replace(
             incident, told=incident.changed, version=incident.version + 1, last_edit_at=now
         )
-    if step in _POSTING and incident.reason in LOUD and incident.acknowledged_by is None:
+    if step in _POSTING and incident.reason.loud and incident.acknowledged_by is None:
         incident = replace(incident, pinged=True)
     match step:
         case Step.OPEN | Step.UNSTABLE:

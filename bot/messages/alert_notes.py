@@ -26,68 +26,57 @@ from bot.card import (
     text,
 )
 from bot.durations import say_duration, shorten
-from bot.messages.alerts import FAILS
-from bot.messages.chain import REASONS
+from bot.incident import Incident
+from bot.messages.chain import FAILS, REASONS
 from bot.messages.model import value
 from bot.messages.words import counted
 from bot.models import FailureReason
+from bot.outage import AlertReason
 from bot.ports import Json
-from bot.ports.alerts import AlertReason
+from bot.routing.redact import redact
 from bot.spans import recalled
 
 LONGEST_DETAIL = 400
 
 
-@dataclass(frozen=True, slots=True)
-class FirstEvent:
-    """One of the first requests of an outage; `said` is the provider's answer, redacted."""
-
-    at: datetime
-    request_id: str
-    to_model: str | None
-    reason: str
-    said: str = ""
-
-
-def details_card(incident_id: int, primary: str, events: Sequence[FirstEvent]) -> Card:
+def details_card(incident: Incident) -> Card:
     """Show the first events and each distinct response of the providers."""
     lines: list[Text] = []
     said: dict[str, None] = {}
-    for event in events:
+    events = []
+    for first in incident.samples:
+        detail = redact(first.detail).strip()
+        answered = ("answered by ", Code(first.to_model))
         lines.append(
             text(
-                When(event.at, WhenStyle.DATE_TIME),
-                f" {REASONS[FailureReason(event.reason)]}, ",
-                *(
-                    ("answered by ", Code(event.to_model))
-                    if event.to_model
-                    else ("no model answered",)
-                ),
+                When(first.at, WhenStyle.DATE_TIME),
+                f" {REASONS[FailureReason(first.reason)]}, ",
+                *(answered if first.to_model else ("no model answered",)),
                 " (request ",
-                Code(shorten(event.request_id, 40)),
+                Code(shorten(first.request_id, 40)),
                 ")",
             )
         )
-        if event.said:
-            said[event.said] = None
-    lines += [text("Provider response: ", Code(shorten(words, LONGEST_DETAIL))) for words in said]
+        if detail:
+            said[detail] = None
+        events.append(
+            {
+                "at": first.at,
+                "request_id": first.request_id,
+                "to": first.to_model or None,
+                "reason": first.reason,
+                "detail": detail or None,
+            }
+        )
+    lines += [text("Provider response: ", Code(shorten(detail, LONGEST_DETAIL))) for detail in said]
     return Card(
-        title=text("First events of ", Strong(primary)),
-        body=(*lines, text(f"Details of incident {incident_id}. ", Command("fallback events 1h"))),
+        title=text("First events of ", Strong(incident.primary)),
+        body=(
+            *lines,
+            text(f"Details of incident {incident.id}. ", Command("fallback events 1h")),
+        ),
         command="alert",
-        data={
-            "incident": incident_id,
-            "events": [
-                {
-                    "at": event.at,
-                    "request_id": event.request_id,
-                    "to": event.to_model,
-                    "reason": event.reason,
-                    "detail": event.said or None,
-                }
-                for event in events
-            ],
-        },
+        data={"incident": incident.id, "events": events},
     )
 
 

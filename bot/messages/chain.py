@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.card import Code, Span, Strong, Text, When, WhenStyle, text
 from bot.messages.words import joined, per_million
 from bot.models import FailureReason, Price
+from bot.outage import AlertReason
 from bot.routing.chain import Hop, SkipReason
 
 REASONS = {
@@ -20,6 +21,19 @@ REASONS = {
     FailureReason.BILLING: "out of credit",
     FailureReason.MODEL_NOT_FOUND: "model not found",
     FailureReason.BAD_RESPONSE: "invalid response",
+}
+
+FAILS: Mapping[str, str] = {
+    AlertReason.RATE_LIMIT: "is rate limited",
+    AlertReason.SERVER_ERROR: "returns server errors",
+    AlertReason.TIMEOUT: "times out",
+    AlertReason.AUTH: "rejected the API key",
+    AlertReason.NETWORK: "is unreachable",
+    AlertReason.BILLING: "is out of credit",
+    AlertReason.MODEL_NOT_FOUND: "was not found by its provider",
+    AlertReason.BAD_RESPONSE: "returns invalid responses",
+    AlertReason.CHAIN_EXHAUSTED: "has no working fallback",
+    AlertReason.CONFIG_INVALID: "is invalid",
 }
 
 _SKIPS = {

@@ -28,7 +28,7 @@ from bot.card import (
     text,
 )
 from bot.durations import say_duration
-from bot.messages.chain import headline, line
+from bot.messages.chain import FAILS, headline, line
 from bot.messages.words import (
     change_in_price,
     counted,
@@ -96,8 +96,6 @@ def pending_line(due_at: datetime, to: str, now: datetime) -> Text:
 
 def incident_line(row: IncidentRow) -> Text:
     """Say that an incident is open, and who acknowledged it."""
-    from bot.messages.alerts import FAILS
-
     held = row.state == "pending"
     head = f"Incident {row.id} (alert held back)" if held else f"Open incident {row.id}"
     fails = FAILS.get(row.reason, f"fails ({row.reason})")

@@ -6,30 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bot.access import Actor
 from bot.errors import StorageError
 from bot.models import ModelRef, Usage
-from bot.outage import Gap
 from bot.ports.chat import MessageRef
 from bot.ports.config import Json
 from bot.ports.fallbacks import FallbackEvent
 
-
-class AlertReason(StrEnum):
-    """What an incident is about: a failure reason, or one of two that have no attempt."""
-
-    RATE_LIMIT = "rate_limit"
-    SERVER_ERROR = "server_error"
-    TIMEOUT = "timeout"
-    AUTH = "auth"
-    NETWORK = "network"
-    BILLING = "billing"
-    MODEL_NOT_FOUND = "model_not_found"
-    BAD_RESPONSE = "bad_response"
-    CHAIN_EXHAUSTED = "chain_exhausted"
-    CONFIG_INVALID = "config_invalid"
+if TYPE_CHECKING:  # a command reads no incident
+    from bot.incident import Incident
 
 
 class NoticeKind(StrEnum):
@@ -59,31 +46,6 @@ class QueuedEvent:
 
     id: int
     event: FallbackEvent
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentRecord:
-    """An incident as it is kept; `details` hold what only the alerts read.
-
-    `id` and `revision` are 0 until it is stored; each commit raises the revision. Who
-    acknowledged it is written by `acknowledge` alone.
-    """
-
-    id: int
-    state: str
-    primary: str
-    reason: str
-    opened_at: datetime
-    resolved_at: datetime | None
-    requests: int
-    served_by: str | None
-    details: Json = field(default_factory=dict)
-    revision: int = 0
-    acknowledged_by: str | None = None
-    acknowledged_at: datetime | None = None
-    acknowledged_key: str = ""
-    up_since: datetime | None = None
-    gaps: tuple[Gap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,22 +141,24 @@ class AlertStore(AlertDesk, Protocol):
         """Return events that no commit has taken yet, the oldest rows first."""
         ...
 
-    async def incidents(self, since: datetime) -> Sequence[IncidentRecord]:
+    async def incidents(self, since: datetime) -> Sequence[Incident]:
         """Return the open incidents and those that were resolved since, by id."""
         ...
 
-    async def incident(self, incident_id: int) -> IncidentRecord | None:
+    async def incident(self, incident_id: int) -> Incident | None:
         """Return one incident."""
         ...
 
     async def commit(
         self,
         taken: Sequence[int],
-        incidents: Sequence[IncidentRecord],
+        incidents: Sequence[Incident],
         wants: Sequence[DesiredMessage],
         at: datetime,
     ) -> None:
         """Take events, save incidents (id 0: new) and ask for messages, in one transaction.
+
+        Each save raises the revision. Who acknowledged an incident is kept by `acknowledge` alone.
 
         Raises:
             AlertConflictError: an event was taken, or an incident saved, by another process.

@@ -15,16 +15,16 @@ from adapters.storage.database import Database
 from adapters.storage.fallback_log import DatabaseFallbackLog
 from adapters.storage.ledger.store import DatabaseLedger
 from bot.errors import StorageError
+from bot.incident import DownHop, Incident, Sample, State
 from bot.models import FailureReason, ModelRef, Usage
+from bot.outage import AlertReason, Gap
 from bot.ports import FallbackLog, MessageRef
 from bot.ports.alerts import (
     AlertConflictError,
-    AlertReason,
     AlertStore,
     ChannelTrouble,
     DesiredMessage,
     GoodAnswers,
-    IncidentRecord,
     MessageState,
     Notice,
     NoticeKind,
@@ -104,25 +104,39 @@ async def ground(
         await one.close()
 
 
-def record(**more: object) -> IncidentRecord:
+def incident(**more: object) -> Incident:
     values: dict[str, object] = {
-        "id": 0,
-        "state": "pending",
         "primary": OPUS,
-        "reason": "rate_limit",
+        "reason": LIMITED,
         "opened_at": NOON,
-        "resolved_at": None,
-        "requests": 3,
-        "served_by": FLASH,
-        "details": {"b": [1, None, "ü\u2028"], "a": {}},
+        "last_event_at": NOON + SECOND,
+        "failed_at": NOON + SECOND,
+        "rerouted": 3,
+        "refused": 1,
+        "models": (OPUS, LLAMA),
+        "hops": (DownHop(LLAMA, "auth", NOON, "401"),),
+        "first_reason": AlertReason.TIMEOUT,
+        "gaps": (Gap(NOON, SECOND),),
+        "served": ((FLASH, 3),),
+        "samples": (Sample(NOON, "req-1", FLASH, "rate_limit", "ü\u2028"),),
+        "seen": (1, 2**47),
+        "good": 1,
+        "good_since": NOON + MINUTE,
+        "announced_at": NOON + SECOND,
+        "night": "2026-03-02",
+        "opens": 3,
+        "was_primary": True,
+        "costs_nano_usd": -5,
+        "costs_until": NOON,
+        "says": ("a", "b"),
     }
-    return IncidentRecord(**{**values, **more})  # type: ignore[arg-type]
+    return Incident(**{**values, **more})  # type: ignore[arg-type]
 
 
 async def save(
-    store: AlertStore, *records: IncidentRecord, wants: Sequence[DesiredMessage] = ()
+    store: AlertStore, *incidents: Incident, wants: Sequence[DesiredMessage] = ()
 ) -> None:
-    await store.commit((), records, wants, NOON)
+    await store.commit((), incidents, wants, NOON)
 
 
 # --- events ---------------------------------------------------------------------------------------
@@ -155,9 +169,9 @@ async def test_events_without_a_request_are_told_apart_by_their_time(ground: Gro
 async def test_an_event_is_taken_by_one_process_alone(ground: Ground) -> None:
     await ground.log.add_events([event(n) for n in range(3)])
     ids = [one.id for one in await ground.store.queued(9)]
-    await ground.store.commit(ids[:2], [record()], (), NOON)
+    await ground.store.commit(ids[:2], [incident()], (), NOON)
     with pytest.raises(AlertConflictError):
-        await ground.other.commit(ids[1:], [record(primary=LLAMA)], (), NOON)
+        await ground.other.commit(ids[1:], [incident(primary=LLAMA)], (), NOON)
     assert [one.primary for one in await ground.store.incidents(NOON)] == [OPUS]
     assert [one.id for one in await ground.store.queued(9)] == ids[2:]
 
@@ -202,22 +216,29 @@ async def test_many_events_at_once(ground: Ground) -> None:
 async def test_an_incident_is_kept_as_it_is(ground: Ground) -> None:
     assert list(await ground.store.incidents(NOON)) == []
     assert await ground.store.incident(1) is None
-    await save(ground.store, record())
+    await save(ground.store, incident())
     [kept] = await ground.other.incidents(NOON)
-    assert kept == record(id=kept.id, revision=1)
+    assert kept == incident(id=kept.id, revision=1)
+    assert kept.seen == incident().seen
     assert await ground.other.incident(kept.id) == kept
-    await save(ground.other, replace(kept, state="open", requests=5_000_000_000, served_by=None))
+    [row] = await ground.log.incidents(open_only=True, limit=9)
+    assert (row.requests, row.served_by, row.up_since) == (4, FLASH, NOON + MINUTE)
+    await save(
+        ground.other,
+        replace(kept, state=State.OPEN, rerouted=5_000_000_000, refused=0, served=(), good=0),
+    )
     [changed] = await ground.store.incidents(NOON)
-    assert (changed.state, changed.requests, changed.served_by) == ("open", 5_000_000_000, None)
-    assert changed.revision == 2
+    assert (changed.state, changed.requests, changed.revision) == ("open", 5_000_000_000, 2)
+    [row] = await ground.log.incidents(open_only=True, limit=9)
+    assert (row.requests, row.served_by, row.up_since) == (5_000_000_000, None, None)
 
 
 async def test_open_incidents_and_those_resolved_since(ground: Ground) -> None:
     await save(
         ground.store,
-        record(primary="old/one", resolved_at=NOON - HOUR, state="resolved"),
-        record(primary="just/over", resolved_at=NOON, state="resolved"),
-        record(primary="still/open", opened_at=NOON - 9 * HOUR),
+        incident(primary="old/one", resolved_at=NOON - HOUR, state=State.RESOLVED),
+        incident(primary="just/over", resolved_at=NOON, state=State.RESOLVED),
+        incident(primary="still/open", opened_at=NOON - 9 * HOUR),
     )
     found = [one.primary for one in await ground.store.incidents(NOON)]
     assert found == ["just/over", "still/open"]
@@ -226,35 +247,50 @@ async def test_open_incidents_and_those_resolved_since(ground: Ground) -> None:
 
 
 async def test_two_processes_do_not_overwrite_each_other(ground: Ground) -> None:
-    await save(ground.store, record())
+    await save(ground.store, incident())
     [kept] = await ground.store.incidents(NOON)
-    await save(ground.store, replace(kept, requests=4))
+    await save(ground.store, replace(kept, rerouted=9))
     await ground.log.add_events([event(1)])
     [queued] = await ground.store.queued(9)
     with pytest.raises(AlertConflictError):
-        await ground.other.commit([queued.id], [replace(kept, requests=9)], (), NOON)
+        await ground.other.commit([queued.id], [replace(kept, rerouted=99)], (), NOON)
     [after] = await ground.store.incidents(NOON)
-    assert after.requests == 4
+    assert after.rerouted == 9
     assert len(await ground.store.queued(9)) == 1
 
 
 async def test_the_first_who_acknowledges_an_open_incident_looks_after_it(ground: Ground) -> None:
     assert not await ground.store.acknowledge(1, BY_ANA, NOON)
-    await save(ground.store, record(state="open"))
+    await save(ground.store, incident(state=State.OPEN))
     [kept] = await ground.store.incidents(NOON)
     assert await ground.store.acknowledge(kept.id, BY_ANA, NOON)
     assert not await ground.other.acknowledge(kept.id, BY_BO, NOON)
     [noted] = await ground.other.incidents(NOON)
     assert (noted.acknowledged_by, noted.acknowledged_at) == ("Ana", NOON)
-    await save(ground.store, replace(kept, state="resolved", resolved_at=NOON))
+    await save(ground.store, replace(kept, state=State.RESOLVED, resolved_at=NOON))
     [over] = await ground.other.incidents(NOON)
     assert (over.state, over.acknowledged_by) == ("resolved", "Ana")
     rows = await ground.log.incidents(open_only=False, limit=9)
     assert [row.acknowledged_by for row in rows] == ["Ana"]
 
 
+async def test_an_acknowledgement_counts_as_a_change_until_it_is_kept(ground: Ground) -> None:
+    await save(ground.store, incident(state=State.OPEN, changed=4))
+    [kept] = await ground.store.incidents(NOON)
+    await ground.store.acknowledge(kept.id, BY_ANA, NOON)
+    # A save that has not seen it yet does not lose it.
+    await save(ground.store, kept)
+    noticed = await ground.other.incident(kept.id)
+    assert noticed is not None
+    assert (noticed.changed, noticed.acknowledged_by) == (5, "Ana")
+    await save(ground.other, noticed)
+    again = await ground.store.incident(kept.id)
+    assert again is not None
+    assert again.changed == 5
+
+
 async def test_an_incident_that_is_over_cannot_be_acknowledged(ground: Ground) -> None:
-    await save(ground.store, record(state="resolved", resolved_at=NOON))
+    await save(ground.store, incident(state=State.RESOLVED, resolved_at=NOON))
     [kept] = await ground.store.incidents(NOON)
     assert not await ground.store.acknowledge(kept.id, BY_ANA, NOON)
 
@@ -499,9 +535,9 @@ async def test_what_is_long_over_is_forgotten_but_for_its_row(ground: Ground) ->
     over = NOON - HOUR
     await save(
         store,
-        record(primary="old/one", resolved_at=over, state="resolved"),
-        record(primary="still/open", opened_at=NOON - 9 * HOUR, state="open"),
-        record(primary="just/over", resolved_at=NOON + SECOND, state="resolved"),
+        incident(primary="old/one", resolved_at=over, state=State.RESOLVED),
+        incident(primary="still/open", opened_at=NOON - 9 * HOUR, state=State.OPEN),
+        incident(primary="just/over", resolved_at=NOON + SECOND, state=State.RESOLVED),
     )
     old, going_on, fresh = await store.incidents(NOON - 9 * HOUR)
     keys = [f"incident:{one.id}:1" for one in (old, going_on)]
@@ -516,8 +552,8 @@ async def test_what_is_long_over_is_forgotten_but_for_its_row(ground: Ground) ->
     assert await store.notice("outside:1") is None
     assert await store.notice("outside:2") is not None
     kept = await store.incidents(NOON - 9 * HOUR)
-    assert [bool(one.details) for one in kept] == [False, True, True]
-    assert replace(kept[0], details=old.details) == old
+    assert [bool(one.samples) for one in kept] == [False, True, True]
+    assert (kept[0].id, kept[0].state, kept[0].requests) == (old.id, old.state, old.requests)
 
 
 async def test_the_desk_needs_no_database_until_there_is_one(
@@ -532,7 +568,7 @@ async def test_the_desk_needs_no_database_until_there_is_one(
     database = Database(url)
     store = DatabaseAlertStore(database)
     await store.set_trouble(ChannelTrouble("slack", NOON, "The channel is archived."))
-    await save(store, record(state="open"))
+    await save(store, incident(state=State.OPEN))
     assert [one.surface for one in await desk.troubles()] == ["slack"]
     assert await desk.acknowledge(1, BY_ANA, NOON)
     assert [one.surface for one in await desk.troubles()] == ["slack"]
@@ -546,5 +582,5 @@ async def test_what_the_database_refuses_is_a_storage_error(
     database = Database(new_database("sqlite"))
     store = DatabaseAlertStore(database)
     with pytest.raises(StorageError):
-        await store.commit((), [record(state=None)], (), NOON)
+        await store.commit((), [incident(primary=None)], (), NOON)
     await database.close()

@@ -8,17 +8,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from adapters.discord.render import render as in_discord
 from adapters.slack.render import render as in_slack
 from bot.card import Card, Code, Link, Person, plain, text
+from bot.incident import DownHop, End, Impact, Incident, Sample, State
 from bot.messages.alert_notes import (
-    FirstEvent,
     HopNews,
     NightRow,
     chain_test_card,
@@ -29,150 +30,166 @@ from bot.messages.alert_notes import (
     untested_card,
 )
 from bot.messages.alerts import (
-    DownHopWords,
-    IncidentWords,
-    Saving,
     continued_card,
     ended_card,
     incident_card,
     marker,
     over_card,
 )
-from bot.ports.alerts import AlertReason
+from bot.outage import AlertReason, Gap
 from tests.support.fakes_alerts import FLASH, LLAMA, NOON, OPUS
-
-
-def over(words: IncidentWords) -> Card:
-    """Tell an outage's end; it was down all the time."""
-    return over_card(replace(words, down=(words.ended_at or words.now) - words.since))
-
 
 EXPECTED = Path(__file__).parent / "alerts"
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 ANA, BO = Person("slack", "U1", "Ana", ping=True), Person("discord", "7", "Bo", ping=True)
 
-LIMITED = IncidentWords(
+LIMITED = Incident(
+    OPUS,
+    AlertReason.RATE_LIMIT,
+    NOON,
+    NOON,
     id=12,
-    primary=OPUS,
-    reason=AlertReason.RATE_LIMIT,
-    since=NOON,
-    now=NOON + 12 * MINUTE,
     rerouted=37,
     served=((FLASH, 37),),
-    saving=Saving(Decimal("-0.934")),
+    costs_nano_usd=-934_000_000,
+    costs_until=NOON + 12 * MINUTE,
+)
+OVER = replace(
+    LIMITED,
+    state=State.RESOLVED,
+    rerouted=214,
+    served=((LLAMA, 14), (FLASH, 200)),
+    costs_nano_usd=-5_120_000_000,
+    ended_at=NOON + 22 * MINUTE,
+    end=End.RECOVERED,
+)
+DEAD = Incident(
+    OPUS,
+    AlertReason.CHAIN_EXHAUSTED,
+    NOON,
+    NOON,
+    id=13,
+    refused=1,
+    samples=(Sample(NOON, "req-1", "", "rate_limit"),),
+)
+BROKEN = Incident(
+    "/srv/moltbot.json",
+    AlertReason.CONFIG_INVALID,
+    NOON,
+    NOON,
+    id=14,
+    says=("moltbot.json is not JSON5: line 4 column 7.", "Fix line 4, then changeover doctor."),
+)
+KEY = replace(LIMITED, reason=AlertReason.AUTH, costs_until=None)
+CHEAP = Impact(
     place=(2, 4),
     lost=("images", "context beyond 64K"),
     again_at=NOON + 15 * MINUTE,
     switch=("cheap", "model use cheap"),
     step=text("If it lasts: ", Code("/model use cheap")),
 )
-OVER = replace(
-    LIMITED,
-    now=NOON + 30 * MINUTE,
-    rerouted=214,
-    served=((FLASH, 200), (LLAMA, 14)),
-    saving=Saving(Decimal("-5.12")),
-    ended_at=NOON + 22 * MINUTE,
-    end="recovered",
-)
-DEAD = IncidentWords(
-    id=13,
-    primary=OPUS,
-    reason=AlertReason.CHAIN_EXHAUSTED,
-    since=NOON,
-    now=NOON,
-    refused=1,
-    began_with=AlertReason.RATE_LIMIT,
-    step=text("Run ", Code("/fallback test"), " for a fix per hop."),
-    calls=(ANA, BO),
-)
-BROKEN = IncidentWords(
-    id=14,
-    primary="/srv/moltbot.json",
-    reason=AlertReason.CONFIG_INVALID,
-    since=NOON,
-    now=NOON,
-    says=("moltbot.json is not JSON5: line 4 column 7.", "Fix line 4, then changeover doctor."),
-    step=text("Fix line 4, then changeover doctor."),
-)
-KEY = replace(
-    LIMITED,
-    reason=AlertReason.AUTH,
-    again_at=None,
-    saving=None,
-    prices="97% cheaper",
+RENEW = replace(
+    CHEAP,
     lost=(),
+    again_at=None,
+    prices="97% cheaper",
     step=text("Renew ANTHROPIC_API_KEY at ", Link("Anthropic's keys", "https://x/k"), "."),
-    further=(text("Also out of credit: ", Code("openrouter/a"), ". Add credit."),),
-    calls=(ANA,),
+    also=(text("Also out of credit: ", Code("openrouter/a"), ". Add credit."),),
 )
+TEST = Impact(step=text("Run ", Code("/fallback test"), " for a fix per hop."))
+FIX = Impact(step=text("Fix line 4, then changeover doctor."))
+
+
+def shown(
+    incident: Incident,
+    impact: Impact = CHEAP,
+    *calls: Person,
+    now: datetime = NOON + 12 * MINUTE,
+    **more: Any,
+) -> Card:
+    """Show an incident that is open."""
+    calm = HOUR if more.get("opens") else 5 * MINUTE
+    return incident_card(replace(incident, **more), impact, calls, calm, now)
+
+
+def over(incident: Incident, **more: Any) -> Card:
+    """Show an incident that is over."""
+    return over_card(replace(incident, state=State.RESOLVED, **more), NOON + 30 * MINUTE)
+
+
+def costs(dollars: str, lasted: timedelta = MINUTE) -> dict[str, Any]:
+    return {"costs_nano_usd": int(Decimal(dollars) * 10**9), "costs_until": NOON + lasted}
+
 
 CARDS: dict[str, Callable[[], Card]] = {
-    "limited": lambda: incident_card(LIMITED),
-    "one request": lambda: incident_card(replace(LIMITED, rerouted=1, served=((FLASH, 1),))),
-    "several servers": lambda: incident_card(
-        replace(
-            LIMITED,
-            now=NOON + 2 * HOUR,
-            rerouted=1_214,
-            served=((FLASH, 1_200), (LLAMA, 14)),
-            saving=Saving(Decimal("12.5"), Decimal("6.25")),
-        )
+    "limited": lambda: shown(LIMITED),
+    "one request": lambda: shown(LIMITED, rerouted=1, served=((FLASH, 1),)),
+    "several servers": lambda: shown(
+        LIMITED,
+        now=NOON + 2 * HOUR,
+        rerouted=1_214,
+        served=((LLAMA, 14), (FLASH, 1_200)),
+        **costs("12.5", 2 * HOUR),
     ),
-    "good again": lambda: incident_card(replace(LIMITED, good_since=NOON + 11 * MINUTE)),
-    "acknowledged": lambda: incident_card(replace(LIMITED, acknowledged=("Ana", NOON + MINUTE))),
-    "since yesterday": lambda: incident_card(
-        replace(LIMITED, since=NOON - 20 * HOUR, reminder=True, again_at=None)
+    "good again": lambda: shown(LIMITED, good=1, good_since=NOON + 11 * MINUTE),
+    "acknowledged": lambda: shown(LIMITED, acknowledged_by="Ana", acknowledged_at=NOON + MINUTE),
+    "since yesterday": lambda: shown(
+        LIMITED,
+        replace(CHEAP, again_at=None),
+        opened_at=NOON - 20 * HOUR,
+        messages=2,
+        costs_until=NOON - 20 * HOUR + MINUTE,
     ),
-    "key refused": lambda: incident_card(KEY),
-    "dead chain": lambda: incident_card(DEAD),
-    "broken config": lambda: incident_card(BROKEN),
-    "unstable": lambda: incident_card(replace(LIMITED, opens=3, calm=HOUR, good_since=NOON)),
-    "unstable chain": lambda: incident_card(replace(DEAD, opens=4, refused=9)),
-    "nothing known": lambda: incident_card(
-        IncidentWords(1, OPUS, AlertReason.TIMEOUT, NOON, NOON, rerouted=2)
+    "key refused": lambda: shown(KEY, RENEW, ANA),
+    "dead chain": lambda: shown(DEAD, TEST, ANA, BO, now=NOON),
+    "broken config": lambda: shown(BROKEN, FIX, now=NOON),
+    "unstable": lambda: shown(LIMITED, opens=3, good=1, good_since=NOON),
+    "unstable chain": lambda: shown(DEAD, TEST, ANA, BO, now=NOON, opens=4, refused=9),
+    "nothing known": lambda: shown(
+        Incident(OPUS, AlertReason.TIMEOUT, NOON, NOON, id=1, rerouted=2), Impact(), now=NOON
     ),
-    "cut off": lambda: incident_card(
-        replace(LIMITED, reason=AlertReason.NETWORK, rerouted=0, cut=15, served=(), saving=None)
+    "cut off": lambda: shown(
+        LIMITED, reason=AlertReason.NETWORK, rerouted=0, cut=15, served=(), costs_until=None
     ),
-    "hops of a dead chain": lambda: incident_card(
-        replace(
-            DEAD,
-            models=(OPUS, FLASH),
-            hops=[
-                DownHopWords(OPUS, "auth"),
-                DownHopWords(FLASH, "billing"),
-                DownHopWords(LLAMA, "", "speaks another dialect"),
-            ],
-        )
+    "hops of a dead chain": lambda: shown(
+        DEAD,
+        TEST,
+        ANA,
+        BO,
+        now=NOON,
+        models=(OPUS, FLASH),
+        hops=(
+            DownHop(OPUS, "auth", NOON),
+            DownHop(FLASH, "billing", NOON),
+            DownHop(LLAMA, "", NOON, "speaks another dialect"),
+        ),
     ),
-    "told whom it called": lambda: ended_card(replace(OVER, down=22 * MINUTE, calls=(ANA,))),
+    "told whom it called": lambda: ended_card(OVER, (ANA,), NOON + 30 * MINUTE),
     "recovered": lambda: over(OVER),
-    "recovered with one": lambda: over(
-        replace(OVER, rerouted=1, served=((FLASH, 1),), saving=Saving(Decimal(0)))
-    ),
+    "recovered with one": lambda: over(OVER, rerouted=1, served=((FLASH, 1),), **costs("0")),
     "recovered at a higher cost": lambda: over(
-        replace(OVER, saving=Saving(Decimal("0.5"), Decimal(3)), acknowledged=("Ana", NOON))
+        OVER, acknowledged_by="Ana", acknowledged_at=NOON, **costs("0.5")
     ),
-    "recovered chain": lambda: over(
-        replace(DEAD, refused=12, ended_at=NOON + MINUTE, end="recovered")
+    "recovered chain": lambda: over(DEAD, refused=12, ended_at=NOON + MINUTE, end=End.RECOVERED),
+    "recovered config": lambda: over(BROKEN, ended_at=NOON + 3 * MINUTE, end=End.RECOVERED),
+    "recovered after ups and downs": lambda: over(
+        OVER, opens=3, gaps=(Gap(NOON + MINUTE, 13 * MINUTE),)
     ),
-    "recovered config": lambda: over(replace(BROKEN, ended_at=NOON + 3 * MINUTE, end="recovered")),
-    "recovered after ups and downs": lambda: over_card(replace(OVER, opens=3, down=9 * MINUTE)),
-    "switched away": lambda: over(replace(OVER, end="moved_on", saving=None)),
-    "no requests": lambda: over(replace(OVER, end="silence", ended_at=None)),
+    "switched away": lambda: over(OVER, end=End.MOVED_ON, costs_until=None),
+    "no requests": lambda: over(OVER, end=End.SILENCE, ended_at=None),
     "continued": lambda: continued_card(LIMITED),
     "details": lambda: details_card(
-        12,
-        OPUS,
-        [
-            FirstEvent(NOON, "req-1", FLASH, "rate_limit", 'HTTP 429: {"error": "slow down"}'),
-            FirstEvent(NOON + MINUTE, "r" * 60, None, "timeout", "x" * 900),
-            FirstEvent(
-                NOON + MINUTE, "req-3", FLASH, "rate_limit", 'HTTP 429: {"error": "slow down"}'
+        replace(
+            LIMITED,
+            samples=(
+                Sample(NOON, "req-1", FLASH, "rate_limit", 'HTTP 429: {"error": "slow down"}'),
+                Sample(NOON + MINUTE, "r" * 60, "", "timeout", "x" * 900),
+                Sample(
+                    NOON + MINUTE, "req-3", FLASH, "rate_limit", 'HTTP 429: {"error": "slow down"}'
+                ),
             ),
-        ],
+        )
     ),
     "morning": lambda: morning_card(
         "2026-03-01",

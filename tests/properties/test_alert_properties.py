@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.alerts.grouping import sort_in
-from bot.alerts.incident import Incident
 from bot.errors import ChatError
+from bot.incident import Incident
 from bot.models import FailureReason
 from bot.ports import FallbackEvent
 from tests.support.fakes_alerts import FLASH, LLAMA, NOON, AlertBench, apply, apply_all, event
@@ -127,5 +127,6 @@ def test_whatever_happens_it_ends_well(acts):
     incidents = [line for shown in bench.slack.main for line in shown.text.splitlines()]
     marks = [line for line in incidents if line.startswith("Incident ")]
     assert len(marks) == len(set(marks))
-    announced = {r.id for r in bench.store._incidents.values() if r.details["announced_at"]}
+    known = asyncio.run(bench.store.incidents(NOON - timedelta(days=365)))
+    announced = {incident.id for incident in known if incident.announced}
     assert {int(mark.split()[1]) for mark in marks} <= announced

@@ -10,17 +10,18 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from adapters.storage.codec import micros_of
+from adapters.storage.incidents import columns_of, incident_of
 from bot.access import Actor, Surface
-from bot.alerts import incident as incidents
+from bot.alerts import counting
 from bot.alerts.impact import Impacts
-from bot.alerts.incident import Incident
 from bot.alerts.mute import QuietHours
 from bot.alerts.pipeline import AlertPorts, Pipeline
 from bot.alerts.policy import AlertSettings
-from bot.alerts.signals import signals_of
 from bot.card import Card, Person, plain
 from bot.catalog import shipped
 from bot.errors import ChatError, StorageError
+from bot.incident import Incident
 from bot.models import FailureReason, ModelRef, Usage
 from bot.ports import FallbackEvent, IncidentRow, MessageRef
 from bot.ports.alerts import (
@@ -28,7 +29,6 @@ from bot.ports.alerts import (
     ChannelTrouble,
     DesiredMessage,
     GoodAnswers,
-    IncidentRecord,
     MessageState,
     Notice,
     NoticeKind,
@@ -72,7 +72,7 @@ def apply_all(
     incident: Incident | None, events: Iterable[FallbackEvent], now: datetime
 ) -> Incident:
     """Count events, each by the first thing that it says."""
-    return incidents.apply_all(incident, [signals_of(one)[0] for one in events], now)
+    return counting.apply_all(incident, [counting.signals_of(one)[0] for one in events], now)
 
 
 BY_ANA = Actor(Surface.SLACK, "U1", "Ana")
@@ -100,7 +100,7 @@ class FakeAlertStore:
         self.answers: list[Answer] = []
         self.commits = 0
         self._taken: set[int] = set()
-        self._incidents: dict[int, IncidentRecord] = {}
+        self._incidents: dict[int, dict[str, Any]] = {}
         self._posts: dict[tuple[str, str], MessageState] = {}
         self._notices: dict[str, Notice] = {}
         self._troubles: dict[str, ChannelTrouble] = {}
@@ -111,29 +111,26 @@ class FakeAlertStore:
         rows = enumerate(self.log._events, 1)
         return [QueuedEvent(i, e) for i, e in rows if i not in self._taken][:limit]
 
-    async def incidents(self, since: datetime) -> Sequence[IncidentRecord]:
+    async def incidents(self, since: datetime) -> Sequence[Incident]:
         self._check()
-        found = [
-            one
-            for one in self._incidents.values()
-            if one.resolved_at is None or one.resolved_at >= since
-        ]
-        return sorted(found, key=lambda one: one.id)
+        known = (incident_of(row) for row in self._incidents.values())
+        return [i for i in known if i.resolved_at is None or i.resolved_at >= since]
 
-    async def incident(self, incident_id: int) -> IncidentRecord | None:
+    async def incident(self, incident_id: int) -> Incident | None:
         self._check()
-        return self._incidents.get(incident_id)
+        row = self._incidents.get(incident_id)
+        return None if row is None else incident_of(row)
 
     async def commit(
         self,
         taken: Sequence[int],
-        incidents: Sequence[IncidentRecord],
+        incidents: Sequence[Incident],
         wants: Sequence[DesiredMessage],
         at: datetime,
     ) -> None:
         self._check()
         stale = any(
-            one.id and self._incidents[one.id].revision != one.revision for one in incidents
+            one.id and self._incidents[one.id]["revision"] != one.revision for one in incidents
         )
         if stale or self._taken & set(taken):
             raise AlertConflictError("Another process changed the same alerts meanwhile.")
@@ -145,45 +142,43 @@ class FakeAlertStore:
             self._want(want, at)
         self._list()
 
-    def _save(self, record: IncidentRecord) -> None:
-        known = self._incidents.get(record.id)
-        number = record.id or max(self._incidents, default=0) + 1
-        self._incidents[number] = replace(
-            record,
-            id=number,
-            revision=record.revision + 1,
-            details=json.loads(json.dumps(record.details)),
-            acknowledged_by=known.acknowledged_by if known else None,
-            acknowledged_key=known.acknowledged_key if known else "",
-            acknowledged_at=known.acknowledged_at if known else None,
-        )
+    def _save(self, incident: Incident) -> None:
+        number = incident.id or max(self._incidents, default=0) + 1
+        who = dict.fromkeys(("acknowledged_by", "acknowledged_key", "acknowledged_at"))
+        known = self._incidents.get(number, {"id": number, **who})
+        self._incidents[number] = known | {
+            name: micros_of(value) if isinstance(value, datetime) else value
+            for name, value in columns_of(incident).items()
+        }
 
     def _list(self) -> None:
         self.log.incident_rows = [
             IncidentRow(
                 one.id,
-                one.state,
+                str(one.state),
                 one.primary,
-                one.reason,
+                str(one.reason),
                 one.opened_at,
                 one.resolved_at,
                 one.requests,
-                one.served_by,
+                self._incidents[one.id]["served_by"],
                 one.acknowledged_by,
                 one.up_since,
                 one.gaps,
             )
-            for one in self._incidents.values()
+            for one in map(incident_of, self._incidents.values())
         ]
 
     async def acknowledge(self, incident_id: int, actor: Actor, at: datetime) -> bool:
         self._check()
-        known = self._incidents.get(incident_id)
-        if known is None or known.state == "resolved" or known.acknowledged_by:
+        row = self._incidents.get(incident_id)
+        if row is None or row["state"] == "resolved" or row["acknowledged_by"]:
             return False
-        self._incidents[incident_id] = replace(
-            known, acknowledged_by=actor.name, acknowledged_key=actor.key, acknowledged_at=at
-        )
+        row |= {
+            "acknowledged_by": actor.name,
+            "acknowledged_key": actor.key,
+            "acknowledged_at": micros_of(at),
+        }
         self._list()
         return True
 
@@ -319,7 +314,8 @@ class FakeAlertStore:
 
     async def forget(self, before: datetime) -> int:
         self._check()
-        going_on = {f"incident:{one.id}" for one in self._incidents.values() if not one.resolved_at}
+        rows = self._incidents.values()
+        going_on = {f"incident:{row['id']}" for row in rows if not row["resolved_at"]}
         posts = [
             place
             for place, post in self._posts.items()
@@ -330,17 +326,14 @@ class FakeAlertStore:
             for key, notice in self._notices.items()
             if notice.at < before and notice.kind is not NoticeKind.DIGEST
         ]
-        old = [
-            one
-            for one in self._incidents.values()
-            if one.resolved_at and one.resolved_at < before and one.details
-        ]
+        over = [row for row in rows if row["resolved_at"] and row["details"] != "{}"]
+        old = [row for row in over if row["resolved_at"] < micros_of(before)]
         for place in posts:
             del self._posts[place]
         for key in notices:
             del self._notices[key]
-        for one in old:
-            self._incidents[one.id] = replace(one, details={})
+        for row in old:
+            row["details"] = "{}"
         return len(posts) + len(notices) + len(old)
 
     def _keep(self, notice: Notice) -> None:

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot.alerts.incident import State
-from bot.alerts.record import incident_of
 from bot.card import Person
+from bot.incident import State
 from bot.models import FailureReason, ModelRef, Secret
 from bot.outage import MOST_GAPS, Gap, down_time, with_gap
 from bot.ports import Cooldown, FallbackEvent, HopFailure, IncidentRow
@@ -354,9 +353,8 @@ async def test_what_is_kept_of_an_incident_is_read_back():
     bench = AlertBench(calls=[OPERATOR])
     await happens(bench, dead(1, anthropic=REFUSED))
     await bench.wait(seconds=5)
-    record = await bench.store.incident(1)
-    assert record is not None
-    kept = incident_of(record)
+    kept = await bench.store.incident(1)
+    assert kept is not None
     assert kept.state is State.OPEN
     assert kept.pinged
     assert [hop.reason for hop in kept.hops] == ["auth", "server_error", "server_error"]

@@ -9,13 +9,24 @@ from bot.app import App
 from bot.card import Visibility
 from bot.commands.doctor import examine
 from bot.errors import StorageError
+from bot.incident import Incident, State
+from bot.outage import AlertReason
 from bot.ports import IncidentRow
-from bot.ports.alerts import ChannelTrouble, IncidentRecord
+from bot.ports.alerts import ChannelTrouble
 from tests.support.fakes_alerts import FLASH, NOON, OPUS, FakeAlertStore, event
 from tests.support.fakes_core import ANA, GUEST, OWNER, Bench
 from tests.unit.test_model_commands import words
 
-OPEN = IncidentRecord(0, "open", OPUS, "rate_limit", NOON, None, 37, FLASH, {"messages": 1})
+OPEN = Incident(
+    OPUS,
+    AlertReason.RATE_LIMIT,
+    NOON,
+    NOON,
+    state=State.OPEN,
+    rerouted=37,
+    served=((FLASH, 37),),
+    messages=1,
+)
 
 
 def bench_with(store: FakeAlertStore, *, quiet=None, **more) -> Bench:

@@ -5,21 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from adapters.storage.codec import micros_of
+from adapters.storage.incidents import incident_of
+from bot.alerts.counting import MOST_SAMPLES, MOST_SEEN, answered, broke, in_step, signals_of
 from bot.alerts.grouping import LATE, sort_in
-from bot.alerts.incident import (
-    MOST_SAMPLES,
-    MOST_SEEN,
-    Incident,
-    Sample,
-    State,
-    answered,
-    broke,
-    in_step,
-)
-from bot.alerts.record import incident_of, record_of
-from bot.alerts.signals import signals_of
+from bot.incident import Incident, Sample, State
 from bot.models import FailureReason
-from bot.ports.alerts import AlertReason, IncidentRecord
+from bot.outage import AlertReason
 from tests.support.fakes_alerts import FLASH, LLAMA, NOON, OPUS, apply, apply_all, event
 
 SECOND = timedelta(seconds=1)
@@ -228,45 +220,24 @@ def test_after_a_clock_was_put_back_failures_are_no_late_ones():
 # --- kept -----------------------------------------------------------------------------------------
 
 
-def test_an_incident_survives_its_row():
-    incident = replace(
-        opened(1, 2),
-        id=3,
-        revision=2,
-        state=State.OPEN,
-        announced_at=NOON,
-        good=1,
-        good_since=NOON,
-        opens=3,
-        was_primary=True,
-        costs_nano_usd=-5,
-        costs_until=NOON,
-        night="2026-03-02",
-        says=("a", "b"),
-    )
-    record = record_of(incident)
-    kept = incident_of(replace(record, id=3, revision=2))
-    assert kept == incident
-    assert kept.seen == incident.seen
-    assert record.requests == 2
-
-
-def test_an_acknowledgement_counts_as_a_change_until_it_is_kept():
-    incident = replace(opened(1), id=3)
-    record = replace(record_of(incident), acknowledged_by="Ana", acknowledged_at=NOON)
-    noticed = incident_of(record)
-    assert noticed.changed == incident.changed + 1
-    assert noticed.acknowledged_by == "Ana"
-    again = replace(record_of(noticed), acknowledged_by="Ana", acknowledged_at=NOON)
-    assert incident_of(again).changed == noticed.changed
-
-
 def test_a_row_without_details_is_read_all_the_same():
-    for details in ({}, None, {"message": 1}):
-        bare = IncidentRecord(
-            4, "open", OPUS, "timeout", NOON, None, 37, FLASH, details=details, revision=0
-        )
-        incident = incident_of(bare)
+    for details in ("{}", "null", '{"message":1}'):
+        row = {
+            "id": 4,
+            "state": "open",
+            "primary_model": OPUS,
+            "reason": "timeout",
+            "opened_at": micros_of(NOON),
+            "resolved_at": None,
+            "requests": 37,
+            "details": details,
+            "gaps": None,
+            "revision": 0,
+            "acknowledged_by": None,
+            "acknowledged_key": None,
+            "acknowledged_at": None,
+        }
+        incident = incident_of(row)
         assert (incident.id, incident.requests, incident.last_event_at) == (4, 37, NOON)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from bot.alerts.mute import Hold, QuietHours, hold
 from bot.durations import in_force
-from bot.ports.alerts import AlertReason
+from bot.outage import AlertReason
 from tests.support.fakes_alerts import NOON
 
 BERLIN = ZoneInfo("Europe/Berlin")

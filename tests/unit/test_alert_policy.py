@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.alerts.incident import End, Incident, State, answered, broke
+from bot.alerts.counting import answered, broke
 from bot.alerts.mute import QuietHours
 from bot.alerts.policy import AlertSettings, Decision, EvaluationContext, Step, decide
 from bot.alerts.transitions import carry_out, details_key, message_key, read_key, wants
+from bot.incident import End, Incident, State
 from bot.models import FailureReason
 from tests.support.fakes_alerts import NOON, OPUS, apply_all, event
 

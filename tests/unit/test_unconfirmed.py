@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from adapters.main.unconfirmed import Unconfirmed
 from adapters.storage.codec import event_key
-from bot.alerts.signals import signals_of
+from bot.alerts.counting import signals_of
 from bot.models import FailureReason
 from bot.ports import Attempt, FallbackEvent, HopFailure
 

@@ -116,8 +116,8 @@ async def test_after_a_month_only_the_incidents_row_is_left(world: World) -> Non
     await world.tick()
     store = world.alerts.ports.store
     [kept] = await store.incidents(NOON)
-    assert kept.details
+    assert kept.samples
     world.clock.advance(timedelta(days=2))
     await world.tick()
     [kept] = await store.incidents(NOON)
-    assert (kept.details, kept.requests, kept.state) == ({}, 3, "resolved")
+    assert (kept.samples, kept.requests, kept.state) == ((), 3, "resolved")

@@ -15,7 +15,7 @@ import pytest
 from adapters.main.gateway import COOLDOWNS_EVERY_S
 from adapters.simulated import SimulatedProviders
 from bot.access import Actor, Surface
-from bot.alerts.signals import signals_of
+from bot.alerts.counting import signals_of
 from bot.ports import Cooldown
 from tests.servers.chaos import Call, Chaos, good, http
 from tests.support.fakes_gateway import (

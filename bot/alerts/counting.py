@@ -1,25 +1,21 @@
-"""An incident: something that is broken, counted from events however they come.
+"""Counts in an incident what happened to it: failures, good answers, a broken config, time off.
 
-What is broken is a model, a provider's key or account, a whole chain, or the config. A newer
-reason of the same model takes its incident over.
-
-Events may come late, out of order or twice, and clocks may jump. Everything here is a pure
-function of the incident, the event and the present; the same events in any order make the same
-incident.
+A newer reason of the same model takes its incident over. Events may come late, out of order or
+twice, and clocks may jump. Everything here is a pure function of the incident, the event and the
+present; the same events in any order make the same incident.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from hashlib import blake2b
 
-from bot.alerts.signals import Signal, group_of
-from bot.outage import Gap, with_gap
+from bot.incident import DownHop, Incident, Sample, group_of
+from bot.models import FailureReason
+from bot.outage import AlertReason, Gap, with_gap
 from bot.ports import FallbackEvent
-from bot.ports.alerts import AlertReason
 
 MOST_SAMPLES = 5
 MOST_MODELS = 40
@@ -27,148 +23,38 @@ MOST_SEEN = 256
 """Requests remembered by id. The store keeps doubles out; this is for what it hands over twice."""
 
 
-class State(StrEnum):
-    """Where an incident stands: not told yet, told and going on, over."""
-
-    PENDING = "pending"
-    OPEN = "open"
-    RESOLVED = "resolved"
-
-
-class End(StrEnum):
-    """How an incident ended.
-
-    `recovered`: it answers again; `blip`: so soon that nothing was said; `moved_on`: another
-    model is the primary now; `silence`: nobody asked it any more.
-    """
-
-    RECOVERED = "recovered"
-    BLIP = "blip"
-    MOVED_ON = "moved_on"
-    SILENCE = "silence"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Sample:
-    """One of the first events, for the thread; `detail` is what the provider said, redacted."""
-
-    at: datetime
-    request_id: str
-    to_model: str
-    reason: str
-    detail: str = ""
-
-
 @dataclass(frozen=True, slots=True)
-class DownHop:
-    """A hop of a dead chain: what became of it last, and the provider's words."""
+class Signal:
+    """What an event says of one thing that is broken."""
 
-    model: str
-    reason: str
-    at: datetime
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Incident:
-    """What is known of an outage.
-
-    `models` are those that were asked for, `primary` is the first of them. `cut` counts answers
-    that were broken off, `hops` are a dead chain's. `first_reason` is what it began with; `pinged`
-    is True once it called somebody, `pinged_at` when last. `gaps` do not count as down.
-
-    `failed_at` is when the primary itself was last asked and failed; later events may only have
-    passed it over. `changed` counts what happened to it, `told` is that count when it was last
-    told, and `version` counts the tellings. `served` is by model, in the models' order. `good`
-    answers are those since `failed_at`. `messages` counts the messages that were opened for it.
-    `opens` are the openings within the hour that made it unstable, else 0. `night` names the
-    quiet hours in which its first word fell. `replaced` is True while another model stands in its
-    place as the primary. `costs_nano_usd` is what rerouting cost more (or less) until
-    `costs_until`; None once that cannot be known. `lost_cache_nano_usd` estimates what it
-    cost that the fallbacks had no cache of what the primary had. `says` is why a config cannot be
-    used, and the step that fixes it.
-    """
-
-    primary: str
+    event: FallbackEvent
     reason: AlertReason
-    opened_at: datetime
-    last_event_at: datetime
-    failed_at: datetime | None = None
-    id: int = 0
-    revision: int = 0
-    state: State = State.PENDING
-    rerouted: int = 0
-    refused: int = 0
-    cut: int = 0
-    models: tuple[str, ...] = ()
-    hops: tuple[DownHop, ...] = ()
-    first_reason: AlertReason | None = None
-    pinged: bool = False
-    gaps: tuple[Gap, ...] = ()
-    served: tuple[tuple[str, int], ...] = ()
-    samples: tuple[Sample, ...] = ()
-    seen: tuple[int, ...] = field(default=(), compare=False, repr=False)
-    changed: int = 0
-    told: int = 0
-    version: int = 0
-    good: int = 0
-    good_since: datetime | None = None
-    held: bool = False
-    night: str = ""
-    announced_at: datetime | None = None
-    last_edit_at: datetime | None = None
-    last_repeat_at: datetime | None = None
-    messages: int = 0
-    acknowledged_by: str | None = None
-    acknowledged_key: str = ""
-    acknowledged_at: datetime | None = None
-    opens: int = 0
-    was_primary: bool | None = None
-    replaced: bool = False
-    resolved_at: datetime | None = None
-    ended_at: datetime | None = None
-    end: End | None = None
-    costs_nano_usd: int | None = 0
-    costs_until: datetime | None = None
-    lost_cache_nano_usd: int = 0
-    says: tuple[str, str] = ("", "")
-
-    @property
-    def requests(self) -> int:
-        """How many requests it touched."""
-        return self.rerouted + self.refused + self.cut
 
     @property
     def group(self) -> str:
-        """What is broken; of two incidents that go on, no two have the same."""
-        return group_of(self.primary, self.reason)
+        """The group of the incident it belongs to."""
+        return group_of(self.event.from_model, self.reason)
 
-    @property
-    def up_since(self) -> datetime | None:
-        """Since when it answers again; None while it is down."""
-        if self.state is State.RESOLVED:
-            return self.ended_at
-        return self.good_since if self.good else None
 
-    @property
-    def served_by(self) -> str | None:
-        """The model that answered most of them."""
-        return max(self.served, key=lambda pair: (pair[1], pair[0]))[0] if self.served else None
+def signals_of(event: FallbackEvent) -> list[Signal]:
+    """Return what an event says: of the chain or its first hop, and of each key refused.
 
-    @property
-    def bad_at(self) -> datetime:
-        """When it failed last, as far as that is known."""
-        return self.failed_at or self.opened_at
-
-    @property
-    def unstable(self) -> bool:
-        """True when it stands for the ups and downs of an hour."""
-        return bool(self.opens)
-
-    @property
-    def announced(self) -> bool:
-        """True when a first word was said."""
-        return self.announced_at is not None
+    A request that went past a first hop in order says nothing of either.
+    """
+    passed = event.unfit and not event.exhausted
+    dead = event.to_model is None and not (event.cut or event.alone or passed)
+    found = [Signal(event, AlertReason.CHAIN_EXHAUSTED)] if dead else []
+    reason = AlertReason(event.reason)
+    if not dead and not event.unfit and (event.cut or not event.hops or not reason.of_provider):
+        found.append(Signal(event, reason))
+    for hop in () if event.cut else event.hops:
+        counts = hop.asked or hop.model == event.from_model
+        if hop.reason in (FailureReason.AUTH, FailureReason.BILLING) and counts:
+            of_hop = replace(
+                event, from_model=hop.model, reason=hop.reason, asked=hop.asked, detail=hop.detail
+            )
+            found.append(Signal(of_hop, AlertReason(hop.reason)))
+    return found
 
 
 def apply_all(incident: Incident | None, signals: Iterable[Signal], now: datetime) -> Incident:
@@ -304,7 +190,7 @@ def in_place(incident: Incident, primaries: frozenset[str] | None) -> Incident:
     """Note whether it is still a primary, which is news when it changes; None: nobody knows."""
     if primaries is None:
         return incident
-    stands = not primaries.isdisjoint(incident.models or (incident.primary,))
+    stands = not primaries.isdisjoint(incident.asked)
     if incident.was_primary is None:
         return replace(incident, was_primary=stands)
     replaced = incident.was_primary and not stands
@@ -316,7 +202,7 @@ def in_place(incident: Incident, primaries: frozenset[str] | None) -> Incident:
 def broke(
     incident: Incident | None, place: str, says: tuple[str, str], at: datetime, now: datetime
 ) -> Incident:
-    """Note that the config cannot be used; `says` is the error and the step that mends it."""
+    """Note that the config cannot be used; `says` is the error and the step that fixes it."""
     at = min(at, now)
     if incident is None:
         return Incident(place, AlertReason.CONFIG_INVALID, at, at, changed=1, says=says)

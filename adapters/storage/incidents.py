@@ -1,12 +1,14 @@
-"""Incidents as rows: what every reader of the table needs in columns, the rest as JSON."""
+"""An incident and its row: what every reader of the table needs in columns, the rest as JSON."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.alerts.incident import DownHop, End, Incident, Sample, State
-from bot.ports.alerts import AlertReason, IncidentRecord
+from adapters.storage.codec import gaps_in, gaps_out, text_of, time_of, time_or_none, value_of
+from adapters.storage.connection import Row
+from bot.incident import DownHop, End, Incident, Sample, State
+from bot.outage import AlertReason
 
 _TIMES = (
     "last_event_at",
@@ -38,60 +40,61 @@ _PLAIN = (
 )
 
 
-def record_of(incident: Incident) -> IncidentRecord:
-    """Write an incident as a row."""
+def columns_of(incident: Incident) -> dict[str, Any]:
+    """Write an incident as the columns that a save sets."""
     details: dict[str, Any] = {name: getattr(incident, name) for name in _PLAIN}
     details |= {name: _out(getattr(incident, name)) for name in _TIMES}
     details["served"] = [list(pair) for pair in incident.served]
     details["seen"] = list(incident.seen)
     details["says"] = list(incident.says)
     details["models"] = list(incident.models)
-    details["hops"] = [[one.model, one.reason, _out(one.at), one.detail] for one in incident.hops]
+    details["hops"] = [[hop.model, hop.reason, _out(hop.at), hop.detail] for hop in incident.hops]
     details["first_reason"] = incident.first_reason
     details["end"] = incident.end
     details["acknowledged"] = incident.acknowledged_by is not None
     details["samples"] = [
-        [_out(one.at), one.request_id, one.to_model, one.reason, one.detail]
-        for one in incident.samples
+        [_out(first.at), first.request_id, first.to_model, first.reason, first.detail]
+        for first in incident.samples
     ]
-    return IncidentRecord(
-        id=incident.id,
-        state=str(incident.state),
-        primary=incident.primary,
-        reason=str(incident.reason),
-        opened_at=incident.opened_at,
-        resolved_at=incident.resolved_at,
-        requests=incident.requests,
-        served_by=incident.served_by,
-        details=details,
-        revision=incident.revision,
-        up_since=incident.up_since,
-        gaps=incident.gaps,
-    )
+    return {
+        "state": str(incident.state),
+        "primary_model": incident.primary,
+        "reason": str(incident.reason),
+        "opened_at": incident.opened_at,
+        "resolved_at": incident.resolved_at,
+        "requests": incident.requests,
+        "served_by": incident.served_by,
+        "details": text_of(details),
+        "up_since": incident.up_since,
+        "gaps": text_of(gaps_out(incident.gaps)),
+        "revision": incident.revision + 1,
+    }
 
 
-def incident_of(record: IncidentRecord) -> Incident:
+def incident_of(row: Row | dict[str, Any]) -> Incident:
     """Read a row; one that lacks details was written by hand or by an older release.
 
     An acknowledgement that no save has seen yet counts as something that happened to it.
     """
-    details = record.details if isinstance(record.details, dict) else {}
+    known = value_of(row["details"])
+    details = known if isinstance(known, dict) else {}
+    opened_at = time_of(row["opened_at"])
     values: dict[str, Any] = {name: details[name] for name in _PLAIN if name in details}
     values |= {name: _in(details[name]) for name in _TIMES if details.get(name)}
-    values.setdefault("last_event_at", record.opened_at)
-    values.setdefault("rerouted", record.requests)
-    if record.acknowledged_by is not None and not details.get("acknowledged"):
+    values.setdefault("last_event_at", opened_at)
+    values.setdefault("rerouted", row["requests"])
+    if row["acknowledged_by"] is not None and not details.get("acknowledged"):
         values["changed"] = values.get("changed", 0) + 1
     end = details.get("end")
     says = details.get("says") or ("", "")
     first = details.get("first_reason")
     return Incident(
-        primary=record.primary,
-        reason=AlertReason(record.reason),
-        opened_at=record.opened_at,
-        id=record.id,
-        revision=record.revision,
-        state=State(record.state),
+        primary=row["primary_model"],
+        reason=AlertReason(row["reason"]),
+        opened_at=opened_at,
+        id=row["id"],
+        revision=row["revision"],
+        state=State(row["state"]),
         served=tuple((model, count) for model, count in details.get("served", ())),
         samples=tuple(
             Sample(_in(at), request_id, to_model, reason, detail)
@@ -105,11 +108,11 @@ def incident_of(record: IncidentRecord) -> Incident:
             for model, reason, at, detail in details.get("hops", ())
         ),
         first_reason=AlertReason(first) if first else None,
-        gaps=tuple(record.gaps),
-        acknowledged_key=record.acknowledged_key,
-        acknowledged_by=record.acknowledged_by,
-        acknowledged_at=record.acknowledged_at,
-        resolved_at=record.resolved_at,
+        gaps=gaps_in(value_of(row["gaps"] or "null")),
+        acknowledged_key=row["acknowledged_key"] or "",
+        acknowledged_by=row["acknowledged_by"],
+        acknowledged_at=time_or_none(row["acknowledged_at"]),
+        resolved_at=time_or_none(row["resolved_at"]),
         end=End(end) if end else None,
         **values,
     )
