@@ -16,6 +16,8 @@ import aiohttp
 import discord
 
 from adapters.discord.endpoints import address, user_agent
+from adapters.shared.chat import Seen
+from adapters.shared.proxy import proxy_for
 
 IN_TIME_S = 2.7
 """Discord counts three seconds from its own clock; what is left is the way here and there."""
@@ -34,9 +36,8 @@ _log = logging.getLogger("changeover.discord")
 class Acks:
     """Acknowledges interactions, each one once; work on them waits while any is on its way."""
 
-    def __init__(self, most: int = 2000) -> None:
-        self._most = most
-        self._seen: dict[int, None] = {}
+    def __init__(self) -> None:
+        self._seen = Seen()
         self._session: aiohttp.ClientSession | None = None
         self._on_their_way = 0
         self._none = asyncio.Event()
@@ -50,12 +51,7 @@ class Acks:
 
     def first(self, interaction: discord.Interaction[Any]) -> bool:
         """Note an interaction; False when it was delivered before."""
-        if interaction.id in self._seen:
-            return False
-        self._seen[interaction.id] = None
-        if len(self._seen) > self._most:
-            del self._seen[next(iter(self._seen))]
-        return True
+        return self._seen.first(interaction.id)
 
     async def give(self, interaction: discord.Interaction[Any], *, private: bool = False) -> bool:
         """Acknowledge, and say whether Discord took it in time.
@@ -101,7 +97,7 @@ class Acks:
         maybe_there = False
         while True:
             try:
-                async with self._pool().post(url, json=body) as answer:
+                async with self._pool().post(url, json=body, proxy=proxy_for(url)) as answer:
                     status, told = answer.status, await answer.read()
             except (aiohttp.ClientError, OSError, TimeoutError):
                 # It may have arrived all the same.

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import discord
 
 from adapters.discord.answers import Answers
+from adapters.discord.endpoints import address
 from adapters.discord.home import Home
 from adapters.discord.outgoing import patiently
 from adapters.discord.settings import DiscordSetup, Pace
 from adapters.discord.tree import SyncMemory, Tree, fill, fingerprint
+from adapters.shared.proxy import proxy_for
 from bot.errors import RefusedError, StorageError
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ class DiscordClient(discord.Client):
             max_messages=None,
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
+            proxy=proxy_for(address()),
         )
         self.came_up = False
         self._told = told

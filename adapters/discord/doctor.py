@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import discord
 
-from adapters.discord.endpoints import keep_log_short, point_at
+from adapters.discord.endpoints import address, keep_log_short, point_at
 from adapters.discord.outgoing import TROUBLE, patiently
 from adapters.discord.send_errors import explain, invite
 from adapters.discord.settings import DiscordSetup
+from adapters.shared.proxy import proxy_for
 from bot.commands.doctor import Check, Level
 
 _NEEDED = {
@@ -23,7 +24,8 @@ async def examine_discord(setup: DiscordSetup) -> list[Check]:
     """Look at everything over the web API; no connection to the gateway is made."""
     point_at(setup.api_url, setup.gateway_url)
     keep_log_short()
-    async with discord.Client(intents=discord.Intents(guilds=True)) as client:
+    proxy = proxy_for(address())
+    async with discord.Client(intents=discord.Intents(guilds=True), proxy=proxy) as client:
         try:
             await client.login(setup.bot_token.reveal())
         except TROUBLE as error:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from unicodedata import east_asian_width
 
-from adapters.discord.markup import bare, blank, clip, code, markup, shown, simple, size
+from adapters.discord.markup import bare, blank, clip, code, markup, simple
+from adapters.shared.chat import size, visible
 from bot.card import Caution, Span, Strong, Table, Text, spans_of, text
 
 PHONE = 36
@@ -89,7 +90,7 @@ def rows_of(table: Table) -> Section:
     if not table.rows:
         return Section("row", ())
     cells = [[_cell(cell) for cell in row] for row in table.rows]
-    grid = [[shown(column.title) for column in table.columns], *cells]
+    grid = [[visible(column.title) for column in table.columns], *cells]
     widths = [max(_width(row[i]) for row in grid) for i in range(len(table.columns))]
     one_line = all("\n" not in bare(cell) and simple(cell) for row in table.rows for cell in row)
     if one_line and sum(widths) + 2 * (len(widths) - 1) <= PHONE:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from adapters.shared.chat import size, visible
 from bot.card import Code, Command, Link, Person, Span, Strong, Text, When, WhenStyle, plain
 
-_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
-_HALF = re.compile("[\ud800-\udfff]")
 _BLANK = re.compile("[\\s\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200d\u2060-\u2064\u2800\u3164]*")
 _MARKS = re.compile(r"[\\`*_~|<>\[\]]")
 _CALLS = re.compile(r"@(?=everyone\b|here\b)", re.IGNORECASE)
@@ -25,29 +24,18 @@ _STYLES = {WhenStyle.TIME: "t", WhenStyle.DATE_TIME: "f", WhenStyle.RELATIVE: "R
 _ODD = {" ": "%20", "(": "%28", ")": "%29", "<": "%3C", ">": "%3E", "\\": "%5C"}
 
 
-def size(words: str) -> int:
-    """Count characters as JavaScript does, which is never fewer than Discord counts."""
-    return len(words) if words.isascii() else len(words.encode("utf-16-le", "replace")) // 2
-
-
-def shown(words: str) -> str:
-    """Take out what cannot be seen or sent: control and direction marks, half characters."""
-    if words.isprintable():
-        return words
-    return _HALF.sub("\ufffd", _HIDDEN.sub("", words))
-
-
 def blank(words: str) -> bool:
     """Return whether Discord would take this for nothing at all."""
-    return _BLANK.fullmatch(shown(words)) is not None
+    return _BLANK.fullmatch(visible(words)) is not None
 
 
 def inert(words: str) -> str:
     """Make words that can neither call, link under another name, nor format what follows."""
-    visible = _CALLS.sub("@\u200b", shown(words)) if "@" in words else shown(words)
-    if "://" not in visible:
-        return _MARKS.sub(r"\\\g<0>", visible)
-    parts = _ADDRESS.split(visible)
+    seen = visible(words)
+    seen = _CALLS.sub("@\u200b", seen) if "@" in seen else seen
+    if "://" not in seen:
+        return _MARKS.sub(r"\\\g<0>", seen)
+    parts = _ADDRESS.split(seen)
     return "".join(part if i % 2 else _MARKS.sub(r"\\\g<0>", part) for i, part in enumerate(parts))
 
 
@@ -58,7 +46,7 @@ def unescaped(written: str) -> str:
 
 def code(words: str) -> str:
     """Write words to be copied; what is inside is never read as markup."""
-    line = " ".join(shown(words).split())
+    line = " ".join(visible(words).split())
     if not line:
         return ""
     if "`" not in line:
@@ -79,7 +67,7 @@ def markup(spans: Text) -> str:
 
 def bare(spans: Text) -> str:
     """Write a text for places that know no markup (titles' fallbacks, footers, labels)."""
-    return shown(plain(spans))
+    return visible(plain(spans))
 
 
 def simple(spans: Text) -> bool:
@@ -166,7 +154,7 @@ def _bold(words: str) -> str:
 def _link(label: str, url: str) -> str:
     if not url.startswith(("https://", "http://")):
         return inert(label if label == url else f"{label} ({url})")
-    address = "".join(_ODD.get(c, c) for c in shown(url) if not c.isspace() or c == " ")
+    address = "".join(_ODD.get(c, c) for c in visible(url) if not c.isspace() or c == " ")
     if blank(label) or label == url:
         return address
     return f"[{inert(label)}]({address})"

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.discord.layout import Section, cautions, rows_of, share
-from adapters.discord.markup import bare, blank, clip, cut, inert, markup, shown, simple, size
+from adapters.discord.markup import bare, blank, clip, cut, inert, markup, simple
+from adapters.shared.chat import size, visible
 from bot.card import Button, ButtonStyle, Card, Person, Span, Strong, Text, Tone, text
 
 MOST_IN_ALL, MOST_TITLE, MOST_DESCRIPTION = 6000, 256, 4096
@@ -148,7 +149,7 @@ def _fields(card: Card) -> list[dict[str, Any]]:
     fields: list[dict[str, Any]] = []
     left = MOST_IN_FIELDS
     for position, fact in enumerate(card.facts):
-        name = cut(shown(fact.label), MOST_NAME)
+        name = cut(visible(fact.label), MOST_NAME)
         value = clip(fact.value, MOST_VALUE)
         name, value = ("-" if blank(name) else name), ("-" if blank(value) else value)
         left -= size(name) + size(value)
@@ -179,7 +180,7 @@ def _fits(button: Button) -> bool:
 
 
 def _button(button: Button) -> dict[str, Any]:
-    label = cut(" ".join(shown(button.label).split()), MOST_LABEL)
+    label = cut(" ".join(visible(button.label).split()), MOST_LABEL)
     return {
         "type": 2,
         "style": _STYLES[button.style],
@@ -190,7 +191,7 @@ def _button(button: Button) -> dict[str, Any]:
 
 def _uploads(card: Card, chart: bytes | None) -> Iterator[Upload]:
     if chart is not None and card.chart is not None:
-        yield Upload(CHART, chart, cut(shown(card.chart.alt), MOST_VALUE))
+        yield Upload(CHART, chart, cut(visible(card.chart.alt), MOST_VALUE))
     if card.attachment and len(card.attachment.content) <= MOST_FILE_BYTES:
         yield Upload(card.attachment.filename, card.attachment.content)
 

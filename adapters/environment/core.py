@@ -124,13 +124,11 @@ def _machine_zone(name: str) -> tzinfo:
 
 
 def _near_zone(name: str) -> str | None:
-    from difflib import get_close_matches
     from zoneinfo import available_timezones
 
-    known = {zone.lower(): zone for zone in sorted(available_timezones())}
-    wanted = name[:60].lower().replace(" ", "_")
-    near = get_close_matches(wanted, list(known), 1, 0.6)
-    return known[near[0]] if near else None
+    from bot.config.naming import near
+
+    return near(name.replace(" ", "_"), sorted(available_timezones()))
 
 
 def read_quiet_hours(env: Mapping[str, str]) -> tuple[time, time] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from adapters.gateway.upstream import proxy_for
+from adapters.shared.proxy import proxy_for
 from bot.catalog import Catalog
 from bot.config.present import present_of
 from bot.config.schema import ConfigView

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import time
-from urllib.request import getproxies_environment, proxy_bypass
 
 import aiohttp
 from yarl import URL
 
+from adapters.shared.proxy import proxy_for
 from bot.models import FailureReason
 from bot.ports import HttpAnswer, HttpRequest
 
@@ -177,27 +176,3 @@ def place_of(url: str) -> str:
         return "the provider"
     host = f"[{parts.host}]" if parts.host and ":" in parts.host else parts.host
     return f"{host}:{parts.port}" if host else "the provider"
-
-
-def proxy_for(url: str) -> str | None:
-    """Return the proxy that the environment names for a URL; this machine needs none.
-
-    Read from HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in either case. aiohttp's own reading of the
-    environment would also send passwords out of ~/.netrc.
-    """
-    proxies = getproxies_environment()
-    if not proxies:
-        return None
-    parts = URL(url)
-    host = parts.host or ""
-    proxy = proxies.get(parts.scheme)
-    if proxy is None or _loopback(host) or proxy_bypass(host):
-        return None
-    return proxy if "://" in proxy else f"http://{proxy}"
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -15,6 +15,7 @@ import aiohttp
 
 from adapters.gateway.neighbour import greeting
 from adapters.main.wiring import Wired
+from adapters.shared.proxy import proxy_for
 from adapters.storage.connection import Connection
 from adapters.storage.key_values import put_value
 from bot.access import Actor
@@ -98,7 +99,10 @@ async def examine_clock(urls: dict[str, str]) -> list[Check]:
     checks = []
     for name, url in urls.items():
         try:
-            async with _session() as session, session.get(url, allow_redirects=False) as answer:
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WITHIN_S)) as session,
+                session.get(url, allow_redirects=False, proxy=proxy_for(url)) as answer,
+            ):
                 theirs = parsedate_to_datetime(answer.headers["Date"])
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError, LookupError):
             continue
@@ -139,7 +143,3 @@ async def examine_models(wired: Wired, actor: Actor) -> list[Check]:
 
 def _level(wrong: bool) -> Level:
     return Level.WARNING if wrong else Level.INFO
-
-
-def _session() -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WITHIN_S), trust_env=True)

@@ -7,8 +7,6 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -23,6 +21,7 @@ from slack_sdk.http_retry.state import RetryState
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
+from adapters.shared.proxy import proxy_for
 from adapters.slack.settings import SLACK_API, SlackSetup
 from bot.errors import ChatError
 from bot.spans import Command
@@ -35,7 +34,6 @@ SDK_LOG.setLevel(logging.ERROR)
 CALL_TIMEOUT_S = 20.0
 QUICK_TIMEOUT_S = 3.0
 RATE_LIMIT_TRIES = 6
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 OPEN_SOCKET = "open a socket"
 """The one thing that is done with the app token."""
@@ -109,15 +107,6 @@ def asking(doing: str) -> Iterator[None]:
     except (SlackClientError, ValueError, AttributeError) as error:
         # The SDK itself trips over a 200 whose body is plain text.
         raise SlackTrouble(doing, "unreadable") from error
-
-
-def proxy_for(url: str) -> str | None:
-    """Return the proxy the environment asks for, with NO_PROXY obeyed and never on loopback."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if host in _LOOPBACK or proxy_bypass(host):
-        return None
-    return getproxies().get({"wss": "https", "ws": "http"}.get(parts.scheme, parts.scheme))
 
 
 class Api:

@@ -18,14 +18,14 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.signature import SignatureVerifier
 
+from adapters.shared.chat import Seen
 from adapters.slack.api import SDK_LOG, Api, SlackTrouble
 from adapters.slack.chat import Memory, SlackChat
-from adapters.slack.inbox import Core, Inbox, said_here
+from adapters.slack.inbox import Core, Inbox, Triggers, said_here
 from adapters.slack.login import Login, channel_check, log_in, scopes_check
 from adapters.slack.manifest import EVENTS_PATH
 from adapters.slack.outbox import Draw, Outbox
 from adapters.slack.people import Home, People
-from adapters.slack.seen import Seen, Triggers
 from adapters.slack.settings import Mode, SlackSetup, mode_of
 from adapters.slack.socket import FIRST_WAIT_S, SocketLine, waits
 from bot.durations import Seldom

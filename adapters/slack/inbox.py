@@ -10,13 +10,13 @@ from typing import Any, Protocol
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
+from adapters.shared.chat import Seen
 from adapters.slack.api import Api, asking
 from adapters.slack.chat import SlackChat
 from adapters.slack.home import home_lines, home_view
 from adapters.slack.mrkdwn import mentioned, read
 from adapters.slack.outbox import Outbox, Place
 from adapters.slack.people import People, came_from
-from adapters.slack.seen import Seen, Triggers
 from bot.access import Actor
 from bot.card import Card, Tone, Visibility, spelled_card, text
 from bot.commands.registry import Registry
@@ -27,6 +27,14 @@ log = logging.getLogger("changeover.slack")
 HEAD_START_S = 0.02
 """Work waits this long, so that of many at once all are acknowledged before one is worked on."""
 ANY = re.compile(r".*", re.DOTALL)
+
+
+class Triggers(Protocol):
+    """Remembers which commands and clicks were acted on."""
+
+    async def claim(self, trigger: str) -> bool:
+        """Note a trigger; False when it was noted before. Raises StorageError."""
+        ...
 
 
 class Core(Protocol):

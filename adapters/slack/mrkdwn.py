@@ -10,12 +10,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from adapters.shared.chat import size, visible
 from bot.card import Code, Command, Link, Person, Span, Strong, Text, When, WhenStyle, plain
 
 MOST_LINE = 1000
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
-_HALF = re.compile("[\ud800-\udfff]")
 _CALL = re.compile(r"@(?=(?:channel|here|everyone|group)\b)", re.IGNORECASE)
 _PAGE = re.compile(r"https?://[^\s/<>|]")
 _ID = re.compile(r"[A-Z0-9]+")
@@ -27,14 +26,9 @@ _FORMATS = {
 }
 
 
-def size(words: str) -> int:
-    """Count characters as JavaScript does, which is never fewer than Slack counts."""
-    return len(words.encode("utf-16-le", "surrogatepass")) // 2
-
-
 def inert(words: str) -> str:
     """Make words that can neither ping, link, format nor turn the line around."""
-    shown = _HALF.sub("\ufffd", _HIDDEN.sub("", words)).replace("`", "ˋ")
+    shown = visible(words).replace("`", "ˋ")
     return _CALL.sub("@\u2060", shown).translate(_ENTITIES)
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from unicodedata import east_asian_width
 
-from adapters.slack.mrkdwn import inert, lines, size, write
+from adapters.shared.chat import size
+from adapters.slack.mrkdwn import inert, lines, write
 from bot.card import (
     Button,
     Card,

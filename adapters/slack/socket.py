@@ -19,8 +19,9 @@ from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.socket_mode.request import SocketModeRequest
 
-from adapters.slack.api import OPEN_SOCKET, Api, SlackTrouble, asking, log, proxy_for
-from adapters.slack.seen import Seen
+from adapters.shared.chat import Seen
+from adapters.shared.proxy import proxy_for
+from adapters.slack.api import OPEN_SOCKET, Api, SlackTrouble, asking, log
 
 HEARTBEAT_S = 10.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0

@@ -281,9 +281,9 @@ def _unknown_flag(name: str) -> UsageError:
 
 def near(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that was probably meant."""
-    from difflib import get_close_matches
+    from bot.config import naming
 
-    return next(iter(get_close_matches(word[:60].lower(), list(known), 1, 0.6)), None)
+    return naming.near(word, known)
 
 
 def wants_json(arguments: Sequence[str]) -> bool:

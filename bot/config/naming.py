@@ -190,8 +190,7 @@ def chain_words(view: ConfigView) -> list[str]:
 
 def near(word: str, candidates: Iterable[str]) -> str | None:
     """Return the candidate spelt most like the word, if any is close; never the word itself."""
-    pool = {candidate.lower(): candidate for candidate in candidates}
-    pool.pop(word.lower(), None)
+    pool = {candidate.lower(): candidate for candidate in candidates if candidate != word}
     swapped = next((c for c in pool if sorted(c) == sorted(word.lower())), None)
     if swapped is not None:
         return pool[swapped]

@@ -19,8 +19,8 @@ from adapters.gateway.upstream import (
     AiohttpUpstream,
     named,
     place_of,
-    proxy_for,
 )
+from adapters.shared.proxy import proxy_for
 from bot.models import FailureReason
 from bot.ports import HttpAnswer, HttpRequest, Upstream
 from tests.support.fakes_wire import free_port, raw_server, reset, served

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from adapters.discord.markup import blank, clip, code, cut, inert, markup, size
+from adapters.discord.markup import blank, clip, code, cut, inert, markup
 from adapters.discord.render import MOST_FILE_BYTES, render
+from adapters.shared.chat import size
 from bot.card import (
     Action,
     Attachment,

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from adapters.shared.chat import Seen
 from adapters.slack.people import Home, Person, came_from, is_stranger
-from adapters.slack.seen import Seen
 from adapters.storage.database import Database
 from adapters.storage.triggers import DatabaseTriggers
 from bot.card import Card, text

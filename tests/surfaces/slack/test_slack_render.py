@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.shared.chat import size
 from adapters.slack.home import home_view
-from adapters.slack.mrkdwn import inert, mentioned, read, size, write
+from adapters.slack.mrkdwn import inert, mentioned, read, write
 from adapters.slack.render import MOST_TEXT, render
 from bot.card import (
     Action,

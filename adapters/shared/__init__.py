@@ -1,0 +1,1 @@
+"""What several adapters need alike; it imports no other adapter."""
