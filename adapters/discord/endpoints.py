@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import discord
 import yarl
@@ -31,17 +29,6 @@ def address() -> str:
 def user_agent() -> str:
     """Name the client as Discord demands: what names itself otherwise may be blocked."""
     return f"DiscordBot (https://github.com/Rapptz/discord.py {discord.__version__})"
-
-
-@contextmanager
-def pointed_at(api_url: str | None, gateway_url: str | None) -> Iterator[None]:
-    """Do it for a while, and put back what was there."""
-    before = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
-    point_at(api_url, gateway_url)
-    try:
-        yield
-    finally:
-        Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = before
 
 
 def role_ids(user: discord.User | discord.Member) -> frozenset[int]:

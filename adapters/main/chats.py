@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from adapters.charts import ResvgCharts
 from adapters.main.wiring import Wired
+from adapters.storage.buttons import DatabaseTriggers
 from adapters.storage.key_values import KeyValueStore
-from adapters.storage.triggers import DatabaseTriggers
 from bot.card import Card, Chart, plain
 from bot.ports import Chat, MessageRef
 

@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
-from adapters.demo.config import DEMO_CONFIG
-from adapters.demo.traffic import MOST_SENT, send, sent_card
+from adapters.demo import DEMO_CONFIG, MOST_SENT, send, sent_card
 from adapters.main.alerts import Alerts
 from adapters.main.chats import SpokenChat
 from adapters.main.gateway import GatewayService

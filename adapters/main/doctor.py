@@ -5,9 +5,9 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from adapters.main.doctor_bills import examine_bills
 from adapters.main.doctor_database import examine_size, examine_use
 from adapters.main.doctor_does import (
+    examine_bills,
     examine_clock,
     examine_file,
     examine_models,

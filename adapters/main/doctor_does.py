@@ -1,4 +1,4 @@
-"""What the doctor tries out: a row, a file, the port, the clock, the providers' own lists."""
+"""What the doctor tries out: a row, a file, the port, the clock, the providers' lists and bills."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import errno
 import os
 import socket
 import tempfile
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -19,13 +20,17 @@ from adapters.shared.proxy import proxy_for
 from adapters.storage.connection import Connection
 from adapters.storage.key_values import put_value
 from bot.access import Actor
+from bot.catalog import Catalog
 from bot.commands.doctor import Check, Level
 from bot.commands.snapshot import load_snapshot
 from bot.errors import ChangeoverError, StorageError
 from bot.messages.database import SAME_DATABASE, gateway_line
+from bot.ports import BillSource
 from bot.routing.near import nearest
 
 WITHIN_S = 5.0
+_DAY = timedelta(days=1)
+_BILL_KEYS = ("OPENAI_ADMIN_KEY", "ANTHROPIC_ADMIN_KEY", "OPENROUTER_MANAGEMENT_KEY")
 MOST_SKEW_S = 60.0
 TRIED_BYTES = 200_000
 """Random and more than fits into what a database has left: a full disk must show."""
@@ -139,6 +144,29 @@ async def examine_models(wired: Wired, actor: Actor) -> list[Check]:
 
     found = await asyncio.gather(*map(look, range(len(hops))))
     return [check for check in found if check is not None]
+
+
+async def examine_bills(env: Mapping[str, str], catalog: Catalog, now: datetime) -> list[Check]:
+    """Ask each provider for yesterday's bill with the key that is set for that.
+
+    A provider's ordinary key is not tried here: the chain's test does that.
+    """
+    if not any(env.get(name) for name in _BILL_KEYS):
+        return []
+    from adapters.providers.bills import bill_sources
+
+    asked = [source for source in bill_sources(env, catalog) if not source.metered]
+    return list(await asyncio.gather(*(_bill_check(source, now) for source in asked)))
+
+
+async def _bill_check(source: BillSource, now: datetime) -> Check:
+    today = now.astimezone(UTC).date()
+    answer = await source.read(today - _DAY, today, now)
+    name = f"bill_{source.provider}"
+    if not answer.trouble:
+        return Check(name, True, Level.INFO, f"The bill of {source.provider} can be read.")
+    detail = f"The bill of {source.provider} cannot be read. {answer.trouble}"
+    return Check(name, False, Level.WARNING, detail, answer.hint)
 
 
 def _level(wrong: bool) -> Level:

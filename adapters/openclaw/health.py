@@ -12,7 +12,6 @@ from adapters.openclaw.find import Attachable, gather, release_at
 from bot.commands.doctor import Check, Level
 from bot.config.schema import view
 from bot.errors import ChangeoverError
-from bot.openclaw.log_lines import ReloadNote
 from bot.openclaw.place import Place, Release, decide
 from bot.openclaw.serve import is_served
 from bot.ports import Json
@@ -51,8 +50,6 @@ class Health:
     lines_skipped: int = 0
     rewritten: int = 0
     locked: int = 0
-    caught_up: bool = False
-    last_reload: ReloadNote | None = None
     troubles: dict[str, str] = field(default_factory=dict)
 
 

@@ -32,7 +32,6 @@ from bot.openclaw.log_lines import (
     Broken,
     Decision,
     LogLine,
-    ReloadNote,
     UnknownModel,
     read_line,
 )
@@ -155,7 +154,6 @@ class OpenClawWatcher:
         if self._databases is not None:
             busy |= await self._step_transcripts(self._databases, "sqlite", now)
             self._health = replace(self._health, locked=self._databases.locked)
-        self._health = replace(self._health, caught_up=not busy)
         return busy
 
     async def _run(self) -> None:
@@ -282,8 +280,6 @@ class OpenClawWatcher:
                 event = self._runs.feed(line, now)
                 if event is not None and event.at >= oldest:
                     events.append(event)
-            elif isinstance(line, ReloadNote):
-                self._health = replace(self._health, last_reload=line)
             elif isinstance(line, UnknownModel):
                 unknown += [line.model] if (line.at or now) >= now - RECENT else []
             elif isinstance(line, Broken):

@@ -1,4 +1,4 @@
-"""Buttons in the database: what one does outlives a restart, and the first click counts."""
+"""Buttons and clicks in the database: they outlive a restart, and the first click counts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from adapters.storage.database import Database
 from bot.access import Actor
 from bot.card import Action
 from bot.errors import StorageError
-from bot.ports import Claim, Json
+from bot.ports import Claim, Clock, Json
 
 _ID_BYTES = 15
 _KEPT_FOR = timedelta(days=30)
+_TRIGGERS_KEPT_FOR = timedelta(days=1)
+"""Far longer than a signature is good for."""
 
 
 class DatabaseButtons:
@@ -41,6 +43,19 @@ class DatabaseButtons:
     async def claim(self, button_id: str, actor: Actor, at: datetime) -> Claim | None:
         """Take the one click a button has: None for the first, else who was first."""
         return await self._database.change(lambda c: _claim(c, button_id, actor.name, at))
+
+
+class DatabaseTriggers:
+    """Commands and clicks that were acted on: sent again, they do nothing in any process."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def claim(self, trigger: str) -> bool:
+        """Note a trigger; False when it was noted before. Raises StorageError."""
+        now = self._clock.now()
+        return await self._database.write(lambda c: _claim_trigger(c, trigger, now))
 
 
 def _remember(connection: Connection, button_id: str, action: Action, at: datetime) -> None:
@@ -73,3 +88,8 @@ def _action_in(out: Json) -> Action:
     if values.get("shown") is not None:
         values["shown"] = tuple(values["shown"])
     return Action(**values)
+
+
+def _claim_trigger(connection: Connection, trigger: str, now: datetime) -> bool:
+    connection.run("DELETE FROM triggers WHERE at < ?", now - _TRIGGERS_KEPT_FOR)
+    return connection.insert("triggers", {"id": trigger, "at": now}, "ON CONFLICT DO NOTHING") == 1

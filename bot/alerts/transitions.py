@@ -15,7 +15,6 @@ DETAILS = "details"
 END = "end"
 _POSTING = frozenset({Step.OPEN, Step.UNSTABLE, Step.REPEAT, Step.ESCALATE})
 SPEAKING = _POSTING | {Step.EDIT, Step.RESOLVE}
-HOLDING = frozenset({Step.MUTED, Step.QUIET, Step.HIDDEN})
 
 
 def carry_out(

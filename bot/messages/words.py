@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
-from bot.card import Code, Span, Text, text
+from bot.card import Span, Text
 from bot.models import Dialect, Price
 
 
@@ -98,11 +98,6 @@ def joined(spans: list[Span], separator: str = " · ") -> Text:
             parts.append(separator)
         parts.append(span)
     return tuple(parts)
-
-
-def arrow(old: str, new: str) -> Text:
-    """Write `old → new`."""
-    return text(Code(old), " → ", Code(new))
 
 
 def listed(names: list[str]) -> str:

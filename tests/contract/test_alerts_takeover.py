@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from adapters.clock import SystemClock
-from adapters.demo.config import DEMO_CONFIG
+from adapters.demo import DEMO_CONFIG
 from adapters.storage.database import Database
 from adapters.storage.fallback_log import DatabaseFallbackLog
 from bot.models import FailureReason

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from adapters.main.doctor_bills import examine_bills
+from adapters.main.doctor_does import examine_bills
 from adapters.providers.bills import Account, HttpxBills, bill_sources, read_openai
 from bot.catalog import shipped
 from bot.commands.doctor import Level

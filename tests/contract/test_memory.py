@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.storage.buttons import DatabaseTriggers
 from adapters.storage.database import Database
 from adapters.storage.key_values import KeyValueStore
-from adapters.storage.triggers import DatabaseTriggers
 from tests.support.fakes_storage import FakeClock
 
 

@@ -19,7 +19,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from adapters.demo.config import DEMO_CONFIG
+from adapters.demo import DEMO_CONFIG
 from adapters.simulated import SimulatedProviders
 from tests.servers.slack import SlackServer
 from tests.surfaces.gateway.test_process import Serving, free_port

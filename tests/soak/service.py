@@ -27,7 +27,7 @@ from pathlib import Path
 
 import aiohttp
 
-from adapters.demo.config import DEMO_CONFIG
+from adapters.demo import DEMO_CONFIG
 from adapters.simulated import SimulatedProviders
 from tests.servers.slack import SlackServer
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from adapters.discord.endpoints import pointed_at
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from adapters.discord.endpoints import point_at
 from adapters.discord.outgoing import Draw
 from adapters.discord.service import DiscordSurface
 from adapters.discord.settings import Pace
@@ -17,6 +20,17 @@ from tests.servers.discord import CHANNEL, GUILD, TOKEN
 from tests.support.fakes_core import Bench
 
 QUICK = Pace(first_retry_s=0.02, longest_retry_s=0.05, identify_s=0.0, names_s=0.0)
+
+
+@contextmanager
+def pointed_at(api_url: str | None, gateway_url: str | None) -> Iterator[None]:
+    """Let discord.py talk to these addresses for a while."""
+    before = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
+    point_at(api_url, gateway_url)
+    try:
+        yield
+    finally:
+        Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = before
 
 
 @dataclass(frozen=True)

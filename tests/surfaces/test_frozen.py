@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from adapters.demo.config import DEMO_CONFIG
+from adapters.demo import DEMO_CONFIG
 from adapters.simulated import SimulatedProviders
 from tests.servers.slack import SlackServer
 from tests.surfaces.gateway.test_process import Serving, free_port

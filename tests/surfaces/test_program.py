@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from adapters.demo.config import DEMO_CONFIG
+from adapters.demo import DEMO_CONFIG
 from adapters.simulated import SimulatedProviders
 
 ROOT = Path(__file__).parents[2]

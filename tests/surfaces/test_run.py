@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from adapters.demo.config import DEMO_CONFIG
+from adapters.demo import DEMO_CONFIG
 from adapters.simulated import SimulatedProviders
 from tests.servers.discord import BO, CHANNEL, GUILD, TOKEN, DiscordServer
 from tests.servers.slack import SlackServer

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pyjson5
 import pytest
 
-from adapters.demo.config import DEMO_CONFIG
+from adapters.demo import DEMO_CONFIG
 from adapters.simulated import lists
 from adapters.simulated.breaker import Break, Breaker
 from adapters.simulated.clock import SimulatedClock

@@ -17,8 +17,7 @@ from typing import Any
 from aiohttp import web
 from slack_sdk.http_retry.builtin_interval_calculators import FixedValueRetryIntervalCalculator
 
-from adapters.demo.config import DEMO_CONFIG
-from adapters.discord.endpoints import pointed_at
+from adapters.demo import DEMO_CONFIG
 from adapters.discord.service import DiscordSurface
 from adapters.discord.settings import Pace
 from adapters.main.alerts import Alerts
@@ -31,6 +30,7 @@ from tests.servers import discord_api
 from tests.servers.discord import CHANNEL, GUILD, TOKEN, DiscordServer
 from tests.servers.discord_state import Message
 from tests.servers.slack import APP_TOKEN, BOT_TOKEN, Posted, SlackServer
+from tests.support.fakes_discord import pointed_at
 from tests.support.fakes_ledger import attempt
 from tests.support.fakes_storage import FakeClock
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from adapters.discord.doctor import examine_discord
-from adapters.discord.endpoints import pointed_at
 from bot.commands.doctor import Check, Level
 from bot.models import Secret
 from tests.servers.discord import CHANNEL, GUILD, TOKEN, DiscordServer
-from tests.support.fakes_discord import Setup
+from tests.support.fakes_discord import Setup, pointed_at
 
 
 async def look(server: DiscordServer, token: str = TOKEN, **more) -> dict[str, Check]:

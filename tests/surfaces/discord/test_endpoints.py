@@ -8,7 +8,8 @@ import discord
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from adapters.discord.endpoints import keep_log_short, point_at, pointed_at, role_ids
+from adapters.discord.endpoints import keep_log_short, point_at, role_ids
+from tests.support.fakes_discord import pointed_at
 
 
 def test_discord_py_has_the_names_that_are_set():

@@ -12,8 +12,8 @@ import pytest
 
 from adapters.shared.chat import Seen
 from adapters.slack.people import Home, Person, came_from, is_stranger
+from adapters.storage.buttons import DatabaseTriggers
 from adapters.storage.database import Database
-from adapters.storage.triggers import DatabaseTriggers
 from bot.card import Card, text
 from bot.errors import StorageError
 from tests.servers.slack import SlackServer, as_form, signed

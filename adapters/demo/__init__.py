@@ -1,1 +1,0 @@
-"""`changeover demo`: its config, and the requests it sends."""
