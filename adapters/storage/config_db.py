@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, TypeVar
 
 from adapters.storage.codec import time_of
 from adapters.storage.config_lock import config_lock, config_turn
 from adapters.storage.config_watch import CHANNEL, watch_database
 from adapters.storage.connection import Connection
 from adapters.storage.database import Database
+from adapters.storage.files.lock import finish
 from adapters.storage.files.write import MOST_BYTES
 from bot.config.edit import include_targets
 from bot.errors import (
@@ -33,8 +32,6 @@ KEPT = 50
 """So many revisions are kept, the present one included."""
 
 _A_FILE = "it is a file, and the config is in the database"
-
-T = TypeVar("T")
 
 
 class DatabaseConfigStore:
@@ -129,7 +126,7 @@ class DatabaseConfigStore:
         now = datetime.now(UTC)
         put = self._database.write(lambda c: _put(c, raw, expected_revision, now))
         try:
-            await _finish(put)
+            await finish(put)
         except StorageError as error:
             raise ConfigWriteError(error.said, error.step) from error
         return await self.read()
@@ -230,17 +227,3 @@ def _already() -> ConfigWriteError:
         "The database already has a config; nothing was written.",
         Command("model status"),
     )
-
-
-async def _finish(work: Coroutine[Any, Any, T]) -> T:
-    """Wait for a write to end even when cancelled: its lock must not be let go before it."""
-    task = asyncio.create_task(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait({task})
-        if not task.cancelled():
-            task.exception()
-        raise

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from bot.alerts.impact import Impacts
 from bot.alerts.policy import AlertSettings
 from bot.alerts.transitions import DETAILS, END, message_key, read_key
 from bot.card import Card, Person
-from bot.costs.price_changes import price_from
+from bot.costs.price_changes import PriceChange, price_from
 from bot.incident import Incident, State
 from bot.messages.alert_notes import (
     HopNews,
@@ -39,7 +39,7 @@ from bot.messages.cost_budget import (
     budget_notice_card,
     budget_switch_card,
 )
-from bot.messages.cost_reprice import PriceChangeWords, price_change_card
+from bot.messages.cost_reprice import price_change_card
 from bot.messages.plans import PlanFired, plan_notice_card
 from bot.messages.reverts import RevertWords, dropped_card, went_back_card
 from bot.outage import AlertReason
@@ -212,9 +212,16 @@ def _switch_of(data: Any) -> BudgetSwitch:
     return BudgetSwitch(**{**told, "back_at": _time(data["back_at"])})
 
 
-def _change_of(data: Any) -> PriceChangeWords:
-    old, new = price_from(data["old"]), price_from(data["new"])
-    return PriceChangeWords(**{**data, "old": old, "new": new})
+def _change_of(data: Any) -> PriceChange:
+    as_of = date.fromisoformat(data["as_of"]) if data["as_of"] else None
+    return PriceChange(
+        data["model"],
+        price_from(data["old"]),
+        price_from(data["new"], data["source"], as_of),
+        data["requests"],
+        data["before_nano"],
+        data["after_nano"],
+    )
 
 
 def _test_card(key: str, data: Any) -> Card:

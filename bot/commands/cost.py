@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from bot.card import Card
 from bot.commands.context import Context
 from bot.commands.cost_data import billed_data, group_data, nano_data, percent_data, unpriced_data
 from bot.commands.cost_figures import (
-    Figures,
     Sources,
     bill_days_of,
     config_of,
@@ -20,23 +18,11 @@ from bot.commands.cost_figures import (
 )
 from bot.commands.registry import Args
 from bot.costs.billed import Billed
-from bot.costs.digest import change_percent
-from bot.costs.figures import priced_nano, unpriced_models
-from bot.costs.period import ROLLING_MONTH, ROLLING_WEEK, Span, earlier, last, today
+from bot.costs.figures import Figures, change_percent, priced_nano, unpriced_models
+from bot.costs.period import ROLLING_MONTH, ROLLING_WEEK, Span, Stretch, earlier, last, today
 from bot.durations import parse_duration, say_duration
-from bot.messages.cost import SpendWords, spend_card
+from bot.messages.cost import spend_card
 from bot.ports import GroupBy
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A stretch of time and how people say it; `words` is the command that shows it."""
-
-    span: Span
-    previous: Span
-    when: str
-    before: str
-    words: str
 
 
 async def show_today(ctx: Context, args: Args) -> Card:
@@ -93,25 +79,16 @@ async def _show(ctx: Context, args: Args, stretch: Stretch) -> Card:
     reads = await ctx.ports.bill_log.reads()
     config = await config_of(ctx)
     sources = await take_sources(ctx, config, stretch.span, figures.by_model)
-    previous = priced_nano(figures.previous) if figures.previous else None
-    words = SpendWords(
-        when=stretch.when,
-        before=stretch.before,
-        by=by,
-        groups=figures.groups,
-        total=figures.total,
-        previous_nano=previous,
-        change_percent=change_percent(previous, priced_nano(figures.total)),
-        counts_since=figures.first_at if not figures.total.attempts else figures.counts_since,
-        unpriced=unpriced_models(figures.by_model),
+    return spend_card(
+        figures,
+        stretch,
+        by,
+        data=figures_data(figures, by, stretch, billed, sources),
         billed=billed,
         bill_reads=reads,
         sources=sources,
         providers=providers_in(ctx, config, figures.by_model),
-        words=stretch.words,
-        now=ctx.now,
     )
-    return spend_card(words, figures_data(figures, by, stretch, billed, sources))
 
 
 def figures_data(
@@ -119,7 +96,7 @@ def figures_data(
 ) -> dict[str, Any]:
     """Return what `--json` has of a stretch of time."""
     total, nano = figures.total, priced_nano(figures.total)
-    previous = priced_nano(figures.previous) if figures.previous else None
+    previous = figures.previous_nano
     return {
         "from": figures.span.start,
         "to": figures.span.end,

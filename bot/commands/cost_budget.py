@@ -17,7 +17,6 @@ from bot.costs.figures import total_of
 from bot.costs.period import Span, calendar, zone_name
 from bot.errors import ChangeoverError, ConfigRefusedError, UsageError
 from bot.messages.cost_budget import (
-    BudgetWords,
     budget_card,
     no_budget_card,
     unwatched,
@@ -55,8 +54,13 @@ async def _show(ctx: Context, present: Budget | None, *, changed: bool) -> Card:
         return no_budget_card(False, ctx.actor, budget_data(None, None))
     state, spent = await budget_state(ctx, present)
     alive = await ctx.ports.journal.last_beat("bot")
-    words = BudgetWords(state, spent.unpriced, ctx.actor, changed, unwatched(alive, ctx.now))
-    return budget_card(words, _data(state))
+    return budget_card(
+        state,
+        spent.unpriced,
+        _data(state),
+        changed_by=ctx.actor if changed else None,
+        warnings=unwatched(alive, ctx.now),
+    )
 
 
 async def _lift(ctx: Context) -> Card:

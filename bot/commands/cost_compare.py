@@ -23,7 +23,6 @@ from bot.costs.period import Span, last, zone_name
 from bot.durations import parse_duration, say_duration
 from bot.messages.cost_compare import (
     UNKNOWN_PROVIDER,
-    CompareWords,
     compare_card,
     compare_cautions,
     no_answer,
@@ -63,7 +62,7 @@ async def compare(ctx: Context, args: Args) -> Card:
         "unpriced": unpriced_data(unpriced),
         "warnings": warnings_data(cautions),
     }
-    return compare_card(CompareWords(when, baseline, found, cautions, _primary(config)), data)
+    return compare_card(when, baseline, found, _primary(config), cautions, data)
 
 
 def alternatives(

@@ -11,7 +11,7 @@ from bot.commands.registry import Args
 from bot.costs.export_csv import to_csv
 from bot.costs.period import ROLLING_MONTH, last
 from bot.durations import parse_duration, say_duration
-from bot.messages.cost import ExportWords, empty_card, exported_card
+from bot.messages.cost import empty_card, exported_card
 from bot.models import Usage
 
 MOST_ROWS = 40_000
@@ -41,7 +41,7 @@ async def export(ctx: Context, args: Args) -> Card:
     since = await ctx.ports.ledger.kept_since()
     data["rows_since"] = since
     since = since if since is not None and since > span.start else None
-    card = exported_card(ExportWords(when, len(attempts), filename, cut, oldest, since), data)
+    card = exported_card(when, len(attempts), filename, data, oldest=oldest, since=since)
     return replace(card, attachment=Attachment(filename, "text/csv", to_csv(attempts)))
 
 

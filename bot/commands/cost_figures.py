@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from bot.commands.context import Context
@@ -12,7 +11,7 @@ from bot.commands.snapshot import price_of
 from bot.config.present import read_config
 from bot.config.schema import ConfigView, view
 from bot.costs.billed import Billed, beside, bill_days
-from bot.costs.figures import priced_nano, total_of
+from bot.costs.figures import Figures, priced_nano, total_of
 from bot.costs.period import Span, whole_utc_days, zone_name
 from bot.costs.pricing import OWN_SOURCES
 from bot.errors import ConfigError
@@ -24,23 +23,6 @@ SAMPLE = 200
 """How many of the newest attempts tell where prices came from, and how large calls are."""
 
 Sources = dict[tuple[str, date | None], list[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """A stretch of time as the ledger has it; `counts_since` None: since before its begin."""
-
-    span: Span
-    by_model: Sequence[Spend]
-    groups: Sequence[Spend]
-    total: Spend
-    first_at: datetime | None
-    previous: Spend | None
-
-    @property
-    def counts_since(self) -> datetime | None:
-        """When counting began, where that is within the stretch or after it."""
-        return self.first_at if self.first_at and self.first_at > self.span.start else None
 
 
 async def take_figures(

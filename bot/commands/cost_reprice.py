@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from bot.card import Card, Command, text
@@ -12,25 +11,17 @@ from bot.commands.cost_figures import config_of
 from bot.commands.registry import Args
 from bot.config.schema import ConfigView
 from bot.costs.period import Span, midnight
+from bot.costs.price_changes import Repricing
 from bot.costs.pricing import price_usage, served_price
 from bot.durations import shorten
 from bot.errors import UsageError
-from bot.messages.cost_reprice import RepriceWords, reprice_card, repriced
+from bot.messages.cost_reprice import reprice_card, repriced
 from bot.ports import Amendment, Attempt
 from bot.routing.chain import provider_of
 
 PAGE = 1000
 _FIRST_YEAR = 2000
 _HINT = text("For example: ", Command("cost reprice --from 2026-03-01", program=True))
-
-
-@dataclass(slots=True)
-class _Sums:
-    seen: int = 0
-    changed: int = 0
-    before_nano: int = 0
-    after_nano: int = 0
-    newly_priced: int = 0
 
 
 async def reprice(ctx: Context, args: Args) -> Card:
@@ -43,7 +34,7 @@ async def reprice(ctx: Context, args: Args) -> Card:
     start = midnight(day, ctx.settings.timezone)
     if start >= ctx.now:
         raise UsageError(f"{day.isoformat()} is not in the past.", _HINT)
-    span, config, sums = Span(start, ctx.now), await config_of(ctx), _Sums()
+    span, config, sums = Span(start, ctx.now), await config_of(ctx), Repricing()
     after: int | None = 0
     while after is not None:
         page = await ctx.ports.corrections.rows(span.start, span.end, after, PAGE)
@@ -53,9 +44,6 @@ async def reprice(ctx: Context, args: Args) -> Card:
             why = f"prices of {ctx.now.astimezone(UTC).date().isoformat()}"
             sums.changed += await ctx.ports.corrections.amend(amendments, ctx.now, why)
         after = page.last
-    words = RepriceWords(
-        day, sums.seen, sums.changed, sums.before_nano, sums.after_nano, sums.newly_priced
-    )
     data = {
         "from": span.start,
         "to": span.end,
@@ -66,10 +54,12 @@ async def reprice(ctx: Context, args: Args) -> Card:
         "total_usd": nano_data(sums.after_nano),
         "difference_usd": nano_data(sums.after_nano - sums.before_nano),
     }
-    return reprice_card(words, data)
+    return reprice_card(day, sums, data)
 
 
-def _amendment(ctx: Context, config: ConfigView, attempt: Attempt, sums: _Sums) -> Amendment | None:
+def _amendment(
+    ctx: Context, config: ConfigView, attempt: Attempt, sums: Repricing
+) -> Amendment | None:
     old = attempt.cost_nano_usd
     sums.seen += 1
     sums.before_nano += old or 0

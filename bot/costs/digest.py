@@ -17,6 +17,7 @@ from bot.costs.chart_svg import SpendChart, chart_of
 from bot.costs.compare import Alternative
 from bot.costs.figures import (
     Unpriced,
+    change_percent,
     dearest_first,
     merged,
     priced_nano,
@@ -207,13 +208,6 @@ def work_out(gathered: Gathered) -> Digest:
         cheapest=_cheapest(gathered.alternatives),
         counts_since=first if first and first > period.start else None,
     )
-
-
-def change_percent(before: int | None, now: int | None) -> Decimal | None:
-    """Say by how many percent a figure grew; None when there is nothing to compare with."""
-    if before is None or now is None or before <= 0:
-        return None
-    return Decimal(now - before) * 100 / before
 
 
 def _drivers(by_model: Sequence[Spend], gathered: Gathered) -> tuple[Driver, ...]:

@@ -30,6 +30,17 @@ class Span:
         return self.end - self.start
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of time and how people say it; `words` is the command that shows it."""
+
+    span: Span
+    previous: Span
+    when: str
+    before: str
+    words: str
+
+
 def midnight(day: date, zone: tzinfo) -> datetime:
     """Return when a day begins in a zone; its first moment where midnight is skipped or doubled."""
     return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)

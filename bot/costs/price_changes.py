@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 
 from bot.costs.pricing import price_sum
@@ -26,6 +27,17 @@ class PriceChange:
     after_nano: int
 
 
+@dataclass(slots=True)
+class Repricing:
+    """What pricing the ledger's rows anew has come to so far."""
+
+    seen: int = 0
+    changed: int = 0
+    before_nano: int = 0
+    after_nano: int = 0
+    newly_priced: int = 0
+
+
 def rates_of(price: Price) -> Rates:
     """Return the unit prices that a change is told of."""
     values = (
@@ -37,12 +49,12 @@ def rates_of(price: Price) -> Rates:
     return [None if value is None else f"{value.normalize():f}" for value in values]
 
 
-def price_from(rates: Rates) -> Price:
+def price_from(rates: Rates, source: str = "catalog", as_of: date | None = None) -> Price:
     """Return unit prices that were kept."""
     given, output, cached, write = (None if rate is None else Decimal(rate) for rate in rates)
     assert given is not None
     assert output is not None
-    return Price(given, output, cached, write)
+    return Price(given, output, cached, write, source, as_of)
 
 
 def price_changes(

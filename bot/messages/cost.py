@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -28,7 +27,8 @@ from bot.card import (
     text,
 )
 from bot.costs.billed import Billed
-from bot.costs.figures import Unpriced, priced_nano
+from bot.costs.figures import Figures, Unpriced, change_percent, priced_nano, unpriced_models
+from bot.costs.period import Stretch
 from bot.costs.pricing import usd
 from bot.messages.database import rows_gone
 from bot.messages.words import counted, joined, listed, money, percent
@@ -49,56 +49,46 @@ NO_KEY = "no key"
 _BUTTONS = (GroupBy.MODEL, GroupBy.PROVIDER, GroupBy.DAY, GroupBy.KEY)
 
 
-@dataclass(frozen=True, slots=True)
-class SpendWords:
-    """What the card of a period shows.
+def spend_card(
+    figures: Figures,
+    stretch: Stretch,
+    by: GroupBy,
+    *,
+    data: dict[str, Any],
+    billed: Sequence[Billed],
+    bill_reads: Sequence[BillRead],
+    sources: Mapping[tuple[str, date | None], Sequence[str]],
+    providers: Sequence[Provider],
+) -> Card:
+    """Show what a period cost, total first.
 
-    `when` names the period (`in the last 7 days`), `before` the one compared with. `sources`
-    maps where prices come from to the models priced so. `words` is the command without its `by`.
+    `sources` maps where prices come from to the models priced so.
     """
-
-    when: str
-    before: str
-    by: GroupBy
-    groups: Sequence[Spend]
-    total: Spend
-    previous_nano: int | None
-    change_percent: Decimal | None
-    counts_since: datetime | None
-    unpriced: Sequence[Unpriced]
-    billed: Sequence[Billed]
-    bill_reads: Sequence[BillRead]
-    sources: Mapping[tuple[str, date | None], Sequence[str]]
-    providers: Sequence[Provider]
-    words: str
-    now: datetime
-
-
-def spend_card(words: SpendWords, data: dict[str, Any]) -> Card:
-    """Show what a period cost, total first."""
-    if not words.total.attempts and not words.total.requests:
-        return empty_card(words.when, words.counts_since, data)
+    total = figures.total
+    nano, previous = priced_nano(total), figures.previous_nano
+    if not total.attempts and not total.requests:
+        return empty_card(stretch.when, figures.first_at, data)
     return Card(
-        title=text(Strong(total_words(priced_nano(words.total))), f" {words.when}"),
+        title=text(Strong(total_words(nano)), f" {stretch.when}"),
         body=(
-            *comparison(words.previous_nano, words.change_percent, words.before),
-            requests_line(words.total),
-            *estimated_line(words.total),
-            *since_line(words.counts_since),
+            *comparison(previous, change_percent(previous, nano), stretch.before),
+            requests_line(total),
+            *estimated_line(total),
+            *since_line(figures.counts_since if total.attempts else figures.first_at),
         ),
-        table=group_table(words.groups, words.by),
-        facts=tuple(bill_fact(billed, words.now) for billed in words.billed),
+        table=group_table(figures.groups, by),
+        facts=tuple(bill_fact(one, figures.span.end) for one in billed),
         warnings=(
-            *rows_left_out(words.groups),
-            *unpriced_cautions(words.unpriced),
-            *bill_cautions(words.bill_reads),
+            *rows_left_out(figures.groups),
+            *unpriced_cautions(unpriced_models(figures.by_model)),
+            *bill_cautions(bill_reads),
         ),
         buttons=tuple(
-            Button(f"By {other}", Action(f"{words.words} by {other}"))
+            Button(f"By {other}", Action(f"{stretch.words} by {other}"))
             for other in _BUTTONS
-            if other is not words.by
+            if other is not by
         ),
-        footer=_footer(words),
+        footer=_footer(sources, providers),
         data=data,
     )
 
@@ -294,44 +284,42 @@ def source_words(sources: Mapping[tuple[str, date | None], Sequence[str]]) -> st
     return f"Prices: {'; '.join(parts)}. " if parts else ""
 
 
-def _footer(words: SpendWords) -> Text:
+def _footer(
+    sources: Mapping[tuple[str, date | None], Sequence[str]], providers: Sequence[Provider]
+) -> Text:
     links: list[Span] = [
         Link(f"{provider.title} usage", provider.dashboard_url)
-        for provider in words.providers
+        for provider in providers
         if provider.dashboard_url
     ]
-    return (source_words(words.sources), *joined(links[:4]))
+    return (source_words(sources), *joined(links[:4]))
 
 
-@dataclass(frozen=True, slots=True)
-class ExportWords:
-    """What the card of an export shows; `cut` when there were more rows than it may have.
+def exported_card(
+    when: str,
+    rows: int,
+    filename: str,
+    data: dict[str, Any],
+    *,
+    oldest: datetime | None,
+    since: datetime | None,
+) -> Card:
+    """Say what the file holds; `oldest` is its first row's time where the limit cut it.
 
     `since` is when the rows begin that are still kept, if the period begins before that.
     """
-
-    when: str
-    rows: int
-    filename: str
-    cut: bool
-    oldest: datetime | None
-    since: datetime | None = None
-
-
-def exported_card(words: ExportWords, data: dict[str, Any]) -> Card:
-    """Say what the file holds."""
-    warnings: tuple[Caution, ...] = (rows_gone(words.since),) if words.since else ()
-    if words.cut and words.oldest:
+    warnings: tuple[Caution, ...] = (rows_gone(since),) if since else ()
+    if oldest:
         warnings += (
             Caution(
                 "cut",
-                f"The file reached its row limit; it starts at {words.oldest:%Y-%m-%d %H:%M} UTC.",
+                f"The file reached its row limit; it starts at {oldest:%Y-%m-%d %H:%M} UTC.",
                 text("Export a shorter period: ", Command("cost export 1d")),
             ),
         )
     return Card(
-        title=text(Strong(counted(words.rows, "attempt")), f" {words.when}"),
-        body=(text("One row per attempt, newest first: ", Code(words.filename)),),
+        title=text(Strong(counted(rows, "attempt")), f" {when}"),
+        body=(text("One row per attempt, newest first: ", Code(filename)),),
         tone=Tone.WARNING if warnings else Tone.NEUTRAL,
         warnings=warnings,
         data=data,

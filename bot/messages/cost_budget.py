@@ -36,20 +36,15 @@ _NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetWords:
-    """What the card shows; `unpriced` counts attempts that are in no figure."""
-
-    state: BudgetState
-    unpriced: int
-    actor: Actor
-    changed: bool
-    warnings: tuple[Caution, ...]
-
-
-def budget_card(words: BudgetWords, data: dict[str, Any]) -> Card:
-    """Show the budget and how much of it is spent."""
-    state = words.state
+def budget_card(
+    state: BudgetState,
+    unpriced: int,
+    data: dict[str, Any],
+    *,
+    changed_by: Actor | None,
+    warnings: tuple[Caution, ...],
+) -> Card:
+    """Show the budget and how much of it is spent; `unpriced` attempts are in no figure."""
     present = state.budget
     body = [_spent(state), _ends(state)]
     if present.then:
@@ -61,17 +56,17 @@ def budget_card(words: BudgetWords, data: dict[str, Any]) -> Card:
             )
         )
     body.append(
-        text(f"By {words.actor.name}.")
-        if words.changed
+        text(f"By {changed_by.name}.")
+        if changed_by
         else text(f"Set by {present.set_by} on ", When(present.set_at, WhenStyle.DATE_TIME), ".")
     )
     return Card(
         title=text(
             Strong("Budget"), f": {money(usd(present.amount_nano_usd))} per {present.period}"
         ),
-        tone=Tone.CHANGE if words.changed else _tone(state.passed),
+        tone=Tone.CHANGE if changed_by else _tone(state.passed),
         body=(*body, text("Notices at 50, 80 and 100%, each once per period.")),
-        warnings=(*_unpriced(words.unpriced), *words.warnings),
+        warnings=(*_unpriced(unpriced), *warnings),
         buttons=(Button("Remove budget", Action("cost budget off")),),
         data=data,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from bot.card import Card, Caution, Code, Column, Command, Strong, Table, Text, text
@@ -13,18 +12,6 @@ from bot.costs.pricing import usd
 from bot.messages.cost import many, unpriced_cautions
 from bot.messages.words import counted, money, percent, short_price
 from bot.models import ModelRef
-
-
-@dataclass(frozen=True, slots=True)
-class CompareWords:
-    """What the card shows; `when` names the period, `primary` the present one."""
-
-    when: str
-    traffic: Traffic
-    alternatives: Sequence[Alternative]
-    warnings: tuple[Caution, ...]
-    primary: ModelRef | None
-
 
 UNKNOWN_PROVIDER = "unknown provider"
 
@@ -44,12 +31,18 @@ def not_listed(provider: str) -> str:
     return f"not listed by {provider}"
 
 
-def compare_card(words: CompareWords, data: dict[str, Any]) -> Card:
+def compare_card(
+    when: str,
+    traffic: Traffic,
+    alternatives: Sequence[Alternative],
+    primary: ModelRef | None,
+    warnings: tuple[Caution, ...],
+    data: dict[str, Any],
+) -> Card:
     """Show what the same tokens would have cost elsewhere, the cheapest first."""
-    traffic = words.traffic
     if not traffic.requests:
         return Card(
-            title=text(Strong("Nothing to compare"), f": no priced request {words.when}"),
+            title=text(Strong("Nothing to compare"), f": no priced request {when}"),
             body=(
                 text("Only requests already made are compared; ", Command("cost"), " shows them."),
             ),
@@ -58,7 +51,7 @@ def compare_card(words: CompareWords, data: dict[str, Any]) -> Card:
     tokens = traffic.tokens
     spent = money(usd(traffic.cost_nano))
     return Card(
-        title=text(Strong(spent), f" {words.when}; the same traffic on other models"),
+        title=text(Strong(spent), f" {when}; the same traffic on other models"),
         body=(
             text(
                 f"{counted(traffic.requests, 'request')}: {many(tokens.input_tokens)} tokens in "
@@ -74,9 +67,9 @@ def compare_card(words: CompareWords, data: dict[str, Any]) -> Card:
                 Column("would cost", right=True),
                 Column("saves", right=True, priority=1),
             ),
-            tuple(_row(one, words.primary) for one in words.alternatives),
+            tuple(_row(one, primary) for one in alternatives),
         ),
-        warnings=words.warnings,
+        warnings=warnings,
         data=data,
     )
 

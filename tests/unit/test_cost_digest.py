@@ -14,8 +14,8 @@ from bot.costs.billed import Billed
 from bot.costs.budget import decide
 from bot.costs.chart_svg import Series, SpendChart
 from bot.costs.compare import Alternative
-from bot.costs.digest import Gathered, Retirement, change_percent, trouble_of, work_out
-from bot.costs.figures import total_of
+from bot.costs.digest import Gathered, Retirement, trouble_of, work_out
+from bot.costs.figures import change_percent, total_of
 from bot.costs.period import Span
 from bot.messages.cost import comparison, gap, many, total_words
 from bot.messages.cost_digest import DigestWords, digest_card

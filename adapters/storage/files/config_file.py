@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -13,13 +13,12 @@ from contextlib import (
 )
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
 
 from adapters.storage.files.backup import KEPT, backup_path
 from adapters.storage.files.filesystem import FileSystem, explain, quoted, read_regular, sync_folder
 from adapters.storage.files.in_place import read_settled, recover
 from adapters.storage.files.included import path_to_write, read_included
-from adapters.storage.files.lock import writers_lock, writers_turn
+from adapters.storage.files.lock import finish, writers_lock, writers_turn
 from adapters.storage.files.openclaw_keys import key_files, read_keys
 from adapters.storage.files.watch import watch_file
 from adapters.storage.files.write import (
@@ -36,8 +35,6 @@ from adapters.storage.files.write import (
 from bot.errors import ConfigMissingError, ConfigUnreadableError
 from bot.ports import ConfigSession, Document, KeptRevision, revision_of
 from bot.spans import Command, text
-
-T = TypeVar("T")
 
 
 class FileConfigStore:
@@ -100,7 +97,7 @@ class FileConfigStore:
     async def create(self, raw: bytes) -> Document:
         """Write a first, private file; never over anything. Raises ConfigWriteError."""
         target = self._target()
-        await _finish(asyncio.to_thread(create_file, self._fs, target, raw))
+        await finish(asyncio.to_thread(create_file, self._fs, target, raw))
         return self._read()
 
     def watch(self, since: str | None = None) -> AsyncIterator[Document]:
@@ -209,7 +206,7 @@ class _FileSession:
             # Here, so that a cancelled caller can still discard it.
             self._ready = prepare(fs, path, raw)
 
-        await _finish(asyncio.to_thread(work))
+        await finish(asyncio.to_thread(work))
 
     async def read(self) -> Document:
         """Read it afresh. Raises ConfigMissingError, ConfigUnreadableError."""
@@ -230,7 +227,7 @@ class _FileSession:
         self._written = True
         # Not in a thread: while the lock is held, this waits for nothing else of the process.
         if not put(self._store._fs, self._ready, expected_revision):
-            await _finish(asyncio.to_thread(overwrite, self._store._fs, self._ready))
+            await finish(asyncio.to_thread(overwrite, self._store._fs, self._ready))
         return self._store._read()
 
     async def close(self) -> None:
@@ -244,22 +241,8 @@ class _FileSession:
         fs, ready, self._ready = self._store._fs, self._ready, None
         discard(fs, ready)
         if self._written:
-            await _finish(asyncio.to_thread(sync_folder, fs, os.path.dirname(ready.target)))
+            await finish(asyncio.to_thread(sync_folder, fs, os.path.dirname(ready.target)))
         if self._written and self._into is not None:
             # Releases that watch the main file alone read all of it again then.
             with suppress(OSError):
                 os.utime(self._target)
-
-
-async def _finish(work: Coroutine[Any, Any, T]) -> T:
-    """Wait for a write to end even when cancelled: its lock must not be let go before it."""
-    task = asyncio.create_task(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait({task})
-        if not task.cancelled():
-            task.exception()
-        raise

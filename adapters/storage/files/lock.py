@@ -17,14 +17,16 @@ import os
 import random
 import struct
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from adapters.storage.files.filesystem import FileSystem, explain
 from bot.errors import ConfigLockedError, ConfigMissingError, ConfigWriteError
 from bot.spans import Command, text
 
+T = TypeVar("T")
 SUFFIX = ".changeover-lock"
 _FOREIGN_SUFFIX = ".lock"
 _FOREIGN_STALE_S = 30.0
@@ -253,3 +255,17 @@ def _no_lock(error: OSError, path: str) -> ConfigWriteError:
     return ConfigWriteError(
         f"The lock file {path} cannot be written: {refusal.why}. Nothing was written.", hint
     )
+
+
+async def finish(work: Coroutine[Any, Any, T]) -> T:
+    """Wait for a write to end even when cancelled: its lock must not be let go before it."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()
+        raise
