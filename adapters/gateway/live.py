@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from adapters.shared.proxy import proxy_for
 from bot.catalog import Catalog
 from bot.config.present import present_of
 from bot.config.schema import ConfigView
+from bot.costs.pricing import unit_price
 from bot.dialects.endpoint import auth_headers, endpoint_url, refuse_login
-from bot.models import Dialect
-from bot.ports import Document
-from bot.routing.chain import ChainContext
+from bot.models import Dialect, ModelRef, Price
+from bot.ports import Document, Prices, StoredLimits
+from bot.routing.chain import ChainContext, provider_of
+from bot.routing.limits import hop_limits
 from bot.routing.router import Candidate, Candidates, candidates_for
 
 _MOST_KEPT = 500
@@ -28,10 +31,18 @@ class Route:
 
 
 class LiveConfig:
-    """The last good document; a broken one is told by its reader and changes nothing here."""
+    """The last good document; a broken one is told by its reader and changes nothing here.
 
-    def __init__(self, catalog: Catalog, env: Mapping[str, str], location: str) -> None:
+    What limits the fallbacks is judged anew each minute: some prices depend on the time of day.
+    """
+
+    def __init__(
+        self, catalog: Catalog, env: Mapping[str, str], location: str, prices: Prices
+    ) -> None:
         self._around = ChainContext(catalog, env, location, gateway=True)
+        self._prices = prices
+        self._limits = StoredLimits()
+        self._judged_at: datetime | None = None
         self._view: ConfigView | None = None
         self._candidates: dict[tuple[str, Dialect, bool], Candidates] = {}
         self._routes: dict[tuple[str, Dialect], Route] = {}
@@ -60,10 +71,20 @@ class LiveConfig:
         self.revision, self.state = document.revision, document.state
         self._candidates.clear()
         self._routes.clear()
+        self._judged_at = None
         return True
 
-    def candidates(self, asked: str, dialect: Dialect, *, fallbacks: bool) -> Candidates:
+    def limit(self, limits: StoredLimits) -> None:
+        """Limit the fallbacks from now on."""
+        if limits != self._limits:
+            self._limits = limits
+            self._judged_at = None
+
+    def candidates(
+        self, asked: str, dialect: Dialect, now: datetime, *, fallbacks: bool
+    ) -> Candidates:
         """Return who may answer. Raises UnknownModelError."""
+        self._judge(now)
         key = (asked, dialect, fallbacks)
         found = self._candidates.get(key)
         if found is None:
@@ -83,6 +104,23 @@ class LiveConfig:
                 self._routes.clear()
             self._routes[key] = route
         return route
+
+    def _judge(self, now: datetime) -> None:
+        """Begin each minute anew, while anything limits the fallbacks."""
+        minute = now.replace(second=0, microsecond=0)
+        if minute == self._judged_at:
+            return
+        view, first = self.view, self._judged_at is None
+
+        def price_of(ref: ModelRef) -> Price | None:
+            provider = provider_of(ref, view, self._around.catalog, self._around.env)
+            return unit_price(ref, provider, view, self._prices, minute)
+
+        limits = hop_limits(self._limits, view, price_of, now)
+        if first or limits or self._around.limits:
+            self._around = replace(self._around, limits=limits)
+            self._candidates.clear()
+        self._judged_at = minute
 
     def _make_route(self, candidate: Candidate, dialect: Dialect) -> Route:
         provider = candidate.provider

@@ -292,7 +292,8 @@ class Gateway:
         try:
             # Longer than any name: enough to say that it is none.
             asked = body.model[:_LONGEST_MODEL]
-            candidates = tools.live.candidates(asked, dialect, fallbacks=not alone)
+            now = tools.clock.now()
+            candidates = tools.live.candidates(asked, dialect, now, fallbacks=not alone)
         except UnknownModelError as error:
             raise Refusal(f"{error.message} {error.hint}", 404, "model_not_found") from error
         stays, conversation, maker = tools.conversations, None, None

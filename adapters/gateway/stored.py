@@ -48,7 +48,8 @@ class Maker:
     def candidates(self, tools: Tools, asked: Candidates | None = None) -> Candidates:
         """Return the hops that know what it made, in the order of what was asked."""
         try:
-            own = tools.live.candidates(str(self.model), Dialect.RESPONSES, fallbacks=False)
+            now = tools.clock.now()
+            own = tools.live.candidates(str(self.model), Dialect.RESPONSES, now, fallbacks=False)
         except UnknownModelError:
             own = None
         return kept_to(asked or Candidates((), (), None), self.model, own)
@@ -119,9 +120,11 @@ async def begin_conversation(
     tools: Tools, request: web.Request, caller: str, request_id: str, body: bytes
 ) -> web.StreamResponse:
     """Let the first hop of the chain that keeps conversations begin one. Raises Refusal."""
+    now = tools.clock.now()
+    found = tools.live.candidates("auto", Dialect.RESPONSES, now, fallbacks=True)
     keeping = [
         candidate
-        for candidate in tools.live.candidates("auto", Dialect.RESPONSES, fallbacks=True).in_order
+        for candidate in found.in_order
         if not candidate.provider.endpoints[Dialect.RESPONSES].stateless
     ]
     for candidate in keeping:

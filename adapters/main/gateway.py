@@ -78,7 +78,7 @@ class GatewayService:
         self._background: set[asyncio.Task[None]] = set()
         self._book = CooldownBook()
         self._news = asyncio.Event()
-        self._live = LiveConfig(wired.app.catalog, settings.env, ports.store.location)
+        self._live = LiveConfig(wired.app.catalog, settings.env, ports.store.location, ports.prices)
         self.metrics = Metrics(settings.blackout)
         self._name = f"gateway {platform.node()} {wired.service.gateway.port}"[:60]
         self._reported, self._reported_at = False, datetime.min.replace(tzinfo=UTC)
@@ -127,6 +127,7 @@ class GatewayService:
             )
         )
         self._alone = alone
+        self._limits_known = False
         self.port = 0
 
     async def start(self) -> None:
@@ -143,6 +144,7 @@ class GatewayService:
                 refuse_login(f"models.providers.{id_}.baseUrl", str(entry.get("baseUrl") or ""))
         self._session = open_pool()
         await self._warm()
+        await self._hear_limits()
         await self._share_cooldowns()
         await self._note_revision()
         try:
@@ -237,6 +239,7 @@ class GatewayService:
                 # The request that fell back is answered first, and others may have more to tell.
                 await asyncio.sleep(TOLD_AFTER_S)
             self._news.clear()
+            await self._hear_limits()
             await self._share_cooldowns()
             await self._report_staying()
             await self._report_used()
@@ -324,6 +327,17 @@ class GatewayService:
             await memory.put(_PROBED, now.isoformat())
         for hop, reason in out:
             self._suspect(hop, reason, seen=False)
+
+    async def _hear_limits(self) -> None:
+        """Follow what limits the fallbacks; while the database is away the last word holds."""
+        ports = self._wired.app.ports
+        try:
+            self._live.limit(await ports.log.limits(ports.store.location))
+            self._limits_known = True
+        except StorageError as error:
+            if not self._limits_known:
+                _log.warning("fallbacks are not limited until the database answers: %s", error)
+                self._limits_known = True
 
     def _share_every_s(self) -> float:
         """Return how soon to look for what others have ended: sooner while something is out."""

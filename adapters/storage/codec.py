@@ -11,7 +11,16 @@ from typing import Any
 
 from bot.models import FailureReason
 from bot.outage import Gap
-from bot.ports import ABSENT, FallbackEvent, HopFailure, Json, Touched
+from bot.ports import (
+    ABSENT,
+    Ceiling,
+    FallbackEvent,
+    HopFailure,
+    Json,
+    StoredLimit,
+    StoredLimits,
+    Touched,
+)
 
 PENDING = "pending"
 DONE = "done"
@@ -132,3 +141,13 @@ def staying_read(reports: Iterable[str], since: datetime) -> dict[str, int]:
         if datetime.fromisoformat(report["at"]) >= since:
             total.update(report["models"])
     return dict(total)
+
+
+def limits_read(limit: Json, ceiling: Json) -> StoredLimits:
+    """Read what limits a config's fallbacks; None is not set."""
+    return StoredLimits(
+        StoredLimit(limit["words"], limit["by"], datetime.fromisoformat(limit["at"]))
+        if limit
+        else None,
+        Ceiling(ceiling["model"], datetime.fromisoformat(ceiling["until"])) if ceiling else None,
+    )

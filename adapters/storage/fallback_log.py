@@ -11,6 +11,7 @@ from adapters.storage.codec import (
     context_out,
     event_key,
     gaps_in,
+    limits_read,
     staying_read,
     staying_written,
     text_of,
@@ -24,7 +25,17 @@ from adapters.storage.connection import Connection, Row, excluded, insert_sql, m
 from adapters.storage.database import Database
 from adapters.storage.key_values import put_value
 from bot.models import FailureReason
-from bot.ports import Cooldown, FallbackEvent, IncidentRow, MadeId
+from bot.ports import (
+    Ceiling,
+    Cooldown,
+    FallbackEvent,
+    IncidentRow,
+    Json,
+    MadeId,
+    StoredLimit,
+    StoredLimits,
+    revision_of,
+)
 from bot.ports.fallbacks import MADE_KEPT, SKEW
 
 _MOST_DETAIL = 2000
@@ -33,6 +44,9 @@ _MUTE_SCOPE = "all"
 # send.
 _STAYING = "staying."
 _USED = "used."
+# Under which a config's limits are kept.
+_LIMIT = "fallback.limit."
+_CEILING = "fallback.ceiling."
 _COOLDOWN = ("scope", "reason", "until", "failures", "since", "named")
 _KEEP_COOLDOWN = insert_sql(
     "cooldowns",
@@ -151,6 +165,31 @@ class DatabaseFallbackLog:
         )
         return [row["value"] for row in rows]
 
+    async def limits(self, config: str) -> StoredLimits:
+        """Return what limits the fallbacks of a config."""
+        limit, ceiling = _limit_keys(config)
+        rows = await self._database.read(
+            lambda c: c.rows("SELECT * FROM memory WHERE key IN (?, ?)", limit, ceiling)
+        )
+        found = {row["key"]: value_of(row["value"]) for row in rows}
+        return limits_read(found.get(limit), found.get(ceiling))
+
+    async def set_limit(self, config: str, limit: StoredLimit | None) -> None:
+        """Set or (None) lift the limit of a config's fallbacks."""
+        value = limit and {"words": limit.words, "by": limit.set_by, "at": limit.set_at.isoformat()}
+        await self._put(_limit_keys(config)[0], value)
+
+    async def set_ceiling(self, config: str, ceiling: Ceiling | None) -> None:
+        """Set or (None) lift what a spent budget allows a config's fallbacks."""
+        value = ceiling and {"model": ceiling.model, "until": ceiling.until.isoformat()}
+        await self._put(_limit_keys(config)[1], value)
+
+    async def _put(self, key: str, value: Json) -> None:
+        if value is None:
+            await self._database.change(lambda c: c.run("DELETE FROM memory WHERE key = ?", key))
+        else:
+            await self._database.write(lambda c: put_value(c, key, text_of(value)))
+
     async def muted_until(self) -> datetime | None:
         """When the mute ends, if there is one."""
         return time_or_none(
@@ -168,6 +207,11 @@ class DatabaseFallbackLog:
         else:
             row = {"scope": _MUTE_SCOPE, "until": until}
             await self._database.write(lambda c: c.put("mutes", row, "scope"))
+
+
+def _limit_keys(config: str) -> tuple[str, str]:
+    digest = revision_of(config.encode())[:16]
+    return _LIMIT + digest, _CEILING + digest
 
 
 def _cool_down(connection: Connection, cooldowns: Sequence[Cooldown]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bot.card import Card, Command, text
 from bot.commands.change import ChangeSpec, change
 from bot.commands.context import Context
@@ -21,7 +23,7 @@ from bot.messages.cost_budget import (
     no_budget_card,
     unwatched,
 )
-from bot.ports import Budget, BudgetPeriod, Change, GroupBy, Spend
+from bot.ports import Budget, BudgetPeriod, Ceiling, Change, GroupBy, Spend
 from bot.ports.alerts import Notice, NoticeKind, Outbox
 
 _HINT = text("For example: ", Command("cost budget 50 per day then cheap"))
@@ -46,6 +48,7 @@ async def budget(ctx: Context, args: Args) -> Card:
         config = (await read_config(ctx.ports.store, ctx.ports.journal, ctx.now)).view
         then = resolve(then, config, ctx.catalog).word
     wish = Budget(nano, BudgetPeriod(period), then, ctx.actor.name, ctx.now)
+    await _bind(ctx, None)
     return await _show(ctx, await ctx.ports.budgets.set_budget(wish), changed=True)
 
 
@@ -66,6 +69,7 @@ async def _show(ctx: Context, present: Budget | None, *, changed: bool) -> Card:
 async def _lift(ctx: Context) -> Card:
     was = await ctx.ports.budgets.budget()
     await ctx.ports.budgets.set_budget(None)
+    await _bind(ctx, None)
     return no_budget_card(was is not None, ctx.actor, budget_data(None, None))
 
 
@@ -80,6 +84,7 @@ async def check_budget(ctx: Context, outbox: Outbox) -> None:
     """
     present = await ctx.ports.budgets.budget()
     if present is None:
+        await _bind(ctx, None)
         return
     state, spent = await budget_state(ctx, present)
     if state.reached is BudgetStep.NONE:
@@ -95,7 +100,15 @@ async def check_budget(ctx: Context, outbox: Outbox) -> None:
         )
         await outbox.put(notice)
     if present.then is not None and BudgetStep.ALL in state.passed:
-        await _switch_once(ctx, outbox, state, f"{key}:switch", present.then)
+        model = await _switch_once(ctx, outbox, state, f"{key}:switch", present.then)
+        await _bind(ctx, Ceiling(model, state.period.end) if model else None)
+
+
+async def _bind(ctx: Context, ceiling: Ceiling | None) -> None:
+    """Let no fallback cost more than the model that a spent budget switched to, or free them."""
+    log, place = ctx.ports.log, ctx.ports.store.location
+    if (await log.limits(place)).ceiling != ceiling:
+        await log.set_ceiling(place, ceiling)
 
 
 async def _told(outbox: Outbox, key: str, step: BudgetStep) -> bool:
@@ -118,11 +131,14 @@ def _notice_data(ctx: Context, state: BudgetState, unpriced: int) -> dict[str, o
 
 async def _switch_once(
     ctx: Context, outbox: Outbox, state: BudgetState, key: str, word: str
-) -> None:
-    """Switch the primary until the period ends, unless that is done; note what came of it."""
+) -> str | None:
+    """Switch the primary until the period ends, unless that is done; note what came of it.
+
+    Returns the model that the budget switched to; None where the switch could not be made.
+    """
     kept = await outbox.find(key)
     if kept is not None and (not kept.data["error"] or kept.data.get("refused")):
-        return
+        return _model_of(kept.data)
     data: dict[str, object] = {"word": word, "back_at": state.period.end.isoformat(), "error": ""}
     data |= await _switched(ctx, state, word)
     notice = Notice(key, NoticeKind.BUDGET_SWITCH, ctx.now, data)
@@ -130,6 +146,12 @@ async def _switch_once(
         await outbox.put(notice)
     elif data["error"] != kept.data["error"]:
         await outbox.amend(notice)
+    return _model_of(data)
+
+
+def _model_of(data: Mapping[str, object]) -> str | None:
+    model = data.get("new")
+    return str(model) if model and not data["error"] else None
 
 
 async def _switched(ctx: Context, state: BudgetState, word: str) -> dict[str, object]:

@@ -13,6 +13,7 @@ from bot.models import Price
 from bot.outage import down_time
 from bot.ports import Change, FallbackEvent, IncidentRow
 from bot.routing.chain import Hop
+from bot.routing.limits import Over
 from bot.spans import Sentence
 
 
@@ -47,6 +48,7 @@ def hop_data(hop: Hop, price: Price | None) -> dict[str, Any]:
         "allowed": hop.allowed,
         "walked": hop.walked,
         "skip_reason": hop.skip,
+        "over_limit": over_data(hop.over),
         "walker": hop.walker,
         "not_asked_by_gateway": hop.unasked,
         "cooldown_until": hop.cooldown.until if hop.cooldown else None,
@@ -58,6 +60,26 @@ def hop_data(hop: Hop, price: Price | None) -> dict[str, Any]:
         "retired_on": facts.retired_on.isoformat() if facts and facts.retired_on else None,
         "successor": str(facts.successor) if facts and facts.successor else None,
         "price": price_data(price),
+    }
+
+
+def over_data(over: Over | None) -> dict[str, Any] | None:
+    """The prices that were compared where a hop is over a limit, in USD per million tokens."""
+    if over is None:
+        return None
+    return {"most_usd_per_1m": over.most_usd, "costs_usd_per_1m": over.costs_usd}
+
+
+def limits_data(snapshot: StatusSnapshot) -> dict[str, Any]:
+    """What limits the fallbacks: the team's word, and the model that a spent budget allows."""
+    limit, ceiling = snapshot.known.limits.limit, snapshot.known.limits.ceiling
+    return {
+        "limit": limit.words if limit else None,
+        "limit_set_by": limit.set_by if limit else None,
+        "limit_set_at": limit.set_at if limit else None,
+        "budget_ceiling": {"model": ceiling.model, "until": ceiling.until}
+        if ceiling and snapshot.ceiling
+        else None,
     }
 
 

@@ -14,7 +14,9 @@ from bot.commands.snapshot import StatusSnapshot, load_snapshot
 from bot.config.plan import in_models
 from bot.errors import ChangeoverError, ErrorInfo, StorageError
 from bot.messages.cautions import deaf_channels
+from bot.messages.chain import skip_words
 from bot.messages.doctor import doctor_card
+from bot.messages.words import listed
 from bot.routing.chain import AllowRule, allow_rule
 from bot.spans import Sentence
 
@@ -84,7 +86,11 @@ async def _config(ctx: Context) -> list[Check]:
     nobody = not any(hop.walked for hop in snapshot.hops)
     fatal = {"no_primary", "no_key"} if nobody else set()
     checks += [_of_caution(c, fatal) for c in warnings if c.code != "database"]
-    if not any(c.code in ("no_key", "not_allowed", "no_primary") for c in warnings):
+    over = [hop for hop in snapshot.hops if hop.over]
+    if over:
+        skipped = [f"{hop.ref} ({skip_words(hop, snapshot.hops)})" for hop in over]
+        checks.append(Check("fallback_limit", True, Level.INFO, f"Skipped: {listed(skipped)}."))
+    elif not any(c.code in ("no_key", "not_allowed", "no_primary") for c in warnings):
         count = len(snapshot.hops)
         checks.append(Check("chain", True, Level.INFO, f"All {count} hops are available."))
     return checks

@@ -12,7 +12,14 @@ from typing import Any
 from bot.alerts.mute import QuietHours
 from bot.card import Card, Caution, Command
 from bot.commands.context import Context
-from bot.commands.data import chain_data, event_data, incident_data, sentence, warnings_data
+from bot.commands.data import (
+    chain_data,
+    event_data,
+    incident_data,
+    limits_data,
+    sentence,
+    warnings_data,
+)
 from bot.commands.fallback_retry import prove, still_cooling
 from bot.commands.model_read import status_warnings
 from bot.commands.registry import Args
@@ -43,6 +50,7 @@ from bot.messages.fallback import (
     test_card,
     unmuted_card,
 )
+from bot.messages.limits import limit_cautions, limit_lines
 from bot.models import Dialect
 from bot.ports import ChainTest
 from bot.ports.alerts import ChannelTrouble
@@ -70,6 +78,7 @@ async def status(ctx: Context, args: Args) -> Card:
             }
             for hop in snapshot.hops
         ],
+        **limits_data(snapshot),
         "muted_until": muted,
         "quiet_hours": f"{quiet[0]:%H:%M}-{quiet[1]:%H:%M}" if quiet else None,
         "incidents": [incident_data(row, ctx.now) for row in known.incidents],
@@ -87,7 +96,11 @@ async def status(ctx: Context, args: Args) -> Card:
         tuple(warnings),
         ctx.now,
         data,
-        [quiet_line(quiet, _quiet_until(ctx, ctx.now)), *staying_lines(known.staying)],
+        [
+            *limit_lines(known.limits, snapshot.ceiling),
+            quiet_line(quiet, _quiet_until(ctx, ctx.now)),
+            *staying_lines(known.staying),
+        ],
     )
 
 
@@ -264,6 +277,7 @@ def _test_warnings(
             if hop.ref and not in_models(view, hop.ref)
         ]
     if not named:
+        found += limit_cautions(snapshot.hops, snapshot.limits)
         found += cautions.losses(hops)
         found += cautions.local_only_in_name(snapshot.hops)
         found += cautions.unaccepted_formats(snapshot.hops)

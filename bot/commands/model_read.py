@@ -16,12 +16,13 @@ from bot.config.naming import chain_words, known_provider, near, written
 from bot.config.schema import ConfigView
 from bot.errors import StorageError, UsageError
 from bot.messages import cautions
-from bot.messages.chain import unasked_words
+from bot.messages.chain import skip_words, unasked_words
+from bot.messages.limits import limit_cautions
 from bot.messages.model import StatusWords, history_card, status_card, value
 from bot.messages.model_list import ModelRow, list_card
 from bot.messages.plans import plan_line
 from bot.models import ModelRef
-from bot.routing.chain import allow_rule, lone_hop, providers_of
+from bot.routing.chain import Hop, allow_rule, lone_hop, providers_of
 
 DEFAULT_HISTORY = 10
 
@@ -98,6 +99,7 @@ def status_warnings(ctx: Context, snapshot: StatusSnapshot) -> list[Caution]:
     """Gather everything the reader of a status should know."""
     rule = allow_rule(snapshot.view, ctx.ports.store.location)
     warnings = cautions.of_chain(snapshot.hops, snapshot.view, rule, ctx.catalog)
+    warnings += limit_cautions(snapshot.hops, snapshot.limits)
     warnings += cautions.losses(snapshot.hops)
     warnings += cautions.unread_includes(snapshot.view)
     if snapshot.pending:
@@ -157,7 +159,7 @@ def _configured(ctx: Context, view: ConfigView) -> list[ModelRef]:
 def _row(ctx: Context, snapshot: StatusSnapshot, ref: ModelRef) -> ModelRow:
     view = snapshot.view
     hop = lone_hop(1, ref, view, surroundings(ctx, snapshot.known))
-    place = next((h.position for h in snapshot.hops if h.ref == ref), None)
+    placed = next((h for h in snapshot.hops if h.ref == ref), None)
     allowed = not view.aliases or str(ref) in view.aliases
     return ModelRow(
         ref=ref,
@@ -169,9 +171,18 @@ def _row(ctx: Context, snapshot: StatusSnapshot, ref: ModelRef) -> ModelRow:
         key_present=hop.key_present,
         key_name=hop.key_name,
         allowed=allowed,
-        in_use="" if place is None else "primary" if place == 0 else f"fallback {place}",
+        in_use=_use(placed, snapshot),
+        skip=placed.skip if placed else None,
         gateway_lacks=unasked_words(hop),
     )
+
+
+def _use(hop: Hop | None, snapshot: StatusSnapshot) -> str:
+    """Say where a model stands in the chain; what it lacks has a column of its own."""
+    if hop is None:
+        return ""
+    use = f"fallback {hop.position}" if hop.position else "primary"
+    return f"{use}, skipped: {skip_words(hop, snapshot.hops)}" if hop.over else use
 
 
 def _preset(ctx: Context, view: ConfigView, ref: ModelRef) -> str | None:
@@ -200,4 +211,5 @@ def _row_data(ctx: Context, row: ModelRow) -> dict[str, Any]:
         "context_window": row.context_window,
         "price": price_data(row.price),
         "in_use": row.in_use or None,
+        "skip_reason": row.skip,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.commands.context import Context
@@ -16,9 +16,10 @@ from bot.costs.pricing import unit_price
 from bot.durations import in_force
 from bot.errors import ErrorInfo, StorageError
 from bot.models import ModelRef, Price
-from bot.ports import Change, Cooldown, IncidentRow, Json, Revert
+from bot.ports import Change, Cooldown, IncidentRow, Json, Revert, StoredLimits
 from bot.ports.reloads import NO_NEIGHBOUR, Neighbour
 from bot.routing.chain import ChainContext, Hop, chain_of, provider_of
+from bot.routing.limits import HopLimits, hop_limits
 
 HISTORY = 500
 REPORTED = timedelta(seconds=30)
@@ -38,6 +39,7 @@ class Known:
     service_seen_at: datetime | None = None
     error: ErrorInfo | None = None
     neighbour: Neighbour = NO_NEIGHBOUR
+    limits: StoredLimits = field(default_factory=StoredLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,12 @@ class StatusSnapshot:
     hops: tuple[Hop, ...]
     prices: dict[ModelRef, Price | None]
     known: Known = field(default_factory=Known)
+    limits: HopLimits | None = None
+
+    @property
+    def ceiling(self) -> ModelRef | None:
+        """The model that a spent budget allows, while it is in force."""
+        return self.limits.ceiling if self.limits else None
 
     @property
     def view(self) -> ConfigView:
@@ -93,12 +101,11 @@ def snapshot_of(
     """Lay the chain of a document out with prices and cool-downs."""
     view = present.view
     choice = choice_for(view, agent)
-    around = surroundings(ctx, known)
-    hops = chain_of(view, choice, around)
+    limits = hop_limits(known.limits, view, lambda ref: price_of(ctx, ref, view), ctx.now)
+    hops = chain_of(view, choice, replace(surroundings(ctx, known), limits=limits))
     refs = [hop.ref for hop in hops if hop.ref]
-    return StatusSnapshot(
-        present, choice, hops, {ref: price_of(ctx, ref, view) for ref in refs}, known
-    )
+    prices = {ref: price_of(ctx, ref, view) for ref in refs}
+    return StatusSnapshot(present, choice, hops, prices, known, limits)
 
 
 def surroundings(ctx: Context, known: Known) -> ChainContext:
@@ -149,6 +156,7 @@ async def load_known(ctx: Context) -> Known:
             staying=await ports.log.staying(ctx.now - REPORTED),
             service_seen_at=await ports.journal.last_beat("bot"),
             neighbour=neighbour,
+            limits=await ports.log.limits(location),
         )
     except StorageError as error:
         return Known(error=error.info, neighbour=neighbour)

@@ -273,6 +273,20 @@ _FALLBACK = (
     ),
     Command(
         "fallback",
+        "limit",
+        "Limit what fallbacks may cost or where they run; alone it shows the limit",
+        CHANGE,
+        late("fallback_limit", "limit"),
+        (
+            Param(
+                "limit", Kind.NAME, "A ratio to the primary's price such as 2x, free, private, off"
+            ),
+        ),
+        Danger.CHANGES,
+        examples=("/fallback limit 2x", "/fallback limit private"),
+    ),
+    Command(
+        "fallback",
         "events",
         "Show fallback events: when, why and to which model",
         READ,

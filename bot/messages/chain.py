@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 
 from bot.card import Code, Span, Strong, Text, When, WhenStyle, text
-from bot.messages.words import joined, per_million
+from bot.messages.words import joined, money, per_million, unit
 from bot.models import FailureReason, Price
 from bot.outage import AlertReason
 from bot.routing.chain import Hop, SkipReason
+from bot.routing.limits import LimitKind, Over
 
 REASONS = {
     FailureReason.RATE_LIMIT: "rate limited",
@@ -63,8 +65,8 @@ def settings_page(detail: str) -> str:
 def skip_words(hop: Hop, hops: Sequence[Hop]) -> str:
     """Say why a hop is skipped; empty when it is not."""
     match hop.skip:
-        case None:
-            return ""
+        case None | SkipReason.OVER_LIMIT | SkipReason.OVER_BUDGET:
+            return over_words(hop.over) if hop.over else ""
         case SkipReason.NO_KEY:
             return f"no API key ({hop.key_name})"
         case SkipReason.KEY_ELSEWHERE:
@@ -80,6 +82,26 @@ def skip_words(hop: Hop, hops: Sequence[Hop]) -> str:
             return _OPENCLAW_ONLY
         case reason:
             return _SKIPS[reason]
+
+
+def over_words(over: Over) -> str:
+    """Say what a fallback is over, with the prices that were compared."""
+    if over.limit is not None and over.limit.kind is LimitKind.PRIVATE:
+        return "not private (limit: private)"
+    if over.limit is not None and over.limit.kind is LimitKind.FREE:
+        costs = "price unknown" if over.costs_usd is None else _blended(over.costs_usd)
+        return f"not free ({costs}, limit: free)"
+    what = f"over the {over.limit} limit" if over.limit else "over the spent budget's ceiling"
+    if over.costs_usd is None:
+        return f"{what} (price unknown)"
+    if over.most_usd is None:
+        return f"{what} (nothing to compare with: the first model's price is unknown)"
+    return f"{what} ({_blended(over.most_usd)} → {_blended(over.costs_usd)})"
+
+
+def _blended(usd: Decimal) -> str:
+    """Write a price of three parts input to one part output; below a dollar with two figures."""
+    return unit(usd.quantize(Decimal("0.01"), ROUND_HALF_UP)) if usd >= 1 else money(usd)
 
 
 def key_step(hop: Hop, *, at_start: bool = True) -> str:

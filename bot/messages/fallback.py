@@ -313,7 +313,7 @@ def hint_for(hop: Hop, verdict: HopVerdict, hops: Sequence[Hop], view: ConfigVie
         return f"{key_step(hop)}."
     if hop.skip is SkipReason.KEY_ELSEWHERE:
         return KEY_ELSEWHERE
-    if hop.skip is SkipReason.UNSUPPORTED:
+    if hop.over or hop.skip is SkipReason.UNSUPPORTED:
         return ""
     if hop.skip in (SkipReason.NOT_ALLOWED, SkipReason.NOT_SERVED):
         return Command(f"fallback add {hop.ref or hop.written}")

@@ -25,6 +25,7 @@ class ModelRow:
     allowed: bool
     in_use: str
     gateway_lacks: str = ""
+    skip: str | None = None
 
 
 def list_card(rows: Sequence[ModelRow], provider: str | None, data: dict[str, Any]) -> Card:

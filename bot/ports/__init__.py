@@ -12,12 +12,15 @@ from bot.ports.chat import ButtonStore, Chat, ChatHistory, Claim, MessageRef
 from bot.ports.clock import Clock
 from bot.ports.config import ConfigSession, ConfigStore, Document, Json, KeptRevision, revision_of
 from bot.ports.fallbacks import (
+    Ceiling,
     Cooldown,
     FallbackEvent,
     FallbackLog,
     HopFailure,
     IncidentRow,
     MadeId,
+    StoredLimit,
+    StoredLimits,
 )
 from bot.ports.journal import (
     ABSENT,
@@ -65,6 +68,7 @@ __all__ = [
     "BudgetPeriod",
     "Budgets",
     "ButtonStore",
+    "Ceiling",
     "ChainTest",
     "ChainTests",
     "Change",
@@ -101,6 +105,8 @@ __all__ = [
     "RevertState",
     "RowPage",
     "Spend",
+    "StoredLimit",
+    "StoredLimits",
     "Touched",
     "Upstream",
     "revision_of",

@@ -112,8 +112,36 @@ class MadeId:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class StoredLimit:
+    """The limit that a team has set for its fallbacks, as typed: `2x`, `free`, `private`."""
+
+    words: str
+    set_by: str
+    set_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """The model that a spent budget has switched to: until then no fallback may cost more."""
+
+    model: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLimits:
+    """What limits the fallbacks of a config."""
+
+    limit: StoredLimit | None = None
+    ceiling: Ceiling | None = None
+
+
 class FallbackLog(Protocol):
-    """Cool-downs, fallback events, who made what, incidents and the mute. Raises StorageError."""
+    """Cool-downs, fallback events, who made what, incidents, limits, the mute.
+
+    Raises StorageError.
+    """
 
     async def cooldowns(self, after: datetime) -> Sequence[Cooldown]:
         """Return those that end after an instant, proofs among them, the soonest first."""
@@ -163,6 +191,18 @@ class FallbackLog(Protocol):
 
     async def report_used(self, service: str, used: Mapping[str, Mapping[str, date]]) -> None:
         """Keep which dialects and options were used last on which day, as one gateway saw it."""
+        ...
+
+    async def limits(self, config: str) -> StoredLimits:
+        """Return what limits the fallbacks of the config at a location."""
+        ...
+
+    async def set_limit(self, config: str, limit: StoredLimit | None) -> None:
+        """Set or (None) lift the limit of a config's fallbacks."""
+        ...
+
+    async def set_ceiling(self, config: str, ceiling: Ceiling | None) -> None:
+        """Set or (None) lift what a spent budget allows a config's fallbacks."""
         ...
 
     async def muted_until(self) -> datetime | None:

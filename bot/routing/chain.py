@@ -21,6 +21,7 @@ from bot.models import ModelFacts, ModelRef, Provider, Secret
 from bot.ports import Cooldown
 from bot.ports.reloads import NO_NEIGHBOUR, Neighbour
 from bot.routing.cooldown import Scope, covering
+from bot.routing.limits import HopLimits, Over
 
 
 class AllowRule(StrEnum):
@@ -51,6 +52,8 @@ class SkipReason(StrEnum):
     NOT_A_MODEL = "not_a_model"
     REPEATED = "repeated"
     OURSELVES = "ourselves"
+    OVER_LIMIT = "over_limit"
+    OVER_BUDGET = "over_budget"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Hop:
     `written` is what the file says, `ref` the model it means. `key_name` is the variable (or
     config path) that holds the key. `skip` None means that `walker` asks it; `unasked` is why our
     own gateway could not, whoever walks. `profile` is the auth profile that the file names with it.
+    `over` says what a fallback is over that is skipped for its price or place.
     """
 
     position: int
@@ -77,6 +81,7 @@ class Hop:
     unasked: SkipReason | None = None
     signed_in: bool = False
     profile: str | None = None
+    over: Over | None = None
 
     @property
     def key_present(self) -> bool:
@@ -101,7 +106,7 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class ChainContext:
-    """What a chain is judged by besides the file: keys, release, cool-downs."""
+    """What a chain is judged by besides the file: keys, release, cool-downs, limits."""
 
     catalog: Catalog
     env: Mapping[str, str]
@@ -109,6 +114,7 @@ class ChainContext:
     cooldowns: Sequence[Cooldown] = ()
     gateway: bool = False
     neighbour: Neighbour = NO_NEIGHBOUR
+    limits: HopLimits | None = None
 
     def has_openclaw(self, view: ConfigView) -> bool:
         """Return whether anything shows that a Moltbot or OpenClaw runs on the config."""
@@ -138,7 +144,22 @@ def chain_of(view: ConfigView, choice: ModelChoice, around: ChainContext) -> tup
         hops.append(hop)
         if hop.ref is not None:
             seen.add(hop.ref)
-    return tuple(hops)
+    limits = around.limits
+    if limits is None or walker is Walker.OPENCLAW:
+        return tuple(hops)
+    return (*hops[:1], *(_limited(hop, hops[0], limits) for hop in hops[1:]))
+
+
+def _limited(hop: Hop, first: Hop, limits: HopLimits) -> Hop:
+    """Skip a fallback that is over a limit; a chain's first hop is what was chosen."""
+    if hop.skip is not None or hop.ref is None:
+        return hop
+    over = limits.over(hop.ref, first.ref, private=hop.private)
+    if over is None:
+        return hop
+    return replace(
+        hop, skip=SkipReason.OVER_LIMIT if over.limit else SkipReason.OVER_BUDGET, over=over
+    )
 
 
 def lone_hop(position: int, ref: ModelRef, view: ConfigView, around: ChainContext) -> Hop:

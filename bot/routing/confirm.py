@@ -58,6 +58,9 @@ def _hops_of(name: str, view: ConfigView, around: ChainContext) -> Iterator[Hop]
     hops: list[Hop] = []
     for choice in (view.default, *view.agents.values()):
         hops += chain_of(view, choice, replace(around, gateway=True))
+    if any(hop.over and (scope := scope_of(hop)) and name in scope.names for hop in hops):
+        # Over the fallback limit: not asked, for one token neither.
+        hops = [hop for hop in hops if not hop.over]
     asked = ModelRef.parse(bare)
     refs = [asked] if asked else [ref for ref in around.catalog.models if ref.provider == bare]
     hops += [lone_hop(0, ref, view, around) for ref in refs]

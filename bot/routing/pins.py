@@ -54,8 +54,10 @@ class Pins:
 def kept_to(candidates: Candidates, maker: ModelRef, own: Candidates | None) -> Candidates:
     """Return who can go on with a turn that only one account knows, by who made what it names.
 
-    The caller's order holds among the hops of that account; without any it is the maker's `own`.
+    The caller's order holds among the hops of that account; without any it is the maker's `own`,
+    unless that is a fallback that is over a limit.
     """
     known = tuple(c for c in candidates.in_order if c.ref.provider == maker.provider)
-    known = known or (own.in_order if own else ())
-    return Candidates(known, (), known[0].name if known else str(maker), alone=True)
+    over = tuple((hop, why) for hop, why in candidates.skipped if hop.over and hop.ref == maker)
+    known = known or (own.in_order if own and not over else ())
+    return Candidates(known, over, known[0].name if known else str(maker), alone=True)

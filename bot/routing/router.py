@@ -141,6 +141,8 @@ def _why(hop: Hop) -> str:
         return f"no API key ({hop.key_name})"
     if hop.skip is SkipReason.KEY_ELSEWHERE:
         return "its API key cannot be read here"
+    if hop.over is not None:
+        return str(hop.over)
     return str(hop.skip).replace("_", " ")
 
 

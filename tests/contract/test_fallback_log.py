@@ -12,7 +12,16 @@ import pytest
 from adapters.storage.database import Database
 from adapters.storage.fallback_log import DatabaseFallbackLog
 from bot.models import FailureReason
-from bot.ports import Cooldown, FallbackEvent, FallbackLog, IncidentRow, MadeId
+from bot.ports import (
+    Ceiling,
+    Cooldown,
+    FallbackEvent,
+    FallbackLog,
+    IncidentRow,
+    MadeId,
+    StoredLimit,
+    StoredLimits,
+)
 from bot.routing.cooldown import ended
 from tests.support.fakes_storage import FakeFallbackLog
 
@@ -261,3 +270,19 @@ async def test_gateways_report_the_conversations_that_stay(ground: Ground):
     assert await ground.other.staying(NOW + MINUTE) == {"deepseek/x": 1}
     await ground.log.report_staying("gateway b", NOW + MINUTE, {})
     assert await ground.other.staying(NOW + MINUTE) == {}
+
+
+async def test_each_config_has_limits_of_its_own(ground: Ground):
+    here, elsewhere = "/srv/moltbot.json", "db:"
+    limit, ceiling = StoredLimit("2x", "Ana", NOW), Ceiling("deepseek/deepseek-flash", NOW + DAY)
+    assert await ground.other.limits(here) == StoredLimits()
+    await ground.log.set_limit(here, limit)
+    await ground.log.set_ceiling(here, ceiling)
+    assert await ground.other.limits(here) == StoredLimits(limit, ceiling)
+    assert await ground.other.limits(elsewhere) == StoredLimits()
+    await ground.log.set_limit(here, replace(limit, words="private"))
+    await ground.log.set_ceiling(here, None)
+    assert await ground.other.limits(here) == StoredLimits(replace(limit, words="private"))
+    await ground.log.set_limit(here, None)
+    await ground.log.set_limit(here, None)
+    assert await ground.other.limits(here) == StoredLimits()

@@ -24,6 +24,7 @@ from bot.errors import (
 )
 from bot.ports import (
     ABSENT,
+    Ceiling,
     Change,
     Cooldown,
     Document,
@@ -35,6 +36,8 @@ from bot.ports import (
     NewChange,
     Revert,
     RevertState,
+    StoredLimit,
+    StoredLimits,
     Touched,
     revision_of,
 )
@@ -405,6 +408,17 @@ class FakeFallbackLog:
     _used: dict[str, Mapping[str, Mapping[str, date]]] = field(default_factory=dict)
     _made: dict[str, MadeId] = field(default_factory=dict)
     _staying: dict[str, tuple[datetime, Mapping[str, int]]] = field(default_factory=dict)
+    _limits: dict[str, StoredLimits] = field(default_factory=dict)
+
+    async def limits(self, config: str) -> StoredLimits:
+        self._check()
+        return self._limits.get(config, StoredLimits())
+
+    async def set_limit(self, config: str, limit: StoredLimit | None) -> None:
+        self._limits[config] = replace(await self.limits(config), limit=limit)
+
+    async def set_ceiling(self, config: str, ceiling: Ceiling | None) -> None:
+        self._limits[config] = replace(await self.limits(config), ceiling=ceiling)
 
     async def staying(self, since: datetime) -> Mapping[str, int]:
         self._check()
