@@ -12,7 +12,7 @@ from bot.commands.data import chain_data, limits_data, warnings_data
 from bot.commands.registry import Args
 from bot.commands.snapshot import StatusSnapshot, load_known, load_snapshot, snapshot_of
 from bot.durations import shorten
-from bot.errors import ConfirmationNeededError, UsageError
+from bot.errors import ConfirmationNeededError, StorageError, UsageError
 from bot.messages.limits import LimitWords, limit_card, limit_cautions, limit_question, none_left
 from bot.ports import StoredLimit, StoredLimits
 from bot.routing.limits import MOST_RATIO, parse_limit
@@ -26,8 +26,8 @@ async def limit(ctx: Context, args: Args) -> Card:
     snapshot = await load_snapshot(ctx)
     old = snapshot.known.limits.limit
     if word is None:
-        if snapshot.known.trouble is not None:
-            raise snapshot.known.trouble
+        if (error := snapshot.known.error) is not None:
+            raise StorageError(error.said, error.step)
         return _card(ctx, snapshot, old, changed=False)
     new = None if word.strip().lower() == "off" else _stored(ctx, word)
     after = _with(ctx, snapshot, new)
