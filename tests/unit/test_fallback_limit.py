@@ -22,8 +22,8 @@ from bot.routing.chain import ChainContext, SkipReason
 from bot.routing.cooldown import CooldownBook
 from bot.routing.limits import Over, hop_limits, parse_limit
 from bot.routing.router import Attempts, Candidates, candidates_for
+from tests.support.bench_costs import DOLLAR, HOUR, bench_of, spent
 from tests.support.fakes_core import ANA, Bench
-from tests.unit.test_cost_commands import DOLLAR, HOUR, bench_of, spent
 from tests.unit.test_model_commands import words
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -99,13 +99,17 @@ async def test_what_is_no_limit_is_refused_and_nothing_is_set(typed: str):
 )
 def test_what_is_over_a_limit(limit: str, fallback: tuple[str, str, str | None] | None, over: bool):
     first, other = ModelRef("a", "first"), ModelRef("b", "other")
-    costs = fallback and Price(*(Decimal(x) if x else None for x in fallback))  # type: ignore[arg-type]
-    prices = {first: Price(Decimal(1), Decimal(1), Decimal("0.1")), other: costs or None}
+    costs = _price(*fallback) if fallback else None
+    prices = {first: Price(Decimal(1), Decimal(1), Decimal("0.1")), other: costs}
     stored = StoredLimits(StoredLimit(limit, "Ana", NOW))
     limits = hop_limits(stored, view(team("a/first", "b/other")), prices.__getitem__, NOW)
     assert limits is not None
     assert (limits.over(other, first, private=False) is not None) is over
     assert (limits.over(other, first, private=True) is not None) is (over and limit != "private")
+
+
+def _price(fresh: str, output: str, cached: str | None) -> Price:
+    return Price(Decimal(fresh), Decimal(output), Decimal(cached) if cached else None)
 
 
 def test_without_a_price_of_the_first_only_what_is_free_is_within():
@@ -140,8 +144,7 @@ _LIMITS = st.none() | st.sampled_from(["0.5x", "1x", "2x", "10x", "free", "priva
 def test_no_walk_asks_a_fallback_that_is_over(chain, table, limit, spent_budget, asked, fates):
     """The rule, written down a second time: whatever fails, nothing over the limit is asked."""
     prices = {
-        ModelRef.parse(name): Price(*map(Decimal, rates)) if rates else None
-        for name, rates in table.items()
+        ModelRef.parse(name): _price(*rates) if rates else None for name, rates in table.items()
     }
     stored = StoredLimits(
         StoredLimit(limit, "Ana", NOW) if limit else None,

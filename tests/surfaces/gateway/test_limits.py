@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -23,12 +24,12 @@ async def _say(gate: Gate, line: str) -> None:
     assert card.error is None, card.error
 
 
-async def _served(gate: Gate, **more: object) -> str | None:
+async def _served(gate: Gate, **more: Any) -> str | None:
     answer = await gate.ask(**more)
     return answer.headers.get("x-changeover-model")
 
 
-async def _until(gate: Gate, served: str | None, **more: object) -> None:
+async def _until(gate: Gate, served: str | None, **more: Any) -> None:
     """Ask until another model serves: a gateway hears of a change within a second or so."""
     for _ in range(100):
         if await _served(gate, **more) == served:
