@@ -25,7 +25,6 @@ from adapters.main.learning import LearningStore
 from adapters.openclaw.lazy import LazyReloads
 from adapters.prices import ListedPrices, read_operator_prices
 from adapters.providers.lazy import LazyModelLists
-from adapters.storage.buttons import DatabaseButtons
 from adapters.storage.database import Database
 from adapters.storage.fallback_log import DatabaseFallbackLog
 from adapters.storage.files.config_file import FileConfigStore
@@ -42,7 +41,7 @@ from bot.ports import Clock, ConfigStore
 from bot.settings import Settings
 
 if TYPE_CHECKING:
-    from bot.ports import BillLog, Budgets, ChainTests, Corrections, Ledger
+    from bot.ports import BillLog, Budgets, ButtonStore, ChainTests, Corrections, Ledger
     from bot.ports.alerts import AlertDesk
 
 
@@ -105,7 +104,7 @@ def wire(
         prices=ListedPrices(
             shipped(), read_operator_prices(service.prices) if service.prices else {}
         ),
-        buttons=DatabaseButtons(database),
+        buttons=late(partial(_buttons, database)),
         ledger=late(partial(_ledger, database)),
         budgets=late(partial(_budgets, database)),
         chain_tests=late(partial(_chain_tests, database)),
@@ -117,6 +116,12 @@ def wire(
         progress=progress,
     )
     return Wired(App(ports, settings), settings, service, database, upstream, ticking)
+
+
+def _buttons(database: Database) -> ButtonStore:
+    from adapters.storage.buttons import DatabaseButtons
+
+    return DatabaseButtons(database)
 
 
 def _ledger(database: Database) -> Ledger:

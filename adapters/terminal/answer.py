@@ -6,12 +6,15 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from adapters.terminal.called import in_chat
 from adapters.terminal.safe import encodable, harmless
-from bot.card import Card, Speller, Tone, spans_of
 from bot.errors import ChangeoverError
+from bot.spans import Speller, spans_of
+
+if TYPE_CHECKING:
+    from bot.card import Card
 
 _NARROWEST, _USUAL = 20, 80
 
@@ -58,6 +61,8 @@ def deliver(card: Card, out: TextIO, err: TextIO, look: Look) -> int:
 
 def failure(error: ChangeoverError, command: str = "") -> Card:
     """Make a card of an error that came up before the core could."""
+    from bot.card import Card, Tone
+
     return Card(
         title=spans_of(error.said),
         tone=Tone.BAD,

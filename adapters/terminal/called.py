@@ -6,8 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from bot.card import Command, Speller
-from bot.spans import for_a_shell, shell_word
+from bot.spans import Command, Speller, for_a_shell, shell_word
 
 _MODULE = "__main__.py"
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from adapters.terminal.answer import Look, deliver, failure, write
 from adapters.terminal.cli import VERBS, Invocation, help_text, wants_json
-from bot.card import Action, Card, Command, plain, text
 from bot.errors import ChangeoverError, UsageError
+from bot.spans import Command, text
 
 if TYPE_CHECKING:
     from bot.access import Actor
+    from bot.card import Action, Card
 
 
 class CommandApp(Protocol):
@@ -31,27 +32,54 @@ def run_static(
     invocation: Invocation, version: str, out: TextIO, err: TextIO, look: Look
 ) -> int | None:
     """Answer what needs no configuration (help, version); None when it is something else."""
-    match invocation.command:
-        case "":
-            write(err, plain(_help_card((), look).body[0]))
-            return 2
-        case "version":
-            card = Card((f"changeover {version}",), command="version", data={"version": version})
-        case "help":
-            card = _help_card(invocation.words[:1], look)
-        case "model" | "fallback" | "cost" if invocation.words[:1] == ("help",):
-            return deliver(_chat_help(invocation), out, err, look)
-        case "completion":
-            card = _completion(invocation.words)
-        case _:
-            return None
+    command, words = invocation.command, invocation.words
+    if command == "":
+        write(err, _help_page((), look))
+        return 2
+    if command in ("model", "fallback", "cost") and words[:1] == ("help",):
+        return deliver(_chat_help(invocation), out, err, look)
+    page = _page(invocation, version, look)
+    if page is None:
+        return None
     if look.json:
-        return deliver(card, out, err, look)
-    write(out, f"{version}\n" if card.command == "version" else plain(card.body[0]))
+        return deliver(_page_card(invocation, version, page), out, err, look)
+    write(out, page)
     return 0
 
 
-def _completion(words: tuple[str, ...]) -> Card:
+def _page(invocation: Invocation, version: str, look: Look) -> str | None:
+    match invocation.command:
+        case "version":
+            return f"{version}\n"
+        case "help":
+            return _help_page(invocation.words[:1], look)
+        case "completion":
+            return _completion(invocation.words)
+        case _:
+            return None
+
+
+def _page_card(invocation: Invocation, version: str, page: str) -> Card:
+    from bot.card import Card
+
+    command, words = invocation.command, invocation.words
+    match command:
+        case "version":
+            return Card((f"changeover {version}",), command=command, data={"version": version})
+        case "help":
+            verbs = [verb for verb in VERBS if not words or verb.name == words[0]]
+            data = {"commands": [{"name": v.name, "takes": v.takes, "help": v.help} for v in verbs]}
+            return Card(("changeover",), body=((page,),), command=command, data=data)
+        case _:
+            return Card((f"Completion for {words[0]}",), body=((page,),), command=command)
+
+
+def _help_page(topic: tuple[str, ...], look: Look) -> str:
+    program = look.speller(Command("", program=True)).strip()
+    return help_text(topic[0] if topic else "", program)
+
+
+def _completion(words: tuple[str, ...]) -> str:
     from adapters.terminal.completion import script
     from bot.catalog import shipped
     from bot.commands.table import registry
@@ -61,9 +89,8 @@ def _completion(words: tuple[str, ...]) -> Card:
             text(Command("completion", program=True), " needs a shell: bash, zsh or fish."),
             Command("completion bash", program=True),
         )
-    shell, catalog = words[0], shipped()
-    written = script(shell, registry(catalog), list(catalog.presets))
-    return Card((f"Completion for {shell}",), body=((written,),), command="completion")
+    catalog = shipped()
+    return script(words[0], registry(catalog), list(catalog.presets))
 
 
 def _chat_help(invocation: Invocation) -> Card:
@@ -74,14 +101,6 @@ def _chat_help(invocation: Invocation) -> Card:
     return help_card(
         registry(shipped()), invocation.command, "".join(invocation.words[1:2]).lower()
     )
-
-
-def _help_card(topic: tuple[str, ...], look: Look) -> Card:
-    verbs = [verb for verb in VERBS if not topic or verb.name == topic[0]]
-    data = {"commands": [{"name": v.name, "takes": v.takes, "help": v.help} for v in verbs]}
-    program = look.speller(Command("", program=True)).strip()
-    page = help_text(topic[0] if topic else "", program)
-    return Card(("changeover",), body=((page,),), command="help", data=data)
 
 
 async def run_one(
@@ -97,6 +116,8 @@ async def run_one(
 
     `during` waits for the answer, and says so where that takes long.
     """
+    from bot.card import Action
+
     line = invocation.line
     action = Action(line, confirmed=True) if invocation.yes else None
     answer = app.handle(actor, line, action=action)

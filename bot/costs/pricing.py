@@ -15,13 +15,15 @@ from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.config.schema import ConfigView
 from bot.costs.usage import checked
 from bot.dialects.locality import is_private
 from bot.models import ModelRef, Price, PriceTier, Provider, Usage
-from bot.ports import Prices
+
+if TYPE_CHECKING:
+    from bot.ports import Prices
 
 MOST_USD_PER_1M = Decimal(1_000_000)
 """More than this for a million tokens is no price."""

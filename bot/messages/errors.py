@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bot.card import Card, Command, Text, Tone, Visibility, When, spans_of, text
 from bot.errors import ChangeoverError, ErrorInfo, ExitCode
-from bot.ports import Claim
+
+if TYPE_CHECKING:
+    from bot.ports import Claim
 
 
 def error_card(error: ChangeoverError, command: str) -> Card:

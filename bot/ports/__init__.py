@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from bot.models import BudgetPeriod, GroupBy
-from bot.ports.chat import ButtonStore, Chat, ChatHistory, Claim, MessageRef
 from bot.ports.clock import Clock
 from bot.ports.config import ConfigSession, ConfigStore, Document, Json, KeptRevision, revision_of
 from bot.ports.fallbacks import (
@@ -34,9 +33,9 @@ from bot.ports.journal import (
     RevertState,
     Touched,
 )
-from bot.ports.providers import HttpAnswer, HttpRequest, ModelLists, Prices, Upstream
 
 if TYPE_CHECKING:
+    from bot.ports.chat import ButtonStore, Chat, ChatHistory, Claim, MessageRef
     from bot.ports.costs import (
         Amendment,
         BillAnswer,
@@ -53,6 +52,7 @@ if TYPE_CHECKING:
         RowPage,
     )
     from bot.ports.ledger import Attempt, Bill, Ledger, Spend
+    from bot.ports.providers import HttpAnswer, HttpRequest, ModelLists, Prices, Upstream
 
 __all__ = [
     "ABSENT",
@@ -114,9 +114,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Return what belongs to costs, which a switch of the model does not need to load."""
+    """Return what belongs to costs, chats and providers: a switch of the model loads none of it."""
     if name in __all__:
-        for module in ("ledger", "costs"):
+        for module in ("chat", "providers", "ledger", "costs"):
             found = getattr(import_module(f"bot.ports.{module}"), name, None)
             if found is not None:
                 globals()[name] = found
