@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from adapters.terminal.one_shot import report, run_static
 from bot.errors import ChangeoverError
 
 VERSION = "0.1.0"
+GC_EVERY = 50_000
+"""Objects made before the collector looks: a command is over by then, and its imports no cycles."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,6 +66,7 @@ def _dispatch(invocation: Invocation, look: Look) -> int:
 
             return run_manifest(invocation)
         case _:
+            gc.set_threshold(GC_EVERY)
             from adapters.main.terminal import run_terminal
 
             return run_terminal(invocation)
