@@ -346,7 +346,10 @@ def test_which_hosts_go_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None
     assert proxy_for("http://h/") is None
     monkeypatch.setenv("http_proxy", "http://p:1")
     assert proxy_for("http://h/") == "http://p:1"
+    assert proxy_for("ws://h/") == "http://p:1"
     assert proxy_for("https://h/") is None
+    monkeypatch.setenv("no_proxy", "kept.example")
+    assert proxy_for("http://kept.example/") is None
     for host in ("127.0.0.1", "127.9.9.9", "localhost", "x.localhost", "[::1]"):
         assert proxy_for(f"http://{host}:1/") is None
 

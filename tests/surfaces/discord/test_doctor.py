@@ -31,6 +31,13 @@ async def test_all_in_place(server: DiscordServer):
     assert server.gateway.identifies == []
 
 
+async def test_discord_is_asked_through_the_proxy(server: DiscordServer, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.api_url.removesuffix("/api/v10"))
+    with pointed_at("http://discord.invalid/api/v10", server.gateway_url):
+        checks = await examine_discord(Setup(Secret(TOKEN), CHANNEL, GUILD))
+    assert all(check.ok for check in checks)
+
+
 async def test_a_wrong_token(server: DiscordServer):
     checks = await look(server, token="wrong")
     assert list(checks) == ["discord token"]
