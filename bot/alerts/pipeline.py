@@ -72,7 +72,7 @@ class Pipeline:
     def __init__(self, ports: AlertPorts, wait_s: float = WAIT_S) -> None:
         store, settings, leader = ports.store, ports.settings, ports.leader
         impacts, surfaces = ports.impacts, list(ports.chats)
-        self._clock, self._leader, self._log = ports.clock, leader, impacts.log
+        self._clock, self._leader, self._mutes = ports.clock, leader, impacts.log
         self.outbox = StoredOutbox(store, surfaces)
         self.outside_edits = OutsideEdits(ports.journal, store, self.outbox, impacts.config)
         self.chain_tests = ChainTestReports(store, self.outbox, impacts.log, settings.quiet)
@@ -117,7 +117,7 @@ class Pipeline:
         if not await self._leader.leads():
             return False
         try:
-            muted_until = in_force(await self._log.muted_until(), now)
+            muted_until = in_force(await self._mutes.muted_until(), now)
             for stage in self._stages:
                 await stage.run(now, muted_until)
         except AlertConflictError as error:
