@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -22,9 +22,10 @@ from bot.models import Dialect, FailureReason, Usage
 from bot.ports import Clock
 from bot.routing.chain import Hop
 from bot.routing.failure import OK, Verdict
-from bot.routing.router import Attempts, Candidate, Candidates, HopOutcome
-from bot.routing.sticky import Conversations
+from bot.routing.router import AUTO, Attempts, Candidate, Candidates, HopOutcome, plain_name
+from bot.routing.sticky import Conversations, conversation_of
 from bot.settings import Timeouts
+from bot.trials.split import Arm, Split, arm_of
 
 if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
@@ -49,6 +50,7 @@ class Tools:
     made_ids: MadeIds
     conversations: Conversations = field(default_factory=Conversations)
     blackout: Blackout = field(default_factory=Blackout)
+    split: Split = field(default_factory=Split)
     stopping: bool = False
 
     @property
@@ -56,13 +58,24 @@ class Tools:
         """What must not be handed on or stored."""
         return self.blackout.known
 
+    def arm(
+        self, caller: str, body: Body, headers: Mapping[str, str], primary: str | None
+    ) -> Arm | None:
+        """Return the arm of the trial under way; only who asks for the primary is a part of it."""
+        trial = self.split.active(primary, self.clock.now())
+        if trial is None or plain_name(body.model).lower() not in AUTO:
+            return None
+        key = conversation_of(caller, body.model, headers, body.document)
+        return None if key is None else arm_of(trial, key)
+
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """What a caller asks, and who may answer it.
 
     `conversation` is the digest of one that stays with a fallback. `tail` goes behind the path.
-    `pinned` is what only one account knows, so that no other can go on with the turn.
+    `pinned` is what only one account knows, so that no other can go on with the turn. `arm` is that
+    of the trial that the request is a part of.
     """
 
     id: str
@@ -76,6 +89,7 @@ class ChatRequest:
     conversation: bytes | None = None
     tail: str = ""
     pinned: Reference | None = None
+    arm: Arm | None = None
 
     def meant_for(self, candidate: Candidate) -> bool:
         """Return whether a candidate is the one the caller asked for, and no fallback."""

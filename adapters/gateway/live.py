@@ -44,7 +44,7 @@ class LiveConfig:
         self._limits = StoredLimits()
         self._judged_at: datetime | None = None
         self._view: ConfigView | None = None
-        self._candidates: dict[tuple[str, Dialect, bool], Candidates] = {}
+        self._candidates: dict[tuple[str, Dialect, bool, ModelRef | None], Candidates] = {}
         self._routes: dict[tuple[str, Dialect], Route] = {}
         self.revision = self.state = ""
 
@@ -81,14 +81,22 @@ class LiveConfig:
             self._judged_at = None
 
     def candidates(
-        self, asked: str, dialect: Dialect, now: datetime, *, fallbacks: bool
+        self,
+        asked: str,
+        dialect: Dialect,
+        now: datetime,
+        *,
+        fallbacks: bool,
+        trial: ModelRef | None = None,
     ) -> Candidates:
-        """Return who may answer. Raises UnknownModelError."""
+        """Return who may answer, a trial's candidate first. Raises UnknownModelError."""
         self._judge(now)
-        key = (asked, dialect, fallbacks)
+        key = (asked, dialect, fallbacks, trial)
         found = self._candidates.get(key)
         if found is None:
-            found = candidates_for(asked, self.view, self._around, dialect, fallbacks=fallbacks)
+            found = candidates_for(
+                asked, self.view, self._around, dialect, fallbacks=fallbacks, trial=trial
+            )
             if len(self._candidates) >= _MOST_KEPT:
                 self._candidates.clear()
             self._candidates[key] = found

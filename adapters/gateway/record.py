@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from adapters.gateway.exchange import AttemptResult, ChatRequest, Exchange
 from bot.config.schema import ConfigView
@@ -15,6 +15,7 @@ from bot.models import Dialect, FailureReason, ModelRef, Usage
 from bot.ports import Attempt, FallbackEvent, HopFailure, Prices
 from bot.routing.echo import without_echo
 from bot.routing.router import CANNOT_TAKE, HopOutcome
+from bot.trials.split import Arm
 
 _log = logging.getLogger("gateway")
 _MOST_ASKED = 200
@@ -178,7 +179,15 @@ class Recorder:
             price=cost.price,
             latency_ms=result.latency_ms,
             first_token_ms=result.first_token_ms,
+            **_of_trial(request.arm),
         )
+
+
+def _of_trial(arm: Arm | None) -> dict[str, Any]:
+    if arm is None:
+        return {}
+    candidate = arm.candidate is not None
+    return {"trial": arm.trial_id, "candidate": candidate, "conversation": arm.conversation}
 
 
 def _served_by(exchange: Exchange) -> str | None:

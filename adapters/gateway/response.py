@@ -40,6 +40,8 @@ def headers_of(
         "x-request-id": request.id,
         "x-changeover-attempts": str(number),
     }
+    if request.arm is not None:
+        headers["x-changeover-trial"] = str(request.arm)
     first = request.candidates.first
     if candidate is not None:
         headers["x-changeover-model"] = candidate.name

@@ -296,12 +296,18 @@ class Gateway:
             candidates = tools.live.candidates(asked, dialect, now, fallbacks=not alone)
         except UnknownModelError as error:
             raise Refusal(f"{error.message} {error.hint}", 404, "model_not_found") from error
-        stays, conversation, maker = tools.conversations, None, None
+        stays, conversation, maker, arm = tools.conversations, None, None, None
         if dialect is Dialect.RESPONSES:
             maker = await maker_of(tools, caller, body.document)
         if maker is not None:
             candidates = maker.candidates(tools, candidates)
-        elif stays and goes_on(headers, body.document):
+        else:
+            arm = tools.arm(caller, body, headers, candidates.first)
+            if arm is not None and arm.candidate is not None:
+                candidates = tools.live.candidates(
+                    asked, dialect, now, fallbacks=not alone, trial=arm.candidate
+                )
+        if maker is None and stays and goes_on(headers, body.document):
             conversation = conversation_of(caller, body.model, headers, body.document)
         if conversation is not None:
             kept = stays.staying(
@@ -320,6 +326,7 @@ class Gateway:
             conversation,
             tail,
             maker.reference if maker else None,
+            arm,
         )
 
     async def _models(self, request: web.Request) -> web.StreamResponse:

@@ -38,11 +38,13 @@ from bot.routing.confirm import PROBE_EVERY, settle, to_probe
 from bot.routing.cooldown import KEPT, CooldownBook
 from bot.routing.probe import probe, target_of
 from bot.routing.sticky import Conversations
+from bot.trials.split import GATEWAY, Split
 
 _log = logging.getLogger("gateway")
 # A crash loses at most the last second: half of it to gather a batch, the rest to write it.
 FLUSH_S = 0.5
 COOLDOWNS_EVERY_S = 1.0
+BEAT_EVERY = timedelta(seconds=10)
 COOLDOWNS_OUT_S = 0.25
 LAST_TOLD_S = 1.0
 LAST_ROWS_S = 2.0
@@ -82,7 +84,7 @@ class GatewayService:
         self.metrics = Metrics(settings.blackout)
         self._name = f"gateway {platform.node()} {wired.service.gateway.port}"[:60]
         self._reported, self._reported_at = False, datetime.min.replace(tzinfo=UTC)
-        self._used_at = self._reported_at
+        self._used_at = self._beat_at = self._reported_at
         self._queue = LedgerQueue(
             ports.ledger,
             ports.log,
@@ -146,6 +148,7 @@ class GatewayService:
         await self._warm()
         await self._hear_limits()
         await self._share_cooldowns()
+        await self._follow_trial()
         await self._note_revision()
         try:
             second = await may_listen(service.host, service.port, self._installation)
@@ -175,6 +178,16 @@ class GatewayService:
     def unwritten(self) -> int:
         """How many ledger rows are in memory alone."""
         return self._queue.waiting
+
+    @property
+    def split(self) -> Split:
+        """The trial that it follows."""
+        return self._tools.split
+
+    @property
+    def revision(self) -> str:
+        """The revision of the config that it follows."""
+        return self._live.revision
 
     def drain(self) -> None:
         """Say at /readyz that it is about to stop, and answer until then."""
@@ -241,6 +254,7 @@ class GatewayService:
             self._news.clear()
             await self._hear_limits()
             await self._share_cooldowns()
+            await self._follow_trial()
             await self._report_staying()
             await self._report_used()
 
@@ -364,6 +378,20 @@ class GatewayService:
             await log.set_cooldown(*news)
             for row in news:
                 self._book.told(row)
+
+    async def _follow_trial(self) -> None:
+        """Hear of the trial under way, and leave a sign of life for those who begin one.
+
+        While the database is away the trial goes on as known, until it would be unwatched.
+        """
+        ports, now, split = self._wired.app.ports, self._wired.clock.now(), self._tools.split
+        with contextlib.suppress(StorageError):
+            if not timedelta(0) <= now - self._beat_at < BEAT_EVERY:
+                await ports.journal.beat(GATEWAY, now)
+                self._beat_at = now
+            trial = await ports.trials.running(ports.store.location)
+            watched_at = await ports.journal.last_beat("bot") if trial else None
+            split.trial, split.watched_at = trial, watched_at
 
     async def _warm(self) -> None:
         """Look prices up before the first request: the library takes a while to import."""

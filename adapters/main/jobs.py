@@ -13,6 +13,7 @@ from bot.access import SERVICE
 from bot.commands.cost_bills import read_bills
 from bot.commands.cost_budget import check_budget
 from bot.commands.cost_posting import put_due_digest
+from bot.commands.trial_watch import watch_trial
 from bot.ports.alerts import Outbox
 
 _log = logging.getLogger("changeover")
@@ -35,6 +36,10 @@ class Jobs:
     async def budget(self) -> None:
         """Tell when a budget's share is used up, and switch where that was asked for."""
         await check_budget(self._wired.app.context(SERVICE), self._outbox)
+
+    async def trial(self) -> None:
+        """Keep the trial's card up to date, and end the trial where that is due."""
+        await watch_trial(self._wired.app.context(SERVICE), self._outbox)
 
     async def prices(self) -> None:
         """Tell when the price of a model in use has changed."""

@@ -26,6 +26,7 @@ REVERTS_EVERY_S = 2.0
 BEAT_EVERY_S = 15.0
 ALERTS_EVERY_S = 1.0
 BUDGET_EVERY_S = 60.0
+TRIAL_EVERY_S = 2.0
 DIGEST_EVERY_S = 120.0
 FIRST_DIGEST_S = 5.0
 """After a start, by when the chats are connected."""
@@ -148,6 +149,7 @@ class Bot:
         self._schedule.every(REVERTS_EVERY_S, "timed switches", self._reverts)
         self._schedule.every(BEAT_EVERY_S, "heartbeat", self._beat)
         self._schedule.every(ALERTS_EVERY_S, "alerts", self._alerts.tick)
+        self._schedule.every(TRIAL_EVERY_S, "trial", self._jobs.trial)
         self._schedule.every(BUDGET_EVERY_S, "budget", self._jobs.budget)
         self._schedule.every(
             DIGEST_EVERY_S, "digest", self._jobs.digest, first_after_s=FIRST_DIGEST_S

@@ -30,6 +30,7 @@ from adapters.storage.fallback_log import DatabaseFallbackLog
 from adapters.storage.files.config_file import FileConfigStore
 from adapters.storage.journal import DatabaseJournal
 from adapters.storage.plans import DatabasePlans
+from adapters.storage.trials import DatabaseTrials
 from adapters.terminal.answer import Look
 from adapters.terminal.called import at_prompt, in_shell, program_name
 from adapters.terminal.cli import Invocation
@@ -112,6 +113,7 @@ def wire(
         corrections=late(partial(_corrections, database)),
         alerts=late(partial(_alerts, database)),
         plans=DatabasePlans(database),
+        trials=DatabaseTrials(database),
         reloads=LazyReloads(service.openclaw, store),
         progress=progress,
     )

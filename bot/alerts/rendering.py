@@ -10,6 +10,7 @@ from typing import Any
 from bot.alerts.impact import Impacts
 from bot.alerts.policy import AlertSettings
 from bot.alerts.transitions import DETAILS, END, message_key, read_key
+from bot.alerts.trial_notices import trial_card_of
 from bot.card import Card, Person
 from bot.costs.price_changes import PriceChange, price_from
 from bot.incident import Incident, State
@@ -168,18 +169,21 @@ def draft_of(notice: Notice) -> RenderedMessage:
             assert since is not None
             card = trouble_card(notice.key, data["surface"], since, says, _time(data["until"]))
             # Where nobody was told that it is deaf, that it hears again is no news.
-            return RenderedMessage(card, notice_marker(notice.key), new=data["until"] is None)
+            return RenderedMessage(card, mark, new=data["until"] is None)
         case NoticeKind.MORNING:
             card = morning_card(data["night"], [_night_row(row) for row in data["rows"]])
             return RenderedMessage(card, night_marker(data["night"]))
         case NoticeKind.REVERT:
-            return RenderedMessage(_revert_card(notice.key, data), notice_marker(notice.key))
+            card = _revert_card(notice.key, data)
         case NoticeKind.BUDGET | NoticeKind.BUDGET_SWITCH | NoticeKind.PRICE | NoticeKind.PLAN:
-            return RenderedMessage(_plain_card(notice.kind, data, mark), mark)
+            card = _plain_card(notice.kind, data, mark)
         case NoticeKind.CHAIN_TEST:
-            return RenderedMessage(_test_card(notice.key, data), notice_marker(notice.key))
-        case NoticeKind.DIGEST:
+            card = _test_card(notice.key, data)
+        case NoticeKind.TRIAL | NoticeKind.TRIAL_STOPPED:
+            card = trial_card_of(notice, mark)
+        case _:
             raise ValueError("a digest is gathered from the ledger, not from its notice")
+    return RenderedMessage(card, mark)
 
 
 def _plain_card(kind: NoticeKind, data: Any, mark: str) -> Card:

@@ -68,4 +68,6 @@ def _values(param: Param, models: Sequence[str]) -> list[str]:
         return ["30m", "1h", "2h", "1d", "until 18:00"]
     if param.kind is Kind.WHEN:
         return list(WHENS)
-    return list(models) if param.kind in _NAMED else []
+    if param.kind is Kind.SHARE:
+        return ["5%", "10%", "25%", "50%"]
+    return [*param.offered, *models] if param.kind in _NAMED else []

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from bot.ports.alerts import AlertDesk
     from bot.ports.plans import Plans
+    from bot.ports.trials import Trials
     from bot.settings import Settings
 
 Progress = Callable[["Text"], None]
@@ -61,6 +62,7 @@ class Ports:
     corrections: Corrections
     alerts: AlertDesk
     plans: Plans
+    trials: Trials
     reloads: Reloads = field(default_factory=NoReloads)
     bills: Sequence[BillSource] = ()
     progress: Progress = no_progress

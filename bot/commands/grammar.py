@@ -147,6 +147,9 @@ def _take(
         case Kind.WHEN:
             end = next((i for i, w in enumerate(words) if w.lower() in stops), len(words))
             return shorten(_unquoted(" ".join(words[:end]))), words[end:]
+        case Kind.SHARE:
+            apart = words[1:2] == ["%"]
+            return "".join(words[: 1 + apart]), words[1 + apart :]
         case Kind.COUNT:
             return _count(param, words[0], command), words[1:]
         case Kind.CHOICE:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from bot.card import Card, Caution
+from bot.card import Card, Caution, Text
 from bot.commands.context import Context
 from bot.commands.data import chain_data, change_data, incident_data, price_data, warnings_data
 from bot.commands.elsewhere import elsewhere_cautions, other_places
@@ -52,6 +53,7 @@ async def status(ctx: Context, args: Args) -> Card:
         now=ctx.now,
         front=snapshot.choice.front,
         plans=tuple(plan_line(line_of(one)) for one in plans),
+        trial=_trial_line(snapshot) if agent is None else (),
     )
     primary, last = snapshot.primary, snapshot.last_change
     data: dict[str, Any] = {
@@ -65,6 +67,7 @@ async def status(ctx: Context, args: Args) -> Card:
         "pending_revert": {"at": back[0], "to": pending[1].old} if back and pending else None,
         "next_change": _next_change(snapshot, plans),
         "plans": [plan_data(one) for one in plans],
+        "trial": _trial_data(snapshot),
         "muted_until": snapshot.known.muted_until,
         "incidents": [incident_data(row, ctx.now) for row in snapshot.known.incidents],
         "warnings": warnings_data(warnings),
@@ -132,9 +135,35 @@ async def list_models(ctx: Context, args: Args) -> Card:
 async def history(ctx: Context, args: Args) -> Card:
     """Show who changed what, when and why."""
     snapshot = await load_snapshot(ctx)
-    changes = snapshot.known.changes[: args.count("amount") or DEFAULT_HISTORY]
-    warnings = tuple(cautions.journal_away(snapshot.known.error))
-    return history_card(changes, {"changes": [change_data(c) for c in changes]}, warnings)
+    most = args.count("amount") or DEFAULT_HISTORY
+    changes = snapshot.known.changes[:most]
+    away = snapshot.known.error
+    steps = () if away else await ctx.ports.trials.steps(ctx.ports.store.location, most)
+    data = {"changes": [change_data(c) for c in changes], "trials": []}
+    more: list[tuple[datetime, tuple[Text, ...]]] = []
+    if steps:
+        from bot.messages.trials import step_data, step_row
+
+        data["trials"] = [step_data(step) for step in steps]
+        more = [(step.at, step_row(step)) for step in steps]
+    warnings = tuple(cautions.journal_away(away))
+    return history_card(changes, data, warnings, more=more, most=most)
+
+
+def _trial_line(snapshot: StatusSnapshot) -> Text:
+    if snapshot.known.trial is None:
+        return ()
+    from bot.messages.trials import status_line
+
+    return status_line(snapshot.known.trial)
+
+
+def _trial_data(snapshot: StatusSnapshot) -> dict[str, Any] | None:
+    if snapshot.known.trial is None:
+        return None
+    from bot.messages.trials import history_data
+
+    return history_data(snapshot.known.trial)
 
 
 def _configured(ctx: Context, view: ConfigView) -> list[ModelRef]:

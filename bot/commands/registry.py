@@ -28,6 +28,7 @@ class Kind(StrEnum):
     COUNT = "count"
     CHOICE = "choice"
     AMOUNT = "amount"
+    SHARE = "share"
     TEXT = "text"
     WHEN = "when"
 
@@ -46,7 +47,8 @@ class Param:
 
     `keyword` arguments are introduced by their name in text (`for 2h`); the others stand in
     order. `words` introduce it in the place of its name (`per day`, of a `period`); `also` are
-    others that introduce it and belong to the value (`until 18:00`).
+    others that introduce it and belong to the value (`until 18:00`). `offered` are words that
+    completion offers besides the values.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Param:
     also: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    offered: tuple[str, ...] = ()
 
     @property
     def introduced_by(self) -> tuple[str, ...]:
@@ -160,6 +163,7 @@ _PLACES = {
     Kind.COUNT: "N",
     Kind.CHOICE: "WORD",
     Kind.AMOUNT: "AMOUNT",
+    Kind.SHARE: "SHARE",
     Kind.TEXT: "TEXT",
     Kind.WHEN: "WHEN",
 }

@@ -18,6 +18,7 @@ from bot.errors import ErrorInfo, StorageError
 from bot.models import ModelRef, Price
 from bot.ports import Change, Cooldown, IncidentRow, Json, Revert, StoredLimits
 from bot.ports.reloads import NO_NEIGHBOUR, Neighbour
+from bot.ports.trials import Trial
 from bot.routing.chain import ChainContext, Hop, chain_of, provider_of
 from bot.routing.limits import HopLimits, hop_limits
 
@@ -35,6 +36,7 @@ class Known:
     cooldowns: Sequence[Cooldown] = ()
     incidents: Sequence[IncidentRow] = ()
     muted_until: datetime | None = None
+    trial: Trial | None = None
     staying: Mapping[str, int] = field(default_factory=dict)
     service_seen_at: datetime | None = None
     error: ErrorInfo | None = None
@@ -152,6 +154,7 @@ async def load_known(ctx: Context) -> Known:
             reverts=await ports.journal.reverts(location),
             cooldowns=await ports.log.cooldowns(ctx.now),
             incidents=await ports.log.incidents(open_only=True, limit=20),
+            trial=await ports.trials.running(location),
             muted_until=in_force(await ports.log.muted_until(), ctx.now),
             staying=await ports.log.staying(ctx.now - REPORTED),
             service_seen_at=await ports.journal.last_beat("bot"),

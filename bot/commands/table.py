@@ -146,6 +146,31 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
         ),
         Command(
             "model",
+            "trial",
+            "Try a model on a share of conversations, beside the primary",
+            CHANGE,
+            late("trial", "trial"),
+            (
+                Param(
+                    "model",
+                    Kind.MODEL,
+                    "The model to try; or promote, stop or a new share",
+                    offered=("promote", "stop"),
+                ),
+                Param("share", Kind.SHARE, "The share of conversations: 10%"),
+                _FOR,
+                _REASON,
+            ),
+            Danger.CHANGES,
+            examples=(
+                "/model trial cheap 10% for 2h reason cheaper chat",
+                "/model trial 25%",
+                "/model trial promote",
+                "/model trial stop",
+            ),
+        ),
+        Command(
+            "model",
             "undo",
             "Undo the last change, or the one with that id",
             CHANGE,

@@ -123,6 +123,7 @@ class StatusWords:
     now: datetime
     front: str | None = None
     plans: tuple[Text, ...] = ()
+    trial: Text = ()
 
 
 def status_card(words: StatusWords, data: dict[str, Any]) -> Card:
@@ -136,6 +137,8 @@ def status_card(words: StatusWords, data: dict[str, Any]) -> Card:
         body.append(
             text("OpenClaw uses ", Code(words.front), ": Changeover's gateway, with this chain.")
         )
+    if words.trial:
+        body.append(words.trial)
     body += [incident_line(row) for row in words.incidents]
     if words.pending:
         body.append(pending_line(*words.pending, words.now))
@@ -298,20 +301,18 @@ def confirm_card(
 
 
 def history_card(
-    changes: Sequence[Change], data: dict[str, Any], warnings: tuple[Caution, ...]
+    changes: Sequence[Change],
+    data: dict[str, Any],
+    warnings: tuple[Caution, ...],
+    *,
+    more: Sequence[tuple[datetime, tuple[Text, ...]]] = (),
+    most: int = 0,
 ) -> Card:
-    """Show who changed what, when, why, from where; newest first."""
-    rows = tuple(
-        (
-            text(str(change.id)),
-            text(When(change.at, WhenStyle.DATE_TIME)),
-            text(f"{change.actor_name} ({change.surface})"),
-            text(ACTIONS.get(change.action, change.action)),
-            text(f"{value(change.old)} → {value(change.new)}"),
-            text(change.reason or "-"),
-        )
-        for change in changes
-    )
+    """Show who changed what, when, why, from where; newest first, `most` rows with `more` rows."""
+    dated = [*((change.at, _change_row(change)) for change in changes), *more]
+    if more:
+        dated.sort(key=lambda pair: pair[0], reverse=True)
+    rows = tuple(row for _, row in dated[: most or None])
     columns = (
         Column("id", right=True),
         Column("when"),
@@ -321,7 +322,7 @@ def history_card(
         Column("reason", priority=4),
     )
     return Card(
-        title=text(Strong(counted(len(changes), "change") if changes else "No changes yet")),
+        title=text(Strong(counted(len(rows), "change") if rows else "No changes yet")),
         table=Table(columns, rows) if rows else None,
         body=() if rows else (text("Changes made here or in the file will be listed here."),),
         warnings=warnings,
@@ -329,6 +330,17 @@ def history_card(
         if changes and changes[0].surface != "outside"
         else (),
         data=data,
+    )
+
+
+def _change_row(change: Change) -> tuple[Text, ...]:
+    return (
+        text(str(change.id)),
+        text(When(change.at, WhenStyle.DATE_TIME)),
+        text(f"{change.actor_name} ({change.surface})"),
+        text(ACTIONS.get(change.action, change.action)),
+        text(f"{value(change.old)} → {value(change.new)}"),
+        text(change.reason or "-"),
     )
 
 

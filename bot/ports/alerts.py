@@ -32,6 +32,8 @@ class NoticeKind(StrEnum):
     PRICE = "price"
     PLAN = "plan"
     DIGEST = "digest"
+    TRIAL = "trial"
+    TRIAL_STOPPED = "trial_stopped"
 
 
 class AlertConflictError(StorageError):

@@ -19,7 +19,8 @@ class Attempt:
     `fallback` is True when another than the chain's first hop answered. `model` is what was
     asked, `served` what the answer said. `cost_nano_usd` is in billionths of a dollar, None when
     unpriced; `estimated` when it is not of the provider's own count. `caller` is the label of the
-    caller's token, never the token.
+    caller's token, never the token. `trial` is the id of the trial that the request was a part of,
+    `candidate` whether its arm was the candidate's; `conversation` groups a trial's requests.
     """
 
     at: datetime
@@ -46,6 +47,9 @@ class Attempt:
     price: Price | None = None
     latency_ms: float | None = None
     first_token_ms: float | None = None
+    trial: int | None = None
+    candidate: bool | None = None
+    conversation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from bot.config.schema import ConfigView
 from bot.errors import UnknownModelError
 from bot.models import Dialect, FailureReason, ModelRef, Provider
 from bot.ports import Cooldown
-from bot.routing.chain import ChainContext, Hop, SkipReason, chain_of
+from bot.routing.chain import ChainContext, Hop, SkipReason, chain_of, lone_hop
 from bot.routing.cooldown import CONFIRMED, OWNERS, PASSING_STEPS, CooldownBook, Gate, Reach, Scope
 from bot.routing.signals import Lack
 
@@ -71,9 +71,18 @@ class Candidates:
 
 
 def candidates_for(
-    asked: str, view: ConfigView, around: ChainContext, dialect: Dialect, *, fallbacks: bool = True
+    asked: str,
+    view: ConfigView,
+    around: ChainContext,
+    dialect: Dialect,
+    *,
+    fallbacks: bool = True,
+    trial: ModelRef | None = None,
 ) -> Candidates:
     """Lay out who may answer a request for `asked`, a preset, an alias, a model or `auto`.
+
+    The candidate of a `trial` goes before the primary, which is then its first fallback; who asks
+    for a model by name gets that one.
 
     Raises:
         UnknownModelError: nothing goes by that name.
@@ -82,7 +91,12 @@ def candidates_for(
     if asked.lower() not in AUTO:
         ref = _meant(asked, view, around.catalog)
         choice = replace(choice, primary=str(ref))
-    hops = chain_of(view, choice, replace(around, gateway=True))
+    around = replace(around, gateway=True)
+    hops = chain_of(view, choice, around)
+    if trial is not None and asked.lower() in AUTO:
+        # What limits the fallbacks still compares with the primary.
+        behind = [replace(h, position=h.position + 1) for h in hops if h.ref != trial]
+        hops = (lone_hop(0, trial, view, around), *behind)
     alone = not fallbacks and len(hops) > 1
     hops = hops[:1] if alone else hops
     skipped = [

@@ -30,6 +30,7 @@ from tests.support.fakes_storage import (
     FakeJournal,
     FakePlans,
 )
+from tests.support.fakes_trials import FakeTrials
 
 OWNER = Actor(Surface.CLI, "owner", "Ana", owner=True)
 ANA = Actor(Surface.SLACK, "U1", "Ana")
@@ -193,6 +194,7 @@ class Bench:
         self.chain_tests = FakeChainTests()
         self.bill_log = FakeBillLog()
         self.corrections = FakeCorrections(self.ledger)
+        self.trials = FakeTrials(self.ledger)
         settings = Settings(
             env=env,
             access=AccessRules.parse(operators, admins),
@@ -215,6 +217,7 @@ class Bench:
             self.corrections,
             FakeAlertDesk(),
             self.plans,
+            self.trials,
             reloads or NoReloads(),
             bills,
             progress,

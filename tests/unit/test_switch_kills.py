@@ -15,15 +15,19 @@ from typing import Any
 import pytest
 
 from bot.access import SERVICE
+from bot.alerts.rendering import draft_of
 from bot.card import plain
 from bot.commands.cost_budget import check_budget
+from bot.commands.trial_watch import watch_trial
 from bot.config.notes import BELIEVED
 from bot.errors import StorageError
+from bot.ports.trials import Trial, TrialEnd
 from tests.support.bench_costs import bench_of, spent
 from tests.support.fakes_core import GUIDE, OWNER, Bench
 
 WRITES = {"begin", "confirm", "abandon", "recover", "observe", "close_revert", "move_revert"}
 SAID = {"put", "amend"}
+TRIAL_WRITES = {"start", "set_share", "finish", "set_told"}
 OPUS = "anthropic/claude-opus-4-5"
 LLAMA = "ollama/llama3.3"
 HOUR = timedelta(hours=1)
@@ -78,6 +82,7 @@ async def lives(bench: Bench, fate: Fate, work: Callable[[Any], Awaitable[object
         ports,
         journal=Mortal(ports.journal, fate, WRITES),
         store=Mortal(ports.store, fate, set()),
+        trials=Mortal(ports.trials, fate, TRIAL_WRITES),
     )
     try:
         await work(Mortal(bench.outbox, fate, SAID))
@@ -246,3 +251,72 @@ async def test_a_return_is_not_lost_behind_a_thousand_changes():
     [card] = await bench.outbox.run_due(bench.app)
     assert card.data["changed"] is True
     assert bench.primary == OPUS
+
+
+async def _trial(bench: Bench) -> None:
+    for service in ("gateway", "bot"):
+        await bench.journal.beat(service, bench.clock.now())
+    assert (await bench.say(f"model trial {LLAMA} 10% for 2h")).ok
+
+
+async def _settled(bench: Bench) -> Trial | None:
+    """Let a service look until all is told; return the trial."""
+    for _ in range(2):
+        bench.wait(seconds=20)
+        await watch_trial(bench.app.context(SERVICE), bench.outbox)
+    latest = await bench.trials.latest(bench.store.location)
+    card = bench.outbox.kept.get("trial:1")
+    assert (latest is None) == (card is None)
+    if latest is not None and card is not None:
+        # What the channel reads is what is so.
+        shown = draft_of(card).card.data["trial"]
+        assert shown["state"] == (latest.end or "running")
+        assert shown["share_percent"] == latest.share
+    return latest
+
+
+async def test_a_trial_begins_whole_or_not_at_all_and_its_card_follows():
+    async def run(fate: Fate) -> bool:
+        bench = Bench(GUIDE)
+        before = bench.store.raw
+        alive = await lives(bench, fate, lambda _: _trial(bench))
+        trial = await _settled(bench)
+        steps = await bench.trials.steps(bench.store.location, 9)
+        assert len(steps) == (trial is not None), fate
+        assert bench.store.raw == before
+        return alive
+
+    assert await every_death(run) >= 2
+
+
+async def test_a_promotion_cut_short_is_either_no_switch_or_a_promoted_trial():
+    async def run(fate: Fate) -> bool:
+        bench = Bench(GUIDE)
+        await _trial(bench)
+        alive = await lives(bench, fate, lambda _: bench.say("model trial promote"))
+        trial = await _settled(bench)
+        assert trial is not None
+        assert (trial.end is TrialEnd.PROMOTED) == (bench.primary == LLAMA), fate
+        assert trial.runs == (bench.primary == OPUS), fate
+        return alive
+
+    # The note, the file, the confirmation and the trial's row, before and after each.
+    assert await every_death(run) >= 8
+
+
+async def test_a_trial_that_ends_by_itself_is_told_once_whoever_dies():
+    async def run(fate: Fate) -> bool:
+        bench = Bench(GUIDE)
+        await _trial(bench)
+        bench.wait(hours=2, seconds=1)
+        alive = await lives(
+            bench, fate, lambda outbox: watch_trial(bench.app.context(SERVICE), outbox)
+        )
+        trial = await _settled(bench)
+        assert trial is not None
+        assert trial.end is TrialEnd.TIME
+        assert sum(key == "trial:1:stopped" for key in bench.outbox.fresh) == 1
+        assert len(await bench.trials.steps(bench.store.location, 9)) == 2
+        return alive
+
+    assert await every_death(run) >= 6

@@ -88,6 +88,9 @@ def row_of(attempt: Attempt) -> DbRow:
         "latency_ms": attempt.latency_ms,
         "first_token_ms": attempt.first_token_ms,
         "extras": _extras_out(usage),
+        "trial": attempt.trial,
+        "candidate": attempt.candidate,
+        "conversation": attempt.conversation,
     }
 
 
@@ -130,6 +133,9 @@ def attempt_of(row: Row) -> Attempt:
         price=price_in(row["price"]),
         latency_ms=row["latency_ms"],
         first_token_ms=row["first_token_ms"],
+        trial=row["trial"],
+        candidate=None if row["candidate"] is None else bool(row["candidate"]),
+        conversation=row["conversation"],
     )
 
 
