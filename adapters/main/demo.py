@@ -53,7 +53,7 @@ async def _demo(invocation: Invocation) -> int:
     with tempfile.TemporaryDirectory(prefix="changeover-demo-") as folder:
         clock = SimulatedClock()
         async with SimulatedProviders(clock=clock) as providers:
-            wired = _wire(Path(folder), providers, clock)
+            wired = wire_demo(Path(folder), providers, clock)
             gateway = GatewayService(wired)
             await gateway.start()
             try:
@@ -63,7 +63,8 @@ async def _demo(invocation: Invocation) -> int:
                 await wired.close()
 
 
-def _wire(folder: Path, providers: SimulatedProviders, clock: SimulatedClock) -> Wired:
+def wire_demo(folder: Path, providers: SimulatedProviders, clock: SimulatedClock) -> Wired:
+    """Wire the program to simulated providers, with its config and database in `folder`."""
     config = folder / "moltbot.json"
     config.write_text(DEMO_CONFIG, encoding="utf-8")
     env = {
