@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bot.access import SERVICE, Actor, check_home
-from bot.card import Action, Card, Command, text
+from bot.card import Action, Button, Card, Command, text
 from bot.catalog import Catalog, shipped
 from bot.commands.context import Context, Ports
 from bot.commands.grammar import Call, parse
@@ -24,7 +24,13 @@ from bot.errors import (
     StorageError,
     StrangerError,
 )
-from bot.messages.errors import INTERNAL, already_card, error_card, unexpected_card
+from bot.messages.errors import (
+    INTERNAL,
+    SWITCH_QUESTION,
+    already_card,
+    error_card,
+    unexpected_card,
+)
 from bot.ports import Document
 from bot.settings import Settings
 from bot.spans import kept
@@ -36,6 +42,8 @@ if TYPE_CHECKING:
     from bot.ports.alerts import Outbox
 
 MOST_ID = 90
+OLD_AFTER = timedelta(days=1)
+"""So long after it was shown, a button that switches the primary asks first."""
 STRANGERS_EVERY = timedelta(minutes=10)
 MOST_STRANGERS = 100
 """So many strangers have a row of the audit trail each ten minutes: others could fill the disk."""
@@ -80,6 +88,7 @@ class App:
             expected_primary=action.expected_primary if action else None,
             shown=action.shown if action else None,
             change_id=action.change_id if action else None,
+            ask=action.ask if action else False,
         )
         ctx = self.context(actor, told)
         return self._shown(await self._carried_out(ctx, call, action))
@@ -121,32 +130,56 @@ class App:
         database. Where that cannot be reached the button is left out: the card's words say what
         to type.
         """
+        menu = card.menu
+        if menu is not None:
+            menu = replace(menu, options=await self._with_ids(menu.options))
+        buttons = await self._with_ids(card.buttons)
+        return self._shown(
+            replace(card, buttons=buttons, menu=menu if menu and menu.options else None)
+        )
+
+    async def _with_ids(self, buttons: Sequence[Button]) -> tuple[Button, ...]:
+        """Give buttons, or a menu's options, their ids and the question of a platform's dialog."""
         armed = []
-        for button in card.buttons:
+        for button in buttons:
+            confirm = switch_question(button.action, self._catalog)
             plain_id = f"w:{button.action.words}"
             if button.action == Action(button.action.words) and len(plain_id) <= MOST_ID:
-                armed.append(replace(button, id=plain_id))
+                armed.append(replace(button, id=plain_id, confirm=confirm))
                 continue
             try:
                 row = await self.ports.buttons.remember(button.action, self.ports.clock.now())
             except StorageError as error:
                 _log.warning("button %s left out: %s", button.label, error.message)
                 continue
-            armed.append(replace(button, id=f"s:{row}"))
-        return self._shown(replace(card, buttons=tuple(armed)))
+            armed.append(replace(button, id=f"s:{row}", confirm=confirm))
+        return tuple(armed)
 
-    async def click(self, actor: Actor, button_id: str) -> Card:
-        """Do what a button does, as the person who clicked; every right is checked again."""
+    async def click(
+        self,
+        actor: Actor,
+        button_id: str,
+        *,
+        shown_at: datetime | None = None,
+        asked: bool = True,
+    ) -> Card:
+        """Do what a button does, as the person who clicked; every right is checked again.
+
+        A switch asks first where the platform has not `asked`, or the button has been shown for
+        more than a day.
+        """
+        old = shown_at is not None and self.ports.clock.now() - shown_at > OLD_AFTER
+        ask = old or not asked
         if actor.stranger:
             return await self.turn_away(actor, button_id)
         kind, _, rest = button_id.partition(":")
         if kind == "w":
-            return await self.handle(actor, rest)
+            return await self.handle(actor, rest, action=Action(rest, ask=ask))
         try:
             action = await self.ports.buttons.recall(rest) if kind == "s" else None
             if action is None:
                 raise RefusedError("This button has expired.", "Type the command instead.")
-            return await self._clicked(actor, rest, action)
+            return await self._clicked(actor, rest, replace(action, ask=ask))
         except ChangeoverError as error:
             return error_card(error, "")
 
@@ -264,6 +297,16 @@ class App:
                 command,
                 trouble.message,
             )
+
+
+def switch_question(action: Action, catalog: Catalog) -> str:
+    """Return what a platform's own dialog asks before a button switches the primary.
+
+    Empty for all else: an undo never waits, and a confirmation has been asked for already.
+    """
+    group, name, *rest = [*action.words.split(), "", ""]
+    switches = name in ("use", "strategy", *catalog.presets) or rest[:1] == ["promote"]
+    return SWITCH_QUESTION if group == "model" and switches and not action.confirmed else ""
 
 
 def check_click(actor: Actor, action: Action, now: datetime) -> None:

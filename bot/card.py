@@ -32,8 +32,8 @@ from bot.spans import (
 
 __all__ = [
     "Action", "Attachment", "Button", "ButtonStyle", "Card", "Caution", "Chart", "Code", "Column",
-    "Command", "Fact", "Link", "Person", "Phrase", "Span", "Speller", "Strong", "Table", "Text",
-    "Tone", "Visibility", "When", "WhenStyle", "plain", "spans_of", "spelled_card", "text",
+    "Command", "Fact", "Link", "Menu", "Person", "Phrase", "Span", "Speller", "Strong", "Table",
+    "Text", "Tone", "Visibility", "When", "WhenStyle", "plain", "spans_of", "spelled_card", "text",
 ]  # fmt: skip
 
 
@@ -130,7 +130,7 @@ class Action:
     changed since it was shown (`""` stands for none); `shown` limits what is changed in OpenClaw
     itself to what was shown; `change_id` limits an undo to that change; `only` is the one actor
     (`surface:id`) who may click; after `expires_at` the button is dead; `once` lets only the
-    first click count.
+    first click count. `ask` makes a switch ask first whatever it costs, as a click may be a slip.
     """
 
     words: str
@@ -141,6 +141,7 @@ class Action:
     only: str | None = None
     expires_at: datetime | None = None
     once: bool = False
+    ask: bool = False
 
 
 class ButtonStyle(StrEnum):
@@ -153,12 +154,34 @@ class ButtonStyle(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A label and what it does; `id` is set by `App.persist_buttons` before a chat shows it."""
+    """A label and what it does.
+
+    `id` is set by `App.persist_buttons` before a chat shows it, and `confirm`, the question that a
+    platform with a dialog of its own asks first; `note` is small print of a menu's option.
+    """
 
     label: str
     action: Action
     style: ButtonStyle = ButtonStyle.PLAIN
     id: str = ""
+    confirm: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """Options of which one is picked; `rest` says how to reach those a chat has no room for."""
+
+    label: str
+    options: tuple[Button, ...]
+    rest: str = ""
+
+    def heading(self, most: int) -> str:
+        """Return the label, with a word on what is left out where only `most` options fit."""
+        if len(self.options) <= most:
+            return self.label
+        left = f"first {most} of {len(self.options)}"
+        return f"{self.label} ({left}{self.rest and f'; all: {self.rest}'})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +202,7 @@ class Card:
     chart: Chart | None = None
     attachment: Attachment | None = None
     buttons: tuple[Button, ...] = ()
+    menu: Menu | None = None
     footer: Text = ()
     visibility: Visibility = Visibility.CHANNEL
     command: str = ""

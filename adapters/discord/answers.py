@@ -95,8 +95,16 @@ class Answers:
             data: Mapping[str, Any] = interaction.data or {}
             custom_id = str(data.get("custom_id", ""))
             ours = custom_id.startswith(PREFIX)
-            button = custom_id.removeprefix(PREFIX) if ours else ""
-            card = await self._as_actor(interaction, lambda by: self._app.click(by, button))
+            # Of a menu, what was picked is what would be a button's id.
+            picked = (data.get("values") or [custom_id.removeprefix(PREFIX)])[0]
+            button = str(picked) if ours else ""
+            message = interaction.message
+            shown_at = (message.edited_at or message.created_at) if message else None
+            card = await self._as_actor(
+                interaction,
+                # Discord has no dialog of its own.
+                lambda by: self._app.click(by, button, shown_at=shown_at, asked=False),
+            )
             await self._tell(interaction, card, lambda: self._beside(interaction, card))
 
     async def _as_actor(

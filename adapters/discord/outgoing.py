@@ -98,23 +98,36 @@ def _files(message: Message) -> list[discord.File]:
 
 
 def _view(rows: list[dict[str, Any]]) -> discord.ui.View:
-    """Build the buttons; stopped, so that discord.py keeps no list of them.
+    """Build the buttons and the menu; stopped, so that discord.py keeps no list of them.
 
     A click is answered by its `custom_id` alone, before and after a restart alike.
     """
     view = discord.ui.View(timeout=None)
     for number, row in enumerate(rows):
-        for button in row["components"]:
+        for component in row["components"]:
             view.add_item(
-                discord.ui.Button(
-                    style=discord.ButtonStyle(button["style"]),
-                    label=button["label"],
-                    custom_id=button["custom_id"],
-                    row=number,
-                )
+                _menu(component, number) if "options" in component else _button(component, number)
             )
     view.stop()
     return view
+
+
+def _button(button: dict[str, Any], row: int) -> discord.ui.Button[discord.ui.View]:
+    return discord.ui.Button(
+        style=discord.ButtonStyle(button["style"]),
+        label=button["label"],
+        custom_id=button["custom_id"],
+        row=row,
+    )
+
+
+def _menu(menu: dict[str, Any], row: int) -> discord.ui.Select[discord.ui.View]:
+    return discord.ui.Select(
+        custom_id=menu["custom_id"],
+        placeholder=menu["placeholder"],
+        options=[discord.SelectOption(**option) for option in menu["options"]],
+        row=row,
+    )
 
 
 async def patiently(send: Callable[[], Awaitable[T]]) -> T:

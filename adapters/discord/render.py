@@ -13,12 +13,13 @@ from typing import Any
 from adapters.discord.layout import Section, cautions, rows_of, share
 from adapters.discord.markup import bare, blank, clip, cut, inert, markup, simple
 from adapters.shared.chat import size, visible
-from bot.card import Button, ButtonStyle, Card, Person, Span, Strong, Text, Tone, text
+from bot.card import Button, ButtonStyle, Card, Menu, Person, Span, Strong, Text, Tone, text
 
 MOST_IN_ALL, MOST_TITLE, MOST_DESCRIPTION = 6000, 256, 4096
 MOST_FIELDS, MOST_NAME, MOST_VALUE, MOST_IN_FIELDS = 25, 256, 1024, 2000
 MOST_FOOTER, MOST_LABEL, MOST_ID, MOST_BUTTONS, IN_A_ROW = 300, 80, 100, 25, 5
 MOST_FILE_BYTES = 10 * 1024 * 1024
+MOST_OPTIONS, MOST_PLACEHOLDER, MOST_ROWS = 25, 150, 5
 PREFIX = "changeover:"
 """What the `custom_id` of every button of ours begins with."""
 CHART = "chart.png"
@@ -61,7 +62,7 @@ def render(card: Card, chart: bytes | None = None) -> Message:
     called = _called(card)
     return Message(
         embeds=[_embed(card, chart is not None)],
-        components=_rows(card.buttons),
+        components=_components(card),
         uploads=uploads,
         content=_content(card, called),
         pings=tuple(int(one.id) for one in called if not one.group),
@@ -163,6 +164,32 @@ def _fields(card: Card) -> list[dict[str, Any]]:
 
 def _field(name: str, value: str) -> dict[str, Any]:
     return {"name": name, "value": value, "inline": size(value) <= 40}
+
+
+def _components(card: Card) -> list[dict[str, Any]]:
+    menu = _menu(card.menu) if card.menu else []
+    return [*menu, *_rows(card.buttons)[: MOST_ROWS - len(menu)]]
+
+
+def _menu(menu: Menu) -> list[dict[str, Any]]:
+    """Lay out a menu, a row of its own; each option carries the id that a button would."""
+    named = {option.id: option for option in reversed(menu.options) if option.id}
+    here = [o for o in menu.options if named.get(o.id) is o and size(o.id) <= MOST_ID]
+    if not here:
+        return []
+    select = {
+        "type": 3,
+        "custom_id": f"{PREFIX}menu",
+        "placeholder": cut(visible(menu.heading(MOST_OPTIONS)), MOST_PLACEHOLDER),
+        "options": [_option(option) for option in here[:MOST_OPTIONS]],
+    }
+    return [{"type": 1, "components": [select]}]
+
+
+def _option(option: Button) -> dict[str, Any]:
+    found = {"label": cut(visible(option.label), MOST_ID), "value": option.id}
+    note = cut(visible(option.note), MOST_ID)
+    return found if blank(note) else found | {"description": note}
 
 
 def _rows(buttons: tuple[Button, ...]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
@@ -50,7 +51,9 @@ class Core(Protocol):
 
     async def persist_buttons(self, card: Card) -> Card: ...
 
-    async def click(self, actor: Actor, button_id: str) -> Card: ...
+    async def click(
+        self, actor: Actor, button_id: str, *, shown_at: datetime | None = ..., asked: bool = ...
+    ) -> Card: ...
 
 
 def said_here(core: Core, card: Card) -> Card:
@@ -164,7 +167,10 @@ class Inbox:
             return
         actor = await self._people.actor(place.user, name, came_from(body))
         clicked = (body.get("actions") or [{}])[0]
-        card = await self._core.click(actor, str(clicked.get("value") or ""))
+        picked = clicked.get("selected_option") or {}
+        button = str(clicked.get("value") or picked.get("value") or "")
+        asked = _has_dialog(body, clicked)
+        card = await self._core.click(actor, button, shown_at=_shown_at(body), asked=asked)
         await self._answer(place, card)
         if place.asked and place.response_url and card.error is None:
             await self._outbox.take_away(place)
@@ -231,3 +237,22 @@ class Inbox:
             log.warning("a reply was not delivered: %s %s", error.message, error.hint)
         except Exception:
             log.exception("an event from Slack failed unexpectedly")
+
+
+def _shown_at(body: dict[str, Any]) -> datetime | None:
+    """Return when a message was posted or edited last; None where Slack does not tell."""
+    message = body.get("message") or {}
+    edited = (message.get("edited") or {}).get("ts")
+    at = edited or message.get("ts") or (body.get("container") or {}).get("message_ts")
+    try:
+        return datetime.fromtimestamp(float(at or ""), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _has_dialog(body: dict[str, Any], clicked: dict[str, Any]) -> bool:
+    """Return whether Slack asked before the click; what an older release posted has no dialog."""
+    shown = (body.get("message") or body.get("view") or {}).get("blocks") or ()
+    elements = [e for block in shown for e in block.get("elements") or ()]
+    same = (e for e in elements if e.get("action_id") == clicked.get("action_id"))
+    return any("confirm" in element for element in (clicked, *same))

@@ -20,6 +20,7 @@ from bot.card import (
     Caution,
     Code,
     Link,
+    Menu,
     Person,
     Strong,
     Table,
@@ -45,6 +46,7 @@ SHORT = 7
 """A first column no wider than this (a number, a verdict) shares its line with the second."""
 MOST_BODY, MOST_FACTS, MOST_WARNINGS = 5_000, 3_000, 3_000
 ACTION = "changeover"
+MOST_OPTIONS, MOST_VALUE, MOST_MENU = 100, 150, 5_000
 
 _TONES = {
     Tone.GOOD: ("✅", "OK"),
@@ -74,7 +76,7 @@ def blocks_of(card: Card, chart_file: str | None = None) -> list[Block]:
     Title, buttons and footer always stay; then come paragraphs, facts, warnings and the table.
     """
     head = _section(_head(card))
-    tail = [*_chart(card, chart_file), *_actions(card.buttons), *_footer(card)]
+    tail = [*_chart(card, chart_file), *_menu(card.menu), *_actions(card.buttons), *_footer(card)]
     room = _Room([head, *tail])
     body = room.keep(lines(card.body), MOST_BODY, "lines")
     facts = room.keep(_facts(card), MOST_FACTS, "facts", each=60)
@@ -231,13 +233,55 @@ def _actions(buttons: Sequence[Button]) -> list[Block]:
         element: Block = {
             "type": "button",
             "action_id": f"{ACTION}:{number}",
-            "text": {"type": "plain_text", "text": _short(button.label, 75), "emoji": False},
+            "text": _plain(button.label, 75),
             "value": button.id,
         }
         if button.style != "plain":
             element["style"] = str(button.style)
+        if button.confirm:
+            element["confirm"] = _confirm(button.confirm)
         elements.append(element)
     return [{"type": "actions", "elements": elements}] if elements else []
+
+
+def _menu(menu: Menu | None) -> list[Block]:
+    """Lay out a menu; each option carries the id that a button would."""
+    options = [o for o in menu.options if 0 < len(o.id) <= MOST_VALUE] if menu else []
+    if menu is None or not options:
+        return []
+    shown: list[Block] = []
+    for option in map(_option, options[:MOST_OPTIONS]):
+        if _weight([*shown, option]) > MOST_MENU:
+            break
+        shown.append(option)
+    element: Block = {
+        "type": "static_select",
+        "action_id": f"{ACTION}:menu",
+        "placeholder": _plain(menu.heading(len(shown)), 150),
+        "options": shown,
+    }
+    if question := next((o.confirm for o in options if o.confirm), ""):
+        element["confirm"] = _confirm(question)
+    return [{"type": "actions", "elements": [element]}]
+
+
+def _option(option: Button) -> Block:
+    found: Block = {"text": _plain(option.label, 75), "value": option.id}
+    return found | ({"description": _plain(option.note, 75)} if option.note.strip() else {})
+
+
+def _confirm(question: str) -> Block:
+    """Write Slack's own dialog. Source: docs.slack.dev/reference/block-kit/composition-objects."""
+    return {
+        "title": _plain("Switch the primary?", 100),
+        "text": _plain(question, 300),
+        "confirm": _plain("Switch", 30),
+        "deny": _plain("Cancel", 30),
+    }
+
+
+def _plain(words: str, most: int) -> Block:
+    return {"type": "plain_text", "text": _short(words, most), "emoji": False}
 
 
 def _short(label: str, most: int) -> str:

@@ -22,7 +22,7 @@ CONFIRM_FOR = timedelta(minutes=5)
 
 async def limit(ctx: Context, args: Args) -> Card:
     """Show, set or lift the limit; ask first where it would leave no fallback."""
-    word = args.text("limit")
+    word = args.text("amount")
     snapshot = await load_snapshot(ctx)
     old = snapshot.known.limits.limit
     if word is None:

@@ -13,7 +13,7 @@ from bot.commands.elsewhere import elsewhere_cautions, other_places
 from bot.commands.plan_views import PlanView, line_of, plan_data, plan_views
 from bot.commands.registry import Args
 from bot.commands.snapshot import StatusSnapshot, load_snapshot, price_of, surroundings
-from bot.config.naming import chain_words, known_provider, near, written
+from bot.config.naming import chain_words, known_provider, near, resolve, written
 from bot.config.schema import ConfigView
 from bot.errors import StorageError, UsageError
 from bot.messages import cautions
@@ -22,7 +22,7 @@ from bot.messages.limits import limit_cautions
 from bot.messages.model import StatusWords, history_card, status_card, value
 from bot.messages.model_list import ModelRow, list_card
 from bot.messages.plans import plan_line
-from bot.models import ModelRef
+from bot.models import ModelRef, Price
 from bot.routing.chain import Hop, allow_rule, lone_hop, providers_of
 
 DEFAULT_HISTORY = 10
@@ -54,6 +54,7 @@ async def status(ctx: Context, args: Args) -> Card:
         front=snapshot.choice.front,
         plans=tuple(plan_line(line_of(one)) for one in plans),
         trial=_trial_line(snapshot) if agent is None else (),
+        choices=_choices(ctx, snapshot),
     )
     primary, last = snapshot.primary, snapshot.last_change
     data: dict[str, Any] = {
@@ -96,6 +97,16 @@ def _next_change(snapshot: StatusSnapshot, plans: Sequence[PlanView]) -> dict[st
         revert, change = snapshot.pending
         found.append({"at": revert.due_at, "to": change.old, "plan": None})
     return min(found, key=lambda one: one["at"], default=None)
+
+
+def _choices(ctx: Context, snapshot: StatusSnapshot) -> list[tuple[str, ModelRef, Price | None]]:
+    """Return the presets, then the team's other aliases, as far as they mean another model."""
+    view, first = snapshot.view, snapshot.primary
+    words = [*ctx.catalog.presets, *(alias for alias in view.aliases.values() if alias)]
+    named = {word.lower(): word for word in reversed(words) if word.split() == [word]}
+    found = [(word, resolve(word, view, ctx.catalog).ref) for word in reversed(named.values())]
+    others = ((word, ref) for word, ref in found if not first or ref != first.ref)
+    return [(word, ref, price_of(ctx, ref, view)) for word, ref in others]
 
 
 def status_warnings(ctx: Context, snapshot: StatusSnapshot) -> list[Caution]:

@@ -36,7 +36,7 @@ def must_ask(ctx: Context, present: Present, planned: Plan) -> bool:
     if ctx.action.confirmed or (planned.old == planned.new and not more):
         return False
     old, new = (written_price(ctx, word, present.view) for word in (planned.old, planned.new))
-    return more or needs_confirmation(old, new, ctx.settings.confirm_ratio)
+    return more or ctx.action.ask or needs_confirmation(old, new, ctx.settings.confirm_ratio)
 
 
 def _check_unmoved(ctx: Context, planned: Plan) -> None:
@@ -96,6 +96,8 @@ def _needs_confirmation(
         f"{counted(len(planned.follow) + len(pins), 'other place')} would change as well. "
         "Nothing has changed yet."
         if planned.follow or pins
+        else f"{old} → {new}: nothing has changed yet."
+        if ctx.action.ask
         else f"{new} costs much more than {old}. Nothing has changed yet.",
         text("Confirm with ", Command(f"{ctx.action.words} --yes", program=True)),
     )

@@ -304,7 +304,7 @@ _FALLBACK = (
         late("fallback_limit", "limit"),
         (
             Param(
-                "limit", Kind.NAME, "A ratio to the primary's price such as 2x, free, private, off"
+                "amount", Kind.NAME, "A ratio to the primary's price such as 2x, free, private, off"
             ),
         ),
         Danger.CHANGES,

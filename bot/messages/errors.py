@@ -10,6 +10,9 @@ from bot.errors import ChangeoverError, ErrorInfo, ExitCode
 if TYPE_CHECKING:
     from bot.ports import Claim
 
+SWITCH_QUESTION = "The primary model switches for everyone who uses this config."
+"""What a platform's own dialog asks before a button switches."""
+
 
 def error_card(error: ChangeoverError, command: str) -> Card:
     """Show an error."""

@@ -17,6 +17,7 @@ from bot.card import (
     Code,
     Column,
     Command,
+    Menu,
     Span,
     Strong,
     Table,
@@ -124,6 +125,17 @@ class StatusWords:
     front: str | None = None
     plans: tuple[Text, ...] = ()
     trial: Text = ()
+    choices: Sequence[tuple[str, ModelRef, Price | None]] = ()
+
+
+def picker(words: StatusWords) -> Menu | None:
+    """Offer each preset and alias that is not the primary already."""
+    agent = f" agent {words.agent}" if words.agent else ""
+    options = tuple(
+        Button(name, Action(f"model use {name}{agent}"), note=f"{ref} · {per_million(price)}")
+        for name, ref, price in words.choices
+    )
+    return Menu("Switch to a preset or alias", options, "/model list") if options else None
 
 
 def status_card(words: StatusWords, data: dict[str, Any]) -> Card:
@@ -162,6 +174,7 @@ def status_card(words: StatusWords, data: dict[str, Any]) -> Card:
                 if first is None or first.preset != name
             ),
         ),
+        menu=picker(words),
         footer=text(words.place),
         data=data,
     )

@@ -175,6 +175,13 @@ class DiscordServer(Api):
             3, data, by, message.channel, message=message, guild=guild, late=late, wait=wait
         )
 
+    async def pick(self, message: Message, label: str, *, by: User = ANA) -> Exchange:
+        """Pick an option of a message's menu."""
+        menu = message.menu
+        value = next(o["value"] for o in menu["options"] if o["label"] == label)
+        data = {"custom_id": menu["custom_id"], "component_type": 3, "values": [value]}
+        return await self._interact(3, data, by, message.channel, message=message)
+
     async def raw(self, data: dict[str, Any], *, by: User = ANA) -> Exchange:
         """Send a command as it is, as a client that still shows an older version would."""
         return await self._interact(2, data, by, CHANNEL)

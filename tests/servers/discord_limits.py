@@ -86,6 +86,10 @@ def _component_faults(rows: Sequence[Json]) -> Iterator[str]:
         if row["type"] != 1 or not 1 <= len(row["components"]) <= 5:
             yield "a row has 1 to 5 buttons"
         for button in row["components"]:
+            if button["type"] == 3:
+                yield from _select_faults(button, row)
+                ids.append(button.get("custom_id", ""))
+                continue
             if button["type"] != 2 or button["style"] not in range(1, 5):
                 yield "no button"
             yield from between("label", button.get("label"), 1, 80)
@@ -93,6 +97,23 @@ def _component_faults(rows: Sequence[Json]) -> Iterator[str]:
             ids.append(button.get("custom_id", ""))
     if len(set(ids)) < len(ids):
         yield "custom_id is there twice"
+
+
+def _select_faults(select: Json, row: Json) -> Iterator[str]:
+    if len(row["components"]) != 1:
+        yield "a select has its row to itself"
+    yield from between("custom_id", select.get("custom_id"), 1, 100)
+    yield from between("placeholder", select.get("placeholder", ""), 0, 150)
+    options = select.get("options") or []
+    if not 1 <= len(options) <= 25:
+        yield f"{len(options)} options, not 1 to 25"
+    if len({option["value"] for option in options}) < len(options):
+        yield "two options of one value"
+    for option in options:
+        yield from between("option label", option["label"], 1, 100)
+        yield from between("option value", option["value"], 1, 100)
+        if "description" in option:
+            yield from between("option description", option["description"], 1, 100)
 
 
 def command_faults(commands: Sequence[Json]) -> list[str]:

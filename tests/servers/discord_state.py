@@ -91,7 +91,15 @@ class Message:
     def buttons(self) -> dict[str, str]:
         """Labels and their ids."""
         rows = self.payload.get("components") or []
-        return {b["label"]: b["custom_id"] for row in rows for b in row["components"]}
+        found = [b for row in rows for b in row["components"] if b["type"] == 2]
+        return {b["label"]: b["custom_id"] for b in found}
+
+    @property
+    def menu(self) -> dict[str, Any]:
+        """The menu, of which a message has one at most."""
+        rows = self.payload.get("components") or []
+        menu: dict[str, Any] = next(c for row in rows for c in row["components"] if c["type"] == 3)
+        return menu
 
     def _above(self) -> dict[str, Any]:
         return {"type": 0, "message_id": str(self.reference), "channel_id": str(self.channel)}

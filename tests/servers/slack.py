@@ -72,6 +72,12 @@ class Posted:
                     return element
         raise AssertionError(f"no button {label!r} in {self.words}")
 
+    @property
+    def menu(self) -> Json:
+        """The menu, of which a message has one at most."""
+        elements = [e for block in self.blocks for e in block.get("elements", ())]
+        return next(e for e in elements if e.get("type") == "static_select")
+
 
 @dataclass
 class ResponseUrl:
@@ -220,6 +226,24 @@ class SlackServer:
             "text": button["text"], "action_ts": "1.0",
             "value": button["value"] if value is None else value,
         }  # fmt: skip
+        if "confirm" in button:
+            action["confirm"] = button["confirm"]
+        return self._interaction(message, action, user, team)
+
+    def pick_payload(
+        self, message: Posted, label: str, *, user: str = "U1", team: str = "T1"
+    ) -> dict[str, Any]:
+        menu = message.menu
+        option = next(o for o in menu["options"] if o["text"]["text"] == label)
+        action = {
+            "type": "static_select", "action_id": menu["action_id"], "block_id": "b2",
+            "action_ts": "1.0", "selected_option": option, "placeholder": menu["placeholder"],
+        }  # fmt: skip
+        return self._interaction(message, action, user, team)
+
+    def _interaction(
+        self, message: Posted, action: dict[str, Any], user: str, team: str
+    ) -> dict[str, Any]:
         container = {
             "type": "message", "message_ts": message.ts, "channel_id": message.channel,
             "is_ephemeral": message.to is not None,
@@ -271,6 +295,10 @@ class SlackServer:
     async def click(self, message: Posted, label: str, **how: Any) -> MessageSync:
         """Click a button."""
         return await self.send("interactive", self.click_payload(message, label, **how))
+
+    async def pick(self, message: Posted, label: str, **how: Any) -> MessageSync:
+        """Pick an option of a menu, and say yes to Slack's dialog."""
+        return await self.send("interactive", self.pick_payload(message, label, **how))
 
     # --- the Web API ----------------------------------------------------------------------
 

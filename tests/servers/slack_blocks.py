@@ -70,6 +70,12 @@ def _actions(elements: Json) -> str:
     if len(set(ids)) != len(ids) or any(not 1 <= len(id_) <= 255 for id_ in ids):
         return "action ids"
     for element in elements:
+        if "confirm" in element and (fault := _confirm(element["confirm"])):
+            return fault
+        if element["type"] == "static_select":
+            if fault := _select(element):
+                return fault
+            continue
         if element["type"] != "button" or len(element["value"]) > 2000:
             return "button value"
         if element.get("style", "primary") not in ("primary", "danger"):
@@ -78,3 +84,25 @@ def _actions(elements: Json) -> str:
         if fault:
             return fault
     return ""
+
+
+def _confirm(dialog: Json) -> str:
+    most = {"title": 100, "text": 300, "confirm": 30, "deny": 30}
+    if set(dialog) - {"style"} != set(most):
+        return f"confirm with {sorted(dialog)}"
+    return next(filter(None, (_text(dialog[n], m, "plain_text") for n, m in most.items())), "")
+
+
+def _select(element: Json) -> str:
+    if not 1 <= len(element["options"]) <= 100:
+        return f"{len(element['options'])} options"
+    if "value" in element or "style" in element:
+        return "a select has no value and no style"
+    for option in element["options"]:
+        if set(option) - {"text", "value", "description"} or not 1 <= len(option["value"]) <= 150:
+            return "option"
+        if "description" in option and (fault := _text(option["description"], 75, "plain_text")):
+            return fault
+        if fault := _text(option["text"], 75, "plain_text"):
+            return fault
+    return _text(element["placeholder"], 150, "plain_text")

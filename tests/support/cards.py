@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from bot.card import (
@@ -17,6 +18,7 @@ from bot.card import (
     Command,
     Fact,
     Link,
+    Menu,
     Person,
     Strong,
     Table,
@@ -336,9 +338,26 @@ SHOWN = {
         command="cost week",
     ),
 }  # fmt: skip
+DIALOG = "The primary model switches for everyone who uses this config."
+PICKER = replace(
+    STATUS,
+    buttons=(replace(button("cheap", "model cheap"), confirm=DIALOG),),
+    menu=Menu(
+        "Switch to a preset or alias",
+        tuple(
+            replace(
+                button(f"alias-{n}", f"model use alias-{n}"), confirm=DIALOG, note=f"{OPUS} · $5"
+            )
+            for n in range(120)
+        ),
+        "/model list",
+    ),
+)
+
 CARDS = {
     **SHOWN,
     "status": STATUS,
+    "picker": PICKER,
     "change": CHANGE,
     "question": QUESTION,
     "test": TEST,

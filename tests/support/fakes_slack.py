@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from bot.access import AccessRules, Actor, Permission
@@ -79,7 +80,14 @@ class FakeCore:
         buttons = tuple(replace(b, id=b.id or f"w:{b.action.words}") for b in card.buttons)
         return replace(card, buttons=buttons)
 
-    async def click(self, actor: Actor, button_id: str) -> Card:
+    async def click(
+        self,
+        actor: Actor,
+        button_id: str,
+        *,
+        shown_at: datetime | None = None,
+        asked: bool = True,
+    ) -> Card:
         self.clicked.append((actor, button_id))
         await self.gate.wait()
         return self.clicks(actor, button_id)

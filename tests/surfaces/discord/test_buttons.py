@@ -32,11 +32,39 @@ def let(bench: Bench, operators: str) -> None:
 async def test_a_click_is_answered_beside_the_message(server: DiscordServer):
     async with running(server, Bench(operators=OPERATOR)):
         status = await server.command("model status")
-        clicked = await server.click(status.answer, "cheap")
+        clicked = await server.click(status.answer, "Test chain")
         assert clicked.callback == UPDATE_LATER
-        assert "best → cheap" in clicked.answer.words
         assert not clicked.answer.private
         assert status.answer.edits == 1
+
+
+async def test_a_switch_by_button_or_menu_asks_first_in_private(server: DiscordServer):
+    bench = Bench(operators=OPERATOR)
+    async with running(server, bench):
+        status = await server.command("model status")
+        for clicked in (
+            await server.click(status.answer, "cheap"),
+            await server.pick(status.answer, "cheap"),
+        ):
+            assert clicked.answer.private
+            assert "best → cheap" in clicked.answer.words
+            assert "Nothing has changed yet." in clicked.answer.words
+            assert bench.primary == "anthropic/claude-opus-4-5"
+        done = await server.click(clicked.answer, "Confirm")
+        assert "best → cheap" in done.answer.words
+        assert bench.primary == "deepseek/deepseek-chat"
+
+
+async def test_a_menu_outlives_a_restart_and_is_for_operators(server: DiscordServer):
+    bench = Bench(operators=OPERATOR)
+    async with running(server, bench):
+        status = await server.command("model status")
+    async with running(server, bench):
+        refused = await server.pick(status.answer, "fast", by=BO)
+        assert refused.answer.private
+        assert "CHANGEOVER" in refused.answer.words
+        picked = await server.pick(status.answer, "fast")
+        assert "best → fast" in picked.answer.words
 
 
 async def test_a_guest_who_clicks_is_refused_in_private(server: DiscordServer):
@@ -148,7 +176,8 @@ async def test_one_who_is_no_operator_any_more_cannot_confirm(server: DiscordSer
 async def test_a_change_by_click_in_private_is_told_to_the_channel(server: DiscordServer):
     async with running(server, Bench(operators=OPERATOR)):
         status = await server.command("model status", channel=DM)
-        await server.click(status.answer, "cheap")
+        asked = await server.click(status.answer, "cheap")
+        await server.click(asked.answer, "Confirm")
         await server.until(lambda: server.seen(CHANNEL))
         assert "best → cheap" in server.seen(CHANNEL)[0].words
 
@@ -175,10 +204,10 @@ async def test_trouble_with_a_click_is_answered_and_logged(server: DiscordServer
     async with running(server, bench):
         status = await server.command("model status")
 
-        async def broken(actor, button):
+        async def broken(actor, button, **how):
             raise ZeroDivisionError("bent spring")
 
-        bench.app.click = broken  # type: ignore[method-assign]
+        bench.app.click = broken  # type: ignore[method-assign, assignment]
         clicked = await server.click(status.answer, "cheap")
         assert clicked.answer.private
         assert "Internal error" in clicked.answer.words

@@ -48,6 +48,7 @@ EVERY_SUBCOMMAND = [
     ("fallback add", {"model": "groq/llama-3.3-70b-versatile", "at": 1}, "groq/"),
     ("fallback remove", {"model": "ollama/llama3.3"}, "Chain"),
     ("fallback off", {"reason": "test"}, "empty"),
+    ("fallback limit", {"amount": "100x"}, "100x"),
     ("fallback events", {"duration": "2h"}, "No fallback"),
     ("fallback mute", {"duration": "1h"}, "Muted"),
     ("fallback unmute", {}, "not muted"),

@@ -97,7 +97,7 @@ async def test_the_subcommands_are_those_that_were_promised():
     assert {group: " ".join(subs) for group, subs in names.items()} == {
         "model": "status best fast cheap think local use fallback strategy list preset undo "
         "history help",
-        "fallback": "status test retry set add remove off events mute unmute ack help",
+        "fallback": "status test retry set add remove off limit events mute unmute ack help",
         "cost": "today week month since digest compare budget export help",
     }
     options = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -278,3 +279,34 @@ async def test_the_home_tab_has_chain_and_changes(slack: SlackServer, enter: Ent
     words = json.dumps(view, ensure_ascii=False)
     assert FLASH in words
     assert "first" in words
+
+
+async def test_a_menu_switches_once_slack_has_asked(slack: SlackServer, enter: Enter) -> None:
+    bench = await enter()
+    await slack.command("/model", "")
+    status = await slack.message()
+    bench.clock.at = datetime.fromtimestamp(float(status.ts), UTC)
+    assert status.menu["confirm"]["confirm"]["text"] == "Switch"
+    assert status.button("cheap")["confirm"] == status.menu["confirm"]
+    assert "confirm" not in status.button("Test chain")
+    await slack.pick(status, "cheap", user="U3")
+    refused = await alone(slack, user="U3")
+    assert "CHANGEOVER_OPERATORS" in refused.words or "operator" in refused.words
+    assert bench.primary == OPUS
+    await slack.pick(status, "cheap")
+    told = await slack.message(2)
+    assert "*Primary*: best → cheap" in told.words
+    assert told.button("Undo")
+
+
+async def test_a_button_older_than_a_day_asks_first(slack: SlackServer, enter: Enter) -> None:
+    bench = await enter()
+    await slack.command("/model", "")
+    status = await slack.message()
+    bench.clock.at = datetime.fromtimestamp(float(status.ts), UTC) + timedelta(days=1, minutes=1)
+    await slack.click(status, "cheap")
+    asked = await alone(slack)
+    assert "Nothing has changed yet." in asked.words
+    assert bench.primary == OPUS
+    await slack.click(asked, "Confirm")
+    assert "best → cheap" in (await slack.message(2)).words
