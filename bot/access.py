@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
 from bot.errors import PermissionDeniedError, SettingsError, StrangerError
@@ -55,6 +56,7 @@ class Actor:
 SERVICE = Actor(Surface.SERVICE, "changeover", "Changeover", owner=True)
 """The program itself, where it acts by itself."""
 
+_RULES = "Use dearer:5, cloud, agent:ID, trial or all, separated by commas."
 _RULE_KINDS = ("slack:", "slack-group:", "discord:", "discord-role:")
 
 
@@ -102,6 +104,61 @@ class AccessRules:
             text(command, f" needs the {permission.value} permission, but {who}."),
             f"On the server, add {actor.key} to {variable} and restart Changeover.",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRules:
+    """Parsed CHANGEOVER_APPROVAL: which changes a second operator must approve; empty: none.
+
+    `dearer` is a primary that costs more than so many times the one before, `cloud` a vendor's
+    model where none was used, `agents` are ids whose model changes, `trial` the start of a trial.
+    """
+
+    dearer: Decimal | None = None
+    cloud: bool = False
+    agents: frozenset[str] = frozenset()
+    trial: bool = False
+    all: bool = False
+
+    @classmethod
+    def parse(cls, value: str) -> ApprovalRules:
+        """Read a comma list of rules.
+
+        Raises:
+            SettingsError: a rule is none.
+        """
+        dearer: Decimal | None = None
+        words, agents = set(), set()
+        for rule in (part.strip() for part in value.split(",") if part.strip()):
+            kind, colon, rest = rule.partition(":")
+            if rule in ("cloud", "trial", "all"):
+                words.add(rule)
+            elif kind == "agent" and rest:
+                agents.add(rest)
+            elif kind == "dearer" and colon:
+                limit = _ratio(rest)
+                dearer = limit if dearer is None else min(dearer, limit)
+            else:
+                raise SettingsError(f"CHANGEOVER_APPROVAL has an invalid rule: {rule!r}.", _RULES)
+        return cls(dearer, "cloud" in words, frozenset(agents), "trial" in words, "all" in words)
+
+    @property
+    def any(self) -> bool:
+        """True where some change may have to wait."""
+        return self != ApprovalRules()
+
+
+def _ratio(words: str) -> Decimal:
+    try:
+        number = Decimal(words)
+    except InvalidOperation:
+        number = Decimal("nan")
+    if not number.is_finite() or number < 1:
+        raise SettingsError(
+            f"CHANGEOVER_APPROVAL: dearer needs a number from 1 upwards, not {words[:20]!r}.",
+            _RULES,
+        )
+    return number
 
 
 def check_home(actor: Actor) -> None:

@@ -217,12 +217,14 @@ class App:
         return self._names
 
     async def run_due(self, outbox: Outbox) -> None:
-        """Carry out what is due: timed switches that end, then plans; the outbox tells of it."""
+        """Carry out what is due: ends of timed switches, plans, approvals; and say so."""
+        from bot.commands.pending import run_due_approvals
         from bot.commands.plan_runs import run_due_plans
         from bot.commands.reverts import run_due_reverts
 
         await run_due_reverts(self.context(SERVICE), outbox)
         await run_due_plans(self.context(SERVICE), outbox)
+        await run_due_approvals(self.context(SERVICE), outbox)
 
     async def test_chain(self) -> ChainResult:
         """Ask every hop of the chain; the result holds what kept the test from running, if any."""

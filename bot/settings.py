@@ -8,7 +8,7 @@ from datetime import time, timedelta, tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from bot.access import AccessRules
+from bot.access import AccessRules, ApprovalRules
 from bot.blackout import Blackout
 
 
@@ -39,6 +39,7 @@ class Settings:
 
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     access: AccessRules = field(default_factory=AccessRules)
+    approval: ApprovalRules = field(default_factory=ApprovalRules)
     confirm_ratio: Decimal = Decimal(5)
     timezone: tzinfo = field(default_factory=lambda: ZoneInfo("UTC"))
     prefix: str = ""

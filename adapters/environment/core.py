@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from adapters.environment.sources import secret_values
 from adapters.environment.values import address, ratio, seconds, value_of, wrong
-from bot.access import AccessRules
+from bot.access import AccessRules, ApprovalRules
 from bot.blackout import Blackout
 from bot.dialects.endpoint import refuse_login
 from bot.durations import parse_duration, shorten
@@ -39,6 +39,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         access=AccessRules.parse(
             value_of(env, "CHANGEOVER_OPERATORS"), value_of(env, "CHANGEOVER_ADMINS")
         ),
+        approval=ApprovalRules.parse(value_of(env, "CHANGEOVER_APPROVAL")),
         confirm_ratio=ratio(env, "CHANGEOVER_CONFIRM_RATIO", defaults.confirm_ratio),
         timezone=read_timezone(env),
         prefix=_prefix(env),

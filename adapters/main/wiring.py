@@ -44,6 +44,7 @@ from bot.settings import Settings
 if TYPE_CHECKING:
     from bot.ports import BillLog, Budgets, ButtonStore, ChainTests, Corrections, Ledger
     from bot.ports.alerts import AlertDesk
+    from bot.ports.approvals import Approvals
 
 
 @dataclass(slots=True)
@@ -114,6 +115,7 @@ def wire(
         alerts=late(partial(_alerts, database)),
         plans=DatabasePlans(database),
         trials=DatabaseTrials(database),
+        approvals=late(partial(_approvals, database)),
         reloads=LazyReloads(service.openclaw, store),
         progress=progress,
     )
@@ -136,6 +138,12 @@ def _budgets(database: Database) -> Budgets:
     from adapters.storage.budgets import DatabaseBudgets
 
     return DatabaseBudgets(database)
+
+
+def _approvals(database: Database) -> Approvals:
+    from adapters.storage.approvals import DatabaseApprovals
+
+    return DatabaseApprovals(database)
 
 
 def _chain_tests(database: Database) -> ChainTests:

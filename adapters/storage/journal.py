@@ -248,7 +248,7 @@ def _adopt(connection: Connection, source: str, document: str) -> int:
     taken = connection.row("SELECT 1 FROM document_state WHERE document = ?", document)
     if source == document or taken is not None:
         return 0
-    for table in ("changes", "reverts", "document_state", "plans", "plan_runs"):
+    for table in ("changes", "reverts", "document_state", "plans", "plan_runs", "approvals"):
         connection.update(table, {"document": document}, "document = ?", source)
     return int(
         connection.value(

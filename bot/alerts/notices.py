@@ -213,6 +213,13 @@ def plan_notice(place: str, start: datetime, data: Json, now: datetime) -> Notic
     return Notice(key, NoticeKind.PLAN, now, data)
 
 
+def approval_notice(place: str, data: Json, now: datetime) -> Notice:
+    """Make the notice of a request as it stands, or, if `loud`, of its override."""
+    config = revision_of(place.encode())[:8]
+    loud = ":override" if data.get("loud") else ""
+    return Notice(f"approval:{config}:{data['id']}{loud}", NoticeKind.APPROVAL, now, data)
+
+
 def unknown_model_notice(
     change: Change,
     change_id: int | None,

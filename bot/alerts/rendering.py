@@ -28,12 +28,14 @@ from bot.messages.alert_notes import (
     untested_card,
 )
 from bot.messages.alerts import (
+    people_of,
     continued_card,
     ended_card,
     incident_card,
     marker,
     over_card,
 )
+from bot.messages.approvals import RequestWords, request_card
 from bot.messages.cost_budget import (
     BudgetSpent,
     BudgetSwitch,
@@ -98,7 +100,7 @@ class Renderer:
         """Return what a message shows now; None when it has nothing to say any more."""
         named = read_key(row.key)
         if named is None:
-            return await self._notice(row.key)
+            return await self._notice(row.key, row.surface)
         incident = await self._store.incident(named[0])
         return None if incident is None else await self._incident(incident, named[1], row, now)
 
@@ -125,11 +127,12 @@ class Renderer:
         card = incident_card(incident, impact, calls, self._settings.calm(incident), now)
         return RenderedMessage(card, mark, lives=True)
 
-    async def _notice(self, key: str) -> RenderedMessage | None:
+    async def _notice(self, key: str, surface: str) -> RenderedMessage | None:
         notice = await self._store.notice(key)
         if notice is not None and notice.kind is NoticeKind.DIGEST:
             return await self._digest(notice)
-        return draft_of(notice) if notice else None
+        calls = [one for one in self._calls if one.surface == surface]
+        return draft_of(notice, calls) if notice else None
 
 
 def calling(incident: Incident, people: Sequence[Person], surface: str) -> list[Person]:
@@ -155,8 +158,8 @@ def _owner(incident: Incident, surface: str) -> list[Person]:
     return [Person(surface, id_, incident.acknowledged_by or "", ping=True)] if known else []
 
 
-def draft_of(notice: Notice) -> RenderedMessage:
-    """Return what a notice's message shows."""
+def draft_of(notice: Notice, calls: Sequence[Person] = ()) -> RenderedMessage:
+    """Return what a notice's message shows; few mention the people of `calls`."""
     data: Any = notice.data
     mark = notice_marker(notice.key)
     match notice.kind:
@@ -177,6 +180,8 @@ def draft_of(notice: Notice) -> RenderedMessage:
             card = _revert_card(notice.key, data)
         case NoticeKind.BUDGET | NoticeKind.BUDGET_SWITCH | NoticeKind.PRICE | NoticeKind.PLAN:
             card = _plain_card(notice.kind, data, mark)
+        case NoticeKind.APPROVAL:
+            card = request_card(_request_of(data), mark, people_of(calls))
         case NoticeKind.CHAIN_TEST:
             card = _test_card(notice.key, data)
         case NoticeKind.TRIAL | NoticeKind.TRIAL_STOPPED:
@@ -204,6 +209,11 @@ def _revert_card(key: str, data: Any) -> Card:
         return dropped_card(words, data["why"])
     unknown, left = data.get("unknown", ""), data.get("left", ())
     return went_back_card(words, data["change_id"], unknown, left)
+
+
+def _request_of(data: Any) -> RequestWords:
+    times = {name: _time(data[name]) for name in ("expires_at", "decided_at")}
+    return RequestWords(**{**data, **times})
 
 
 def _spent_of(data: Any) -> BudgetSpent:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.access import Surface
 from bot.card import Card, Caution, Code, Text, text
@@ -58,6 +58,10 @@ from bot.ports.reloads import NO_PINS, Confirmation, Pins
 from bot.routing.chain import lone_hop
 
 
+if TYPE_CHECKING:
+    from bot.commands.approval import Asked
+
+
 @dataclass(frozen=True, slots=True)
 class ChangeSpec:
     """What a command changes, and how.
@@ -94,24 +98,66 @@ async def change(ctx: Context, spec: ChangeSpec) -> Card:
         ctx.actor,
         spec.action,
         spec.reason,
-        planner=lambda present: _planned(ctx, spec, pins, present),
+        planner=lambda present: _planned(ctx, spec, pins, back_at, present),
         back_at=back_at,
     )
     applied, confirmation = await apply_and_confirm(ctx, wanted)
     if applied.plan.ask:
+        held = await _held(ctx, spec, applied, back_at)
+        if held is not None:
+            return held
         return await question(ctx, _words(ctx, spec, applied), applied.plan, pins)
     return await _result(ctx, spec, applied, confirmation, back_at)
 
 
-def _planned(ctx: Context, spec: ChangeSpec, pins: Pins, present: Present) -> Plan:
+def _planned(
+    ctx: Context, spec: ChangeSpec, pins: Pins, back_at: datetime | None, present: Present
+) -> Plan:
     """Return the command's plan; of a primary with what follows it, and whether to ask first."""
     planned = spec.planner(present)
-    if not spec.priced:
+    if spec.priced:
+        planned = replace(planned, places=tuple(other_places(present)))
+        if spec.everywhere:
+            planned = _with_other_places(ctx, planned, present, pins)
+    if not spec.asks:
         return planned
-    planned = replace(planned, places=tuple(other_places(present)))
-    if spec.everywhere:
-        planned = _with_other_places(ctx, planned, present, pins)
-    return replace(planned, ask=spec.asks and must_ask(ctx, present, planned))
+    asks = spec.priced and must_ask(ctx, present, planned)
+    if _may_wait(ctx):
+        from bot.commands.approval import check_same
+
+        asked = _request(ctx, spec, back_at, present, planned)
+        if ctx.approved is not None:
+            check_same(ctx.approved, asked)
+        asks = asks or (bool(asked.rules) and ctx.approved is None)
+    return replace(planned, ask=asks)
+
+
+def _may_wait(ctx: Context) -> bool:
+    """Return whether somebody else may have to approve what this actor changes."""
+    return ctx.settings.approval.any and not ctx.actor.owner
+
+
+def _request(
+    ctx: Context, spec: ChangeSpec, back_at: datetime | None, present: Present, planned: Plan
+) -> Asked:
+    """Return the change as a second operator would have to approve it."""
+    from bot.commands.approval import config_request
+
+    # "until 18:00" means another day an hour later; "for 2h" begins when it is approved.
+    until = back_at if (spec.deadline or "").lower().startswith("until") else None
+    facts = {"until": until and until.isoformat()}
+    asked = config_request(ctx, present, planned, spec.what, facts)
+    return replace(asked, reason=spec.reason)
+
+
+async def _held(
+    ctx: Context, spec: ChangeSpec, applied: Applied, back_at: datetime | None
+) -> Card | None:
+    if not _may_wait(ctx):
+        return None
+    from bot.commands.approval import hold
+
+    return await hold(ctx, _request(ctx, spec, back_at, applied.present, applied.plan))
 
 
 def _with_other_places(ctx: Context, planned: Plan, present: Present, pins: Pins) -> Plan:

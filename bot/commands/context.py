@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Upstream,
     )
     from bot.ports.alerts import AlertDesk
+    from bot.ports.approvals import Approval, Approvals
     from bot.ports.plans import Plans
     from bot.ports.trials import Trials
     from bot.settings import Settings
@@ -63,6 +64,7 @@ class Ports:
     alerts: AlertDesk
     plans: Plans
     trials: Trials
+    approvals: Approvals
     reloads: Reloads = field(default_factory=NoReloads)
     bills: Sequence[BillSource] = ()
     progress: Progress = no_progress
@@ -70,7 +72,11 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One call's surroundings; `action` is what a clicked button or `--yes` adds to it."""
+    """One call's surroundings.
+
+    `action` is what a clicked button or `--yes` adds to it. `approved` is the request that a
+    second operator approved, when it is carried out.
+    """
 
     ports: Ports
     settings: Settings
@@ -79,3 +85,4 @@ class Context:
     actor: Actor
     now: datetime
     action: Action
+    approved: Approval | None = None

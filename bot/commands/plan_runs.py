@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from bot.access import SERVICE
 from bot.alerts.notices import plan_notice
+from bot.commands.approval import rules_of
 from bot.commands.change import ChangeSpec, change
 from bot.commands.context import Context
 from bot.commands.plan_views import PlanState, PlanView, views_of
@@ -22,11 +23,19 @@ from bot.config.notes import owner
 from bot.config.plan import choice_for, plan_primary
 from bot.config.present import Present, read_config
 from bot.config.schema import ConfigView
-from bot.errors import ChangeoverError, ConfigLockedError, ConfigRefusedError, StorageError
+from bot.errors import (
+    ChangeoverError,
+    ConfigLockedError,
+    ConfigRefusedError,
+    RefusedError,
+    StorageError,
+)
+from bot.messages.approvals import rule_words
 from bot.messages.words import change_in_price
 from bot.ports import Change
 from bot.ports.alerts import Notice, Outbox
 from bot.ports.plans import PlanRun, SwitchPlan
+from bot.spans import Command, text
 from bot.windows import Window
 
 PLAN = "plan"
@@ -50,11 +59,11 @@ async def run_due_plans(ctx: Context, outbox: Outbox) -> None:
     plans = await store.plans(location)
     if not plans:
         return
-    view = (await read_config(ctx.ports.store, ctx.ports.journal, ctx.now)).view
+    present = await read_config(ctx.ports.store, ctx.ports.journal, ctx.now)
     changes = await ctx.ports.journal.changes(location, HISTORY)
-    for one in views_of(ctx, view, plans, runs, changes):
+    for one in views_of(ctx, present.view, plans, runs, changes):
         if one.state is PlanState.DUE and one.now is not None:
-            await _deal_with(ctx, outbox, one, one.now, view)
+            await _deal_with(ctx, outbox, one, one.now, present)
 
 
 async def _put_back(ctx: Context, runs: Sequence[PlanRun]) -> Sequence[PlanRun]:
@@ -73,9 +82,9 @@ async def _put_back(ctx: Context, runs: Sequence[PlanRun]) -> Sequence[PlanRun]:
 
 
 async def _deal_with(
-    ctx: Context, outbox: Outbox, one: PlanView, window: Window, view: ConfigView
+    ctx: Context, outbox: Outbox, one: PlanView, window: Window, present: Present
 ) -> None:
-    location = ctx.ports.store.location
+    location, view = ctx.ports.store.location, present.view
     changes = await ctx.ports.journal.changes(location, HISTORY)
     made = _made(one.plan, window, changes)
     if made is None:
@@ -89,6 +98,10 @@ async def _deal_with(
             why = f"{holder.actor_name} switched the primary"
             await _noted(ctx, one, window, None, why)
             return
+        if held := _held_by(ctx, one, present):
+            await _fail(ctx, outbox, one, window, held)
+            await _noted(ctx, one, window, None, held.message)
+            return
         made = await _switched(ctx, outbox, one, window)
         if made is None:
             return
@@ -98,18 +111,12 @@ async def _deal_with(
 
 async def _switched(ctx: Context, outbox: Outbox, one: PlanView, window: Window) -> Change | None:
     """Make a window's switch; None where none was made, and what came of it is kept."""
-    key = {"plan": one.plan.number, "model": one.plan.model, "when": one.plan.when}
     try:
         card = await change(ctx, _request(ctx, one.plan, window))
     except (ConfigLockedError, StorageError):
         return None
     except ChangeoverError as error:
-        told = {**key, "error": error.message, "hint": error.hint}
-        notice = plan_notice(ctx.ports.store.location, window.start, told, ctx.now)
-        if not await outbox.put(notice):
-            kept = await outbox.find(notice.key)
-            if kept is not None and kept.data.get("error") != error.message:
-                await outbox.amend(notice)
+        await _fail(ctx, outbox, one, window, error)
         if isinstance(error, ConfigRefusedError):
             # What OpenClaw refused it would refuse again, each time until it is taken back.
             await _noted(ctx, one, window, None, error.message)
@@ -119,6 +126,40 @@ async def _switched(ctx: Context, outbox: Outbox, one: PlanView, window: Window)
         return None
     changes = await ctx.ports.journal.changes(ctx.ports.store.location, HISTORY)
     return _made(one.plan, window, changes)
+
+
+async def _fail(
+    ctx: Context, outbox: Outbox, one: PlanView, window: Window, error: ChangeoverError
+) -> None:
+    """Say once in the channel why a window was not switched to."""
+    data = {
+        "plan": one.plan.number,
+        "model": one.plan.model,
+        "when": one.plan.when,
+        "error": error.message,
+        "hint": error.hint,
+    }
+    notice = plan_notice(ctx.ports.store.location, window.start, data, ctx.now)
+    if not await outbox.put(notice):
+        kept = await outbox.find(notice.key)
+        if kept is not None and kept.data.get("error") != error.message:
+            await outbox.amend(notice)
+
+
+def _held_by(ctx: Context, one: PlanView, present: Present) -> RefusedError | None:
+    """Return why a plan may not switch: its change was never approved as it would be now."""
+    plan = one.plan
+    if not ctx.settings.approval.any or plan.approved == "*" or one.ref is None:
+        return None
+    wanted = Plan(plan_primary(present.view, one.ref), present.view.default.primary, str(one.ref))
+    rules = rules_of(ctx, present, wanted)
+    if not rules or (plan.ref == str(one.ref) and set(rules) <= set(plan.approved.split(","))):
+        return None
+    why = ", ".join(map(rule_words, rules))
+    return RefusedError(
+        f"The switch to {one.ref} has to be approved: {why}.",
+        text("Set it again: ", Command(f"model plan off {plan.number}")),
+    )
 
 
 def _request(ctx: Context, plan: SwitchPlan, window: Window) -> ChangeSpec:

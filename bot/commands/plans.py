@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from bot.card import Card, Caution, Command, text
+from bot.commands.approval import config_request, hold
 from bot.commands.context import Context
 from bot.commands.data import warnings_data
 from bot.commands.new_models import new_model_cautions
@@ -21,6 +23,7 @@ from bot.commands.registry import Args
 from bot.commands.snapshot import StatusSnapshot, load_snapshot, written_price
 from bot.config.commit import Plan
 from bot.config.naming import Named, Via, alias_of, resolve
+from bot.config.plan import plan_primary
 from bot.config.schema import ConfigView
 from bot.costs.period import zone_name
 from bot.errors import (
@@ -82,14 +85,11 @@ async def _set(ctx: Context, word: str, when: str, reason: str) -> Card:
     snapshot = await _known(ctx)
     named = resolve(word, snapshot.view, ctx.catalog)
     _refuse_gone(ctx, named, snapshot)
-    asked = await _question(ctx, named, snapshot)
+    store, location = ctx.ports.plans, ctx.ports.store.location
+    rules = ctx.approved.rules if ctx.approved else ()
     for _ in range(_TRIES):
-        store, location = ctx.ports.plans, ctx.ports.store.location
         every = await store.plans(location, ended=True)
         others = [one for one in every if one.ended_at is None]
-        _refuse_overlap(ctx, named, when, snapshot, others)
-        if asked is not None:
-            return asked
         wish = SwitchPlan(
             location,
             max((one.number for one in every), default=0) + 1,
@@ -100,10 +100,42 @@ async def _set(ctx: Context, word: str, when: str, reason: str) -> Card:
             ctx.actor.key,
             ctx.actor.surface,
             ctx.now,
+            ref=str(named.ref),
+            approved="*" if ctx.actor.owner else ",".join(rules),
         )
+        if done := _same_plan(ctx, wish, others):
+            # It was approved, and the process that set it died before it could say so.
+            return await _was_set(ctx, done, named, snapshot)
+        _refuse_overlap(ctx, named, when, snapshot, others)
+        question = await _held(ctx, wish, named, snapshot) or await _question(ctx, named, snapshot)
+        if question is not None:
+            return question
         if await store.add(wish):
             return await _was_set(ctx, wish, named, snapshot)
     raise StorageError("Others set plans at the same moment.", "Run the command again.")
+
+
+def _same_plan(ctx: Context, wish: SwitchPlan, others: Sequence[SwitchPlan]) -> SwitchPlan | None:
+    def key(one: SwitchPlan) -> tuple[str, str, str]:
+        return one.model, one.when, one.set_by_key
+
+    if ctx.approved is None:
+        return None
+    return next((one for one in others if key(one) == key(wish)), None)
+
+
+async def _held(
+    ctx: Context, wish: SwitchPlan, named: Named, snapshot: StatusSnapshot
+) -> Card | None:
+    """Return the answer to who sets a plan that has to be approved."""
+    if ctx.actor.owner or not ctx.settings.approval.any:
+        return None
+    standing = snapshot.choice.primary
+    planned = Plan(plan_primary(snapshot.view, named.ref), standing, str(named.ref))
+    asked = config_request(ctx, snapshot.present, planned, "Plan", {})
+    facts = {"revision": asked.facts["revision"], "plan": [wish.model, wish.when]}
+    asked = replace(asked, facts=facts, new=f"{wish.model}, {wish.when}")
+    return await hold(ctx, replace(asked, diff="", reason=wish.reason))
 
 
 async def _was_set(ctx: Context, wish: SwitchPlan, named: Named, snapshot: StatusSnapshot) -> Card:

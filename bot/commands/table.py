@@ -144,6 +144,7 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
                 "/model plan off 1",
             ),
         ),
+        *_APPROVAL,
         Command(
             "model",
             "trial",
@@ -190,6 +191,49 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
         ),
         _help("model"),
     )
+
+
+_REQUEST = Param("amount", Kind.COUNT, "The id of a request in /model pending", required=True)
+
+_APPROVAL = (
+    Command(
+        "model",
+        "pending",
+        "Show the changes that wait for another operator's approval",
+        READ,
+        late("pending", "pending"),
+        examples=("/model pending",),
+    ),
+    Command(
+        "model",
+        "approve",
+        "Approve a change that another operator requested",
+        CHANGE,
+        late("pending", "approve"),
+        (_REQUEST,),
+        Danger.CHANGES,
+        examples=("/model approve 3",),
+    ),
+    Command(
+        "model",
+        "reject",
+        "Reject a change that waits, or withdraw your own",
+        CHANGE,
+        late("pending", "reject"),
+        (_REQUEST, _REASON),
+        examples=("/model reject 3 reason not before the release",),
+    ),
+    Command(
+        "model",
+        "override",
+        "Make a change that waits without approval, while an incident is open",
+        Permission.ADMIN,
+        late("pending", "override"),
+        (_REQUEST, _REASON),
+        Danger.CHANGES,
+        examples=("/model override 3 reason anthropic is down",),
+    ),
+)
 
 
 def _model_param(help_: str) -> Param:

@@ -60,7 +60,7 @@ def incident_card(
         *impact.also,
         _good_line(incident, calm, now),
         _acknowledged_line(incident, now),
-        _calls(calls),
+        people_of(calls),
         _foot(incident.id),
     ]
     return Card(
@@ -150,7 +150,7 @@ def ended_card(incident: Incident, calls: Sequence[Person], now: datetime) -> Ca
     down = down_time([incident], now)
     lines = (
         text(f"Down {_spent(incident, down, now)}. The message above has the figures."),
-        _calls(calls),
+        people_of(calls),
     )
     return Card(
         title=_over_title(incident),
@@ -316,7 +316,8 @@ def _acknowledged_line(incident: Incident, now: datetime) -> Text:
     return text(f"Acknowledged by {name} at ", _when(at, now), ".")
 
 
-def _calls(people: Sequence[Person]) -> Text:
+def people_of(people: Sequence[Person]) -> Text:
+    """Write people's names with blanks between."""
     spans: list[Span] = []
     for person in people:
         spans += [" ", person] if spans else [person]

@@ -31,6 +31,7 @@ class NoticeKind(StrEnum):
     BUDGET_SWITCH = "budget_switch"
     PRICE = "price"
     PLAN = "plan"
+    APPROVAL = "approval"
     DIGEST = "digest"
     TRIAL = "trial"
     TRIAL_STOPPED = "trial_stopped"

@@ -13,7 +13,8 @@ class SwitchPlan:
     """A recurring switch of one config's primary.
 
     `number` counts from 1 within the document. `model` and `when` are as typed and checked:
-    `cheap`, `weekdays 22:00-07:00`. `ended_at` is None while it is in force.
+    `cheap`, `weekdays 22:00-07:00`; `ref` is the model it was then. `approved` are the approval
+    rules that hold it no more (`*`: all of them). `ended_at` is None while it is in force.
     """
 
     document: str
@@ -25,6 +26,8 @@ class SwitchPlan:
     set_by_key: str
     surface: str
     set_at: datetime
+    ref: str = ""
+    approved: str = ""
     ended_at: datetime | None = None
     ended_by: str | None = None
 

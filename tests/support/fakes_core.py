@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bot.access import AccessRules, Actor, Surface
+from bot.access import AccessRules, Actor, ApprovalRules, Surface
 from bot.app import App
 from bot.card import Action, Card, Text
 from bot.catalog import shipped
@@ -24,6 +24,7 @@ from tests.support.fakes_costs import FakeBillLog, FakeBills, FakeBudgets, FakeC
 from tests.support.fakes_ledger import FakeCorrections, FakeLedger
 from tests.support.fakes_outbox import FakeOutbox
 from tests.support.fakes_storage import (
+    FakeApprovals,
     FakeClock,
     FakeConfigStore,
     FakeFallbackLog,
@@ -171,6 +172,7 @@ class Bench:
         env: Mapping[str, str] = KEYS,
         operators: str = "",
         admins: str = "",
+        approval: str = "",
         prices: Mapping[str, tuple[str, str]] | None = None,
         location: str = "/srv/moltbot.json",
         prefix: str = "",
@@ -190,6 +192,7 @@ class Bench:
         self.ledger = FakeLedger()
         self.budgets = FakeBudgets()
         self.plans = FakePlans()
+        self.approvals = FakeApprovals()
         self.outbox = FakeOutbox()
         self.chain_tests = FakeChainTests()
         self.bill_log = FakeBillLog()
@@ -198,6 +201,7 @@ class Bench:
         settings = Settings(
             env=env,
             access=AccessRules.parse(operators, admins),
+            approval=ApprovalRules.parse(approval),
             prefix=prefix,
             timezone=ZoneInfo(zone),
         )
@@ -218,6 +222,7 @@ class Bench:
             FakeAlertDesk(),
             self.plans,
             self.trials,
+            self.approvals,
             reloads or NoReloads(),
             bills,
             progress,

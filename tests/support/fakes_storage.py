@@ -41,6 +41,7 @@ from bot.ports import (
     Touched,
     revision_of,
 )
+from bot.ports.approvals import Approval, ApprovalState, Decision
 from bot.ports.fallbacks import MADE_KEPT, SKEW
 from bot.ports.plans import PlanRun, SwitchPlan
 
@@ -578,6 +579,82 @@ class FakePlans:
     async def drop_run(self, document: str, run: PlanRun) -> None:
         self._check()
         self.dealt.pop((document, run.number, run.start_at), None)
+
+    def _check(self) -> None:
+        if self.fail is not None:
+            raise self.fail
+
+
+class FakeApprovals:
+    """Requests in memory; an error put into `fail` is raised by every method."""
+
+    def __init__(self) -> None:
+        self.fail: StorageError | None = None
+        self.kept: dict[int, Approval] = {}
+
+    async def add(self, approval: Approval) -> Approval:
+        self._check()
+        facts = json.loads(json.dumps(approval.facts))
+        shown = json.loads(json.dumps(approval.shown))
+        kept = replace(approval, id=len(self.kept) + 1, facts=facts, shown=shown)
+        self.kept[kept.id] = kept
+        return kept
+
+    async def get(self, document: str, approval_id: int) -> Approval | None:
+        self._check()
+        found = self.kept.get(approval_id)
+        return found if found and found.document == document else None
+
+    async def recent(self, document: str, limit: int) -> Sequence[Approval]:
+        self._check()
+        mine = [one for one in self.kept.values() if one.document == document]
+        return mine[::-1][:limit]
+
+    async def unsettled(self, document: str) -> Sequence[Approval]:
+        self._check()
+        mine = [one for one in self.kept.values() if one.document == document]
+        return [one for one in mine if one.open or one.posted != one.state]
+
+    async def decide(self, approval_id: int, decision: Decision) -> bool:
+        self._check()
+        one = self.kept.get(approval_id)
+        if one is None or one.state is not ApprovalState.WAITING:
+            return False
+        self.kept[approval_id] = replace(
+            one,
+            state=decision.state,
+            decided_by=decision.by,
+            decided_key=decision.key,
+            decided_at=decision.at,
+            note=decision.note,
+            overridden=decision.overridden,
+        )
+        return True
+
+    async def finish(
+        self,
+        approval_id: int,
+        state: ApprovalState,
+        *,
+        change_id: int | None = None,
+        note: str | None = None,
+    ) -> bool:
+        self._check()
+        one = self.kept.get(approval_id)
+        if one is None or one.state is not ApprovalState.APPROVED:
+            return False
+        one = replace(
+            one, state=state, change_id=change_id, note=one.note if note is None else note
+        )
+        if state is ApprovalState.WAITING:
+            one = replace(one, decided_by=None, decided_key=None, decided_at=None, note="")
+            one = replace(one, overridden=False)
+        self.kept[approval_id] = one
+        return True
+
+    async def set_posted(self, approval_id: int, state: ApprovalState) -> None:
+        self._check()
+        self.kept[approval_id] = replace(self.kept[approval_id], posted=state)
 
     def _check(self) -> None:
         if self.fail is not None:

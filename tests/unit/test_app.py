@@ -258,9 +258,10 @@ def test_plain_text():
 
 def test_permissions_of_the_declared_commands():
     registry = Bench().app.registry
-    reading = {"status", "list", "history", "help", "events"}
+    reading = {"status", "list", "history", "help", "events", "pending"}
     for group in ("model", "fallback"):
         for command in registry.of(group):
             expected = Permission.READ if command.name in reading else Permission.CHANGE
+            expected = Permission.ADMIN if command.name == "override" else expected
             if not getattr(command, "hidden", False):
                 assert command.permission is expected, command.full_name
