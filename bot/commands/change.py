@@ -57,7 +57,6 @@ from bot.ports import Json, RevertState
 from bot.ports.reloads import NO_PINS, Confirmation, Pins
 from bot.routing.chain import lone_hop
 
-
 if TYPE_CHECKING:
     from bot.commands.approval import Asked
 
