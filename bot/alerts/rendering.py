@@ -28,12 +28,12 @@ from bot.messages.alert_notes import (
     untested_card,
 )
 from bot.messages.alerts import (
-    people_of,
     continued_card,
     ended_card,
     incident_card,
     marker,
     over_card,
+    people_of,
 )
 from bot.messages.approvals import RequestWords, request_card
 from bot.messages.cost_budget import (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from bot.card import Card, Caution, Text
@@ -19,13 +18,11 @@ from bot.errors import StorageError, UsageError
 from bot.messages import cautions
 from bot.messages.chain import skip_words, unasked_words
 from bot.messages.limits import limit_cautions
-from bot.messages.model import StatusWords, history_card, status_card, value
+from bot.messages.model import StatusWords, status_card, value
 from bot.messages.model_list import ModelRow, list_card
 from bot.messages.plans import plan_line
 from bot.models import ModelRef, Price
 from bot.routing.chain import Hop, allow_rule, lone_hop, providers_of
-
-DEFAULT_HISTORY = 10
 
 
 async def status(ctx: Context, args: Args) -> Card:
@@ -141,24 +138,6 @@ async def list_models(ctx: Context, args: Args) -> Card:
         rows = [row for row in rows if _provider_id(ctx, row.ref) == wanted]
     data = {"models": [_row_data(ctx, row) for row in rows]}
     return list_card(rows, wanted, data)
-
-
-async def history(ctx: Context, args: Args) -> Card:
-    """Show who changed what, when and why."""
-    snapshot = await load_snapshot(ctx)
-    most = args.count("amount") or DEFAULT_HISTORY
-    changes = snapshot.known.changes[:most]
-    away = snapshot.known.error
-    steps = () if away else await ctx.ports.trials.steps(ctx.ports.store.location, most)
-    data = {"changes": [change_data(c) for c in changes], "trials": []}
-    more: list[tuple[datetime, tuple[Text, ...]]] = []
-    if steps:
-        from bot.messages.trials import step_data, step_row
-
-        data["trials"] = [step_data(step) for step in steps]
-        more = [(step.at, step_row(step)) for step in steps]
-    warnings = tuple(cautions.journal_away(away))
-    return history_card(changes, data, warnings, more=more, most=most)
 
 
 def _trial_line(snapshot: StatusSnapshot) -> Text:

@@ -15,7 +15,7 @@ from bot.alerts.notices import plan_notice
 from bot.commands.approval import rules_of
 from bot.commands.change import ChangeSpec, change
 from bot.commands.context import Context
-from bot.commands.plan_views import PlanState, PlanView, views_of
+from bot.commands.plan_views import PLAN, PlanState, PlanView, plan_of, reason_of, views_of
 from bot.commands.snapshot import HISTORY, written_price
 from bot.config.commit import Plan
 from bot.config.naming import resolve
@@ -37,9 +37,6 @@ from bot.ports.alerts import Notice, Outbox
 from bot.ports.plans import PlanRun, SwitchPlan
 from bot.spans import Command, text
 from bot.windows import Window
-
-PLAN = "plan"
-"""The action of a change that a plan made."""
 
 PUT_BACK = timedelta(minutes=5)
 """A window that begins so much later than now was switched to by a clock that ran ahead."""
@@ -177,24 +174,6 @@ def _request(ctx: Context, plan: SwitchPlan, window: Window) -> ChangeSpec:
         back_at=window.end,
         asks=False,
     )
-
-
-def reason_of(plan: SwitchPlan) -> str:
-    """Return what history says of a plan's switches; by its beginning they are known."""
-    why = f" ({plan.reason})" if plan.reason else ""
-    return f"{_mark(plan.number)} {plan.model} {plan.when}{why}"
-
-
-def _mark(number: int) -> str:
-    return f"plan {number}:"
-
-
-def plan_of(change: Change) -> int | None:
-    """Return the number of the plan that made a change."""
-    head, colon, _ = change.reason.partition(":")
-    if change.action != PLAN or not colon:
-        return None
-    return int(head.removeprefix("plan "))
 
 
 def _made(plan: SwitchPlan, window: Window, changes: Sequence[Change]) -> Change | None:

@@ -23,6 +23,9 @@ from bot.spans import Text
 from bot.windows import AROUND, PriceAt, Window, clock_windows, current, low_windows, parse_when
 from bot.windows import following as next_window
 
+PLAN = "plan"
+"""The action of a change that a plan made."""
+
 
 class PlanState(StrEnum):
     """How a plan stands."""
@@ -190,3 +193,21 @@ def plan_data(one: PlanView) -> dict[str, Any]:
         "set_at": plan.set_at,
         "why": one.why or None,
     }
+
+
+def reason_of(plan: SwitchPlan) -> str:
+    """Return what history says of a plan's switches; by its beginning they are known."""
+    why = f" ({plan.reason})" if plan.reason else ""
+    return f"{_mark(plan.number)} {plan.model} {plan.when}{why}"
+
+
+def _mark(number: int) -> str:
+    return f"plan {number}:"
+
+
+def plan_of(change: Change) -> int | None:
+    """Return the number of the plan that made a change."""
+    head, colon, _ = change.reason.partition(":")
+    if change.action != PLAN or not colon:
+        return None
+    return int(head.removeprefix("plan "))

@@ -149,7 +149,8 @@ class Command:
 
 def _shape(param: Param) -> str:
     value = "|".join(param.choices) if param.choices else _PLACES[param.kind]
-    shape = f"{param.introduced_by[0]} {value}" if param.keyword else value
+    flag = param.choices == (param.name,)
+    shape = f"{param.introduced_by[0]} {value}" if param.keyword and not flag else value
     return shape if param.required else f"[{shape}]"
 
 

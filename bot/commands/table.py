@@ -183,11 +183,21 @@ def _model(catalog: Catalog) -> tuple[Command, ...]:
         Command(
             "model",
             "history",
-            "Show who changed what, when and why",
+            "Show who changed, planned and approved what, when and why, or export it",
             READ,
-            late("model_read", "history"),
-            (Param("amount", Kind.COUNT, "The number of changes"),),
-            examples=("/model history 20",),
+            late("model_history", "history"),
+            (
+                Param("amount", Kind.COUNT, "The number of entries"),
+                Param(
+                    "export",
+                    Kind.CHOICE,
+                    "All of it as a CSV file",
+                    keyword=True,
+                    also=("export",),
+                    choices=("export",),
+                ),
+            ),
+            examples=("/model history 20", "/model history export"),
         ),
         _help("model"),
     )

@@ -69,14 +69,14 @@ def _row(attempt: Attempt) -> tuple[str, ...]:
     cost = attempt.cost_nano_usd
     return (
         attempt.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        _text(attempt.request_id),
+        cell(attempt.request_id),
         str(attempt.number),
-        _text(attempt.caller),
-        _text(attempt.source),
-        _text(attempt.asked),
-        _text(str(attempt.model)),
-        _text(attempt.served),
-        _text(attempt.provider),
+        cell(attempt.caller),
+        cell(attempt.source),
+        cell(attempt.asked),
+        cell(str(attempt.model)),
+        cell(attempt.served),
+        cell(attempt.provider),
         str(attempt.status),
         str(attempt.reason or ""),
         _yes(attempt.answered),
@@ -93,10 +93,10 @@ def _row(attempt: Attempt) -> tuple[str, ...]:
         str(usage.audio_input_tokens),
         str(usage.audio_output_tokens),
         str(usage.web_searches),
-        _text(usage.terms),
+        cell(usage.terms),
         *_extra_rates(price),
-        _text(attempt.agent),
-        _text(attempt.session),
+        cell(attempt.agent),
+        cell(attempt.session),
     )
 
 
@@ -111,7 +111,7 @@ def _price(price: Price | None) -> tuple[str, ...]:
         price.output_usd_per_1m,
     )
     as_of = price.as_of.isoformat() if price.as_of else ""
-    return (_text(price.source), as_of, *map(_rate, rates))
+    return (cell(price.source), as_of, *map(_rate, rates))
 
 
 def _extra_rates(price: Price | None) -> tuple[str, ...]:
@@ -125,7 +125,7 @@ def _rate(rate: Decimal | None) -> str:
     return "" if rate is None else f"{rate:f}"
 
 
-def _text(words: str | None) -> str:
+def cell(words: str | None) -> str:
     """Keep a spreadsheet from taking a text for a formula."""
     shown = words or ""
     return f"'{shown}" if shown.startswith(_FORMULA) else shown

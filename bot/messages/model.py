@@ -15,12 +15,10 @@ from bot.card import (
     Card,
     Caution,
     Code,
-    Column,
     Command,
     Menu,
     Span,
     Strong,
-    Table,
     Text,
     Tone,
     Visibility,
@@ -310,50 +308,6 @@ def confirm_card(
         visibility=Visibility.PRIVATE,
         footer=text("In a terminal: ", Command(f"{command} --yes", program=True)),
         data=data,
-    )
-
-
-def history_card(
-    changes: Sequence[Change],
-    data: dict[str, Any],
-    warnings: tuple[Caution, ...],
-    *,
-    more: Sequence[tuple[datetime, tuple[Text, ...]]] = (),
-    most: int = 0,
-) -> Card:
-    """Show who changed what, when, why, from where; newest first, `most` rows with `more` rows."""
-    dated = [*((change.at, _change_row(change)) for change in changes), *more]
-    if more:
-        dated.sort(key=lambda pair: pair[0], reverse=True)
-    rows = tuple(row for _, row in dated[: most or None])
-    columns = (
-        Column("id", right=True),
-        Column("when"),
-        Column("who", priority=1),
-        Column("action", priority=2),
-        Column("change", priority=3),
-        Column("reason", priority=4),
-    )
-    return Card(
-        title=text(Strong(counted(len(rows), "change") if rows else "No changes yet")),
-        table=Table(columns, rows) if rows else None,
-        body=() if rows else (text("Changes made here or in the file will be listed here."),),
-        warnings=warnings,
-        buttons=(Button("Undo", Action("model undo", change_id=changes[0].id, once=True)),)
-        if changes and changes[0].surface != "outside"
-        else (),
-        data=data,
-    )
-
-
-def _change_row(change: Change) -> tuple[Text, ...]:
-    return (
-        text(str(change.id)),
-        text(When(change.at, WhenStyle.DATE_TIME)),
-        text(f"{change.actor_name} ({change.surface})"),
-        text(ACTIONS.get(change.action, change.action)),
-        text(f"{value(change.old)} → {value(change.new)}"),
-        text(change.reason or "-"),
     )
 
 

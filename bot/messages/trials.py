@@ -56,7 +56,7 @@ _WHY = {
 SELF_STOPPED = frozenset(
     {TrialEnd.ERRORS, TrialEnd.SLOW, TrialEnd.COOLING, TrialEnd.CANDIDATE_GONE}
 )
-_STEPS: dict[str, str] = {
+STEPS: dict[str, str] = {
     "start": "started trial",
     "share": "changed the share of trial",
     TrialEnd.PROMOTED: "promoted the candidate of trial",
@@ -257,19 +257,6 @@ def status_line(trial: Trial) -> Text:
         Code(trial.primary),
         " the rest. ",
         Command("model trial"),
-    )
-
-
-def step_row(step: TrialStep) -> tuple[Text, ...]:
-    """Write a line of a trial's history as a row of /model history."""
-    share = f" on {step.share}%" if step.action in ("start", "share") else ""
-    return (
-        text("-"),
-        text(When(step.at, WhenStyle.DATE_TIME)),
-        text(f"{step.actor_name} ({step.surface})"),
-        text(f"{_STEPS[step.action]} {step.trial_id}"),
-        text(f"{step.candidate}{share}"),
-        text(step.reason or "-"),
     )
 
 
