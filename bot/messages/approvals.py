@@ -32,7 +32,7 @@ from bot.messages.words import change_in_price, counted, per_million
 from bot.models import Price
 from bot.ports.approvals import Approval, ApprovalState, Decision
 
-MOST_DIFF = 1500
+MOST_LINES = 12
 _RULES = {
     "cloud": "a vendor's model comes in",
     "trial": "it starts a trial",
@@ -232,8 +232,7 @@ def request_card(words: RequestWords, mark: str, people: Text = ()) -> Card:
         body.append(text(f"Reason: {words.reason}"))
     if waits:
         body.append(text(f"It waits for another operator: {why}."))
-        if words.diff:
-            body.append(text(Code(_cut(words.diff))))
+        body += _changed_lines(words.diff)
         body.append(text("Expires at ", When(words.expires_at), "."))
     else:
         body.append(_outcome(words))
@@ -267,6 +266,9 @@ def _tone(state: str) -> Tone:
     return Tone.WARNING if state == ApprovalState.VOID else Tone.NEUTRAL
 
 
-def _cut(diff: str) -> str:
-    diff = diff.rstrip("\n")
-    return diff if len(diff) <= MOST_DIFF else f"{diff[:MOST_DIFF].rpartition(chr(10))[0]}\n…"
+def _changed_lines(diff: str) -> list[Text]:
+    """Write the lines that differ, each by itself: chats fold a longer piece of code."""
+    lines = [line for line in diff.splitlines()[2:] if line[:1] in ("-", "+")]
+    shown = [text(Code(f"{line[0]} {line[1:].strip()}")) for line in lines[:MOST_LINES]]
+    more = len(lines) - len(shown)
+    return [*shown, text(f"{counted(more, 'more line')} differ.")] if more else shown

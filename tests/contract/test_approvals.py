@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from adapters.demo.config import DEMO_CONFIG
 
+from adapters.demo import DEMO_CONFIG
 from adapters.main.wiring import wire
 from adapters.storage.approvals import DatabaseApprovals
 from adapters.storage.database import Database

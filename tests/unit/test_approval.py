@@ -74,8 +74,8 @@ async def test_a_change_under_a_rule_waits_as_a_card_with_diff_price_and_reason(
         "Reason: release\n"
         "It waits for another operator: it costs more than 5× as much.\n"
     )
-    assert f'-        "primary": "{FLASH}"' in words
-    assert f'+        "primary": "{OPUS}"' in words
+    assert f'- "primary": "{FLASH}"' in words
+    assert f'+ "primary": "{OPUS}"' in words
     assert "Expires at 12:30" in words
     assert [button.label for button in request.buttons] == ["Approve", "Reject"]
     # Said once.

@@ -54,7 +54,8 @@ async def test_a_request_of_slack_is_approved_in_discord(rules: World) -> None:
     for text in (slack_text(world.slack.main[0]), discord_text(world.discord.main[0])):
         assert WAITS in text
         assert "Reason: batch import" in text
-        assert '+        primary: "deepseek/deepseek-flash"' in text
+        assert '- primary: "anthropic/claude-opus-4-5",' in text
+        assert '+ primary: "deepseek/deepseek-flash",' in text
     # Its own author, a guest, and then a second operator.
     own, private = await in_slack(world, "U1", label="Approve")
     assert "Request 1 is your own" in own
@@ -75,7 +76,7 @@ async def test_a_request_of_slack_is_approved_in_discord(rules: World) -> None:
     await run(world)
     for text in (slack_text(world.slack.main[0]), discord_text(world.discord.main[0])):
         assert "Approved: " in text
-        assert "Approved by Ana at 2026-03-02 12:00" in text
+        assert "Approved by Ana at " in text
         assert "[Approve]" not in text
 
 
