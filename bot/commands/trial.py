@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from bot.card import Card, Caution, Command, plain, text
 from bot.commands.change import ChangeSpec, change
@@ -115,8 +116,11 @@ async def _start(ctx: Context, word: str, second: str, args: Args) -> Card:
     away = snapshot.known.error
     if away is not None:
         raise StorageError(f"A trial needs the database. {plain(away.said)}", away.step)
-    await _only_one(ctx)
     hop, cautions = _candidate(ctx, snapshot, word, share)
+    if ctx.approved is not None and (begun := await _begun(ctx, str(hop.ref), share)):
+        # It was approved, and the process that began it died before it could say so.
+        return await _show_begun(ctx, begun)
+    await _only_one(ctx)
     _check_primary(snapshot, hop)
     _check_ready(hop, ctx.now)
     await _check_service(ctx, snapshot)
@@ -131,6 +135,15 @@ async def _start(ctx: Context, word: str, second: str, args: Args) -> Card:
         actor_name=ctx.actor.name,
         reason=args.text("reason") or "",
     )
+    until = ends_at if (args.text("for") or "").lower().startswith("until") else None
+    facts = {
+        "revision": snapshot.present.document.fingerprint,
+        "share": share,
+        "until": until and until.isoformat(),
+    }
+    held = await _held(ctx, snapshot, wanted, hop.ref, facts)
+    if held is not None:
+        return held
     begun = await ctx.ports.trials.start(wanted, ctx.actor)
     if begun is None:
         await _only_one(ctx)
@@ -141,6 +154,46 @@ async def _start(ctx: Context, word: str, second: str, args: Args) -> Card:
     )
     card = started_card(words, price, tuple(cautions), by=ctx.actor.name)
     return replace(card, data={**card.data, "warnings": warnings_data(cautions)})
+
+
+async def _held(
+    ctx: Context,
+    snapshot: StatusSnapshot,
+    wanted: Trial,
+    candidate: ModelRef | None,
+    facts: dict[str, Any],
+) -> Card | None:
+    """Return the answer to who begins or widens a trial that has to be approved."""
+    rules = ctx.settings.approval
+    if ctx.actor.owner or not (rules.trial or rules.all):
+        return None
+    from bot.commands.approval import Asked, hold
+
+    primary = snapshot.primary
+    asked = Asked(
+        rules=("trial",) if rules.trial else ("all",),
+        what="Trial",
+        old=wanted.primary,
+        new=f"{wanted.candidate} on {wanted.share}%",
+        old_price=snapshot.price(primary) if primary else None,
+        new_price=price_of(ctx, candidate, snapshot.view) if candidate else None,
+        reason=wanted.reason,
+        facts=facts,
+    )
+    return await hold(ctx, asked)
+
+
+async def _begun(ctx: Context, candidate: str, share: int) -> Trial | None:
+    """Return the trial that an approved request has begun already."""
+    present = await ctx.ports.trials.running(ctx.ports.store.location)
+    decided_at = ctx.approved.decided_at if ctx.approved else None
+    if present is None or decided_at is None or present.started_at < decided_at:
+        return None
+    return present if (present.candidate, present.share) == (candidate, share) else None
+
+
+async def _show_begun(ctx: Context, begun: Trial) -> Card:
+    return started_card(await words_of_trial(ctx, begun), (), (), by=ctx.actor.name)
 
 
 def _ends_at(ctx: Context, deadline: str | None) -> datetime:
@@ -243,6 +296,13 @@ async def _set_share(ctx: Context, present: Trial, share: int) -> Card:
         raise NothingToDoError(
             f"Trial {present.id} is at {share}% already.", Command("model trial")
         )
+    if share > present.share:
+        snapshot = await load_snapshot(ctx)
+        facts = {"trial": present.id, "share": [present.share, share]}
+        wider, ref = replace(present, share=share, reason=""), ModelRef.parse(present.candidate)
+        held = await _held(ctx, snapshot, wider, ref, facts)
+        if held is not None:
+            return held
     if not await ctx.ports.trials.set_share(present, share, ctx.actor, ctx.now):
         raise NothingToDoError(f"Trial {present.id} is over.", Command("model trial"))
     words = await words_of_trial(ctx, replace(present, share=share))
@@ -274,7 +334,7 @@ async def _promote(ctx: Context, present: Trial) -> Card:
 
     reason = f"trial {present.id} promoted"
     card = await change(ctx, ChangeSpec("Primary", "use", plan, reason=reason, priced=True))
-    if card.data.get("new") != str(ref) or card.error is not None:
+    if card.data.get("new") != str(ref) or card.error is not None or "approval" in card.data:
         return card
     await ctx.ports.trials.finish(present, TrialEnd.PROMOTED, ctx.actor, ctx.now)
     words = await words_of_trial(ctx, replace(present, end=TrialEnd.PROMOTED))

@@ -399,3 +399,56 @@ def test_a_confirmed_click_promotes() -> None:
     done = run(bench.app.handle(OWNER, confirm.action.words, action=confirm.action))
     assert done.ok
     assert bench.primary == FLASH
+
+
+@pytest.mark.parametrize("rules", ["trial", "all"])
+def test_a_trial_that_must_be_approved_waits_when_it_begins_and_widens(rules: str) -> None:
+    bench = _bench(operators="slack:U1,slack:U2", approval=rules)
+    bo = replace(ANA, id="U2", name="Bo")
+    waits = _say(bench, BEGIN, actor=ANA)
+    assert (waits.data["approval"], waits.data["new"]) == (1, f"{FLASH} on 10%")
+    assert bench.trials.kept == {}
+    assert _say(bench, "model approve 1", actor=bo).ok
+    assert bench.trials.kept[1].actor_name == "Ana"
+    assert _say(bench, "model trial 25%", actor=ANA).data["approval"] == 2
+    assert bench.trials.kept[1].share == 10
+    assert _say(bench, "model approve 2", actor=bo).ok
+    assert bench.trials.kept[1].share == 25
+    # Less, or none of it, needs nobody.
+    assert _say(bench, "model trial 5%", actor=ANA).ok
+    assert _say(bench, "model trial stop", actor=ANA).ok
+
+
+def test_a_promotion_that_waits_leaves_the_trial_running() -> None:
+    bench = _bench(operators="slack:U1,slack:U2", approval="all")
+    bo = replace(ANA, id="U2", name="Bo")
+    _say(bench, BEGIN, actor=ANA)
+    _say(bench, "model approve 1", actor=bo)
+    assert _say(bench, "model trial promote", actor=ANA).data["approval"] == 2
+    assert bench.trials.kept[1].end is None
+    done = _say(bench, "model approve 2", actor=bo)
+    assert bench.primary == FLASH
+    assert str(bench.trials.kept[1].end) == "promoted"
+    assert "Approved by Bo." in str(done.body)
+
+
+def test_an_approved_trial_that_has_begun_does_not_begin_twice() -> None:
+    bench = _bench(operators="slack:U1,slack:U2", approval="trial")
+    _say(bench, BEGIN, actor=ANA)
+    ctx = bench.app.context(replace(ANA, id="U2", name="Bo"))
+    finish, bench.approvals.finish = bench.approvals.finish, _dies  # type: ignore[method-assign]
+    with pytest.raises(_DiedError):
+        run(bench.app.handle(ctx.actor, "model approve 1"))
+    bench.approvals.finish = finish  # type: ignore[method-assign]
+    bench.wait(seconds=61)
+    run(bench.outbox.run_due(bench.app))
+    assert [one.state for one in bench.approvals.kept.values()] == ["done"]
+    assert list(bench.trials.kept) == [1]
+
+
+class _DiedError(BaseException):
+    """The process is gone."""
+
+
+async def _dies(*_: Any, **__: Any) -> bool:
+    raise _DiedError
