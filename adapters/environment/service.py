@@ -22,6 +22,7 @@ from bot.models import Secret
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 _DATABASES = ("sqlite", "postgresql", "postgres")
 DRAIN_S = 5
+MOST_WORKERS = 64
 _CALLER = re.compile(r"[\w.@-]{1,64}", re.ASCII)
 
 
@@ -29,7 +30,8 @@ _CALLER = re.compile(r"[\w.@-]{1,64}", re.ASCII)
 class GatewaySettings:
     """Where the gateway listens and whom it lets in; `callers` are names with their tokens.
 
-    For `drain_s` it still answers when it is told to stop, and says at `/readyz` that it will.
+    For `drain_s` it still answers when it is to stop, and says at `/readyz` that it will.
+    `workers` is how many processes serve the port.
     """
 
     host: str
@@ -37,6 +39,7 @@ class GatewaySettings:
     token: Secret | None
     callers: tuple[tuple[str, Secret], ...]
     drain_s: float = DRAIN_S
+    workers: int = 1
 
     def check(self) -> None:
         """Refuse to listen beyond this machine without a token.
@@ -149,7 +152,21 @@ def _gateway(env: Mapping[str, str]) -> GatewaySettings:
         secret(env, "GATEWAY_TOKEN"),
         _callers(env),
         whole(env, "CHANGEOVER_DRAIN_S", DRAIN_S, 3600),
+        _workers(env),
     )
+
+
+def _workers(env: Mapping[str, str]) -> int:
+    value = value_of(env, "GATEWAY_WORKERS") or "1"
+    number = int(value) if re.fullmatch(r"\d{1,4}", value, re.ASCII) else 0
+    if not 1 <= number <= MOST_WORKERS:
+        raise wrong(
+            "GATEWAY_WORKERS",
+            value,
+            f"must be a whole number from 1 to {MOST_WORKERS}",
+            "For example: GATEWAY_WORKERS=2, one for each core",
+        )
+    return number
 
 
 def _callers(env: Mapping[str, str]) -> tuple[tuple[str, Secret], ...]:

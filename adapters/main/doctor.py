@@ -7,6 +7,7 @@ from pathlib import Path
 
 from adapters.main.doctor_database import examine_size, examine_use
 from adapters.main.doctor_does import (
+    cores_here,
     examine_bills,
     examine_clock,
     examine_file,
@@ -22,7 +23,7 @@ from bot.card import Card
 from bot.commands.doctor import Check, Level, examine
 from bot.config.include import resolve_includes
 from bot.errors import ChangeoverError, SettingsError
-from bot.messages.doctor import next_time
+from bot.messages.doctor import next_time, workers_line
 from bot.messages.gateway import HOW_TO_CLOSE_IT, OPEN_TO_THE_PUBLIC
 
 
@@ -144,8 +145,19 @@ async def _gateway(wired: Wired) -> list[Check]:
     if taken is not None and not taken.ok:
         return [taken]
     if service.open_to_the_public:
-        return [Check("gateway", False, Level.WARNING, OPEN_TO_THE_PUBLIC, HOW_TO_CLOSE_IT)]
-    return [taken or Check("gateway", True, Level.INFO, words)]
+        found = Check("gateway", False, Level.WARNING, OPEN_TO_THE_PUBLIC, HOW_TO_CLOSE_IT)
+    else:
+        found = taken or Check("gateway", True, Level.INFO, words)
+    return [found, *_workers(gateway.workers)]
+
+
+def _workers(number: int) -> list[Check]:
+    if number == 1:
+        return []
+    cores = cores_here()
+    fits, words = number <= cores, workers_line(number, cores)
+    level, hint = (Level.INFO, "") if fits else (Level.WARNING, f"Set GATEWAY_WORKERS={cores}.")
+    return [Check("workers", fits, level, words, hint)]
 
 
 def _chat(wired: Wired) -> list[Check]:

@@ -99,6 +99,12 @@ async def examine_port(host: str, port: int, installation: str) -> Check | None:
         return Check("gateway", False, Level.ERROR, words, "Set PORT to a free port.")
 
 
+def cores_here() -> int:
+    """Return how many cores this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
 async def examine_clock(urls: dict[str, str]) -> list[Check]:
     """Compare this machine's clock with the `Date` of the chats; one that says nothing is left."""
     checks = []

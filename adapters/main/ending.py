@@ -29,12 +29,18 @@ def hold_signals() -> None:
 
 
 class Ending:
-    """One service's end. `lost` says what would be lost if it ended right now."""
+    """One service's end.
 
-    def __init__(self, drain_s: float, lost: Callable[[], str]) -> None:
+    `lost` says what would be lost if it ended right now, `kill` ends the processes it started.
+    """
+
+    def __init__(
+        self, drain_s: float, lost: Callable[[], str], kill: Callable[[], None] = lambda: None
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._drain_s = drain_s
         self._lost = lost
+        self._kill = kill
         self._asked = asyncio.Event()
         self.code = ExitCode.DONE
 
@@ -73,4 +79,5 @@ class Ending:
 
     def _cut(self, why: str) -> None:
         _log.error("%s; %s", why, self._lost())
+        self._kill()
         os._exit(self.code or ExitCode.BAD_ANSWER)

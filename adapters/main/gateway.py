@@ -7,37 +7,39 @@ import contextlib
 import logging
 import platform
 import sys
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
 
+from adapters.environment.service import GatewaySettings
 from adapters.gateway.callers import Callers
 from adapters.gateway.exchange import Tools
 from adapters.gateway.http import Limits
 from adapters.gateway.live import LiveConfig
 from adapters.gateway.made_ids import MadeIds
-from adapters.gateway.neighbour import may_listen
 from adapters.gateway.record import Recorder
 from adapters.gateway.server import Gateway, Parts
 from adapters.gateway.transport import open_pool
+from adapters.main.port import CAN_SHARE, cannot_listen, check_port, report_listening
+from adapters.main.reports import Reports
 from adapters.main.unconfirmed import Unconfirmed
 from adapters.main.wiring import Wired
-from adapters.metrics import Metrics
+from adapters.metrics import CONTENT_TYPE, Figures, Metrics
 from adapters.storage.key_values import KeyValueStore
 from adapters.storage.ledger.queue import LedgerQueue
 from adapters.storage.url import place_of
 from bot.dialects.endpoint import refuse_login
-from bot.errors import ChangeoverError, ConfigError, SettingsError, StorageError
-from bot.messages.gateway import HOW_TO_CLOSE_IT, OPEN_TO_THE_PUBLIC
+from bot.errors import ChangeoverError, ConfigError, StorageError
 from bot.models import FailureReason, Secret
 from bot.ports import revision_of
 from bot.routing.chain import Hop, scope_of
 from bot.routing.confirm import PROBE_EVERY, settle, to_probe
 from bot.routing.cooldown import KEPT, CooldownBook
 from bot.routing.probe import probe, target_of
-from bot.routing.sticky import Conversations
+from bot.routing.sticky import Conversations, Stay
 from bot.trials.split import GATEWAY, Split
 
 _log = logging.getLogger("gateway")
@@ -54,12 +56,24 @@ PROBES_LOOK_S = 30.0
 HELD_BEYOND = timedelta(seconds=10)
 """How much longer than its probe may take an event waits for a gateway that has died."""
 _PROBED = "gateway.probed_at"
-REPORT_EVERY = timedelta(seconds=5)
 # How long a thread that writes to the database may keep the loop waiting; Python's own 5 ms is
 # longer than a whole failover.
 THREAD_TURN_S = 0.0005
-_CAN_SHARE = sys.platform == "linux"
 _USUAL_TURN_S = sys.getswitchinterval()
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What a gateway that is one of several on its port has from the process that started it.
+
+    `number` is its place among them, the same after a restart. `page` returns the figures of all,
+    `share_stay` and `share_cooldowns` pass on what the others should know at once.
+    """
+
+    number: int
+    page: Callable[[], Awaitable[bytes]]
+    share_stay: Callable[[bytes, Stay | None], None]
+    share_cooldowns: Callable[[], None]
 
 
 class GatewayService:
@@ -72,6 +86,7 @@ class GatewayService:
         *,
         flush_s: float = FLUSH_S,
         alone: bool = False,
+        worker: Worker | None = None,
     ) -> None:
         self._wired = wired
         ports, settings = wired.app.ports, wired.settings
@@ -82,9 +97,12 @@ class GatewayService:
         self._news = asyncio.Event()
         self._live = LiveConfig(wired.app.catalog, settings.env, ports.store.location, ports.prices)
         self.metrics = Metrics(settings.blackout)
-        self._name = f"gateway {platform.node()} {wired.service.gateway.port}"[:60]
-        self._reported, self._reported_at = False, datetime.min.replace(tzinfo=UTC)
-        self._used_at = self._beat_at = self._reported_at
+        self._beat_at = datetime.min.replace(tzinfo=UTC)
+        self._worker = worker
+        place = f"gateway {platform.node()}"[:50]
+        self._name = f"{place} {wired.service.gateway.port}"
+        if worker is not None:
+            self._name += f" {worker.number}"
         self._queue = LedgerQueue(
             ports.ledger,
             ports.log,
@@ -111,11 +129,14 @@ class GatewayService:
             self._news.set,
             self._suspect,
             MadeIds(ports.log, wired.clock, self._queue.put_made),
-            Conversations(settings.sticky),
+            Conversations(settings.sticky, share=worker.share_stay if worker else None),
             settings.blackout,
         )
         self._unconfirmed = Unconfirmed(self._queue)
         self._recorder = Recorder(self._unconfirmed, self.metrics, ports.prices)
+        self._reports = Reports(
+            ports.log, wired.clock, self._name, self._tools.conversations, self._recorder.used
+        )
         self.gateway = Gateway(
             Parts(
                 self._tools,
@@ -150,29 +171,25 @@ class GatewayService:
         await self._share_cooldowns()
         await self._follow_trial()
         await self._note_revision()
-        try:
-            second = await may_listen(service.host, service.port, self._installation)
-            if second and not self._alone:
-                raise SettingsError(
-                    f"Port {service.port} is in use by another Changeover on the same database.",
-                    "Stop it first. Only changeover gateway may run twice on one port.",
-                )
-            self.port = await self.gateway.start(service.host, service.port, shares=_CAN_SHARE)
-        except OSError as error:
-            raise SettingsError(
-                f"The gateway cannot listen on {service.host}:{service.port}: {error.strerror}.",
-                "Set PORT to a free port, or stop the process that uses it.",
-            ) from error
+        second = await self._listen(service)
         self._queue.start()
         self._spawn(self._follow())
         self._spawn(self._keep_sharing())
         self._spawn(self._keep_probing())
         sys.setswitchinterval(THREAD_TURN_S)
-        if self._wired.service.open_to_the_public:
-            _log.warning("%s %s", OPEN_TO_THE_PUBLIC, HOW_TO_CLOSE_IT)
-        _log.info("the gateway listens on http://%s:%d", service.host, self.port)
-        if second:
-            _log.info("another gateway of this database listens there too until it stops")
+        if self._worker is None:
+            report_listening(self._wired.service, self.port, second=second)
+
+    async def _listen(self, service: GatewaySettings) -> bool:
+        """Open the port; return whether another gateway of this installation is there too."""
+        second = False
+        try:
+            if self._worker is None:
+                second = await check_port(service, self._installation, alone=self._alone)
+            self.port = await self.gateway.start(service.host, service.port, shares=CAN_SHARE)
+        except OSError as error:
+            raise cannot_listen(service, error) from error
+        return second
 
     @property
     def unwritten(self) -> int:
@@ -217,14 +234,34 @@ class GatewayService:
         assert self._session is not None
         return self._session
 
+    def learn_stay(self, key: bytes, stay: Stay | None) -> None:
+        """Take over with whom a conversation stays by another worker's word."""
+        self._tools.conversations.learn(key, stay)
+
+    def read_cooldowns(self) -> None:
+        """Read the cool-downs soon: another worker has written some."""
+        self._news.set()
+
+    async def figures(self) -> Figures:
+        """Return this process's figures for `/metrics`."""
+        await self._look()
+        return self.metrics.figures()
+
     async def _page(self) -> tuple[bytes, str]:
+        if self._worker is not None:
+            page = await self._worker.page()
+            return self._wired.settings.blackout.clean_bytes(page), CONTENT_TYPE
+        await self._look()
+        return self.metrics.write()
+
+    async def _look(self) -> None:
+        """Bring the gauges up to date."""
         now = self._wired.clock.now()
         with contextlib.suppress(StorageError, TimeoutError):
             async with asyncio.timeout(LOOK_S):
                 troubles = await self._wired.app.ports.alerts.troubles()
             self.metrics.channel_troubles(trouble.surface for trouble in troubles)
         self.metrics.cooldowns(self._book.rows(), now)
-        return self.metrics.write()
 
     def _trouble(self) -> str:
         if self.gateway.draining or self._tools.stopping:
@@ -255,29 +292,7 @@ class GatewayService:
             await self._hear_limits()
             await self._share_cooldowns()
             await self._follow_trial()
-            await self._report_staying()
-            await self._report_used()
-
-    async def _report_staying(self) -> None:
-        """Tell `/fallback status` how many conversations stay with a fallback here."""
-        now = self._wired.clock.now()
-        counts = self._tools.conversations.counts(now)
-        if (not counts and not self._reported) or now - self._reported_at < REPORT_EVERY:
-            return
-        with contextlib.suppress(StorageError):
-            await self._wired.app.ports.log.report_staying(self._name, now, counts)
-            self._reported, self._reported_at = bool(counts), now
-
-    async def _report_used(self) -> None:
-        """Tell `/fallback test` in which dialects callers ask, and with which options."""
-        used, now = self._recorder.used, self._wired.clock.now()
-        if not used.news or now - self._used_at < REPORT_EVERY:
-            return
-        # A row for each day of the week: what was seen before a restart stays.
-        name = f"{self._name} {now:%a}"
-        with contextlib.suppress(StorageError):
-            await self._wired.app.ports.log.report_used(name, used.days)
-            used.news, self._used_at = False, now
+            await self._reports.write()
 
     async def _note_revision(self) -> None:
         """Keep the config's revision; one that changed while nothing ran has other models."""
@@ -378,6 +393,8 @@ class GatewayService:
             await log.set_cooldown(*news)
             for row in news:
                 self._book.told(row)
+            if news and self._worker is not None:
+                self._worker.share_cooldowns()
 
     async def _follow_trial(self) -> None:
         """Hear of the trial under way, and leave a sign of life for those who begin one.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from adapters.logs import setup_logging
@@ -38,18 +38,20 @@ FIRST_PRICES_S = 30.0
 
 def run_service(invocation: Invocation) -> int:
     """Run until SIGTERM or SIGINT. Raises ChangeoverError when it refuses to start."""
-    wired = wire(environment(invocation), config=invocation.config)
+    env = environment(invocation)
+    wired = wire(env, config=invocation.config)
     setup_logging(wired.service.log_format, wired.service.log_level, wired.settings.blackout.clean)
     hold_signals()
-    return run(lambda: _serve(invocation.command, wired), fast=True)
+    return run(lambda: _serve(invocation, env, wired), fast=True)
 
 
-async def _serve(command: str, wired: Wired) -> int:
+async def _serve(invocation: Invocation, env: Mapping[str, str], wired: Wired) -> int:
     started: list[Part] = []
-    ending = Ending(wired.service.gateway.drain_s, lambda: _lost(started))
+    command, drain_s = invocation.command, wired.service.gateway.drain_s
+    ending = Ending(drain_s, lambda: _lost(started), lambda: _kill(started))
     ending.watch()
     wired.database.on_newer = ending.newer
-    parts = _parts(command, wired)
+    parts = _parts(invocation, env, wired)
     try:
         for part in parts:
             started.append(part)
@@ -99,28 +101,55 @@ class Drains(Protocol):
         ...
 
 
+@runtime_checkable
+class Kills(Protocol):
+    """A part with processes of its own."""
+
+    def kill(self) -> None:
+        """End them at once, from any thread."""
+        ...
+
+
 def _lost(parts: Sequence[Part]) -> str:
     rows = sum(part.unwritten for part in parts if isinstance(part, Drains))
     return f"{rows} ledger rows are lost" if rows else "no ledger row was waiting"
 
 
-def _parts(command: str, wired: Wired) -> list[Part]:
-    parts: list[Part] = []
-    bot = Bot(wired) if command in ("run", "bot") else None
-    if command in ("run", "gateway"):
-        from adapters.main.gateway import GatewayService
+def _kill(parts: Sequence[Part]) -> None:
+    for part in parts:
+        if isinstance(part, Kills):
+            part.kill()
 
-        gateway = GatewayService(wired, alone=bot is None)
-        if bot is not None:
-            bot.chats.mount(gateway.gateway.app)
-        parts.append(gateway)
-    elif bot is not None:
+
+def _parts(invocation: Invocation, env: Mapping[str, str], wired: Wired) -> list[Part]:
+    parts: list[Part] = []
+    command = invocation.command
+    bot = Bot(wired) if command in ("run", "bot") else None
+    chats = bot.chats if bot is not None else None
+    if command in ("run", "gateway"):
+        parts.append(_gateway(invocation, env, wired, chats))
+    elif chats is not None:
         from adapters.main.callbacks import CallbackServer
 
-        parts.append(CallbackServer(wired, bot.chats))
+        parts.append(CallbackServer(wired, chats))
     if bot is not None:
         parts.append(bot)
     return [*parts, Upkeep(wired), PriceUpdates(wired)]
+
+
+def _gateway(
+    invocation: Invocation, env: Mapping[str, str], wired: Wired, chats: Chats | None
+) -> Part:
+    if wired.service.gateway.workers > 1:
+        from adapters.main.workers import GatewayWorkers
+
+        return GatewayWorkers(wired, invocation.command, env, invocation.config, chats)
+    from adapters.main.gateway import GatewayService
+
+    gateway = GatewayService(wired, alone=chats is None)
+    if chats is not None:
+        chats.mount(gateway.gateway.app)
+    return gateway
 
 
 class Bot:

@@ -137,16 +137,20 @@ class SlackSurface:
         if self._state is State.STOPPED:
             return web.Response(status=503)
         raw = await request.clone(client_max_size=MOST_BYTES).read()
+        return await self.answer(raw, request.query_string, request.headers)
+
+    async def answer(self, raw: bytes, query: str, headers: Mapping[str, str]) -> web.Response:
+        """Answer a request's content; names in `headers` are found in any case."""
+        if self._state is State.STOPPED:
+            return web.Response(status=503)
         body = raw.decode("utf-8", "replace")
-        if why := self._unsigned(body, request.headers):
+        if why := self._unsigned(body, headers):
             if self._complaints.lets(why, time.monotonic()):
                 log.warning("A request to %s was refused: %s", EVENTS_PATH, why)
             return web.Response(status=401)
         try:
             # Only now: bolt reads a body before it looks whose it is, and trips over odd ones.
-            asked = AsyncBoltRequest(
-                body=body, query=request.query_string, headers=dict(request.headers)
-            )
+            asked = AsyncBoltRequest(body=body, query=query, headers=dict(headers))
         except (ValueError, AttributeError, TypeError):
             return web.Response(status=400)
         return await to_aiohttp_response(await self._bolt.async_dispatch(asked))

@@ -57,6 +57,12 @@ def next_time(name: str, variable: str, local: datetime | None) -> str:
     return f"Next {what}: {local:%a %Y-%m-%d %H:%M %Z}."
 
 
+def workers_line(workers: int, cores: int) -> str:
+    """Say how many processes serve the port."""
+    words = f"{counted(workers, 'gateway worker')} on {counted(cores, 'core')}"
+    return f"{words}: more than cores gain nothing." if workers > cores else f"{words}."
+
+
 def prices_off(installed: date) -> str:
     """Say that no newer prices are fetched."""
     return f"Prices of {installed}, as installed: CHANGEOVER_PRICE_UPDATES is off."

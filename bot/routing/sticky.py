@@ -7,7 +7,7 @@ another. Only digests are kept, and only of conversations that a fallback serves
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -72,13 +72,16 @@ def goes_on(headers: Mapping[str, str], document: Mapping[str, Json]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stay:
+class Stay:
+    """Whom a conversation stays with, and since when; `here` means that this process served it."""
+
     model: str
     first: str | None
     revision: str
     began_at: datetime
     turn_at: datetime
     warm: timedelta
+    here: bool = True
 
 
 @dataclass(slots=True)
@@ -86,11 +89,13 @@ class Conversations:
     """The conversations that stay with a fallback, the least recent ones forgotten first.
 
     `longest` is how long one may stay once the first hop can be asked again; None is not at all.
+    `share` passes what changes here to the other processes on the port, which `learn` it.
     """
 
     longest: timedelta | None = USUAL_STAY
     most: int = MOST_CONVERSATIONS
-    _stays: OrderedDict[bytes, _Stay] = field(default_factory=OrderedDict)
+    share: Callable[[bytes, Stay | None], None] | None = None
+    _stays: OrderedDict[bytes, Stay] = field(default_factory=OrderedDict)
     _open_since: dict[str, datetime] = field(default_factory=dict)
     _ended: dict[str, datetime] = field(default_factory=dict)
 
@@ -136,20 +141,36 @@ class Conversations:
         ends = (self._ended.get(name) for name in ("", candidates.first or ""))
         late = any(at is not None and (asked_at or now) <= at for at in ends)
         if self.longest is None or candidates.barred or late or candidate.name == candidates.first:
-            self._stays.pop(key, None)
+            self.failed(key)
             return
         warm = _WARM_BY_PROVIDER.get(candidate.provider.id, _WARM)
         known = self._stays.get(key)
         same = known is not None and known.model == candidate.name
         began_at = known.began_at if known is not None and same else now
-        self._stays[key] = _Stay(candidate.name, candidates.first, revision, began_at, now, warm)
+        stay = Stay(candidate.name, candidates.first, revision, began_at, now, warm)
+        self._keep(key, stay)
+        if self.share is not None:
+            self.share(key, stay)
+
+    def failed(self, key: bytes) -> None:
+        """Note that no model served a turn."""
+        if self._stays.pop(key, None) is not None and self.share is not None:
+            self.share(key, None)
+
+    def learn(self, key: bytes, stay: Stay | None) -> None:
+        """Take over what another process on the port has noted."""
+        if stay is None:
+            self._stays.pop(key, None)
+            return
+        ends = (self._ended.get(name) for name in ("", stay.first or ""))
+        if not any(at is not None and stay.began_at <= at for at in ends):
+            self._keep(key, replace(stay, here=False))
+
+    def _keep(self, key: bytes, stay: Stay) -> None:
+        self._stays[key] = stay
         self._stays.move_to_end(key)
         while len(self._stays) > self.most:
             self._stays.popitem(last=False)
-
-    def failed(self, key: bytes) -> None:
-        """Note that nobody served a turn."""
-        self._stays.pop(key, None)
 
     def end(self, now: datetime, first: str = "") -> None:
         """End the stays of those away from one first hop, or all: somebody wants it tried again."""
@@ -158,16 +179,16 @@ class Conversations:
             del self._stays[key]
 
     def counts(self, now: datetime) -> Counter[str]:
-        """Return how many conversations stay with each model."""
+        """Return how many conversations stay with each model, each counted where it was served."""
         return Counter(self._warm_ones(now))
 
     def _warm_ones(self, now: datetime) -> Iterator[str]:
         for stay in self._stays.values():
-            if now - stay.turn_at <= stay.warm:
+            if stay.here and now - stay.turn_at <= stay.warm:
                 yield stay.model
 
     def _long_open(
-        self, stay: _Stay, candidates: Candidates, book: CooldownBook, now: datetime
+        self, stay: Stay, candidates: Candidates, book: CooldownBook, now: datetime
     ) -> bool:
         """Return whether the first hop could have been asked for longer than a stay may last."""
         assert self.longest is not None

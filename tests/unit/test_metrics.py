@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from adapters.metrics import Metrics
+from adapters.metrics import Metrics, SummedMetrics
 from bot.models import Dialect, FailureReason, ModelRef, Usage
 from bot.ports import Attempt, Cooldown
 
@@ -85,3 +85,41 @@ def test_channels_in_trouble_and_only_those():
     text = page(metrics)
     assert 'changeover_channel_trouble{channel="slack"} 1.0' in text
     assert "discord" not in text
+
+
+def test_several_processes_on_one_page():
+    one, two, page = Metrics(), Metrics(), SummedMetrics()
+    for metrics in (one, two):
+        metrics.gauge("changeover_ledger_queue", "Rows.", lambda: 3.5)
+        metrics.request(Dialect.OPENAI, 200, 0.2)
+    two.request(Dialect.ANTHROPIC, 200, 20.0)
+    rows = [Cooldown("groq#0", FailureReason.BILLING, NOW + timedelta(hours=5), 1)]
+    one.cooldowns(rows, NOW)
+    two.cooldowns(rows, NOW)
+    text = page.write([one.figures(), two.figures()]).decode()
+    until = (NOW + timedelta(hours=5)).timestamp()
+    for line in (
+        'changeover_requests_total{dialect="openai",status="200"} 2.0',
+        'changeover_requests_total{dialect="anthropic",status="200"} 1.0',
+        'changeover_request_seconds_bucket{dialect="openai",le="0.25"} 2.0',
+        'changeover_request_seconds_count{dialect="anthropic"} 1.0',
+        "changeover_ledger_queue 7.0",
+        "changeover_gateway_workers 2.0",
+    ):
+        assert line in text.splitlines()
+    (shown,) = [x for x in text.splitlines() if x.startswith("changeover_cooldown_until_seconds{")]
+    assert float(shown.split()[1]) == until
+    assert text.count("# HELP changeover_requests_total Callers' requests by") == 1
+
+
+def test_what_a_process_counted_stays_when_it_ends():
+    page = SummedMetrics()
+    for _ in range(3):
+        metrics = Metrics()
+        metrics.gauge("changeover_ledger_queue", "Rows.", lambda: 5)
+        metrics.request(Dialect.OPENAI, 200, 0.2)
+        page.ended(metrics.figures())
+    text = page.write([Metrics().figures()]).decode()
+    assert 'changeover_requests_total{dialect="openai",status="200"} 3.0' in text.splitlines()
+    assert "changeover_ledger_queue 5.0" not in text
+    assert "changeover_gateway_workers 1.0" in text.splitlines()

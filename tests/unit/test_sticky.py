@@ -10,7 +10,7 @@ import pytest
 from bot.models import FailureReason
 from bot.routing.cooldown import CooldownBook
 from bot.routing.router import Candidates
-from bot.routing.sticky import Conversations, conversation_of, goes_on
+from bot.routing.sticky import Conversations, Stay, conversation_of, goes_on
 from tests.unit.test_router import candidates as four_candidates
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -132,6 +132,26 @@ def test_memory_is_bounded_and_the_least_recent_go_first(candidates: Candidates)
     assert sum(stays.counts(NOW).values()) == 3
     assert stays.staying(bytes([0]), candidates, CooldownBook(), "r1", NOW) is None
     assert stays.staying(bytes([4]), candidates, CooldownBook(), "r1", NOW) is not None
+
+
+def test_processes_on_one_port_share_them(candidates: Candidates):
+    told: list[tuple[bytes, Stay | None]] = []
+    here, there = Conversations(share=lambda *change: told.append(change)), Conversations()
+    _served(here, candidates, 1)
+    there.learn(*told[-1])
+    assert _kept(there, candidates, NOW + MINUTE)
+    # Both know it, and it is counted once.
+    assert (sum(here.counts(NOW).values()), sum(there.counts(NOW).values())) == (1, 0)
+    _served(here, candidates, 0, NOW + MINUTE)
+    there.learn(*told[-1])
+    assert not there
+    # What was never away is no news.
+    _served(here, candidates, 0, NOW + 2 * MINUTE)
+    assert len(told) == 2
+    # A word that comes after a retry begins no stay anew.
+    there.end(NOW + MINUTE)
+    there.learn(*told[0])
+    assert not there
 
 
 def test_counts_are_of_the_warm_ones(candidates: Candidates):
