@@ -60,6 +60,15 @@ class Target:
         """Keep a round's figure."""
         self.figures.setdefault(what, []).append(value)
 
+    def count(self, kind: str) -> float:
+        """Return how many requests of a kind were answered."""
+        return sum(self.figures.get(f"{kind} count", ()))
+
+    @property
+    def cpu_s(self) -> float:
+        """User and system time so far, its child processes' included."""
+        return _cpu_s(self)
+
     def median(self, what: str) -> float | None:
         """Return a figure over all rounds."""
         values = self.figures.get(what)
@@ -71,11 +80,11 @@ def main() -> None:
     options = _options()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        upstream = Target("direct", _free_port(), "ok")
-        command = _upstream(upstream.port)
-        upstream.process = stack.enter_context(_running(command, folder, {}))
-        _until_answered(upstream)
-        targets = [upstream, stack.enter_context(_changeover(folder / "us", upstream.port))]
+        upstream = Target("direct", free_port(), "ok")
+        command = upstream_command(upstream.port)
+        upstream.process = stack.enter_context(running(command, folder, {}))
+        until_answered(upstream)
+        targets = [upstream, stack.enter_context(changeover(folder / "us", upstream.port))]
         if not options.no_litellm:
             binary = options.litellm or _install_litellm()
             targets.append(stack.enter_context(_litellm(folder / "litellm", binary, upstream.port)))
@@ -101,12 +110,14 @@ def _options() -> argparse.Namespace:
 # --- targets -----------------------------------------------------------------------------------
 
 
-def _upstream(port: int) -> list[str]:
+def upstream_command(port: int) -> list[str]:
+    """Return the command of the bare upstream."""
     return [sys.executable, "-m", "benchmarks.loopback", "upstream", str(port)]
 
 
 @contextmanager
-def _changeover(folder: Path, upstream_port: int) -> Iterator[Target]:
+def changeover(folder: Path, upstream_port: int, workers: int = 1) -> Iterator[Target]:
+    """Run `changeover gateway` in front of the upstream."""
     folder.mkdir()
     base = f"http://127.0.0.1:{upstream_port}"
 
@@ -122,12 +133,13 @@ def _changeover(folder: Path, upstream_port: int) -> Iterator[Target]:
         "models": {"providers": providers},
     }
     (folder / "moltbot.json").write_text(json.dumps(document))
-    target = Target("changeover", _free_port(), "auto")
+    target = Target("changeover", free_port(), "auto")
     env = _own_env(folder, target.port) | {"CHANGEOVER_TIMEOUT_S": f"{LIMIT_S}"}
+    env["GATEWAY_WORKERS"] = str(workers)
     command = [sys.executable, "-m", "adapters.main", "gateway"]
-    with _running(command, folder, env) as process:
+    with running(command, folder, env) as process:
         target.process = process
-        _until_answered(target)
+        until_answered(target)
         yield target
 
 
@@ -165,7 +177,7 @@ def _litellm(folder: Path, binary: str, upstream_port: int) -> Iterator[Target]:
     }
     # JSON is YAML.
     (folder / "config.yaml").write_text(json.dumps(document))
-    target = Target("litellm", _free_port(), "auto")
+    target = Target("litellm", free_port(), "auto")
     env = {
         "LITELLM_MODE": "PRODUCTION",
         "LITELLM_LOG": "ERROR",
@@ -174,9 +186,9 @@ def _litellm(folder: Path, binary: str, upstream_port: int) -> Iterator[Target]:
     }
     command = [binary, "--config", str(folder / "config.yaml"), "--host", "127.0.0.1"]
     command += ["--port", str(target.port), "--num_workers", "1"]
-    with _running(command, folder, env) as process:
+    with running(command, folder, env) as process:
         target.process = process
-        _until_answered(target)
+        until_answered(target)
         yield target
 
 
@@ -193,9 +205,10 @@ def _install_litellm() -> str:
 
 
 @contextmanager
-def _running(
+def running(
     command: Sequence[str], folder: Path, env: dict[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a process, its words in a file of the folder."""
     keep = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "HOME", "TMPDIR")}
     with (folder / f"{Path(command[0]).name}.log").open("ab") as log:
         process = subprocess.Popen(
@@ -212,7 +225,7 @@ def _running(
             process.wait()
 
 
-def _until_answered(target: Target) -> None:
+def until_answered(target: Target) -> None:
     """Wait for the first answer, and note how long it took and what the process then holds."""
     began = time.perf_counter()
     while time.perf_counter() - began < START_WITHIN_S:
@@ -234,7 +247,7 @@ def _with_chats(folder: Path, upstream_port: int) -> float:
     model = {"primary": "openai/ok"}
     (folder / "moltbot.json").write_text(json.dumps({"agents": {"defaults": {"model": model}}}))
     nobody = "127.0.0.1:9"
-    target = Target("run", _free_port(), "auto")
+    target = Target("run", free_port(), "auto")
     env = _own_env(folder, target.port) | {
         "OPENAI_API_KEY": "sk-bench",
         "OPENAI_BASE_URL": f"http://127.0.0.1:{upstream_port}",
@@ -246,9 +259,9 @@ def _with_chats(folder: Path, upstream_port: int) -> float:
         "DISCORD_API_URL": f"http://{nobody}/api/v10",
         "DISCORD_GATEWAY_URL": f"ws://{nobody}/",
     }
-    with _running([sys.executable, "-m", "adapters.main", "run"], folder, env) as process:
+    with running([sys.executable, "-m", "adapters.main", "run"], folder, env) as process:
         target.process = process
-        _until_answered(target)
+        until_answered(target)
         return target.idle_mb
 
 
@@ -258,15 +271,15 @@ def _with_chats(folder: Path, upstream_port: int) -> float:
 def _round(targets: Sequence[Target], seconds: float) -> None:
     for connections in CONNECTIONS:
         for target in targets:
-            _load(target, connections, seconds, stream=False)
+            load(target, connections, seconds, stream=False)
     for target in targets:
-        _load(target, 16, seconds, stream=True)
+        load(target, 16, seconds, stream=True)
     for target in targets[:2]:
         for stream in (False, True):
-            _load(target, 16, seconds, stream=stream, path=RESPONSES, model="own/ok")
+            load(target, 16, seconds, stream=stream, path=RESPONSES, model="own/ok")
 
 
-def _load(
+def load(
     target: Target,
     connections: int,
     seconds: float,
@@ -275,6 +288,7 @@ def _load(
     path: str = CHAT,
     model: str = "",
 ) -> None:
+    """Ask a target as fast as it answers, over so many connections, and keep the figures."""
     url = f"http://127.0.0.1:{target.port}{path}"
     command = [sys.executable, "-m", "benchmarks.loopback", "load", url]
     command += [str(connections), str(seconds), model or target.model] + ["--stream"] * stream
@@ -285,7 +299,7 @@ def _load(
     if got["failed"]:
         raise SystemExit(f"{target.name} failed {got['failed']} of {got['count']} requests")
     kind = f"{'responses ' if path == RESPONSES else ''}{'stream ' if stream else ''}{connections}"
-    for what in ("per_s", "median_ms", "p99_ms", "first_ms"):
+    for what in ("count", "per_s", "median_ms", "p99_ms", "first_ms"):
         target.add(f"{kind} {what}", got[what])
     target.add(f"{kind} cpu_ms", spent / got["count"] * 1000)
 
@@ -339,28 +353,36 @@ def _asked(upstream: Target) -> dict[str, int]:
 
 
 def _cpu_s(target: Target) -> float:
-    """Return user and system time of a process so far; 0 where /proc does not tell."""
-    try:
-        fields = Path(f"/proc/{_pid(target)}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Return user and system time of a target so far; 0 where /proc does not say."""
+    ticks = 0
+    for pid in _pids(target):
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _resident_mb(target: Target) -> float:
-    try:
-        pages = int(Path(f"/proc/{_pid(target)}/statm").read_text().split()[1])
-    except OSError:
-        return 0.0
+    pages = 0
+    for pid in _pids(target):
+        with contextlib.suppress(OSError):
+            pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def _pid(target: Target) -> int:
+def _pids(target: Target) -> list[int]:
+    """Return a target's process and those that it has started."""
     assert target.process is not None
-    return target.process.pid
+    pid = target.process.pid
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        children = []
+    return [pid, *map(int, children)]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

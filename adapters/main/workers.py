@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
+from aiohttp.payload import Payload
 from multidict import CIMultiDict
 
 from adapters.main.chats import Chats
@@ -283,10 +284,13 @@ class GatewayWorkers:
         query, headers = orjson.loads(head)
         slack = self._chats.slack if self._chats is not None else None
         if slack is None:
-            return orjson.dumps([404, []]) + b"\n"
+            return orjson.dumps([404, {}]) + b"\n"
         answer = await slack.answer(raw, query, CIMultiDict(headers))
-        said = answer.body if isinstance(answer.body, bytes) else b""
-        return orjson.dumps([answer.status, list(answer.headers.items())]) + b"\n" + said
+        content = answer.body or b""
+        if isinstance(content, Payload):
+            content = await content.as_bytes()
+        kind = {"Content-Type": answer.content_type}
+        return orjson.dumps([answer.status, kind]) + b"\n" + content
 
 
 def _program() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 import aiohttp
 
 from tests.servers.chaos import DONE, Call, Chaos, chunk, good, head
+from tests.servers.slack import SIGNING_SECRET, SlackServer, as_form, signed
 from tests.support.fakes_gateway import CHAT, GPT, config_of
 from tests.surfaces.gateway.test_process import BODY, Serving, free_port, rows_of, serving
 from tests.surfaces.test_program import Program
@@ -182,6 +184,52 @@ async def test_no_worker_outlives_a_main_process_that_is_killed(tmp_path: Path):
         assert len(rows_of(tmp_path)) == 4
         async with serving(tmp_path, chaos.url, port, GATEWAY_WORKERS="2"):
             pass
+
+
+async def test_slack_reaches_the_one_bot_whichever_worker_it_calls(tmp_path: Path):
+    slack, port = SlackServer(), free_port()
+    await slack.start()
+    program = Program(
+        tmp_path,
+        {
+            "OPENAI_API_KEY": "k",
+            "GATEWAY_TOKEN": "TOPSECRET-token",
+            "GATEWAY_WORKERS": "2",
+            "PORT": str(port),
+            "SLACK_BOT_TOKEN": "xoxb-the-bot",
+            "SLACK_SIGNING_SECRET": SIGNING_SECRET,
+            "SLACK_API_URL": slack.api_url,
+        },
+    )
+    program.config.write_text(config_of(GPT))
+
+    async def post(body: str, headers: dict[str, str]) -> tuple[int, str]:
+        url = f"http://127.0.0.1:{port}/slack/events"
+        form = {"content-type": "application/x-www-form-urlencoded", **headers}
+        async with (
+            aiohttp.ClientSession(headers=form) as session,
+            session.post(url, data=body) as answer,
+        ):
+            return answer.status, await answer.text()
+
+    one = Serving(await program.start("run"), port)
+    try:
+        await one.until("is up on")
+        body = ""
+        for count in range(1, 7):
+            body = as_form(slack.command_payload("/model", "status"))
+            assert await post(body, signed(body)) == (200, "")
+            await slack.until(lambda count=count: len(slack.posted) == count, 60)
+        assert "openai/gpt-5" in slack.posted[-1].words
+        assert (await post(body, signed(body, "another")))[0] == 401
+        challenge = json.dumps({"type": "url_verification", "challenge": "c4"})
+        as_json = {"content-type": "application/json"} | signed(challenge)
+        assert "c4" in (await post(challenge, as_json))[1]
+        assert await one.end(signal.SIGTERM) == 0
+    finally:
+        await one.end(signal.SIGKILL)
+        await slack.stop()
+    assert "Traceback" not in "".join(one.log)
 
 
 async def test_refusals_to_start(tmp_path: Path):
