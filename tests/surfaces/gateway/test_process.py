@@ -55,6 +55,9 @@ class Serving:
         if self.process.returncode is None:
             self.process.send_signal(how)
         await self._reading
+        # Also of a process that has left others behind, which hold its pipes.
+        assert self.process.stdout is not None
+        await self.process.stdout.read()
         return await self.process.wait()
 
 
