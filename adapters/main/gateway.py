@@ -23,6 +23,7 @@ from adapters.gateway.made_ids import MadeIds
 from adapters.gateway.record import Recorder
 from adapters.gateway.server import Gateway, Parts
 from adapters.gateway.transport import open_pool
+from adapters.main.hop_probes import HopProbes
 from adapters.main.port import CAN_SHARE, cannot_listen, check_port, report_listening
 from adapters.main.reports import Reports
 from adapters.main.unconfirmed import Unconfirmed
@@ -33,12 +34,9 @@ from adapters.storage.ledger.queue import LedgerQueue
 from adapters.storage.url import place_of
 from bot.dialects.endpoint import refuse_login
 from bot.errors import ChangeoverError, ConfigError, StorageError
-from bot.models import FailureReason, Secret
+from bot.models import Secret
 from bot.ports import revision_of
-from bot.routing.chain import Hop, scope_of
-from bot.routing.confirm import PROBE_EVERY, settle, to_probe
 from bot.routing.cooldown import KEPT, CooldownBook
-from bot.routing.probe import probe, target_of
 from bot.routing.sticky import Conversations, Stay
 from bot.trials.split import GATEWAY, Split
 
@@ -52,10 +50,6 @@ LAST_TOLD_S = 1.0
 LAST_ROWS_S = 2.0
 LOOK_S = 1.0
 TOLD_AFTER_S = 0.25
-PROBES_LOOK_S = 30.0
-HELD_BEYOND = timedelta(seconds=10)
-"""How much longer than its probe may take an event waits for a gateway that has died."""
-_PROBED = "gateway.probed_at"
 # How long a thread that writes to the database may keep the loop waiting; Python's own 5 ms is
 # longer than a whole failover.
 THREAD_TURN_S = 0.0005
@@ -120,19 +114,27 @@ class GatewayService:
             "changeover_ledger_dropped", "Rows dropped for good.", lambda: self._queue.dropped
         )
         self._memory = KeyValueStore(wired.database)
-        self._suspects: set[tuple[str, FailureReason]] = set()
+        self._unconfirmed = Unconfirmed(self._queue)
+        self.probes = HopProbes(
+            wired,
+            self._live,
+            self._book,
+            self._unconfirmed,
+            self._memory,
+            self._spawn,
+            self._news.set,
+        )
         self._tools = Tools(
             self._live,
             self._pool,
             settings.timeouts,
             wired.clock,
             self._news.set,
-            self._suspect,
+            self.probes.suspect,
             MadeIds(ports.log, wired.clock, self._queue.put_made),
             Conversations(settings.sticky, share=worker.share_stay if worker else None),
             settings.blackout,
         )
-        self._unconfirmed = Unconfirmed(self._queue)
         self._recorder = Recorder(self._unconfirmed, self.metrics, ports.prices)
         self._reports = Reports(
             ports.log, wired.clock, self._name, self._tools.conversations, self._recorder.used
@@ -175,7 +177,7 @@ class GatewayService:
         self._queue.start()
         self._spawn(self._follow())
         self._spawn(self._keep_sharing())
-        self._spawn(self._keep_probing())
+        self._spawn(self.probes.run())
         sys.setswitchinterval(THREAD_TURN_S)
         if self._worker is None:
             report_listening(self._wired.service, self.port, second=second)
@@ -212,6 +214,7 @@ class GatewayService:
 
     async def stop(self) -> None:
         """Let requests under way end, write what is left, close."""
+        self.probes.close()
         await self.gateway.stop()
         for task in list(self._background):
             task.cancel()
@@ -306,56 +309,6 @@ class GatewayService:
                 self._book.forget_models(self._wired.clock.now())
                 self._news.set()
             await self._memory.put(key, self._live.revision)
-
-    def _suspect(self, hop: Hop, reason: FailureReason, *, seen: bool = True) -> None:
-        """Ask a hop ourselves whether what a caller's request was told is true of all."""
-        key = (str(hop.ref), reason)
-        if key not in self._suspects and not self._tools.stopping:
-            self._suspects.add(key)
-            now, scope = self._wired.clock.now(), scope_of(hop)
-            wait = (self._book.doubt(scope, reason, now) if scope else None) or timedelta(0)
-            if seen:
-                probe_s = self._wired.settings.timeouts.probe_s
-                until = now + wait + timedelta(seconds=probe_s) + HELD_BEYOND
-                self._unconfirmed.claimed(*key, until)
-            self._spawn(self._confirm(hop, reason, wait.total_seconds()))
-
-    async def _confirm(self, hop: Hop, reason: FailureReason, wait_s: float) -> None:
-        ports, settings = self._wired.app.ports, self._wired.settings
-        disproved_at = None
-        try:
-            await asyncio.sleep(wait_s)
-            (verdict,) = await probe(
-                [target_of(hop, settings.env)],
-                ports.upstream,
-                None,
-                timeout_s=settings.timeouts.probe_s,
-            )
-            now = self._wired.clock.now()
-            disproved_at = now if settle(self._book, hop, reason, verdict, now) else None
-            self._news.set()
-        finally:
-            self._suspects.discard((str(hop.ref), reason))
-            self._unconfirmed.settled(str(hop.ref), reason, disproved_at)
-
-    async def _keep_probing(self) -> None:
-        while True:
-            await asyncio.sleep(PROBES_LOOK_S)
-            await self.probe_the_cooling()
-
-    async def probe_the_cooling(self) -> None:
-        """Ask what is out for hours for one token, every ten minutes, in one process of all."""
-        now, memory = self._wired.clock.now(), self._memory
-        out = to_probe(self._book.rows(), self._live.view, self._live.around, now)
-        if not out:
-            return
-        with contextlib.suppress(StorageError):
-            last = await memory.get(_PROBED)
-            if last and timedelta(0) <= now - datetime.fromisoformat(last) < PROBE_EVERY:
-                return
-            await memory.put(_PROBED, now.isoformat())
-        for hop, reason in out:
-            self._suspect(hop, reason, seen=False)
 
     async def _hear_limits(self) -> None:
         """Follow what limits the fallbacks; while the database is away the last word holds."""

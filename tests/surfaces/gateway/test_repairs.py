@@ -248,14 +248,14 @@ async def test_a_mended_key_is_found_by_itself_within_ten_minutes(
     await gate.ask()
     await long_out(gate)
     asked = providers.counts("anthropic").failed
-    await gate.service.probe_the_cooling()
+    await gate.service.probes.probe_the_cooling()
     await until(lambda: _failed(providers, asked + 1))
     # Not again before ten minutes are over.
-    await gate.service.probe_the_cooling()
+    await gate.service.probes.probe_the_cooling()
     assert providers.counts("anthropic").failed == asked + 1
     providers.heal("anthropic")
     clock.jump(minutes=11)
-    await gate.service.probe_the_cooling()
+    await gate.service.probes.probe_the_cooling()
     await served_by(gate, OPUS)
     assert providers.counts("anthropic").failed == asked + 1
 
