@@ -72,7 +72,7 @@ class Hours:
 
 
 def parse_when(words: str) -> Hours | None:
-    """Read `weekdays 22:00-07:00`, `sat,sun`, `22:00-07:00`; None stands for `off-peak`.
+    """Read `weekdays 22:00-07:00`, `sat,sun`, `22:00-07:00`; None means `off-peak`.
 
     Raises:
         UsageError: it names no window, an empty one, or the whole week.

@@ -1,8 +1,8 @@
 """Approval: which changes wait for a second operator, and how one is asked for.
 
 A change that a rule of CHANGEOVER_APPROVAL names is kept as a row with what was typed and what it
-would do; `bot.commands.pending` decides it. Undo, timed reverts, plans that were approved and
-budgets do not wait, nor does the server's owner, who could edit the config or the rules as well.
+would do; `bot.commands.pending` decides it. Undo, timed reverts, approved plans and budgets do not
+wait, nor does the server's owner, who could edit the config or the rules as well.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def _role(ctx: Context) -> Permission:
 
 
 def _lonely(ctx: Context) -> bool:
-    """Return whether nobody is configured who could approve what this actor asks for."""
+    """Return whether this actor is the only one who could approve the request."""
     access = ctx.settings.access
     rules = access.operators
     if access.admins and access.allows(ctx.actor, Permission.ADMIN):

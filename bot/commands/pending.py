@@ -187,7 +187,7 @@ async def _made(ctx: Context, one: Approval) -> int | None:
 
 
 async def run_due_approvals(ctx: Context, outbox: Outbox) -> None:
-    """End what nobody decided, finish what a dead process began, and post each new state.
+    """Expire requests, finish what a dead process began, and post each new state.
 
     Call it every few seconds, in as many processes as there are.
 
@@ -242,7 +242,7 @@ async def _post(ctx: Context, outbox: Outbox, one: Approval) -> None:
         **one.shown,
     }
     if one.overridden:
-        # A message of its own, since an edit calls nobody.
+        # A message of its own, since an edit mentions no one.
         await outbox.put(approval_notice(one.document, data | {"loud": True}, ctx.now))
     notice = approval_notice(one.document, data, ctx.now)
     if not await outbox.put(notice):

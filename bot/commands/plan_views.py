@@ -1,4 +1,4 @@
-"""Plans as they stand at a moment: which is in force, which is paused, what comes next."""
+"""Plans at a moment: which is in force, which is paused, what comes next."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PLAN = "plan"
 
 
 class PlanState(StrEnum):
-    """How a plan stands."""
+    """What state a plan is in."""
 
     WAITING = "waiting"
     DUE = "due"
@@ -84,7 +84,7 @@ def views_of(
     runs: Sequence[PlanRun],
     changes: Sequence[Change],
 ) -> list[PlanView]:
-    """Say of each plan how it stands; `changes` newest first."""
+    """Return each plan with its state; `changes` newest first."""
     standing = owner(changes, view.default.path)
     return [_view_of(ctx, view, plan, runs, standing) for plan in plans]
 

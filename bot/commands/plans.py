@@ -159,7 +159,7 @@ def _same(named: Named) -> tuple[Caution, ...]:
 
 
 def _refuse_gone(ctx: Context, named: Named, snapshot: StatusSnapshot) -> None:
-    """Refuse a model that would fail while nobody looks.
+    """Refuse a model that would fail at night.
 
     Raises:
         RefusedError: it is retired, or never was an id of its provider.

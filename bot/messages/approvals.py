@@ -69,13 +69,13 @@ def _price(price: list[str] | None) -> Price | None:
 
 
 def waiting_card(one: Approval, now: datetime, lonely: bool, data: dict[str, Any]) -> Card:
-    """Tell who asked that the change waits."""
+    """Answer a request: the change waits."""
     why = ", ".join(map(rule_words, one.rules))
     left = say_duration(one.expires_at - now)
     alone = Caution(
         "no_approver",
-        "Nobody else is in CHANGEOVER_OPERATORS, so nobody can approve it.",
-        "On the server, add another operator and restart Changeover.",
+        "CHANGEOVER_OPERATORS names no other operator who could approve it.",
+        "On the server, add one and restart Changeover.",
     )
     return Card(
         title=text(Strong(f"Waiting for approval {one.id}"), f": {_change(one.shown)}"),
@@ -158,7 +158,7 @@ def rejected_card(one: Approval, data: dict[str, Any]) -> Card:
 
 
 def decided_words(one: Approval) -> str:
-    """Say how a request stands that cannot be decided any more."""
+    """Say what became of a request that cannot be decided any more."""
     match one.state:
         case ApprovalState.APPROVED | ApprovalState.DONE:
             verb = "overrode" if one.overridden else "approved"
@@ -250,7 +250,7 @@ def request_card(words: RequestWords, mark: str, people: Text = ()) -> Card:
 def _outcome(words: RequestWords) -> Text:
     at = When(words.decided_at, WhenStyle.DATE_TIME) if words.decided_at else ""
     if words.state == ApprovalState.EXPIRED:
-        return text("Nobody approved it in time. Nothing changed.")
+        return text("Not approved in time. Nothing changed.")
     if words.state == ApprovalState.VOID:
         return text(f"Approved by {words.decided_by} at ", at, f", but not made: {words.note}")
     if words.state == ApprovalState.REJECTED:

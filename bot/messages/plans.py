@@ -51,7 +51,7 @@ class PlanLine:
 
 
 def plan_line(one: PlanLine) -> Text:
-    """Say how a plan stands and when it switches next."""
+    """Say what state a plan is in and when it switches next."""
     spans: list[Span] = [one.name]
     match one.state:
         case "in_force" if one.until:

@@ -104,7 +104,7 @@ class Approvals(Protocol):
     ) -> bool:
         """Say what became of an approved request; False when somebody has said so already.
 
-        Back to waiting, its decision is forgotten.
+        Back to waiting, the decision is forgotten.
         """
         ...
 
