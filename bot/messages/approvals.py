@@ -237,7 +237,7 @@ def request_card(words: RequestWords, mark: str, people: Text = ()) -> Card:
     else:
         body.append(_outcome(words))
     return Card(
-        title=text(Strong(_TITLES[words.state]), f": {change}"),
+        title=text(Strong(_title(words)), f": {change}"),
         tone=Tone.QUESTION if waits else _tone(words.state),
         body=(*body, foot),
         buttons=_buttons(words.id) if waits else (),
@@ -245,6 +245,11 @@ def request_card(words: RequestWords, mark: str, people: Text = ()) -> Card:
         command="model pending",
         data=data,
     )
+
+
+def _title(words: RequestWords) -> str:
+    done = words.state in (ApprovalState.APPROVED, ApprovalState.DONE)
+    return "Overridden" if done and words.overridden else _TITLES[words.state]
 
 
 def _outcome(words: RequestWords) -> Text:

@@ -1,8 +1,9 @@
-"""The cards of /cost and /model plan, word for word."""
+"""The cards of /cost, /model plan and of approval, word for word."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from bot.commands.cost_budget import check_budget
 from bot.commands.cost_digest import weekly_card
 from bot.costs.period import week_before
 from tests.support.bench_costs import NOW, full_bench, said
+from tests.support.fakes_core import ANA
 
 GOLDEN = Path(__file__).parent / "cost"
 
@@ -69,3 +71,24 @@ async def test_a_plan_reads_as_it_did():
     for line in ("/model best", "/model plan", "/model status", "/model plan off 2"):
         shown.append(said(await bench.say(line)))
     assert same("\n---\n".join(shown), "plan")
+
+
+async def test_an_approval_reads_as_it_did():
+    bench = await full_bench(operators="slack:U1,slack:U2", approval="dearer:5,cloud")
+    bo = replace(ANA, id="U2", name="Bo")
+    await bench.say("/model local")
+    shown = [said(await bench.say("/model best reason release", ANA))]
+    shown += [said(card) for card in await bench.outbox.run_due(bench.app)]
+    for line, actor in (
+        ("/model pending", ANA),
+        ("/model approve 1", ANA),
+        ("/model approve 1", bo),
+        ("/model history", bo),
+    ):
+        shown.append(said(await bench.say(line, actor)))
+    shown += [said(card) for card in await bench.outbox.run_due(bench.app)]
+    await bench.say("/model local")
+    await bench.say("/model best reason down", bo)
+    shown.append(said(await bench.say("/model override 2 reason deepseek is down", ANA)))
+    shown += [said(card) for card in await bench.outbox.run_due(bench.app)]
+    assert same("\n---\n".join(shown), "approval")

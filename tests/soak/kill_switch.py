@@ -4,8 +4,8 @@
 
 Real processes, a real file and a real database. `/model local for 2h` dies by SIGKILL before and
 after each write to either; then nobody, or somebody else, edits the file; then a service looks,
-two hours later. The same for the return itself. At last the config is locked, and the database
-refuses rows.
+two hours later. The same for the return itself, a plan's window and an approval. At last the config
+is locked, and the database refuses rows.
 """
 
 from __future__ import annotations
@@ -26,20 +26,24 @@ from pathlib import Path
 from typing import Any
 
 from adapters.storage.alerts import DatabaseAlertStore
+from adapters.storage.approvals import DatabaseApprovals
 from adapters.storage.database import Database
 from adapters.storage.files.config_file import FileConfigStore
 from adapters.storage.files.filesystem import FileSystem
 from adapters.storage.files.lock import writers_lock
 from adapters.storage.journal import DatabaseJournal
+from adapters.storage.plans import DatabasePlans
 from bot.alerts.notices import StoredOutbox
 from bot.errors import ChangeoverError
-from tests.support.fakes_core import GUIDE, OWNER, Bench
+from tests.support.fakes_core import ANA, GUIDE, OWNER, Bench
 from tests.support.fakes_storage import FakeClock
 
 OPUS, LLAMA, OTHER = "anthropic/claude-opus-4-5", "ollama/llama3.3", "openai/gpt-6-luna"
+BO = replace(ANA, id="U2", name="Bo")
 AT = FakeClock().now()
 DUE = timedelta(hours=2, seconds=1)
 WRITES = {"begin", "confirm", "abandon", "recover", "observe", "close_revert", "move_revert"}
+WRITES |= {"add", "keep_run", "drop_run", "decide", "finish", "set_posted", "amend_notice"}
 WRITES |= {"add_notice", "write", "replace", "fsync", "truncate", "unlink"}
 
 
@@ -127,17 +131,23 @@ class Site:
         return f"{history} {self.rows('SELECT key, data FROM alert_notices')}"
 
 
+def _bench() -> Bench:
+    return Bench(GUIDE, operators="slack:U1,slack:U2", approval="all")
+
+
 async def process(
     site: Site, work: Callable[[Bench, StoredOutbox], Awaitable[Any]], at: datetime, fate: Fate
 ) -> Any:
     """Do something as a process of its own would."""
-    database, bench = Database(f"sqlite:///{site.folder}/changeover.db"), Bench(GUIDE)
+    database, bench = Database(f"sqlite:///{site.folder}/changeover.db"), _bench()
     bench.clock.at = at
     files: Any = Mortal(FileSystem(), fate)
     bench.app.ports = replace(
         bench.app.ports,
         store=FileConfigStore(site.config, fs=files, lock_timeout_s=0.2),
         journal=Mortal(DatabaseJournal(database), fate),
+        plans=Mortal(DatabasePlans(database), fate),
+        approvals=Mortal(DatabaseApprovals(database), fate),
     )
     try:
         return await work(
@@ -215,6 +225,46 @@ def killed_return(fate: Fate) -> tuple[bool, str]:
         return killed, "" if fine else f"{site.primary}: {site.said}"
 
 
+def killed_plan(fate: Fate) -> tuple[bool, str]:
+    """Kill a plan's switch; return whether it was killed, and what is wrong then."""
+    with tempfile.TemporaryDirectory() as folder:
+        site, begin, end = new_site(folder), timedelta(hours=2), timedelta(hours=4)
+        forked(site, lambda b, _: b.say("/model plan local daily 11:00-13:00"), AT, Fate())
+        killed = forked(site, look, AT + begin, fate)
+        for seconds in (2, 4):
+            forked(site, look, AT + begin + timedelta(seconds=seconds), Fate())
+        actions = [action for (action,) in site.rows("SELECT action FROM changes")]
+        if (site.primary, actions, len(site.notices)) != (LLAMA, ["plan"], 1):
+            return killed, f"{site.primary}: {actions} {site.said}"
+        for seconds in (0, 2):
+            forked(site, look, AT + end + timedelta(seconds=seconds), Fate())
+        return killed, "" if site.primary == OPUS else f"stays at {site.primary}: {site.said}"
+
+
+async def approve(bench: Bench, outbox: StoredOutbox) -> None:
+    await bench.say("/model approve 1", BO)
+    await bench.app.run_due(outbox)
+
+
+def killed_approval(fate: Fate) -> tuple[bool, str]:
+    """Kill an approval; return whether it was killed, and what is wrong then."""
+    with tempfile.TemporaryDirectory() as folder:
+        site = new_site(folder)
+        forked(site, lambda b, _: b.say("/model local", ANA), AT, Fate())
+        killed = forked(site, approve, AT, fate)
+        for seconds in (1, 62, 64):
+            forked(site, look, AT + timedelta(seconds=seconds), Fate())
+        if site.rows("SELECT state FROM approvals") == [("waiting",)]:
+            if site.primary != OPUS or site.rows("SELECT 1 FROM changes"):
+                return killed, f"half done: {site.primary} {site.said}"
+            forked(site, approve, AT + timedelta(seconds=66), Fate())
+        states = site.rows("SELECT state, posted, change_id FROM approvals")
+        changes = site.rows("SELECT id FROM changes WHERE state = 'done'")
+        fine = len(changes) == 1 and states == [("done", "done", changes[0][0])]
+        fine = fine and site.primary == LLAMA and len(site.notices) == 1
+        return killed, "" if fine else f"{site.primary}: {states} {changes} {site.said}"
+
+
 async def barred(site: Site) -> str:
     """Lock the config, then let the database refuse rows; return what is wrong."""
     try:
@@ -252,6 +302,8 @@ def main() -> int:
         "switch, then an edit elsewhere": partial(killed_switch, elsewhere),
         "switch, then another model": partial(killed_switch, another),
         "return": killed_return,
+        "plan": killed_plan,
+        "approval": killed_approval,
     }
     for name, run in runs.items():
         for after in (False, True):
