@@ -193,3 +193,13 @@ class Registry:
     def default(self, group: str) -> Command:
         """Return what the bare slash command means."""
         return next(c for c in self.of(group) if c.default)
+
+
+# What several commands take.
+REASON = Param("reason", Kind.TEXT, "A reason for the channel and history", keyword=True)
+AGENT = Param("agent", Kind.NAME, "The agent to switch (default: the default model)", keyword=True)
+
+
+def model_param(help_: str) -> Param:
+    """Return the one model that a command cannot do without."""
+    return Param("model", Kind.MODEL, help_, required=True)

@@ -19,7 +19,12 @@ async def press(world: World, surface: str, label: str, *, operator: bool) -> tu
         await world.until(lambda: len(world.slack.posted) > before)
         message = world.slack.posted[before]
         return slack_text(message), message.to == user
-    exchange = await world.discord.click(world.discord.main[0], label, by=ANA if operator else BO)
+    by = ANA if operator else BO
+    exchange = await world.discord.click(world.discord.main[0], label, by=by)
+    if "Confirm" in exchange.answer.buttons:
+        # Discord has no dialog of its own: a click that switches asks in private first.
+        assert exchange.answer.private
+        exchange = await world.discord.click(exchange.answer, "Confirm", by=by)
     return discord_text(exchange.answer), exchange.answer.private
 
 
