@@ -64,13 +64,15 @@ async def send(base_url: str, count: int, model: str) -> Sent:
     """Send `count` small chats, a few at a time."""
     sent = Sent()
     gate = asyncio.Semaphore(_AT_ONCE)
-    body = {
-        "model": model,
-        "messages": [{"role": "user", "content": "What is a changeover?"}],
-        "max_tokens": 64,
-    }
 
-    async def one(session: aiohttp.ClientSession) -> None:
+    async def one(session: aiohttp.ClientSession, number: int) -> None:
+        # Each begins a conversation of its own, so that a trial gets its share.
+        question = f"What is a changeover? Give example {number}."
+        body = {
+            "model": model,
+            "messages": [{"role": "user", "content": question}],
+            "max_tokens": 64,
+        }
         async with gate, session.post(base_url + _PATH, json=body) as response:
             if response.status != 200:
                 sent.refused += 1
@@ -83,7 +85,7 @@ async def send(base_url: str, count: int, model: str) -> Sent:
                 sent.reasons[reason] += 1
 
     async with aiohttp.ClientSession() as session:
-        await asyncio.gather(*(one(session) for _ in range(count)))
+        await asyncio.gather(*(one(session, number) for number in range(1, count + 1)))
     return sent
 
 
