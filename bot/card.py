@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -77,10 +78,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of texts, as many cells a row as there are columns."""
+    """Rows of texts, as many cells a row as there are columns.
+
+    `sortable` where the reader may want another order than the rows have.
+    """
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Text, ...], ...]
+    sortable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +112,17 @@ class Caution:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A picture as SVG source, with the same figures in words for when it is off."""
+    """A picture as SVG source, with the same figures in words for when it is off.
+
+    `bars` are its totals, one for each of `labels`, for a chat that draws bars by itself.
+    """
 
     svg: str
     alt: str
+    title: str = ""
+    unit: str = ""
+    labels: tuple[str, ...] = ()
+    bars: tuple[Decimal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

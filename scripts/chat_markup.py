@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,17 @@ def slack_runs(mrkdwn: str, link: str, colour: str = "") -> list[Run]:
     runs.append(Run(mrkdwn[end:], colour=colour))
     entities = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
     return [Run(_replaced(r.words, entities), r.bold, r.code, r.colour) for r in runs if r.words]
+
+
+def rich_runs(elements: Sequence[Any], link: str) -> list[Run]:
+    """Read Slack's rich text; links get the colour `link`."""
+    runs = []
+    for element in elements:
+        style = element.get("style", {})
+        words = element.get("text") or element.get("fallback") or "@Ana"
+        colour = link if element["type"] in ("link", "user", "usergroup") else ""
+        runs.append(Run(words, "bold" in style, "code" in style, colour))
+    return runs
 
 
 def discord_runs(markdown: str, link: str, *, bold: bool = False) -> list[Run]:

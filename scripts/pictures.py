@@ -19,17 +19,17 @@ from xml.sax.saxutils import escape
 import resvg_py
 
 from adapters.charts import FONTS
-from scripts.chat_markup import Run, discord_runs, slack_runs
+from scripts.chat_markup import Run, discord_runs
 from scripts.font_widths import Font
 
 ROOT = Path(__file__).parents[1]
 GOLDEN, PICTURES = ROOT / "tests" / "golden", ROOT / "docs" / "pictures"
 INDEX = PICTURES / "index.json"
 CARDS = {
-    "slack": ("shown-status", "shown-switch", "shown-week"),
+    "slack": ("shown-status", "shown-switch", "shown-test", "shown-week", "shown-incident"),
     "discord": ("shown-switch", "shown-test", "shown-incident"),
 }
-WIDTH, LEFT, TOP, RIGHT = 660, 64, 16, 20
+WIDTH, PHONE, LEFT, TOP, RIGHT = 660, 390, 64, 16, 20
 ZOOM = 1.35
 EMOJI = {"✅": "#2eb67d", "🔁": "#1264a3", "❓": "#6b6f76", "⚠️": "#daa038", "⛔": "#e01e5a"}
 
@@ -48,6 +48,8 @@ class Look:
     button: str
     button_words: str
     primary: str
+    bar: str = "#1264a3"
+    badge: str = "#4a154b"
     size: float = 15.0
     line: float = 22.0
 
@@ -56,9 +58,13 @@ SLACK = Look(
     "#ffffff", "#1d1c1d", "#616061", "#1264a3", "#c01343", "#f8f8f8", "#dddddd", "#ffffff",
     "#1d1c1d", "#007a5a",
 )  # fmt: skip
+SLACK_DARK = Look(
+    "#1a1d21", "#d1d2d3", "#ababad", "#1d9bd1", "#e8912d", "#232529", "#797c81", "#1a1d21",
+    "#e8e8e8", "#007a5a", bar="#1d9bd1", badge="#611f69",
+)  # fmt: skip
 DISCORD = Look(
     "#313338", "#dbdee1", "#949ba4", "#00a8fc", "#dbdee1", "#1e1f22", "#1e1f22", "#4e5058",
-    "#ffffff", "#5865f2", size=14.5, line=21.0,
+    "#ffffff", "#5865f2", badge="#5865f2", size=14.5, line=21.0,
 )  # fmt: skip
 
 
@@ -70,6 +76,7 @@ class Page:
     """An SVG that grows downwards."""
 
     look: Look
+    wide: float = WIDTH
     y: float = TOP
     parts: list[str] = field(default_factory=list)
 
@@ -108,7 +115,9 @@ class Page:
         at = x
         self.y += self.look.line
         for run in runs:
-            pieces = [run.words] if run.code else re.findall(r"\n|\S+[^\S\n]*|[^\S\n]+", run.words)
+            pieces = re.findall(r"\n|\S+[^\S\n]*|[^\S\n]+", run.words)
+            if run.code and PLAIN.width(run.words, size) < right - x:
+                pieces = [run.words]
             for piece in pieces:
                 font = BOLD if run.bold else PLAIN
                 if piece == "\n" or (at > x and at + font.width(piece.rstrip(), size) > right):
@@ -117,13 +126,16 @@ class Page:
                     one = Run(piece.strip() if run.code else piece, run.bold, run.code, run.colour)
                     at = self.words(at, self.y - 6, one, size)
 
-    def buttons(self, buttons: Sequence[tuple[str, bool]], x: float) -> None:
-        """Draw a row of buttons: label, and whether it is the main one."""
+    def buttons(self, buttons: Sequence[tuple[str, bool]], left: float) -> None:
+        """Draw buttons, label and whether it is the main one, in as many rows as they need."""
         self.y += 10
+        x = left
         for label, main in buttons:
             wide = BOLD.width(label, 13.5) + 26
+            if x > left and x + wide > self.wide - RIGHT:
+                x, self.y = left, self.y + 39
             back = self.look.primary if main else self.look.button
-            edge = {"stroke": "#bbbabb"} if back == "#ffffff" else {}
+            edge = {"stroke": "#8d8d8f"} if back == self.look.page else {}
             self.box(x, self.y, wide, 31, back, rx=5, **edge)
             colour = "#ffffff" if main else self.look.button_words
             self.words(x + 13, self.y + 20.5, Run(label, True, colour=colour), 13.5)
@@ -143,9 +155,10 @@ class Page:
         self.parts.append(f"{nested}>{svg.split('>', 1)[1]}")
         self.y += tall + 4
 
-    def sender(self, name: str, badge: str, back: str) -> None:
+    def sender(self, name: str, badge: str) -> None:
         """Say who writes, with the picture beside."""
-        self.box(14, self.y, 38, 38, back, rx=9 if self.look is SLACK else 19)
+        back = self.look.badge
+        self.box(14, self.y, 38, 38, back, rx=19 if self.look is DISCORD else 9)
         self.words(24, self.y + 26, Run("C", True, colour="#ffffff"), 22)
         end = self.words(LEFT, self.y + 12, Run(name, True), 15)
         self.box(end + 7, self.y, BOLD.width(badge, 10) + 9, 15, back, rx=3)
@@ -157,37 +170,14 @@ class Page:
         """Return the whole."""
         tall = self.y + 18
         return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{tall:.0f}" '
-            f'viewBox="0 0 {WIDTH} {tall:.0f}" font-family="Inter">'
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{self.wide:.0f}" height="{tall:.0f}" '
+            f'viewBox="0 0 {self.wide:.0f} {tall:.0f}" font-family="Inter">'
             f'<rect width="100%" height="100%" fill="{self.look.page}"/>{"".join(self.parts)}</svg>'
         )
 
 
-def slack(message: Any, chart: str) -> str:
-    """Draw a message as Slack shows it."""
-    page, right = Page(SLACK), WIDTH - RIGHT
-    page.sender("Changeover", "APP", "#4a154b")
-    for block in message["blocks"]:
-        kind = block["type"]
-        if kind == "section" and "text" in block:
-            page.lines(slack_runs(block["text"]["text"], SLACK.link), LEFT, right, SLACK.size)
-        elif kind == "section":
-            _columns(page, [slack_runs(f["text"], SLACK.link) for f in block["fields"]], LEFT, 2)
-        elif kind == "actions":
-            page.buttons(
-                [(b["text"]["text"], b.get("style") == "primary") for b in block["elements"]], LEFT
-            )
-        elif kind == "context":
-            runs = slack_runs(block["elements"][0]["text"], SLACK.link, SLACK.faint)
-            page.lines(runs, LEFT, right, 12.5)
-        elif kind == "image":
-            page.picture(chart, LEFT, 480)
-        page.y += 4
-    return page.svg()
-
-
 def _columns(page: Page, cells: Sequence[Sequence[Run]], x: float, most: int) -> None:
-    wide = (WIDTH - RIGHT - x - 16) / most
+    wide = (page.wide - RIGHT - x - 16) / most
     for row in range(0, len(cells), most):
         top, low = page.y, page.y
         for i, runs in enumerate(cells[row : row + most]):
@@ -201,7 +191,7 @@ def discord(message: Any, chart: str) -> str:
     """Draw a message as Discord shows it."""
     page, x, [embed] = Page(DISCORD), LEFT + 16, message["embeds"]
     right = WIDTH - RIGHT - 14
-    page.sender("Changeover", "APP", "#5865f2")
+    page.sender("Changeover", "APP")
     page.y += 6
     top, mark = page.y, len(page.parts)
     page.y += 6
@@ -235,17 +225,20 @@ def discord(message: Any, chart: str) -> str:
 
 def drawn() -> Iterator[tuple[str, str]]:
     """Yield each picture's name and SVG."""
+    from scripts.slack_pictures import slack
     from tests.support.cards import SHOWN
 
     for product, names in CARDS.items():
-        draw = slack if product == "slack" else discord
         for name in names:
             message = json.loads((GOLDEN / product / f"{name}.json").read_text(encoding="utf-8"))
-            chart = SHOWN[name].chart
-            yield (
-                f"{product}-{name.removeprefix('shown-')}.png",
-                draw(message, chart.svg if chart else ""),
-            )
+            stem = f"{product}-{name.removeprefix('shown-')}"
+            chart = SHOWN[name].chart if name in SHOWN else None
+            if product == "discord":
+                yield f"{stem}.png", discord(message, chart.svg if chart else "")
+                continue
+            for theme, look in (("", SLACK), ("-dark", SLACK_DARK)):
+                for width, wide in (("", WIDTH), ("-phone", PHONE)):
+                    yield f"{stem}{width}{theme}.png", slack(message, look, wide)
 
 
 def png(svg: str) -> bytes:

@@ -165,9 +165,9 @@ class Api:
         with asking("accept the reply"):
             answer = await hook.send_dict(body)
         if answer.status_code != 200:
-            blocks = "invalid_blocks" in (answer.body or "")
+            refused = any(word in (answer.body or "") for word in ("_blocks", "_attachments"))
             raise SlackTrouble(
-                "accept the reply", "invalid_blocks" if blocks else f"HTTP {answer.status_code}"
+                "accept the reply", "invalid_blocks" if refused else f"HTTP {answer.status_code}"
             )
 
     @asynccontextmanager

@@ -20,7 +20,8 @@ from slack_sdk.signature import SignatureVerifier
 
 from adapters.shared.chat import Seen
 from adapters.slack.api import SDK_LOG, Api, SlackTrouble
-from adapters.slack.chat import Memory, SlackChat
+from adapters.slack.chat import SlackChat
+from adapters.slack.forms import Forms, Memory
 from adapters.slack.inbox import Core, Inbox, Triggers, said_here
 from adapters.slack.login import Login, channel_check, log_in, scopes_check
 from adapters.slack.manifest import EVENTS_PATH
@@ -95,7 +96,8 @@ class SlackSurface:
     ) -> None:
         self.mode = mode_of(setup)
         self.api = Api(setup, pace_s)
-        self.outbox = Outbox(self.api, core.persist_buttons, draw, partial(said_here, core))
+        forms = Forms(memory, lambda: self._login.team_id if self._login else "")
+        self.outbox = Outbox(self.api, core.persist_buttons, draw, partial(said_here, core), forms)
         self.chat = SlackChat(self.api, self.outbox, setup.channel or "", memory)
         people = People(self.api, core.settings.access, self._home)
         self._inbox = Inbox(core, self.api, people, self.outbox, self.chat, triggers or Seen())

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from adapters.slack.api import Api, SlackTrouble, asking, log
+from adapters.slack.forms import Memory
 from adapters.slack.mrkdwn import read
 from adapters.slack.outbox import Outbox
 from bot.card import Card
@@ -26,14 +27,6 @@ class Channel:
     member: bool
     private: bool
     archived: bool
-
-
-class Memory(Protocol):
-    """Remembers text by key over a restart. Raises StorageError."""
-
-    async def get(self, key: str) -> str | None: ...
-
-    async def put(self, key: str, value: str) -> None: ...
 
 
 class SlackChat:

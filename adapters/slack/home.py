@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from adapters.slack.render import Block, blocks_of
+from adapters.slack.render import blocks_of
+from adapters.slack.rich import Block
 from bot.card import Card
 from bot.commands.registry import Registry
 

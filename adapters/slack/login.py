@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from adapters.slack.api import OPEN_SOCKET, Api, SlackTrouble, asking
 from adapters.slack.chat import SlackChat
-from adapters.slack.manifest import SCOPES
+from adapters.slack.manifest import OPTIONAL, SCOPES
 from adapters.slack.outbox import Outbox
 from adapters.slack.settings import Mode, SlackSetup, mode_of
 from bot.card import Card, Command, text
@@ -71,9 +71,13 @@ def scopes_check(login: Login) -> Check:
     if not login.scopes_told:
         what = "Slack does not report the app's scopes."
         return Check("slack scopes", False, Level.WARNING, what, "Check OAuth & Permissions.")
+    needed = [scope for scope in login.missing if scope not in OPTIONAL]
     if not login.missing:
         return Check("slack scopes", True, Level.INFO, f"All {len(SCOPES)} scopes are granted.")
-    lacks = "; ".join(f"{scope} ({SCOPES[scope]})" for scope in login.missing)
+    lacks = "; ".join(f"{scope} ({SCOPES[scope]})" for scope in needed or login.missing)
+    if not needed:
+        what = f"All needed scopes are granted. Not granted, optional: {lacks}."
+        return Check("slack scopes", True, Level.INFO, what)
     return Check(
         "slack scopes",
         False,

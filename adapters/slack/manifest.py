@@ -15,7 +15,7 @@ SCOPES = {
     "commands": "receives the slash commands",
     "chat:write": "posts answers and alerts",
     "chat:write.public": "posts in public channels without being invited",
-    "files:write": "sends charts and CSV files",
+    "files:write": "sends CSV files, and charts as images where Slack draws none",
     "channels:read": "finds SLACK_CHANNEL by its name",
     "groups:read": "same for private channels that the bot is in",
     "channels:join": "joins SLACK_CHANNEL to upload files",
@@ -25,6 +25,11 @@ SCOPES = {
     "usergroups:read": "reads the members of slack-group:S… in CHANGEOVER_OPERATORS",
 }
 """Each bot scope with what it is for."""
+OPTIONAL = ("files:write",)
+"""Scopes that whoever installs the app may leave out; `bot` lists them as well.
+
+Source: https://docs.slack.dev/changelog/2026/03/16/optional-scopes
+"""
 
 
 def manifest(registry: Registry, prefix: str = "", http_url: str | None = None) -> str:
@@ -45,7 +50,7 @@ def manifest(registry: Registry, prefix: str = "", http_url: str | None = None) 
             "bot_user": {"display_name": "Changeover", "always_online": True},
             "slash_commands": [_command(registry, group, prefix, url) for group in registry.groups],
         },
-        "oauth_config": {"scopes": {"bot": list(SCOPES)}},
+        "oauth_config": {"scopes": {"bot": list(SCOPES), "bot_optional": list(OPTIONAL)}},
         "settings": {
             "event_subscriptions": {**_request(url), "bot_events": ["app_home_opened"]},
             "interactivity": {"is_enabled": True, **_request(url)},

@@ -16,19 +16,34 @@ from bot.card import Code, Command, Link, Person, Span, Strong, Text, When, When
 MOST_LINE = 1000
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _CALL = re.compile(r"@(?=(?:channel|here|everyone|group)\b)", re.IGNORECASE)
+_FORMAT = re.compile(r"(?<![0-9A-Za-z])[*_~](?=\S)")
+"""What would begin bold, italic or struck-out words."""
+_ALIKE = {"*": "∗", "_": "ˍ", "~": "∼"}
+_EMOJI = re.compile(r"(?<![0-9A-Za-z]):(?=[\w+'-]+:)")
 _PAGE = re.compile(r"https?://[^\s/<>|]")
 _ID = re.compile(r"[A-Z0-9]+")
 _MENTION = re.compile(r"<([@#!]?)([^<>|]*)(?:\|([^<>]*))?>")
-_FORMATS = {
+DATE_FORMATS = {
     WhenStyle.TIME: "{time}",
     WhenStyle.DATE_TIME: "{date_short_pretty} {time}",
     WhenStyle.RELATIVE: "{ago}",
 }
 
 
+def is_page(url: str) -> bool:
+    """Return whether a URL opens a page, rather than running something."""
+    return _PAGE.match(url) is not None
+
+
+def is_id(words: str) -> bool:
+    """Return whether words have the form of a person's or a group's id."""
+    return _ID.fullmatch(words) is not None
+
+
 def inert(words: str) -> str:
     """Make words that can neither ping, link, format nor turn the line around."""
     shown = visible(words).replace("`", "ˋ")
+    shown = _FORMAT.sub(lambda mark: _ALIKE[mark[0]], _EMOJI.sub(":\u2060", shown))
     return _CALL.sub("@\u2060", shown).translate(_ENTITIES)
 
 
@@ -61,10 +76,10 @@ def _span(span: Span, bare: bool) -> str:
         case Strong(text=words) if not bare and words.strip():
             return f"*{_one_line(words).replace('*', '∗').strip()}*"
         case When(at=at, style=style) if not bare:
-            return f"<!date^{int(at.timestamp())}^{_FORMATS[style]}|{plain((span,))}>"
-        case Link(label=label, url=url) if not bare and _PAGE.match(url):
+            return f"<!date^{int(at.timestamp())}^{DATE_FORMATS[style]}|{plain((span,))}>"
+        case Link(label=label, url=url) if not bare and is_page(url):
             return f"<{_address(url)}|{_one_line(label).replace('|', '¦').strip() or 'link'}>"
-        case Person(surface="slack", id=id_, ping=True, group=group) if _ID.fullmatch(id_):
+        case Person(surface="slack", id=id_, ping=True, group=group) if is_id(id_):
             return f"<!subteam^{id_}>" if group else f"<@{id_}>"
         case _:
             return inert(plain((span,)))

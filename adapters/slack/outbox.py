@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.slack.api import Api, SlackTrouble, asking, log
-from adapters.slack.render import Message, render
+from adapters.slack.forms import REFUSALS, Forms
+from adapters.slack.render import Form, Message, render
 from bot.card import Card, Chart, Visibility
 from bot.errors import ChangeoverError
 
@@ -42,12 +43,18 @@ class Outbox:
     """Sends cards; raises SlackTrouble when every way is barred."""
 
     def __init__(
-        self, api: Api, arm: Arm, draw: Draw | None = None, reword: Reword | None = None
+        self,
+        api: Api,
+        arm: Arm,
+        draw: Draw | None = None,
+        reword: Reword | None = None,
+        forms: Forms | None = None,
     ) -> None:
         self._api = api
         self._arm = arm
         self._draw = draw
         self._reword = reword or (lambda card: card)
+        self._forms = forms or Forms()
         self._one_by_one = asyncio.Lock()
         self.picture_waits_s: tuple[float, ...] = PICTURE_WAITS_S
 
@@ -59,7 +66,7 @@ class Outbox:
         async def send(message: Message) -> str:
             return await self._by_any_way(place, message, private)
 
-        thread = await self._with_picture(card, send)
+        thread = await self._deliver(card, send)
         if card.attachment:
             here = "" if private else place.channel
             await self._attach(card, here, thread if here else "", place.user)
@@ -74,7 +81,7 @@ class Outbox:
             where[:] = [answer["channel"]]
             return str(answer["ts"])
 
-        ts = await self._with_picture(card, send)
+        ts = await self._deliver(card, send)
         if card.attachment:
             await self._attach(card, where[0], thread or ts)
         return where[0], ts
@@ -91,7 +98,7 @@ class Outbox:
                     )
             return ts
 
-        await self._with_picture(card, send)
+        await self._deliver(card, send)
 
     async def take_away(self, place: Place) -> None:
         """Remove the private question that was clicked."""
@@ -158,6 +165,20 @@ class Outbox:
                     unfurl_media=False,
                 )
 
+    async def _deliver(self, card: Card, send: Callable[[Message], Awaitable[str]]) -> str:
+        """Send with Slack's own tables and charts; where it refuses those, in the classic form."""
+        message = await self._laid_out(card, form=await self._forms.best())
+        if not message.is_native:
+            return await self._with_picture(card, send)
+        try:
+            return await send(message)
+        except SlackTrouble as trouble:
+            if trouble.reason not in REFUSALS:
+                raise
+        sent = await self._with_picture(card, send)
+        await self._forms.refused()
+        return sent
+
     async def _with_picture(self, card: Card, send: Callable[[Message], Awaitable[str]]) -> str:
         """Send with the chart as a picture; where Slack will not have it, in its words."""
         file = await self._picture(card.chart) if card.chart and self._draw else None
@@ -165,16 +186,18 @@ class Outbox:
             try:
                 return await send(await self._laid_out(card, file))
             except SlackTrouble as trouble:
-                if trouble.reason != "invalid_blocks":
+                if trouble.reason not in REFUSALS:
                     raise
                 await asyncio.sleep(wait_s)
         return await send(await self._laid_out(card))
 
-    async def _laid_out(self, card: Card, file: str | None = None) -> Message:
+    async def _laid_out(
+        self, card: Card, file: str | None = None, form: Form = Form.CLASSIC
+    ) -> Message:
         """Render, one card a turn of the loop: fifty at once must not hold up acknowledgements."""
         async with self._one_by_one:
             await asyncio.sleep(0)
-            return render(self._reword(card), file)
+            return render(self._reword(card), file, form)
 
     async def _picture(self, chart: Chart) -> str | None:
         assert self._draw is not None
@@ -225,7 +248,7 @@ async def _first_of(ways: Sequence[Callable[[], Awaitable[str]]]) -> str:
         try:
             return await way()
         except SlackTrouble as trouble:
-            if trouble.reason == "invalid_blocks":
+            if trouble.reason in REFUSALS:
                 raise
             last = trouble
     assert last is not None

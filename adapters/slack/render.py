@@ -1,49 +1,51 @@
 """Card → Block Kit, within the limits of Slack and of a phone's width.
 
-A message takes 50 blocks and 13,200 characters in all; a section 3000, or 10 fields of 2000; a
-row of buttons 25 of 75. Source: https://docs.slack.dev/reference/block-kit/blocks
+A message takes 50 blocks and 13,200 characters in all, of which a table's cells take 10,000; a row
+of buttons 25 of 75. Source: https://docs.slack.dev/reference/block-kit/blocks
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
-from unicodedata import east_asian_width
 
 from adapters.shared.chat import size
 from adapters.slack.mrkdwn import inert, lines, write
-from bot.card import (
-    Button,
-    Card,
-    Caution,
-    Code,
-    Link,
-    Menu,
-    Person,
-    Strong,
-    Table,
-    Text,
-    Tone,
-    When,
-    spans_of,
-    text,
+from adapters.slack.rich import (
+    SECTION,
+    Block,
+    Line,
+    block_of,
+    blocks_of_lines,
+    bold,
+    grid_of,
+    joined,
+    line_of,
+    lines_of,
+    packed,
 )
-
-Block = dict[str, Any]
+from adapters.slack.tables import (
+    MOST_CELLS,
+    MOST_ROWS,
+    NATIVE_TYPES,
+    chart_block,
+    grid_lines,
+    is_narrow,
+    native_rows,
+    row_lines,
+    rows_in_words,
+    shown_length,
+)
+from bot.card import Button, Card, Caution, Code, Menu, Tone, plain, spans_of, text
 
 MOST_CHARACTERS = 12_500
 """Below Slack's 13,200, the JSON around the words counted in."""
 MOST_TEXT = 3_500
 """Below the 4000 that `chat.update` takes."""
 MOST_TITLE = 600
-SECTION = 700
-"""Slack folds longer sections behind "See more"."""
-PHONE = 44
-"""Monospaced characters a phone shows before it wraps."""
-SHORT = 7
-"""A first column no wider than this (a number, a verdict) shares its line with the second."""
 MOST_BODY, MOST_FACTS, MOST_WARNINGS = 5_000, 3_000, 3_000
 ACTION = "changeover"
 MOST_OPTIONS, MOST_VALUE, MOST_MENU = 100, 150, 5_000
@@ -57,6 +59,13 @@ _TONES = {
 }
 
 
+class Form(Enum):
+    """How a card is laid out: with tables and charts of Slack's own, or in words and pictures."""
+
+    NATIVE = "native"
+    CLASSIC = "classic"
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """What `chat.postMessage` and its kin take: blocks, and the same in words."""
@@ -64,32 +73,48 @@ class Message:
     text: str
     blocks: list[Block]
 
+    @property
+    def is_native(self) -> bool:
+        """True where it has a block that a workspace may not know yet."""
+        return any(block["type"] in NATIVE_TYPES for block in self.blocks)
 
-def render(card: Card, chart_file: str | None = None) -> Message:
-    """Lay a card out; `chart_file` is the id of its chart where Slack has it already."""
-    return Message(_in_words(card), blocks_of(card, chart_file))
+
+def render(card: Card, chart_file: str | None = None, form: Form = Form.NATIVE) -> Message:
+    """Lay a card out; `chart_file` is the id of its chart's picture where Slack has it already."""
+    return Message(_in_words(card), blocks_of(card, chart_file, form))
 
 
-def blocks_of(card: Card, chart_file: str | None = None) -> list[Block]:
+def blocks_of(
+    card: Card,
+    chart_file: str | None = None,
+    form: Form = Form.CLASSIC,
+    most: int = MOST_CHARACTERS,
+) -> list[Block]:
     """Lay a card out as blocks; what there is no room for is left out by name.
 
     Title, buttons and footer always stay; then come paragraphs, facts, warnings and the table.
     """
-    head = _section(_head(card))
-    tail = [*_chart(card, chart_file), *_menu(card.menu), *_actions(card.buttons), *_footer(card)]
-    room = _Room([head, *tail])
-    body = room.keep(lines(card.body), MOST_BODY, "lines")
-    facts = room.keep(_facts(card), MOST_FACTS, "facts", each=60)
+    head = block_of(_head(card))
+    native = form is Form.NATIVE
+    tail = [
+        *_chart(card, chart_file, native),
+        *_menu(card.menu),
+        *_actions(card.buttons),
+        *_footer(card),
+    ]
+    room = _Room([head, *tail], most)
+    body = room.keep(lines_of(card.body), MOST_BODY, "lines")
+    facts = room.keep(_facts(card), MOST_FACTS, "facts")
     warnings = room.keep(
         [_warning(caution) for caution in card.warnings], MOST_WARNINGS, "warnings"
     )
-    table = list(_table(card.table, room)) if card.table else []
+    table = _table(card, room, native) if card.table else []
     return [
         head,
-        *_sections(body),
-        *_fields(facts),
+        *blocks_of_lines(body),
+        *blocks_of_lines(facts),
         *table,
-        *_sections(warnings),
+        *blocks_of_lines(warnings),
         *room.left_out(card.command),
         *tail,
     ]
@@ -98,22 +123,31 @@ def blocks_of(card: Card, chart_file: str | None = None) -> list[Block]:
 class _Room:
     """The characters a message has left, and what found no place in it."""
 
-    def __init__(self, fixed: list[Block]) -> None:
-        self._left = MOST_CHARACTERS - _weight(fixed)
+    def __init__(self, fixed: list[Block], most: int) -> None:
+        self._left = most - _weight(fixed)
         self._missing: list[str] = []
 
-    def keep(self, pieces: Sequence[str], most: int, what: str, each: int = 0) -> list[str]:
+    def note(self, left: int, of: int, what: str) -> None:
+        """Note what is left out for another reason than room."""
+        self._missing.append(f"{left} of {of} {what}")
+
+    def keep(self, pieces: Sequence[Line], most: int, what: str) -> list[Line]:
         """Keep the pieces from the first that fit; note how many do not.
 
-        A piece costs what it takes as JSON, a quarter more for the sections that hold the
-        pieces, and `each`.
+        A piece costs what it takes as JSON, and a quarter more for the blocks that hold the pieces.
         """
+        return self.keep_by(_costs, pieces, most, what)
+
+    def keep_by(
+        self, costs: Callable[[Any], int], pieces: Sequence[Any], most: int, what: str
+    ) -> list[Any]:
+        """Keep the pieces from the first that fit, each at the cost that `costs` returns."""
         room = min(most, self._left)
-        kept: list[str] = []
+        kept: list[Any] = []
         for piece in pieces:
-            cost = _weight(piece) * 5 // 4 + each
+            cost = costs(piece)
             if cost > room:
-                self._missing.append(f"{len(pieces) - len(kept)} of {len(pieces)} {what}")
+                self.note(len(pieces) - len(kept), len(pieces), what)
                 break
             room -= cost
             self._left -= cost
@@ -129,6 +163,10 @@ class _Room:
         return [_context(write(said))]
 
 
+def _costs(piece: Line | str) -> int:
+    return _weight(piece) * 5 // 4
+
+
 def _tag(card: Card) -> tuple[str, ...]:
     """Return the sign and the word of a card's tone; nothing of a plain one."""
     return ("⛔", "Error") if card.error and card.tone is Tone.BAD else _TONES.get(card.tone, ())
@@ -138,88 +176,44 @@ def _weight(value: Any) -> int:
     return size(json.dumps(value, ensure_ascii=False))
 
 
-def _head(card: Card) -> str:
-    return " · ".join(filter(None, (" ".join(_tag(card)), write(card.title, MOST_TITLE)))) or "-"
+def _head(card: Card) -> Line:
+    tag = " ".join(_tag(card))
+    return joined([p for p in (line_of(text(tag)), line_of(card.title, MOST_TITLE)) if p], " · ")
 
 
-def _facts(card: Card) -> list[str]:
-    return [f"{write(text(Strong(f.label)), 100)}\n{write(f.value)}" for f in card.facts]
+def _facts(card: Card) -> list[Line]:
+    return [joined([bold(fact.label), line_of(fact.value)], ": ") for fact in card.facts]
 
 
-def _warning(caution: Caution) -> str:
-    said = f"• {write(spans_of(caution.said))}"
-    return f"{said}\n→ {write(spans_of(caution.step))}" if caution.step else said
+def _warning(caution: Caution) -> Line:
+    said = line_of(text("• ", *spans_of(caution.said)))
+    return (
+        joined([said, line_of(text("→ ", *spans_of(caution.step)))], "\n") if caution.step else said
+    )
 
 
-def _table(table: Table, room: _Room) -> Iterator[Block]:
-    columns = table.columns
-    if _narrow(table):
-        yield from _grid(table, room)
-    else:
-        heads = 2 if len(columns) > 2 and _widths(table)[0] <= SHORT else 1
-        titles = [write(text(column.title), 40) for column in columns]
-        rows = [_row(titles, heads, row) for row in table.rows]
-        yield from _sections(room.keep(rows, MOST_CHARACTERS, "rows"))
+def _table(card: Card, room: _Room, native: bool) -> list[Block]:
+    table = card.table
+    assert table is not None
+    if native and (laid := native_rows(table)):
+        most = MOST_CELLS - shown_length(laid.head)
+        rows = room.keep_by(shown_length, laid.rows[:MOST_ROWS], most, "rows")
+        if len(laid.rows) > MOST_ROWS == len(rows):
+            room.note(len(laid.rows) - len(rows), len(laid.rows), "rows")
+        return [laid.block(rows, plain(card.title))] if rows else []
+    if is_narrow(table):
+        head, *rows = grid_lines(table)
+        kept = room.keep_by(_costs, rows, MOST_CHARACTERS, "rows")
+        parts = packed(kept, size, SECTION - size(head))
+        return [grid_of("\n".join([head, *part])) for part in parts]
+    return blocks_of_lines(room.keep(row_lines(table), MOST_CHARACTERS, "rows"))
 
 
-def _row(titles: Sequence[str], heads: int, row: Sequence[Text]) -> str:
-    """Write a row as two lines: what it is about, then each other cell behind its title."""
-    most = max(40, 2_500 // len(row))
-    cells = [" ".join(write(cell, most).split("\n")) for cell in row]
-    rest = [
-        f"{title}: {cell}"
-        for title, cell in zip(titles[heads:], cells[heads:], strict=True)
-        if cell.strip() not in ("", "-")
-    ]
-    return "\n".join(filter(None, (" · ".join(cells[:heads]), " · ".join(rest)))) or "-"
-
-
-def _narrow(table: Table) -> bool:
-    """Return whether a table stands in columns on a phone; dates do not work in such a grid."""
-    spans = [span for row in table.rows for cell in row for span in cell]
-    if len(table.columns) > 5 or any(isinstance(s, When | Link | Person) for s in spans):
-        return False
-    return sum(_widths(table)) + 2 * (len(table.columns) - 1) <= PHONE
-
-
-def _grid(table: Table, room: _Room) -> Iterator[Block]:
-    widths = _widths(table)
-    right = [column.right for column in table.columns]
-
-    def line(cells: Sequence[str]) -> str:
-        padded = [
-            " " * (width - _width(cell)) + cell if on_right else cell + " " * (width - _width(cell))
-            for cell, width, on_right in zip(cells, widths, right, strict=True)
-        ]
-        return inert("  ".join(padded).rstrip())
-
-    head = line([column.title for column in table.columns])
-    rows = room.keep([line(_cells(row)) for row in table.rows], MOST_CHARACTERS, "rows")
-    for part in _packed(rows, 2_500):
-        yield _section("\n".join(("```", head, *part, "```")))
-
-
-def _cells(row: Sequence[Text]) -> list[str]:
-    return [" ".join(_bare(cell).split()) for cell in row]
-
-
-def _bare(cell: Text) -> str:
-    return "".join(span if isinstance(span, str) else getattr(span, "text", "") for span in cell)
-
-
-def _widths(table: Table) -> list[int]:
-    titles = [column.title for column in table.columns]
-    rows = [titles, *(_cells(row) for row in table.rows)]
-    return [max(map(_width, column)) for column in zip(*rows, strict=True)]
-
-
-def _width(words: str) -> int:
-    return sum(2 if east_asian_width(character) in "WF" else 1 for character in words)
-
-
-def _chart(card: Card, chart_file: str | None) -> list[Block]:
+def _chart(card: Card, chart_file: str | None, native: bool) -> list[Block]:
     if card.chart is None:
         return []
+    if native and (block := chart_block(card.chart)):
+        return [block]
     alt = card.chart.alt[:1_500]
     if chart_file is None:
         return [_context(words)] if (words := write(text(alt))).strip() else []
@@ -297,21 +291,6 @@ def _footer(card: Card) -> list[Block]:
     return [_context(words)] if (words := write(card.footer)).strip() else []
 
 
-def _section(words: str) -> Block:
-    return {"type": "section", "text": _mrkdwn(words)}
-
-
-def _sections(pieces: Sequence[str]) -> list[Block]:
-    return [_section("\n".join(part)) for part in _packed(pieces, SECTION)]
-
-
-def _fields(facts: Sequence[str]) -> list[Block]:
-    return [
-        {"type": "section", "fields": [_mrkdwn(fact) for fact in facts[start : start + 10]]}
-        for start in range(0, len(facts), 10)
-    ]
-
-
 def _context(words: str) -> Block:
     return {"type": "context", "elements": [_mrkdwn(words)]}
 
@@ -319,20 +298,6 @@ def _context(words: str) -> Block:
 def _mrkdwn(words: str) -> Block:
     # Verbatim: Slack makes no links or mentions of its own out of plain words.
     return {"type": "mrkdwn", "text": words, "verbatim": True}
-
-
-def _packed(pieces: Sequence[str], most: int) -> Iterator[list[str]]:
-    """Put pieces together as long as a section stays short enough."""
-    part: list[str] = []
-    used = 0
-    for piece in pieces:
-        if part and used + size(piece) > most:
-            yield part
-            part, used = [], 0
-        part.append(piece)
-        used += size(piece) + 1
-    if part:
-        yield part
 
 
 def _in_words(card: Card) -> str:
@@ -354,8 +319,8 @@ def _said(card: Card) -> Iterator[str]:
     yield from lines(card.body, bare=True)
     for fact in card.facts:
         yield f"{inert(fact.label)}: {write(fact.value, bare=True)}"
-    for row in card.table.rows if card.table else ():
-        yield " · ".join(write(cell, bare=True) for cell in row)
+    for row in rows_in_words(card.table) if card.table else ():
+        yield inert(row)
     for caution in card.warnings:
         yield f"{inert(caution.text)} {inert(caution.hint)}".strip()
     if card.chart:

@@ -81,7 +81,8 @@ def chart_of(days: Sequence[date], by_model: Mapping[str, Sequence[int]]) -> Spe
 def alt_text(chart: SpendChart) -> str:
     """Say everything the drawing shows."""
     days = ", ".join(
-        f"{_day(day)} {_exact(total)}" for day, total in zip(chart.days, chart.totals, strict=True)
+        f"{day_label(day)} {_exact(total)}"
+        for day, total in zip(chart.days, chart.totals, strict=True)
     )
     models = ", ".join(f"{s.name} {_exact(s.total)}" for s in chart.series)
     return f"Spend by day: {days}. By model: {models}."
@@ -223,7 +224,8 @@ def _axis_top(largest: int) -> int:
     return next(step * magnitude for step in steps if step * magnitude >= largest)
 
 
-def _day(day: date) -> str:
+def day_label(day: date) -> str:
+    """Write a day as the chart names it: `Mon 16 Nov`."""
     return f"{_DAYS[day.weekday()]} {day.day} {_MONTHS[day.month - 1]}"
 
 

@@ -184,6 +184,7 @@ def group_table(groups: Sequence[Spend], by: GroupBy) -> Table:
             )
             for group in groups[:MOST_ROWS]
         ),
+        sortable=True,
     )
 
 

@@ -68,6 +68,7 @@ def compare_card(
                 Column("saves", right=True, priority=1),
             ),
             tuple(_row(one, primary) for one in alternatives),
+            sortable=True,
         ),
         warnings=warnings,
         data=data,

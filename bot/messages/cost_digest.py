@@ -28,7 +28,7 @@ from bot.card import (
     WhenStyle,
     text,
 )
-from bot.costs.chart_svg import SpendChart, alt_text, draw
+from bot.costs.chart_svg import SpendChart, alt_text, day_label, draw
 from bot.costs.digest import Digest, Driver, FallbackShare, PlanSaving
 from bot.costs.pricing import usd
 from bot.durations import say_duration
@@ -119,8 +119,15 @@ def digest_card(words: DigestWords, data: dict[str, Any]) -> Card:
 
 
 def chart_card(chart: SpendChart) -> Chart:
-    """Draw a chart, with its figures in words."""
-    return Chart(draw(chart), alt_text(chart))
+    """Draw a chart, with its figures in words and each day's total as a bar."""
+    return Chart(
+        draw(chart),
+        alt_text(chart),
+        title="Spend by day",
+        unit="USD",
+        labels=tuple(map(day_label, chart.days)),
+        bars=tuple(map(usd, chart.totals)),
+    )
 
 
 def _nothing(words: DigestWords, data: dict[str, Any]) -> Card:
@@ -316,6 +323,7 @@ def _models(digest: Digest) -> Table:
             Column("requests", right=True, priority=1),
         ),
         tuple(rows),
+        sortable=True,
     )
 
 

@@ -403,6 +403,7 @@ def events_card(
                 )
                 for row in rows
             ),
+            sortable=True,
         ),
         data=data,
     )

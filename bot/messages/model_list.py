@@ -59,6 +59,7 @@ def list_card(rows: Sequence[ModelRow], provider: str | None, data: dict[str, An
                 )
                 for row in rows
             ),
+            sortable=True,
         ),
         footer=_switch_with(rows),
         data=data,

@@ -12,7 +12,7 @@ import hmac
 import json
 import time
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, cast
@@ -63,6 +63,11 @@ class Posted:
     def words(self) -> str:
         """Every text of the message, blocks and all."""
         return self.text + "\n" + json.dumps(self.blocks, ensure_ascii=False)
+
+    @property
+    def markup(self) -> str:
+        """Every text of the message in which Slack reads markup, and every mention."""
+        return self.text + "\n" + "\n".join(_markup(self.blocks))
 
     def button(self, label: str) -> Json:
         """Find a button by its label."""
@@ -136,6 +141,8 @@ class SlackServer:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.faults: dict[str, deque[Fault]] = defaultdict(deque)
         self.file_rejections = 0
+        self.knows_tables = True
+        self.refusals: list[str] = []
         self.min_gap_s = 0.0
         self.first_ts = 1_700_000_000
         self.sockets: list[web.WebSocketResponse] = []
@@ -482,7 +489,7 @@ class SlackServer:
 
     def _do_views_publish(self, arguments: Json) -> Json:
         view = _parsed(arguments["view"])
-        fault = fault_of_blocks(view["blocks"], most_blocks=100, most_characters=None)
+        fault = fault_of_blocks(view["blocks"], most_blocks=100, most_characters=None, native=False)
         if fault or view["type"] != "home":
             return "invalid_arguments"
         self.views[arguments["user_id"]] = view
@@ -556,7 +563,9 @@ class SlackServer:
         blocks = _parsed(arguments.get("blocks") or [])
         if not arguments.get("text"):
             return "no_text"
-        if fault_of_blocks(blocks):
+        fault = fault_of_blocks(blocks, native=self.knows_tables)
+        if fault:
+            self.refusals.append(fault)
             return "invalid_blocks"
         for block in blocks:
             if block["type"] == "image":
@@ -645,6 +654,19 @@ async def _arguments(request: web.Request) -> dict[str, Any]:
     else:
         arguments.update({k: str(v) for k, v in (await request.post()).items()})
     return arguments
+
+
+def _markup(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _markup(item)
+    elif isinstance(value, dict):
+        if value.get("type") == "mrkdwn":
+            yield value["text"]
+        elif value.get("type") in ("user", "usergroup"):
+            yield f"<@{value}>"
+        for item in value.values():
+            yield from _markup(item)
 
 
 def _parsed(value: Any) -> Any:

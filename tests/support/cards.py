@@ -28,8 +28,9 @@ from bot.card import (
     WhenStyle,
     text,
 )
-from bot.costs.chart_svg import Series, SpendChart, draw
+from bot.costs.chart_svg import Series, SpendChart
 from bot.errors import UsageError
+from bot.messages.cost_digest import chart_card
 from bot.messages.errors import already_card, error_card, unexpected_card
 from bot.ports import Claim
 
@@ -134,6 +135,7 @@ LIST = Card(
             (text(Code(OPUS)), text("best"), text("$5 / $25"), text("200K"), text("yes")),
             (text(Code("ollama/llama3.3")), text("-"), text("free"), text("unknown"), text("no")),
         ),
+        sortable=True,
     ),
     footer=text("Switch, for example: ", Command("model use fast")),
     command="model list",
@@ -152,6 +154,7 @@ HISTORY = Card(
                 text("-"),
             ),
         ),
+        sortable=True,
     ),
     command="model history",
 )
@@ -164,6 +167,7 @@ COSTS = Card(
             (text("deepseek-flash"), text("88"), text("$0.50")),
             (text("模型"), text("1"), text("free")),
         ),
+        sortable=True,
     ),
     facts=(Fact("Week before", text("$9.10 (+36%)")), Fact("Fallbacks", text("$0.93"))),
     chart=Chart("<svg/>", "Spend by day: Mon $1.20, Tue $3.40"),
@@ -322,17 +326,27 @@ SHOWN = {
             Fact("Most", text(Code(OPUS), " $7.61")),
             Fact("Fallbacks", text("88 requests, $0.93 less")),
         ),
-        chart=Chart(
-            draw(
-                SpendChart(
-                    tuple(date(2026, 11, 16) + timedelta(days=n) for n in range(7)),
-                    tuple(
-                        Series(name, tuple(cents * 10_000_000 for cents in days))
-                        for name, days in SPEND_CENTS.items()
-                    ),
-                )
+        table=Table(
+            (
+                Column("model"),
+                Column("cost", right=True),
+                Column("share", right=True),
+                Column("requests", right=True),
             ),
-            "Spend by day, Mon to Sun: $1.51, $1.43, $2.19, $1.61, $1.81, $0.27, $0.22",
+            (
+                (text(Code(OPUS)), text("$7.61"), text("84%"), text("1,204")),
+                (text(Code(FLASH)), text("$1.43"), text("16%"), text("88")),
+            ),
+            sortable=True,
+        ),
+        chart=chart_card(
+            SpendChart(
+                tuple(date(2026, 11, 16) + timedelta(days=n) for n in range(7)),
+                tuple(
+                    Series(name, tuple(cents * 10_000_000 for cents in days))
+                    for name, days in SPEND_CENTS.items()
+                ),
+            )
         ),
         footer=text("week 2026-11-16 to 2026-11-22"),
         command="cost week",

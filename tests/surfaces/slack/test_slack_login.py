@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from adapters.slack.app import State
-from adapters.slack.login import examine_slack
+from adapters.slack.login import Login, examine_slack, scopes_check
 from adapters.slack.manifest import SCOPES
 from bot.access import Permission
+from bot.card import plain
 from bot.models import Secret
 from tests.servers.slack import Channel, Fault, SlackServer
 from tests.support.fakes_slack import FakeCore, Setup, ruled
@@ -51,6 +52,13 @@ async def test_logging_in_is_tried_until_slack_answers(slack: SlackServer, start
     assert surface.health().ok
 
 
+def test_a_scope_that_is_optional_is_no_problem() -> None:
+    login = Login("Team", "T1", "changeover", "U0BOT", "B1", missing=("files:write",))
+    check = scopes_check(login)
+    assert check.ok
+    assert "optional: files:write (sends CSV files" in plain(check.detail)
+
+
 async def test_missing_scopes_are_named_and_the_rest_works(
     slack: SlackServer, start: Start, caplog
 ) -> None:
@@ -58,7 +66,7 @@ async def test_missing_scopes_are_named_and_the_rest_works(
     core = FakeCore()
     surface = await start(core)
     assert surface.health().missing_scopes == ("files:write", "users:read")
-    assert "files:write (sends charts and CSV files)" in caplog.text
+    assert "Missing: users:read (shows people by name)." in caplog.text
     await slack.command("/model", "status")
     await slack.until(lambda: core.handled)
     assert core.handled[0][0].name == "u1.name"

@@ -42,6 +42,7 @@ def test_each_group_is_a_command_with_the_prefix() -> None:
 def test_every_scope_is_asked_for_and_the_home_tab_is_on() -> None:
     found = written()
     assert found["oauth_config"]["scopes"]["bot"] == list(SCOPES) == list(WANTED)
+    assert found["oauth_config"]["scopes"]["bot_optional"] == ["files:write"]
     assert found["features"]["app_home"]["home_tab_enabled"] is True
     assert found["features"]["app_home"]["messages_tab_read_only_enabled"] is False
     assert found["features"]["bot_user"]["display_name"] == "Changeover"

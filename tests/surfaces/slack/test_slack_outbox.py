@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
-from bot.card import Attachment, Card, Chart, Visibility, text
-from bot.errors import ChartError, ChatError
+from adapters.slack.api import Api
+from adapters.slack.forms import Forms
+from adapters.slack.outbox import Outbox
+from bot.card import Attachment, Card, Chart, Column, Table, Visibility, text
+from bot.errors import ChartError, ChatError, StorageError
 from bot.ports import MessageRef
-from tests.servers.slack import Channel, Fault, SlackServer
-from tests.support.fakes_slack import FakeCore, button, private, public
+from tests.servers.slack import Channel, Fault, Posted, SlackServer
+from tests.support.fakes_slack import FakeCore, Setup, button, private, public
 from tests.surfaces.slack.conftest import Start
+
+
+class FakeMemory:
+    """A key-value store that outlives a process."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+
+    async def get(self, key: str) -> str | None:
+        return self.kept.get(key)
+
+    async def put(self, key: str, value: str) -> None:
+        self.kept[key] = value
+
+
+class AwayMemory:
+    """A key-value store that does not answer."""
+
+    async def get(self, key: str) -> str | None:
+        raise StorageError("The database is away.")
+
+    async def put(self, key: str, value: str) -> None:
+        raise StorageError("The database is away.")
+
 
 CSV = Attachment("costs.csv", "text/csv", b"day,usd\n2026-03-02,1.50\n")
 CHART = Chart("<svg/>", "Last week: $12.40, the week before $9.10.")
@@ -295,3 +323,91 @@ async def test_a_file_that_may_not_be_in_the_channel_goes_to_the_asker(
     await slack.command("/cost", "export", user="U2", channel="G0SEC")
     await slack.until(lambda: any(f["shared"] for f in slack.files.values()))
     assert [f["shared"] for f in slack.files.values() if f["shared"]] == [("DU2", None)]
+
+
+# --- workspaces without tables ----------------------------------------------------------------
+
+TABLE = Card(
+    title=text("Costs"),
+    table=Table((Column("model"), Column("cost")), ((text("a"), text("$1")),), sortable=True),
+    chart=replace(CHART, title="Spend", unit="USD", labels=("Mon",), bars=(Decimal(1),)),
+)
+
+
+def kinds(message: Posted) -> list[str]:
+    return [block["type"] for block in message.blocks]
+
+
+async def test_a_chart_of_slacks_own_needs_no_file(slack: SlackServer, start: Start) -> None:
+    slack.scopes = tuple(scope for scope in slack.scopes if scope != "files:write")
+    surface = await start(FakeCore(), draw=draw)
+    await surface.chat.post(TABLE)
+    assert kinds(await slack.message()) == ["rich_text", "data_table", "data_visualization"]
+    assert not slack.called("files.getUploadURLExternal")
+
+
+@pytest.mark.parametrize("way", ["chat.postMessage", "chat.update", "response_url"])
+async def test_a_workspace_without_tables_gets_words_in_the_same_call(
+    slack: SlackServer, start: Start, way: str
+) -> None:
+    surface = await start(FakeCore(lines={"cost week": TABLE}), draw=draw)
+    posted = await surface.chat.post(public("first")) if way == "chat.update" else None
+    slack.knows_tables = False
+    if posted:
+        await surface.chat.update(posted, TABLE)
+    elif way == "response_url":
+        await slack.command("/cost", "week")
+    else:
+        await surface.chat.post(TABLE)
+    message = await slack.until(lambda: [m for m in slack.posted if len(m.blocks) == 3])
+    assert [kinds(m) for m in message] == [["rich_text", "rich_text", "image"]]
+    assert slack.refusals == ["unknown block data_table"]
+    assert len(slack.called(way)) == 2
+
+
+async def test_what_a_workspace_refuses_is_remembered_for_a_week(slack: SlackServer) -> None:
+    now, memory = [datetime(2026, 12, 1, tzinfo=UTC)], FakeMemory()
+
+    async def post() -> list[str]:
+        api = Api(Setup(api_url=slack.api_url), pace_s=0)
+        await api.open()
+        forms = Forms(memory, lambda: "T1", lambda: now[0])
+        await Outbox(api, FakeCore().persist_buttons, forms=forms).post("C0OPS", TABLE)
+        await api.close()
+        return kinds(slack.posted[-1])
+
+    slack.knows_tables = False
+    assert await post() == ["rich_text", "rich_text", "context"]
+    assert await post() == ["rich_text", "rich_text", "context"]
+    assert len(slack.refusals) == 1
+    slack.knows_tables = True
+    now[0] += timedelta(days=6)
+    assert "data_table" not in await post()
+    now[0] += timedelta(days=2)
+    assert "data_table" in await post()
+
+
+async def test_a_card_that_is_refused_in_every_form_says_nothing_of_the_workspace(
+    slack: SlackServer, start: Start
+) -> None:
+    surface = await start(FakeCore())
+    slack.faults["chat.postMessage"] += [
+        Fault(error="invalid_blocks"),
+        Fault(error="invalid_blocks"),
+    ]
+    with pytest.raises(ChatError):
+        await surface.chat.post(TABLE)
+    await surface.chat.post(TABLE)
+    assert "data_table" in kinds(slack.posted[-1])
+
+
+async def test_a_memory_that_is_away_stops_no_message(slack: SlackServer) -> None:
+    api = Api(Setup(api_url=slack.api_url), pace_s=0)
+    await api.open()
+    slack.knows_tables = False
+    outbox = Outbox(api, FakeCore().persist_buttons, forms=Forms(AwayMemory()))
+    for _ in range(2):
+        await outbox.post("C0OPS", TABLE)
+    await api.close()
+    assert [kinds(m) for m in slack.posted] == [["rich_text", "rich_text", "context"]] * 2
+    assert len(slack.refusals) == 1
