@@ -117,7 +117,7 @@ def history_card(
     many = None if name == "change" else "entries"
     return Card(
         title=text(Strong(counted(len(rows), name, many) if rows else "No changes yet")),
-        table=Table(columns, cells) if rows else None,
+        table=Table(columns, cells, sortable=True) if rows else None,
         body=() if rows else (text("Changes made here or in the file will be listed here."),),
         warnings=warnings,
         buttons=(Button("Undo", Action("model undo", change_id=last.id, once=True)),)
