@@ -71,7 +71,24 @@ def bind(group: str, name: str, options: Mapping[str, Any], registry: Registry) 
         values[param.name], rest = _take(param, words, command)
         if rest:
             raise _unexpected(rest[0], command)
+    _check_order(command, values)
     return Call(command, _complete(command, values))
+
+
+def _check_order(command: Command, values: Mapping[str, Any]) -> None:
+    """Refuse an option that in words would be taken for an earlier one, which is missing.
+
+    Raises:
+        UsageError: the earlier one is missing.
+    """
+    missing: Param | None = None
+    for param in command.params:
+        if param.keyword:
+            continue
+        if param.name not in values:
+            missing = missing or param
+        elif missing is not None:
+            raise UsageError(f"{param.name} needs {missing.name} as well.", _usage(command))
 
 
 def _command(group: str, words: list[str], registry: Registry) -> tuple[Command, list[str]]:

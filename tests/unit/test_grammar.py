@@ -164,3 +164,8 @@ def test_access(operators, admins, permission, allowed):
 def test_a_rule_of_no_kind_is_refused_at_the_start(rule):
     with pytest.raises(SettingsError, match="CHANGEOVER_OPERATORS"):
         AccessRules.parse(rule, "")
+
+
+def test_an_option_that_would_be_read_as_an_earlier_one_is_refused() -> None:
+    with pytest.raises(UsageError, match="when needs model as well"):
+        bind("model", "plan", {"when": "off-peak"}, registry(shipped()))

@@ -95,8 +95,8 @@ async def test_discord_takes_the_tree(commands):
 async def test_the_subcommands_are_those_that_were_promised():
     names = {c["name"]: [o["name"] for o in c["options"]] for c in await payload(REGISTRY)}
     assert {group: " ".join(subs) for group, subs in names.items()} == {
-        "model": "status best fast cheap think local use fallback strategy list preset undo "
-        "history help",
+        "model": "status best fast cheap think local use fallback strategy list preset plan "
+        "pending approve reject override trial undo history help",
         "fallback": "status test retry set add remove off limit events mute unmute ack help",
         "cost": "today week month since digest compare budget export help",
     }
@@ -107,7 +107,7 @@ async def test_the_subcommands_are_those_that_were_promised():
         for o in sub.get("options", [])
     }
     promised = "model models name id for agent everywhere reason at duration by amount period then"
-    assert options == set(promised.split())
+    assert options == {*promised.split(), "share", "when", "export"}
 
 
 async def test_options_have_types_choices_and_completion():
@@ -189,6 +189,8 @@ VALUES = {
     Kind.DEADLINE: st.sampled_from(["30m", "2h", "1h 30m", "90 min", "until 18:00"]),
     Kind.COUNT: st.integers(1, 99),
     Kind.AMOUNT: st.sampled_from(["50", "$1,000.50", "off"]),
+    Kind.SHARE: st.sampled_from(["10%", "25"]),
+    Kind.WHEN: st.sampled_from(["weekdays 22:00-07:00", "off-peak", "sat,sun", "2"]),
     Kind.TEXT: st.text(max_size=600).filter(lambda w: w.strip("\"' ")),
 }
 
