@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 MOST_ID = 90
 OLD_AFTER = timedelta(days=1)
 """So long after it was shown, a button that switches the primary asks first."""
+LEARN_EVERY = timedelta(minutes=1)
 STRANGERS_EVERY = timedelta(minutes=10)
 MOST_STRANGERS = 100
 """So many strangers have a row of the audit trail each ten minutes: others could fill the disk."""
@@ -60,12 +61,27 @@ class App:
         self._catalog = catalog or shipped()
         self.registry = registry(self._catalog)
         self._names: list[str] = []
+        self._known = self._catalog
+        self._asked_at: datetime | None = None
         self._turned_away = Seldom(STRANGERS_EVERY, MOST_STRANGERS)
 
     @property
     def catalog(self) -> Catalog:
         """What is known of models today."""
-        return self._catalog.on(self.ports.clock.now().date())
+        return self._known.on(self.ports.clock.now().date())
+
+    async def learn(self, *, afresh: bool = False) -> None:
+        """Take what is known of the models' ends into the catalog, once a minute or `afresh`."""
+        now, last = self.ports.clock.now(), self._asked_at
+        if not afresh and last is not None and last <= now < last + LEARN_EVERY:
+            return
+        self._asked_at = now
+        try:
+            found = await self.ports.lifecycles.rows()
+        except StorageError:
+            # The catalog's own dates will do; whatever else needs the database says so.
+            return
+        self._known = self._catalog.informed(found) if found else self._catalog
 
     async def handle(self, actor: Actor, words: str, *, action: Action | None = None) -> Card:
         """Carry a line out for somebody and return the answer; errors come as cards too."""
@@ -90,6 +106,7 @@ class App:
             change_id=action.change_id if action else None,
             ask=action.ask if action else False,
         )
+        await self.learn()
         ctx = self.context(actor, told)
         return self._shown(await self._carried_out(ctx, call, action))
 
@@ -116,7 +133,7 @@ class App:
         return Context(
             self.ports,
             self.settings,
-            self._catalog.on(now.date()),
+            self._known.on(now.date()),
             self.registry,
             actor,
             now,

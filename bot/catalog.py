@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from bot.models import AuthScheme, Dialect, Endpoint, ModelFacts, ModelRef, Preset, Price, Provider
+from bot.ports.lifecycles import Lifecycle
 
 _WEEKEND = (5, 6)
+LEAVING = timedelta(days=7)
+"""So long before its retirement a model's successor takes its place in the presets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class Catalog:
     quiet_days: Mapping[str, QuietDays] = field(default_factory=dict)
     term_factors: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
     free_names: Mapping[str, FreeNames] = field(default_factory=dict)
-    _by_gone: dict[frozenset[ModelRef], Catalog] = field(
+    _by_state: dict[tuple[frozenset[ModelRef], frozenset[ModelRef]], Catalog] = field(
         default_factory=dict, compare=False, repr=False
     )
 
@@ -88,18 +91,27 @@ class Catalog:
         A day before the catalog's own can only be a wrong clock's, and counts as that.
         """
         day = max(day, self.as_of)
-        gone = frozenset(
+        gone = {ref: at for ref, facts in self.models.items() if (at := _retired_on(facts, day))}
+        leaving = frozenset(
             ref
             for ref, facts in self.models.items()
-            if facts.retires_on and facts.retires_on <= day
+            if ref not in gone and facts.retires_on and facts.retires_on - LEAVING <= day
         )
-        if gone not in self._by_gone:
+        state = (frozenset(gone), leaving)
+        if state not in self._by_state:
             models = {
-                ref: replace(facts, retired_on=facts.retires_on if ref in gone else None)
+                ref: replace(facts, retired_on=gone.get(ref), leaving=ref in leaving)
                 for ref, facts in self.models.items()
             }
-            self._by_gone[gone] = replace(self, models=models)
-        return self._by_gone[gone]
+            self._by_state[state] = replace(self, models=models)
+        return self._by_state[state]
+
+    def informed(self, found: Sequence[Lifecycle]) -> Catalog:
+        """Return the catalog with what the providers themselves say of their models."""
+        models = dict(self.models)
+        for one in found:
+            models[one.ref] = _informed(self.facts(one.ref), one)
+        return replace(self, models=models, _by_state={})
 
     def facts(self, ref: ModelRef) -> ModelFacts:
         """Return what is known of a model, which may be no more than its name."""
@@ -111,9 +123,11 @@ class Catalog:
         return named or next((p for p in self.providers.values() if id_ in p.aliases), None)
 
     def current(self, ref: ModelRef) -> ModelRef:
-        """Follow successors of what is gone to the model that stands in for `ref` today."""
+        """Follow successors of what is gone, or leaves within a week, to today's model."""
         seen = {ref}
-        while (facts := self.facts(ref)).gone and facts.successor and facts.successor not in seen:
+        while (facts := self.facts(ref)).successor and (facts.gone or facts.leaving):
+            if facts.successor in seen:
+                break
             ref = facts.successor
             seen.add(ref)
         return ref
@@ -203,9 +217,47 @@ def _facts(name: str, table: Mapping[str, Any], as_of: date) -> ModelFacts:
         tools=table.get("tools"),
         price=_price(price, table.get("price_as_of", as_of)) if price else None,
         retires_on=table.get("retires_on"),
+        rerouted=table.get("rerouted", False),
+        date_source="catalog" if "retires_on" in table else "",
+        date_as_of=table.get("date_as_of", as_of) if "retires_on" in table else None,
         misspelt=table.get("misspelt", False),
         successor=_ref(successor) if successor else None,
         price_first=table.get("price_first", False),
+    )
+
+
+def _retired_on(facts: ModelFacts, day: date) -> date | None:
+    """Return since when a model is no longer to be had; None while it may still be."""
+    ends = facts.retires_on
+    if facts.refused_on is not None:
+        return min(ends, facts.refused_on) if ends else facts.refused_on
+    if ends is None or ends > day:
+        return None
+    seen = facts.seen_on is not None and facts.seen_on >= ends
+    return None if seen and not facts.rerouted else ends
+
+
+def _informed(facts: ModelFacts, found: Lifecycle) -> ModelFacts:
+    """Put what a provider says of its model before what the catalog says."""
+    seen = [at.date() for at in (found.listed_at, found.answered_at) if at]
+    facts = replace(
+        facts,
+        seen_on=max(seen, default=None),
+        refused_on=found.refused_at.date() if found.refused_at else None,
+        delisted_on=found.absent_since.date() if found.delisted and found.absent_since else None,
+        withdrawn_on=found.withdrawn_on,
+    )
+    if not found.dated:
+        return facts
+    withdrawn = found.withdrawn_on
+    if found.retires_on is None and withdrawn is None:
+        withdrawn = facts.retires_on
+    return replace(
+        facts,
+        retires_on=found.retires_on,
+        withdrawn_on=withdrawn,
+        date_source="list",
+        date_as_of=found.looked_at.date(),
     )
 
 

@@ -113,8 +113,13 @@ class Price:
 class ModelFacts:
     """What is known of a model besides its name; None means unknown.
 
-    `retires_on` is announced, `retired_on` that day once it has come; `successor` stands in for the
-    model from then on. `price_first` when the catalog's price beats the published lists.
+    `retires_on` is announced, by `date_source` (`catalog` or `list`: its provider's own) as read on
+    `date_as_of`; `retired_on` is that day once it has come, or the day on which the provider first
+    refused it. `seen_on` is the last day on which its provider listed it or it answered: a model
+    seen on its last day or later is not retired. `successor` stands in for the model from then on;
+    with `rerouted` the provider itself answers with it. `leaving` from a week before.
+    `withdrawn_on` is a date that is no longer announced, `delisted_on` the first day on which its
+    provider's list lacked it. `price_first` when the catalog's price beats the published lists.
     """
 
     ref: ModelRef
@@ -127,6 +132,14 @@ class ModelFacts:
     successor: ModelRef | None = None
     retires_on: date | None = None
     price_first: bool = False
+    rerouted: bool = False
+    leaving: bool = False
+    date_source: str = ""
+    date_as_of: date | None = None
+    withdrawn_on: date | None = None
+    delisted_on: date | None = None
+    refused_on: date | None = None
+    seen_on: date | None = None
 
     @property
     def gone(self) -> bool:

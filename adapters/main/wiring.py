@@ -29,6 +29,7 @@ from adapters.storage.database import Database
 from adapters.storage.fallback_log import DatabaseFallbackLog
 from adapters.storage.files.config_file import FileConfigStore
 from adapters.storage.journal import DatabaseJournal
+from adapters.storage.lifecycles import DatabaseLifecycles
 from adapters.storage.plans import DatabasePlans
 from adapters.storage.trials import DatabaseTrials
 from adapters.terminal.answer import Look
@@ -116,6 +117,7 @@ def wire(
         plans=DatabasePlans(database),
         trials=DatabaseTrials(database),
         approvals=late(partial(_approvals, database)),
+        lifecycles=DatabaseLifecycles(database),
         reloads=LazyReloads(service.openclaw, store),
         progress=progress,
     )

@@ -11,10 +11,12 @@ from typing import Any
 import httpx
 
 from bot.dialects.endpoint import auth_headers, list_dialect, list_url
+from bot.dialects.retirement import retirement_of
 from bot.dialects.wire import load_json, rows, table, words
 from bot.errors import SettingsError
 from bot.models import Dialect, Provider, Secret
 from bot.ports import Json
+from bot.ports.lifecycles import ListedModel, ModelListing
 
 TIMEOUT_S = 5.0
 MOST_PAGES = 20
@@ -32,18 +34,23 @@ class HttpxModelLists:
 
     async def models(self, provider: Provider, base_url: str, key: Secret | None) -> Sequence[str]:
         """Return the ids a provider lists; what was read before a later page failed counts."""
-        ids: dict[str, None] = {}
+        return (await self.listing(provider, base_url, key)).ids
+
+    async def listing(self, provider: Provider, base_url: str, key: Secret | None) -> ModelListing:
+        """Return a provider's list with the dates that it gives, and whether it is whole."""
+        found: dict[str, ListedModel] = {}
+        whole = False
         try:
             dialect = list_dialect(provider)
             if dialect is None:
-                return ()
+                return ModelListing()
             url = httpx.URL(list_url(provider, base_url))
             headers = auth_headers(provider, dialect, key)
             async with (
                 asyncio.timeout(self._timeout_s),
                 _client(headers, self._timeout_s) as client,
             ):
-                await _read_pages(client, url, dialect, ids)
+                whole = await _read_pages(client, url, dialect, found)
         except (
             TimeoutError,
             OSError,
@@ -53,25 +60,29 @@ class HttpxModelLists:
             httpx.InvalidURL,
         ):
             # Whoever asks has a verdict already; the list would only have improved its hint.
-            return tuple(ids)
-        return tuple(ids)
+            whole = False
+        return ModelListing(tuple(found.values()), whole and bool(found))
 
 
 async def _read_pages(
-    client: httpx.AsyncClient, url: httpx.URL, dialect: Dialect, ids: dict[str, None]
-) -> None:
+    client: httpx.AsyncClient, url: httpx.URL, dialect: Dialect, found: dict[str, ListedModel]
+) -> bool:
+    """Read page after page into `found`; return whether the last one was reached."""
     first = _first_page(dialect)
     page: dict[str, str] | None = first
     for _ in range(MOST_PAGES):
-        if page is None or len(ids) >= MOST_IDS:
-            return
+        if page is None or len(found) >= MOST_IDS:
+            break
         body = await _get(client, url.copy_merge_params(page))
-        before = len(ids)
-        for one in _ids(body):
-            ids[one] = None
+        before = len(found)
+        for one in _listed(body):
+            found[one.id] = one
         following = _next_page(dialect, body)
         # A server that ignores the page asked for would send the first one for ever.
-        page = first | following if following and len(ids) > before else None
+        page = first | following if following and len(found) > before else None
+        if page is None:
+            return following is None
+    return False
 
 
 async def _get(client: httpx.AsyncClient, url: httpx.URL) -> Json:
@@ -104,14 +115,14 @@ def _next_page(dialect: Dialect, body: Json) -> dict[str, str] | None:
     return {"pageToken": token} if token else None
 
 
-def _ids(body: Json) -> Iterator[str]:
-    """Yield the ids: `data[].id` (OpenAI, Anthropic) or `models[].name` (Gemini, Ollama)."""
+def _listed(body: Json) -> Iterator[ListedModel]:
+    """Yield the models: `data[].id` (OpenAI, Anthropic) or `models[].name` (Gemini, Ollama)."""
     body = table(body)
     for row in [*rows(body.get("data")), *rows(body.get("models"))]:
         named = table(row)
         id_ = words(named.get("id")) or words(named.get("name"))
         if 0 < len(id_) <= _MOST_ID_CHARACTERS and id_.isprintable():
-            yield id_.removeprefix("models/")
+            yield ListedModel(id_.removeprefix("models/"), *retirement_of(named))
 
 
 def _client(headers: dict[str, str], timeout_s: float) -> httpx.AsyncClient:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from bot.ports.lifecycles import Lifecycles, NoLifecycles
 from bot.ports.reloads import NoReloads, Reloads
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Ports:
     trials: Trials
     approvals: Approvals
     reloads: Reloads = field(default_factory=NoReloads)
+    lifecycles: Lifecycles = field(default_factory=NoLifecycles)
     bills: Sequence[BillSource] = ()
     progress: Progress = no_progress
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.card import Caution, Phrase
 from bot.commands.snapshot import StatusSnapshot
-from bot.models import Price
+from bot.models import ModelFacts, Price
 from bot.outage import down_time
 from bot.ports import Change, FallbackEvent, IncidentRow
 from bot.routing.chain import Hop
@@ -56,10 +56,24 @@ def hop_data(hop: Hop, price: Price | None) -> dict[str, Any]:
         "context_window": facts.context_window if facts else None,
         "vision": facts.vision if facts else None,
         "tools": facts.tools if facts else None,
-        "retires_on": facts.retires_on.isoformat() if facts and facts.retires_on else None,
-        "retired_on": facts.retired_on.isoformat() if facts and facts.retired_on else None,
-        "successor": str(facts.successor) if facts and facts.successor else None,
+        **ending_data(facts),
         "price": price_data(price),
+    }
+
+
+def ending_data(facts: ModelFacts | None) -> dict[str, Any]:
+    """When a model ends, by whom that is said, and what follows it."""
+    days = {
+        name: day.isoformat() if facts and (day := getattr(facts, name)) else None
+        for name in ("retires_on", "retired_on", "withdrawn_on", "delisted_on")
+    }
+    dated = facts.date_as_of if facts and facts.retires_on else None
+    return {
+        **days,
+        "retirement_source": (facts.date_source or None) if facts and dated else None,
+        "retirement_as_of": dated.isoformat() if dated else None,
+        "rerouted": bool(facts and facts.rerouted),
+        "successor": str(facts.successor) if facts and facts.successor else None,
     }
 
 

@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.card import Card, Caution, Phrase, plain
+from bot.card import Card, Caution, Command, Phrase, plain
 from bot.commands.context import Context
 from bot.commands.data import sentence
 from bot.commands.model_read import status_warnings
+from bot.commands.retirements import retirements
 from bot.commands.snapshot import StatusSnapshot, load_snapshot
 from bot.config.plan import in_models
+from bot.costs.digest import Retirement
 from bot.errors import ChangeoverError, ErrorInfo, StorageError
 from bot.messages.cautions import deaf_channels
 from bot.messages.chain import skip_words
 from bot.messages.doctor import doctor_card
+from bot.messages.retirement import retirement_line
 from bot.messages.words import listed
 from bot.routing.chain import AllowRule, allow_rule
 from bot.spans import Sentence
@@ -82,6 +85,7 @@ async def _config(ctx: Context) -> list[Check]:
         _release(snapshot, location),
         *_database(snapshot),
     ]
+    checks += [_retirement(ctx, one) for one in retirements(ctx, snapshot.view, ())]
     warnings = status_warnings(ctx, snapshot)
     nobody = not any(hop.walked for hop in snapshot.hops)
     fatal = {"no_primary", "no_key"} if nobody else set()
@@ -142,6 +146,21 @@ def _database(snapshot: StatusSnapshot) -> list[Check]:
     seen = snapshot.known.service_seen_at
     alive = "used by a service" if seen else "not used by a service yet"
     return [Check("database", True, Level.INFO, f"Reachable; {alive}.")]
+
+
+def _retirement(ctx: Context, one: Retirement) -> Check:
+    """Say when a model of the config ends; a warning in its last week."""
+    facts, today = one.facts, ctx.now.date()
+    provider = ctx.catalog.provider(one.ref.provider)
+    title = provider.title if provider else one.ref.provider
+    soon = facts.gone or facts.leaving or facts.delisted_on is not None
+    return Check(
+        "retirement",
+        not soon or facts.rerouted,
+        Level.WARNING if soon and not facts.rerouted else Level.INFO,
+        retirement_line(facts, title, today),
+        Command(one.step) if one.step else "",
+    )
 
 
 def _failed(name: str, error: ChangeoverError | ErrorInfo) -> Check:

@@ -7,7 +7,14 @@ from typing import Any
 
 from bot.card import Card, Caution, Text
 from bot.commands.context import Context
-from bot.commands.data import chain_data, change_data, incident_data, price_data, warnings_data
+from bot.commands.data import (
+    chain_data,
+    change_data,
+    ending_data,
+    incident_data,
+    price_data,
+    warnings_data,
+)
 from bot.commands.elsewhere import elsewhere_cautions, other_places
 from bot.commands.plan_views import PlanView, line_of, plan_data, plan_views
 from bot.commands.registry import Args
@@ -193,6 +200,7 @@ def _row(ctx: Context, snapshot: StatusSnapshot, ref: ModelRef) -> ModelRow:
         in_use=_use(placed, snapshot),
         skip=placed.skip if placed else None,
         gateway_lacks=unasked_words(hop),
+        facts=hop.facts,
     )
 
 
@@ -231,4 +239,5 @@ def _row_data(ctx: Context, row: ModelRow) -> dict[str, Any]:
         "price": price_data(row.price),
         "in_use": row.in_use or None,
         "skip_reason": row.skip,
+        **ending_data(row.facts),
     }

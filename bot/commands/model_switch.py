@@ -217,7 +217,7 @@ def _successor_notes(named: list[Named], ctx: Context) -> tuple[Text, ...]:
             n.word,
             n.replaced,
             n.ref,
-            retired=ctx.catalog.facts(n.replaced).retired_on is not None,
+            ctx.catalog.facts(n.replaced),
         )
         for n in named
         if n.replaced

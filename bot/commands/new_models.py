@@ -26,7 +26,7 @@ def new_model_cautions(
         found += [
             c
             for c in cautions.of_hop(hop, (hop,), allow_rule(view, ctx.ports.store.location))
-            if c.code not in ("not_allowed", "retired", "misspelt")
+            if c.code not in ("not_allowed", "retired", "rerouted", "misspelt")
         ]
         found += cautions.retired_target(ref, hop)
         before = view_of(snapshot.present.document)

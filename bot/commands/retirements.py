@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import date, timedelta
 
 from bot.commands.context import Context
 from bot.config.naming import written
 from bot.config.schema import ConfigView
 from bot.costs.digest import Retirement
-from bot.models import ModelRef
+from bot.models import ModelFacts, ModelRef
 
 AHEAD = timedelta(days=60)
 
@@ -17,20 +17,24 @@ AHEAD = timedelta(days=60)
 def retirements(ctx: Context, config: ConfigView, used: Iterable[str]) -> list[Retirement]:
     """Return the models that the config names or traffic used and that end soon, soonest first.
 
-    One that is gone already counts as long as the config names it.
+    One that is gone already, or missing in its provider's list, counts as long as the config names
+    it.
     """
     steps = _steps(ctx, config)
     named = {ref for word in used if (ref := ModelRef.parse(word))}
-    today = ctx.now.date()
     found = []
     for ref in steps.keys() | named:
         facts = ctx.catalog.facts(ref)
-        ends = facts.retires_on
-        if ends is None or ends > today + AHEAD or (ends <= today and ref not in steps):
-            continue
-        step = steps.get(ref, "") if facts.successor else ""
-        found.append(Retirement(ref, ends, facts.successor, step))
-    return sorted(found, key=lambda one: (one.retires_on, str(one.ref)))
+        if _ends(facts, ctx.now.date(), named=ref in steps):
+            found.append(Retirement(facts, steps.get(ref, "") if facts.successor else ""))
+    return sorted(found, key=lambda one: (one.retires_on or date.max, str(one.ref)))
+
+
+def _ends(facts: ModelFacts, today: date, *, named: bool) -> bool:
+    ends = facts.retired_on or facts.retires_on
+    if ends is None:
+        return named and facts.delisted_on is not None
+    return ends <= today + AHEAD and (ends > today or named)
 
 
 def _steps(ctx: Context, config: ConfigView) -> dict[ModelRef, str]:

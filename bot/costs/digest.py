@@ -26,7 +26,7 @@ from bot.costs.figures import (
 )
 from bot.costs.period import Span, calendar
 from bot.costs.pricing import price_sum
-from bot.models import ModelRef, Price, Usage
+from bot.models import ModelFacts, ModelRef, Price, Usage
 from bot.outage import down_time
 from bot.ports import (
     BillRead,
@@ -44,13 +44,26 @@ _DAY = timedelta(days=1)
 class Retirement:
     """A model in use that its provider ends; `step` is the command that replaces it, if one does.
 
-    `retires_on` may have come already.
+    Its day may have come already, or be unknown where its provider only stopped listing it.
     """
 
-    ref: ModelRef
-    retires_on: date
-    successor: ModelRef | None
+    facts: ModelFacts
     step: str = ""
+
+    @property
+    def ref(self) -> ModelRef:
+        """The model."""
+        return self.facts.ref
+
+    @property
+    def retires_on(self) -> date | None:
+        """Its last day."""
+        return self.facts.retired_on or self.facts.retires_on
+
+    @property
+    def successor(self) -> ModelRef | None:
+        """What stands in for it."""
+        return self.facts.successor
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from bot.config.schema import ConfigView, ModelShape
 from bot.dialects.locality import is_cloud_model
 from bot.errors import ErrorInfo
 from bot.messages.chain import KEY_ELSEWHERE, key_step, skip_words
+from bot.messages.retirement import end_words
 from bot.messages.words import FORMATS, listed, tokens
 from bot.models import Dialect, ModelRef
 from bot.ports.reloads import Confirmation, ReloadOutcome
@@ -336,6 +337,9 @@ def _age(hop: Hop, hops: Sequence[Hop], hint: Phrase | None = None) -> list[Caut
         return []
     name = str(hop.ref)
     successor = facts.successor
+    if facts.rerouted and facts.retired_on:
+        words = f"{name} is {end_words(facts)}."
+        return [Caution("rerouted", words, hint if hint is not None else "")]
     says = (
         f"{name} was retired on {facts.retired_on}."
         if facts.retired_on
@@ -379,7 +383,7 @@ def _retired_aliases(view: ConfigView, catalog: Catalog) -> list[Caution]:
     for key, alias in view.aliases.items():
         ref = ModelRef.parse(key)
         facts = catalog.facts(ref) if ref else None
-        if alias and facts and facts.retired_on and facts.successor:
+        if alias and facts and facts.retired_on and facts.successor and not facts.rerouted:
             found.append(
                 Caution(
                     "retired_alias",

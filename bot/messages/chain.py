@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
 from bot.card import Code, Span, Strong, Text, When, WhenStyle, text
+from bot.messages.retirement import end_words
 from bot.messages.words import joined, money, per_million, unit
 from bot.models import FailureReason, Price
 from bot.outage import AlertReason
@@ -142,8 +143,8 @@ def state(hop: Hop, hops: Sequence[Hop], now: datetime) -> Text:
         # A time more than a day away says nothing without its date.
         style = WhenStyle.DATE_TIME if cooling.until - now > timedelta(days=1) else WhenStyle.TIME
         return text(f"cooling down ({REASONS[cooling.reason]}) until ", When(cooling.until, style))
-    if hop.facts and hop.facts.retired_on:
-        return text(f"retired {hop.facts.retired_on}")
+    if hop.facts and hop.facts.retired_on and not hop.facts.rerouted:
+        return text(end_words(hop.facts))
     if hop.facts and hop.facts.misspelt:
         return text("not listed by its provider")
     ready = "ready, local" if hop.private else "ready"
@@ -154,9 +155,8 @@ def state(hop: Hop, hops: Sequence[Hop], now: datetime) -> Text:
         ready = f"{unasked_words(hop)}, not tested from here"
     elif hop.unasked:
         ready = f"{ready}, {unasked_words(hop)}"
-    if hop.facts and hop.facts.retires_on:
-        return text(f"{ready}, retires {hop.facts.retires_on}")
-    return text(ready)
+    ending = end_words(hop.facts) if hop.facts else ""
+    return text(f"{ready}, {ending}" if ending else ready)
 
 
 def line(hop: Hop, hops: Sequence[Hop], now: datetime, price: Price | None) -> Text:

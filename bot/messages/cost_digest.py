@@ -42,6 +42,7 @@ from bot.messages.cost import (
     unpriced_cautions,
 )
 from bot.messages.cost_budget import budget_line
+from bot.messages.retirement import ends_sentence
 from bot.messages.words import counted, joined, money, on, percent
 from bot.models import Provider
 from bot.ports import Spend
@@ -207,10 +208,10 @@ def _retirements(digest: Digest) -> tuple[Caution, ...]:
     today, found = digest.gathered.now.date(), digest.gathered.retirements
     cautions = []
     for one in found[:MOST_RETIREMENTS]:
-        left = (one.retires_on - today).days
-        when = f"retires on {one.retires_on}" if left > 0 else f"was retired on {one.retires_on}"
-        when = f"{when}, in {counted(left, 'day')}" if left > 0 else when
         instead = f" Successor: {one.successor}." if one.successor else ""
+        when = ends_sentence(one.facts, today)
+        if one.facts.rerouted:
+            instead = ""
         hint = Command(one.step) if one.step else ""
         cautions.append(Caution("retires", f"{one.ref} {when}.{instead}", hint))
     if more := len(found) - len(cautions):

@@ -33,7 +33,7 @@ from bot.messages.words import (
     counted,
     per_million,
 )
-from bot.models import ModelRef, Price
+from bot.models import ModelFacts, ModelRef, Price
 from bot.ports import Change, IncidentRow
 from bot.ports.reloads import Confirmation, ReloadOutcome
 from bot.routing.chain import Hop
@@ -318,8 +318,12 @@ def names_of(ref: ModelRef | None, preset: str | None, written: str | None) -> s
     return None
 
 
-def took_successor(word: str, replaced: ModelRef, ref: ModelRef, *, retired: bool) -> Text:
-    """Say that the model behind a name was replaced by its successor."""
-    why = "is retired" if retired else "is not listed by its provider"
+def took_successor(word: str, replaced: ModelRef, ref: ModelRef, facts: ModelFacts) -> Text:
+    """Say that the model behind a name was replaced by its successor, and why."""
+    if facts.retired_on or facts.leaving:
+        why = "is rerouted" if facts.rerouted else "is retired" if facts.retired_on else "retires"
+        why = why if facts.retired_on else f"{why} on {facts.retires_on}"
+    else:
+        why = "is not listed by its provider"
     subject = f"{replaced}" if word == str(replaced) else f"{word} pointed to {replaced}, which"
     return text(f"{subject} {why}; using {ref} instead.")

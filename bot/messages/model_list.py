@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.card import Card, Code, Column, Command, Strong, Table, Text, text
+from bot.messages.retirement import end_words
 from bot.messages.words import counted, short_price, tokens
-from bot.models import ModelRef, Price
+from bot.models import ModelFacts, ModelRef, Price
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,12 @@ class ModelRow:
     in_use: str
     gateway_lacks: str = ""
     skip: str | None = None
+    facts: ModelFacts | None = None
+
+    @property
+    def ending(self) -> str:
+        """When the model ends, in words."""
+        return end_words(self.facts) if self.facts else ""
 
 
 def list_card(rows: Sequence[ModelRow], provider: str | None, data: dict[str, Any]) -> Card:
@@ -35,6 +42,7 @@ def list_card(rows: Sequence[ModelRow], provider: str | None, data: dict[str, An
         key = row.gateway_lacks
         return ", ".join(filter(None, (key, "" if row.allowed else "not allowed"))) or "-"
 
+    ends = any(row.ending for row in rows)
     return Card(
         title=text(
             Strong(counted(len(rows), "model")), f" of {provider}" if provider else " configured"
@@ -47,6 +55,7 @@ def list_card(rows: Sequence[ModelRow], provider: str | None, data: dict[str, An
                 Column("context", right=True, priority=4),
                 Column("missing", priority=1),
                 Column("use", priority=1),
+                *((Column("retirement", priority=1),) if ends else ()),
             ),
             tuple(
                 (
@@ -56,6 +65,7 @@ def list_card(rows: Sequence[ModelRow], provider: str | None, data: dict[str, An
                     text(tokens(row.context_window)),
                     text(missing(row)),
                     text(row.in_use or "-"),
+                    *((text(row.ending or "-"),) if ends else ()),
                 )
                 for row in rows
             ),

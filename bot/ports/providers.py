@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.models import FailureReason, ModelRef, Price, Provider, Secret
+from bot.ports.lifecycles import ModelListing
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,10 @@ class ModelLists(Protocol):
 
     async def models(self, provider: Provider, base_url: str, key: Secret | None) -> Sequence[str]:
         """Return the ids, empty when the provider would not say; never raises."""
+        ...
+
+    async def listing(self, provider: Provider, base_url: str, key: Secret | None) -> ModelListing:
+        """Return the list with the dates that it gives; not complete unless all of it was read."""
         ...
 
 

@@ -39,6 +39,7 @@ _KEYS = {
     ("alert_posts", "key"),
     ("alert_notices", "key"),
     ("digests", "period"),
+    ("model_lifecycles", "model"),
     ("document_state", "document"),
     ("spend_hourly", "model"),
     ("spend_hourly", "source"),

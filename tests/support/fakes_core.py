@@ -18,10 +18,12 @@ from bot.errors import StorageError
 from bot.models import FailureReason, ModelRef, Price, Provider, Secret
 from bot.ports import Claim, HttpAnswer, HttpRequest
 from bot.ports.alerts import ChannelTrouble
+from bot.ports.lifecycles import ModelListing
 from bot.ports.reloads import NoReloads, Reloads
 from bot.settings import Settings
 from tests.support.fakes_costs import FakeBillLog, FakeBills, FakeBudgets, FakeChainTests
 from tests.support.fakes_ledger import FakeCorrections, FakeLedger
+from tests.support.fakes_lifecycles import FakeLifecycles
 from tests.support.fakes_outbox import FakeOutbox
 from tests.support.fakes_storage import (
     FakeApprovals,
@@ -123,9 +125,13 @@ class FakeLists:
 
     def __init__(self) -> None:
         self.lists: dict[str, list[str]] = {}
+        self.listings: dict[str, ModelListing] = {}
 
     async def models(self, provider: Provider, base_url: str, key: Secret | None) -> Sequence[str]:
         return self.lists.get(provider.id, [])
+
+    async def listing(self, provider: Provider, base_url: str, key: Secret | None) -> ModelListing:
+        return self.listings.get(provider.id, ModelListing())
 
 
 class FakeButtons:
@@ -198,6 +204,7 @@ class Bench:
         self.bill_log = FakeBillLog()
         self.corrections = FakeCorrections(self.ledger)
         self.trials = FakeTrials(self.ledger)
+        self.lifecycles = FakeLifecycles()
         settings = Settings(
             env=env,
             access=AccessRules.parse(operators, admins),
@@ -224,6 +231,7 @@ class Bench:
             self.trials,
             self.approvals,
             reloads or NoReloads(),
+            self.lifecycles,
             bills,
             progress,
         )

@@ -20,7 +20,7 @@ from bot.costs.period import Span
 from bot.messages.cost import comparison, gap, many, total_words
 from bot.messages.cost_digest import DigestWords, digest_card
 from bot.messages.words import percent
-from bot.models import FailureReason, ModelRef, Price
+from bot.models import FailureReason, ModelFacts, ModelRef, Price
 from bot.ports import Budget, BudgetPeriod, ChainTest, FallbackEvent, IncidentRow, Spend
 
 START = datetime(2026, 2, 23, tzinfo=UTC)
@@ -247,7 +247,11 @@ def test_the_budget_says_when_it_runs_out():
 
 
 def retirement(days, name="old", step="model use a/new"):
-    return Retirement(ModelRef("a", name), NOW.date() + days * DAY, ModelRef("a", "new"), step)
+    day = NOW.date() + days * DAY
+    retired = day if days <= 0 else None
+    ref, successor = ModelRef("a", name), ModelRef("a", "new")
+    facts = ModelFacts(ref, retires_on=day, retired_on=retired, successor=successor)
+    return Retirement(facts, step)
 
 
 def test_models_that_end_are_told_with_the_command_that_replaces_them():
