@@ -14,6 +14,7 @@ from bot.catalog import shipped
 from bot.dialects.custom import custom_provider
 from bot.models import Dialect, FailureReason, ModelRef, Provider, Secret, Usage
 from bot.ports import HttpAnswer, HttpRequest
+from bot.ports.lifecycles import ListedModel, ModelListing
 from bot.routing.near import nearest
 from bot.routing.probe import HopVerdict, ProbeTarget, probe, probe_body
 
@@ -54,6 +55,10 @@ class Lists:
         if self.hangs:
             await asyncio.Event().wait()
         return self.ids
+
+    async def listing(self, provider: Provider, base_url: str, key: Secret | None) -> ModelListing:
+        ids = await self.models(provider, base_url, key)
+        return ModelListing(tuple(map(ListedModel, ids)), complete=True)
 
 
 def said(status: int, body: object, elapsed_s: float = 0.01, **headers: str) -> HttpAnswer:
