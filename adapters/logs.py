@@ -15,6 +15,7 @@ _CHATTY = (
     "slack_bolt",
     "slack_sdk",
     "discord",
+    "telegram",
 )
 _NEVER_BELOW = {
     # Of a log in a watched folder, each line would be told of in a line.

@@ -23,6 +23,7 @@ class Surface(StrEnum):
 
     SLACK = "slack"
     DISCORD = "discord"
+    TELEGRAM = "telegram"
     CONSOLE = "console"
     CLI = "cli"
     SCRIPT = "script"
@@ -35,8 +36,8 @@ class Actor:
     """Somebody who gives a command.
 
     `groups` are rule words the surface vouches for (`slack-group:S1`, `discord-role:7`);
-    `owner` is the one at the server's own terminal, who may do everything. `home` is the team or
-    guild that somebody belongs to; for a `stranger` it is not the one this program serves.
+    `owner` is the one at the server's own terminal, who may do everything. `home` is the team,
+    guild or chat that somebody belongs to; for a `stranger` it is not the one served here.
     """
 
     surface: Surface
@@ -57,7 +58,7 @@ SERVICE = Actor(Surface.SERVICE, "changeover", "Changeover", owner=True)
 """The program itself, where it acts by itself."""
 
 _RULES = "Use dearer:5, cloud, agent:ID, trial or all, separated by commas."
-_RULE_KINDS = ("slack:", "slack-group:", "discord:", "discord-role:")
+_RULE_KINDS = ("slack:", "slack-group:", "discord:", "discord-role:", "telegram:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,6 @@ def _rules(variable: str, value: str) -> frozenset[str]:
         if rule != "*" and (kind is None or len(rule) == len(kind)):
             raise SettingsError(
                 f"{variable} has an invalid entry: {rule!r}.",
-                "Use slack:U…, slack-group:S…, discord:ID, discord-role:ID or *.",
+                "Use slack:U…, slack-group:S…, discord:ID, discord-role:ID, telegram:ID or *.",
             )
     return frozenset(rules)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     from bot.ports.alerts import Outbox
 
-MOST_ID = 90
+MOST_ID = 64
 OLD_AFTER = timedelta(days=1)
 """So long after it was shown, a button that switches the primary asks first."""
 LEARN_EVERY = timedelta(minutes=1)
@@ -161,7 +161,7 @@ class App:
         for button in buttons:
             confirm = switch_question(button.action, self._catalog)
             plain_id = f"w:{button.action.words}"
-            if button.action == Action(button.action.words) and len(plain_id) <= MOST_ID:
+            if button.action == Action(button.action.words) and len(plain_id.encode()) <= MOST_ID:
                 armed.append(replace(button, id=plain_id, confirm=confirm))
                 continue
             try:

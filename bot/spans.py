@@ -74,7 +74,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody by id on one surface (`slack`, `discord`) and by name everywhere else.
+    """Somebody by id on one surface (`slack`, `discord`, `telegram`) and by name everywhere else.
 
     `ping` is True only where the person is meant to be called; `group` makes it a Slack user
     group or a Discord role, everybody in it called.

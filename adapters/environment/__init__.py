@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from adapters.environment.chats import DiscordSettings, SlackMode, SlackSettings
+from adapters.environment.chats import (
+    DiscordSettings,
+    SlackMode,
+    SlackSettings,
+    TelegramSettings,
+)
 from adapters.environment.core import read_settings, read_timezone
 from adapters.environment.places import DATABASE, FILE_VARIABLES, find_config
 from adapters.environment.service import (
@@ -24,6 +29,7 @@ __all__ = [
     "ServiceSettings",
     "SlackMode",
     "SlackSettings",
+    "TelegramSettings",
     "find_config",
     "read_environment",
     "read_service_settings",

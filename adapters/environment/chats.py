@@ -1,7 +1,8 @@
-"""Environment → the settings of Slack and Discord."""
+"""Environment → the settings of Slack, Discord and Telegram."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,6 +12,8 @@ from bot.errors import SettingsError
 from bot.models import Secret
 
 _SNOWFLAKE = 2**64 - 1
+_TELEGRAM_TOKEN = re.compile(r"\d+:[\w-]+", re.ASCII)
+_TELEGRAM_ID = re.compile(r"-?[1-9]\d{0,15}", re.ASCII)
 
 
 class SlackMode(StrEnum):
@@ -45,6 +48,17 @@ class DiscordSettings:
     guild_id: int | None
     api_url: str | None
     gateway_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TelegramSettings:
+    """One Telegram bot; with `webhook_url` Telegram calls us, else it is polled."""
+
+    bot_token: Secret
+    chat_id: int | None
+    topic_id: int | None
+    api_url: str | None
+    webhook_url: str | None
 
 
 def read_slack(env: Mapping[str, str]) -> SlackSettings | None:
@@ -87,6 +101,39 @@ def read_discord(env: Mapping[str, str]) -> DiscordSettings | None:
         address(env, "DISCORD_API_URL", ("http", "https"), "https://discord.com/api/v10"),
         address(env, "DISCORD_GATEWAY_URL", ("ws", "wss"), "wss://gateway.discord.gg"),
     )
+
+
+def read_telegram(env: Mapping[str, str]) -> TelegramSettings | None:
+    """Read the TELEGRAM_ variables; None where there is no Telegram."""
+    bot = secret(env, "TELEGRAM_BOT_TOKEN")
+    if bot is None:
+        return None
+    if not _TELEGRAM_TOKEN.fullmatch(bot.reveal()):
+        raise SettingsError(
+            "TELEGRAM_BOT_TOKEN is not a Telegram token.",
+            "Copy it from @BotFather: digits, a colon, letters.",
+        )
+    return TelegramSettings(
+        bot,
+        _telegram_id(env, "TELEGRAM_CHAT_ID"),
+        _telegram_id(env, "TELEGRAM_TOPIC_ID"),
+        address(env, "TELEGRAM_API_URL", ("http", "https"), "https://api.telegram.org"),
+        address(env, "TELEGRAM_WEBHOOK_URL", ("https", "http"), "https://bot.example.com"),
+    )
+
+
+def _telegram_id(env: Mapping[str, str], name: str) -> int | None:
+    value = value_of(env, name)
+    if not value:
+        return None
+    if not _TELEGRAM_ID.fullmatch(value):
+        raise wrong(
+            name,
+            value,
+            "must be a Telegram ID",
+            "Leave it empty and send /help to the bot in the group: it answers with the ID.",
+        )
+    return int(value)
 
 
 def _snowflake(env: Mapping[str, str], name: str) -> int | None:

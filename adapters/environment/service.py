@@ -11,8 +11,10 @@ from pathlib import Path
 from adapters.environment.chats import (
     DiscordSettings,
     SlackSettings,
+    TelegramSettings,
     read_discord,
     read_slack,
+    read_telegram,
 )
 from adapters.environment.core import read_quiet_hours
 from adapters.environment.values import address, choice, path, secret, value_of, whole, wrong
@@ -93,6 +95,7 @@ class ServiceSettings:
     gateway: GatewaySettings
     slack: SlackSettings | None
     discord: DiscordSettings | None
+    telegram: TelegramSettings | None
     openclaw: OpenClawSettings
     schedule: ScheduleSettings
     keep: timedelta | None
@@ -101,8 +104,11 @@ class ServiceSettings:
 
     @property
     def open_to_the_public(self) -> bool:
-        """True where Slack's public address may lead to a gateway that asks for no token."""
-        return self.gateway.open and self.slack is not None and bool(self.slack.signing_secret)
+        """True where a chat's public address may lead to a gateway that asks for no token."""
+        slack, telegram = self.slack, self.telegram
+        called = slack is not None and bool(slack.signing_secret)
+        called = called or (telegram is not None and telegram.webhook_url is not None)
+        return self.gateway.open and called
 
 
 def read_service_settings(
@@ -121,6 +127,7 @@ def read_service_settings(
         gateway=_gateway(env),
         slack=read_slack(env),
         discord=read_discord(env),
+        telegram=read_telegram(env),
         openclaw=_openclaw(env, here, at_home),
         schedule=_schedule(env),
         keep=_keep(env),

@@ -28,6 +28,7 @@ _CALLED = {
     "slack-group": ("slack", True),
     "discord": ("discord", False),
     "discord-role": ("discord", True),
+    "telegram": ("telegram", False),
 }
 
 

@@ -1,4 +1,4 @@
-"""`changeover bot` without a gateway: the little server that Slack calls in HTTP mode."""
+"""`changeover bot` without a gateway: the little server that Slack and Telegram call."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class CallbackServer:
             await web.TCPSite(self._runner, host, port).start()
         except OSError as error:
             raise SettingsError(
-                f"Cannot listen on {host}:{port} for Slack: {error.strerror}.",
+                f"Cannot listen on {host}:{port} for the chats: {error.strerror}.",
                 "Set PORT to a free port, or stop the process that uses it.",
             ) from error
-        _log.info("listening for Slack on http://%s:%d", host, port)
+        _log.info("listening for the chats on http://%s:%d", host, port)
 
     async def stop(self) -> None:
         """Stop listening."""

@@ -1,4 +1,4 @@
-"""Slack and Discord, as far as the environment configures them."""
+"""Slack, Discord and Telegram, as far as the environment configures them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from bot.ports import Chat, MessageRef
 
 if TYPE_CHECKING:
     from aiohttp import web
+    from multidict import CIMultiDict
 
     from adapters.discord.service import DiscordSurface
     from adapters.slack.app import SlackSurface
+    from adapters.telegram.service import TelegramSurface
 
 _log = logging.getLogger("changeover")
 
@@ -65,6 +67,7 @@ class Chats:
         service = wired.service
         self.slack: SlackSurface | None = None
         self.discord: DiscordSurface | None = None
+        self.telegram: TelegramSurface | None = None
         self.channels: dict[str, Chat] = {}
         if service.slack is not None:
             from adapters.slack.app import SlackSurface
@@ -82,6 +85,14 @@ class Chats:
             self.discord = DiscordSurface(wired.app, service.discord, memory, _draw)
             if service.discord.channel_id:
                 self.channels["discord"] = self.discord.chat
+        if service.telegram is not None:
+            from adapters.telegram.service import TelegramSurface
+
+            triggers = DatabaseTriggers(wired.database, wired.clock)
+            memory = KeyValueStore(wired.database)
+            self.telegram = TelegramSurface(wired.app, service.telegram, memory, triggers, _draw)
+            if service.telegram.chat_id is not None:
+                self.channels["telegram"] = self.telegram.chat
 
     @property
     def posts(self) -> dict[str, Chat]:
@@ -91,14 +102,31 @@ class Chats:
     @property
     def surfaces(self) -> list[ChatSurface]:
         """Those that are configured."""
-        return [surface for surface in (self.slack, self.discord) if surface is not None]
+        found = (self.slack, self.discord, self.telegram)
+        return [surface for surface in found if surface is not None]
 
     def mount(self, application: web.Application) -> bool:
-        """Add the route Slack calls in HTTP mode; False when there is none to add."""
-        if self.slack is None or self.slack.mode != "http":
-            return False
-        self.slack.mount(application)
-        return True
+        """Add the routes that chats call; False when there is none to add."""
+        called = self.slack is not None and self.slack.mode == "http"
+        if self.slack is not None:
+            self.slack.mount(application)
+        if self.telegram is not None:
+            called = self.telegram.mount(application) or called
+        return called
+
+    async def answer(
+        self, path: str, raw: bytes, query: str, headers: CIMultiDict[str]
+    ) -> web.Response:
+        """Answer what a chat has sent to a worker of the gateway."""
+        from aiohttp import web
+
+        from adapters.telegram.settings import UPDATES_PATH
+
+        if path == UPDATES_PATH and self.telegram is not None:
+            return web.Response(status=await self.telegram.receive(raw, headers))
+        if path != UPDATES_PATH and self.slack is not None:
+            return await self.slack.answer(raw, query, headers)
+        return web.Response(status=404)
 
     async def start(self) -> None:
         """Begin to connect everywhere. Raises SettingsError."""

@@ -50,16 +50,23 @@ async def _live(wired: Wired) -> list[Check]:
         from adapters.discord.doctor import examine_discord
 
         checks += await examine_discord(wired.service.discord)
+    if wired.service.telegram is not None:
+        from adapters.telegram.doctor import examine_telegram
+
+        checks += await examine_telegram(wired.service.telegram)
     return checks + await examine_clock(_chat_addresses(wired))
 
 
 def _chat_addresses(wired: Wired) -> dict[str, str]:
     slack, discord = wired.service.slack, wired.service.discord
+    telegram = wired.service.telegram
     found = {}
     if slack is not None:
         found["Slack"] = f"{slack.api_url or 'https://slack.com/api/'}api.test"
     if discord is not None:
         found["Discord"] = f"{discord.api_url or 'https://discord.com/api/v10'}/gateway"
+    if telegram is not None:
+        found["Telegram"] = f"{telegram.api_url or 'https://api.telegram.org'}/"
     return found
 
 
@@ -166,6 +173,7 @@ def _chat(wired: Wired) -> list[Check]:
     for name, configured, variable, someone in (
         ("slack", service.slack is not None, "SLACK_BOT_TOKEN", "slack:U012345"),
         ("discord", service.discord is not None, "DISCORD_BOT_TOKEN", "discord:80351110224678912"),
+        ("telegram", service.telegram is not None, "TELEGRAM_BOT_TOKEN", "telegram:123456789"),
     ):
         if configured and not wired.settings.access.operators:
             checks.append(

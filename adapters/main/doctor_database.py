@@ -22,7 +22,8 @@ async def examine_use(wired: Wired) -> list[Check]:
         label = parse_url(wired.service.database_url).label
     except StorageError:
         return []
-    chats = wired.service.slack is not None or wired.service.discord is not None
+    service = wired.service
+    chats = any(chat is not None for chat in (service.slack, service.discord, service.telegram))
     if seen_at is None and chats:
         words = use_line(label, None)
         return [Check("database use", False, Level.WARNING, words, SAME_DATABASE)]

@@ -199,23 +199,27 @@ class WorkerProcess:
             raise web.HTTPServiceUnavailable(text="The main process does not respond.\n") from None
 
     def _mount(self, wired: Wired, service: GatewayService) -> None:
-        """Take what Slack sends in HTTP mode, for the bot in the main process."""
-        slack = wired.service.slack
-        if slack is None or self._command != "run":
+        """Take what Slack and Telegram send, for the bot in the main process."""
+        slack, telegram = wired.service.slack, wired.service.telegram
+        if self._command != "run":
             return
-        from adapters.slack.manifest import EVENTS_PATH
-        from adapters.slack.settings import Mode, mode_of
+        router = service.gateway.app.router
+        if slack is not None and slack.mode == "http":
+            from adapters.slack.manifest import EVENTS_PATH
 
-        if mode_of(slack) is Mode.HTTP:
-            service.gateway.app.router.add_post(EVENTS_PATH, self._forward)
+            router.add_post(EVENTS_PATH, self._forward)
+        if telegram is not None and telegram.webhook_url is not None:
+            from adapters.telegram.settings import UPDATES_PATH
+
+            router.add_post(UPDATES_PATH, self._forward)
 
     async def _forward(self, request: web.Request) -> web.Response:
         from aiohttp import web
 
         raw = await request.clone(client_max_size=MOST_SLACK_BYTES).read()
-        head = orjson.dumps([request.query_string, list(request.headers.items())])
+        head = orjson.dumps([request.path, request.query_string, list(request.headers.items())])
         try:
-            said = await self._link.ask("slack", head + b"\n" + raw, within_s=SLACK_WITHIN_S)
+            said = await self._link.ask("chat", head + b"\n" + raw, within_s=SLACK_WITHIN_S)
         except (ConnectionError, TimeoutError):
             return web.Response(status=503)
         head, _, body = said.partition(b"\n")

@@ -226,7 +226,7 @@ class GatewayWorkers:
                 "stay": mine(self._stay),
                 "cooldowns": mine(lambda worker, _: self._tell_all("cooldowns", but=worker)),
             },
-            {"page": self._page, "slack": self._slack},
+            {"page": self._page, "chat": self._chat},
         )
 
     # --- what a worker says --------------------------------------------------------------------
@@ -278,14 +278,13 @@ class GatewayWorkers:
         await asyncio.gather(*(_count(worker) for worker in self._running.values()))
         return self._metrics.write([worker.figures for worker in self._running.values()])
 
-    async def _slack(self, body: bytes) -> bytes:
-        """Let the bot answer what Slack has sent to a worker."""
+    async def _chat(self, body: bytes) -> bytes:
+        """Let the bot answer what a chat has sent to a worker."""
         head, _, raw = body.partition(b"\n")
-        query, headers = orjson.loads(head)
-        slack = self._chats.slack if self._chats is not None else None
-        if slack is None:
+        path, query, headers = orjson.loads(head)
+        if self._chats is None:
             return orjson.dumps([404, {}]) + b"\n"
-        answer = await slack.answer(raw, query, CIMultiDict(headers))
+        answer = await self._chats.answer(path, raw, query, CIMultiDict(headers))
         content = answer.body or b""
         if isinstance(content, Payload):
             content = await content.as_bytes()

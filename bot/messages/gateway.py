@@ -18,8 +18,8 @@ OPEN_TO_THIS_MACHINE = (
 )
 NO_UPGRADES = "This gateway serves no WebSockets. Send the same request as an HTTP POST."
 OPEN_TO_THE_PUBLIC = (
-    "SLACK_SIGNING_SECRET is set without GATEWAY_TOKEN: the public URL that Slack calls may "
-    "reach the models too."
+    "SLACK_SIGNING_SECRET or TELEGRAM_WEBHOOK_URL is set without GATEWAY_TOKEN: the public URL "
+    "that the chat calls may reach the models too."
 )
 HOW_TO_CLOSE_IT = "Set GATEWAY_TOKEN, for example to the output of openssl rand -hex 24."
 SEND_IT_WHOLE = (
