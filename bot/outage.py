@@ -14,6 +14,14 @@ from typing import NamedTuple, Protocol
 MOST_GAPS = 50
 
 
+class Severity(StrEnum):
+    """How bad an outage is, in the words that pagers share, the worst first."""
+
+    CRITICAL = "critical"
+    ERROR = "error"
+    WARNING = "warning"
+
+
 class AlertReason(StrEnum):
     """What an incident is about: a failure reason, or one of two that have no attempt."""
 
@@ -37,6 +45,13 @@ class AlertReason(StrEnum):
     def of_provider(self) -> bool:
         """True for what concerns a provider's key or account, whichever model was asked for."""
         return self in _OF_PROVIDER
+
+    @property
+    def severity(self) -> Severity:
+        """Critical where no model is left to answer, an error where a person has to act."""
+        if self is AlertReason.CHAIN_EXHAUSTED:
+            return Severity.CRITICAL
+        return Severity.ERROR if self.loud else Severity.WARNING
 
 
 _OF_PROVIDER = frozenset({AlertReason.AUTH, AlertReason.BILLING})

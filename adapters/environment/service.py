@@ -17,6 +17,7 @@ from adapters.environment.chats import (
     read_telegram,
 )
 from adapters.environment.core import read_quiet_hours
+from adapters.environment.receivers import ReceiverSettings, read_receivers
 from adapters.environment.values import address, choice, path, secret, value_of, whole, wrong
 from bot.errors import SettingsError
 from bot.models import Secret
@@ -96,6 +97,7 @@ class ServiceSettings:
     slack: SlackSettings | None
     discord: DiscordSettings | None
     telegram: TelegramSettings | None
+    receivers: ReceiverSettings
     openclaw: OpenClawSettings
     schedule: ScheduleSettings
     keep: timedelta | None
@@ -128,6 +130,7 @@ def read_service_settings(
         slack=read_slack(env),
         discord=read_discord(env),
         telegram=read_telegram(env),
+        receivers=read_receivers(env),
         openclaw=_openclaw(env, here, at_home),
         schedule=_schedule(env),
         keep=_keep(env),

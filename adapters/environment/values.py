@@ -12,7 +12,7 @@ from bot.errors import SettingsError
 from bot.models import Secret
 
 _SECRET_ENDS = ("_KEY", "_TOKEN", "_TOKENS", "_SECRET", "_PASSWORD")
-_SECRET_NAMES = ("DATABASE_URL", "PGPASSWORD", "CHANGEOVER_WEBHOOK_URL")
+_SECRET_NAMES = ("DATABASE_URL", "PGPASSWORD", "CHANGEOVER_WEBHOOK_URL", "ALERTMANAGER_URL")
 
 Env = Mapping[str, str]
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 
+from adapters.main.receivers import open_receivers
 from adapters.main.timeout_chat import TimeoutChat, TimeoutHistory
 from adapters.main.wiring import Wired
 from bot.access import SERVICE
@@ -40,6 +41,7 @@ class Alerts:
         from adapters.storage.leader import LeaseLeader
 
         self._wired = wired
+        self._receivers = open_receivers(wired.service.receivers)
         ports = wired.app.ports
         hours = wired.settings.quiet_hours
         zone = wired.settings.timezone
@@ -64,6 +66,7 @@ class Alerts:
             calls=_people(wired.settings.access.operators),
             leader=LeaseLeader(wired.database, wired.clock),
             digest=self._digest,
+            receivers=self._receivers,
             settings=AlertSettings(quiet=QuietHours(*hours, zone) if hours else None),
         )
         self.pipeline = Pipeline(self.ports)
@@ -108,6 +111,8 @@ class Alerts:
         with contextlib.suppress(StorageError, TimeoutError):
             async with asyncio.timeout(RESIGN_WITHIN_S):
                 await self.ports.leader.resign()
+        for receiver in self._receivers.values():
+            await receiver.aclose()
 
     async def _digest(self, notice: Notice) -> RenderedMessage | None:
         return await digest_draft(self._wired.app.context(SERVICE), self.outbox, notice)

@@ -16,6 +16,7 @@ from adapters.main.doctor_does import (
     examine_row,
 )
 from adapters.main.prices import examine_prices
+from adapters.main.receivers import examine_receivers
 from adapters.main.wiring import Wired
 from adapters.storage.url import place_of
 from bot.access import Actor
@@ -54,6 +55,7 @@ async def _live(wired: Wired) -> list[Check]:
         from adapters.telegram.doctor import examine_telegram
 
         checks += await examine_telegram(wired.service.telegram)
+    checks += await examine_receivers(wired.service.receivers)
     return checks + await examine_clock(_chat_addresses(wired))
 
 

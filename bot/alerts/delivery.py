@@ -18,8 +18,9 @@ from enum import Enum
 from bot.alerts.notices import trouble_notice
 from bot.alerts.rendering import RenderedMessage, Renderer
 from bot.alerts.transitions import read_key
-from bot.errors import ChatError, StorageError
+from bot.errors import ChangeoverError, ChatError, StorageError
 from bot.messages.alert_notes import maybe_twice
+from bot.messages.receivers import surface_title
 from bot.ports import Chat, ChatHistory, MessageRef
 from bot.ports.alerts import AlertStore, ChannelTrouble, Leader, MessageState
 from bot.spans import kept
@@ -162,13 +163,13 @@ class Reachability:
         self._surface = surface
         self._others = others
 
-    async def refused(self, error: ChatError, now: datetime) -> None:
+    async def refused(self, error: ChangeoverError, now: datetime) -> None:
         """Keep why it took nothing."""
         refusal = ChannelTrouble(self._surface, now, error.message, kept(error.step))
         known = {trouble.surface: trouble.message for trouble in await self._store.troubles()}
         if known.get(self._surface) != refusal.message:
             words = f"{refusal.message} {refusal.hint}".strip()
-            _log.warning("alerts do not reach %s: %s", self._surface.capitalize(), words)
+            _log.warning("alerts do not reach %s: %s", surface_title(self._surface), words)
         await self._store.set_trouble(refusal)
 
     async def restored(self, now: datetime) -> None:
@@ -179,7 +180,7 @@ class Reachability:
                 if await self._store.notice(over.key) is not None:
                     await self._store.amend_notice(over, self._others)
                 await self._store.clear_trouble(self._surface)
-                _log.info("alerts reach %s again", self._surface.capitalize())
+                _log.info("alerts reach %s again", surface_title(self._surface))
 
 
 class Delivery:

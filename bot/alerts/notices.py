@@ -5,6 +5,7 @@ A row is kept before anything is said; `rendering` says what its message shows.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -101,15 +102,16 @@ class MorningSummary:
 
 
 class ChannelWatch:
-    """Reports on the other surfaces that alerts do not reach one."""
+    """Reports on the other surfaces that alerts do not reach one of those `watched`."""
 
-    def __init__(self, store: AlertStore, surfaces: Sequence[str]) -> None:
+    def __init__(self, store: AlertStore, surfaces: Sequence[str], watched: Sequence[str]) -> None:
         self._store = store
         self._surfaces = surfaces
+        self._watched = watched
 
     async def run(self, now: datetime, muted_until: datetime | None) -> None:
         """Report what has lasted for long enough."""
-        if len(self._surfaces) < 2:
+        if len(self._watched) < 2:
             return
         for trouble in await self._store.troubles():
             if now - trouble.since >= REPORT_AFTER:
@@ -141,6 +143,16 @@ def trouble_notice(trouble: ChannelTrouble, until: datetime | None = None) -> No
     }
     key = f"trouble:{trouble.surface}:{micros}"
     return Notice(key, NoticeKind.TROUBLE, until or trouble.since, data)
+
+
+def undelivered_notice(
+    surface: str, event: str, at: datetime, says: tuple[str, str], now: datetime
+) -> Notice:
+    """Make the notice that a receiver will not be sent an event; the same refusal once a day."""
+    digest = hashlib.sha256(says[0].encode()).hexdigest()[:12]
+    data = {"surface": surface, "event": event, "at": at.isoformat(), "says": list(says)}
+    key = f"undelivered:{surface}:{now.date().isoformat()}:{digest}"
+    return Notice(key, NoticeKind.UNDELIVERED, now, data)
 
 
 def morning_notice(

@@ -16,6 +16,8 @@ from typing import Protocol
 from bot.alerts.chain_test import ChainTestReports
 from bot.alerts.delivery import Dedup, Delivery, Due, Reachability, Send
 from bot.alerts.evaluate import Evaluation
+from bot.alerts.event_delivery import EventDelivery
+from bot.alerts.events import ConfigChanges, IncidentEvents
 from bot.alerts.grouping import Answers, ConfigWatch, Grouping, Uptime
 from bot.alerts.impact import Impacts
 from bot.alerts.notices import ChannelWatch, MorningSummary, OutsideEdits, StoredOutbox
@@ -25,6 +27,7 @@ from bot.card import Person
 from bot.durations import in_force
 from bot.ports import Chat, ChatHistory, Clock, Journal
 from bot.ports.alerts import AlertConflictError, AlertStore, AlwaysLeader, Leader
+from bot.ports.receivers import Receiver
 
 KEEP = timedelta(days=40)
 """For so long messages may still be edited, and a budget's notices of a month are known."""
@@ -48,7 +51,8 @@ class Stage(Protocol):
 class AlertPorts:
     """What alerts work with; `chats` are the configured surfaces by name.
 
-    `calls` are the people whom loud alerts call, each on their own surface.
+    `calls` are the people whom loud alerts call, each on their own surface; `receivers` the
+    programs that are sent events, by the names of their surfaces.
     """
 
     clock: Clock
@@ -60,6 +64,7 @@ class AlertPorts:
     calls: Sequence[Person] = ()
     leader: Leader = field(default_factory=AlwaysLeader)
     digest: WriteDigest = no_digest
+    receivers: Mapping[str, Receiver] = field(default_factory=dict)
     settings: AlertSettings = field(default_factory=AlertSettings)
 
 
@@ -73,7 +78,9 @@ class Pipeline:
         store, settings, leader = ports.store, ports.settings, ports.leader
         impacts, surfaces = ports.impacts, list(ports.chats)
         self._clock, self._leader, self._mutes = ports.clock, leader, impacts.log
-        self.outbox = StoredOutbox(store, surfaces)
+        receivers = ports.receivers
+        feeds = [name for name, one in receivers.items() if not one.incidents_only]
+        self.outbox = StoredOutbox(store, [*surfaces, *feeds])
         self.outside_edits = OutsideEdits(ports.journal, store, self.outbox, impacts.config)
         self.chain_tests = ChainTestReports(store, self.outbox, impacts.log, settings.quiet)
         answers = Answers(store, impacts.log, settings.recover_answers)
@@ -87,11 +94,13 @@ class Pipeline:
                 self.chain_tests,
             ),
             Evaluation(store, answers, impacts, settings, surfaces),
-            ChannelWatch(store, surfaces),
+            IncidentEvents(store, receivers),
+            ConfigChanges(ports.journal, store, impacts.config, feeds),
+            ChannelWatch(store, [*surfaces, *feeds], [*surfaces, *receivers]),
             Cleanup(store),
         )
         render = Renderer(store, impacts, ports.calls, ports.digest, settings)
-        self._deliveries = {
+        self._deliveries: dict[str, Delivery | EventDelivery] = {
             surface: Delivery(
                 store,
                 leader,
@@ -103,6 +112,11 @@ class Pipeline:
             )
             for surface, chat in ports.chats.items()
         }
+        for surface, receiver in receivers.items():
+            reach = Reachability(store, surface, surfaces)
+            self._deliveries[surface] = EventDelivery(
+                store, leader, surface, receiver, ports.digest, reach, surfaces
+            )
         self.workers = SurfaceWorkers(self.deliver, wait_s)
 
     async def tick(self) -> None:

@@ -44,6 +44,7 @@ from bot.messages.cost_budget import (
 )
 from bot.messages.cost_reprice import price_change_card
 from bot.messages.plans import PlanFired, plan_notice_card
+from bot.messages.receivers import undelivered_card
 from bot.messages.reverts import RevertWords, dropped_card, went_back_card
 from bot.outage import AlertReason
 from bot.ports import Json
@@ -186,8 +187,12 @@ def draft_of(notice: Notice, calls: Sequence[Person] = ()) -> RenderedMessage:
             card = _test_card(notice.key, data)
         case NoticeKind.TRIAL | NoticeKind.TRIAL_STOPPED:
             card = trial_card_of(notice, mark)
+        case NoticeKind.UNDELIVERED:
+            at, says = _time(data["at"]), (data["says"][0], data["says"][1])
+            assert at is not None
+            card = undelivered_card(data["surface"], data["event"], at, says, mark)
         case _:
-            raise ValueError("a digest is gathered from the ledger, not from its notice")
+            raise ValueError(f"no card shows a notice of the kind {notice.kind}")
     return RenderedMessage(card, mark)
 
 

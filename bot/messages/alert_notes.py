@@ -29,6 +29,7 @@ from bot.durations import say_duration, shorten
 from bot.incident import Incident
 from bot.messages.chain import FAILS, REASONS
 from bot.messages.model import value
+from bot.messages.receivers import is_receiver, surface_title
 from bot.messages.words import counted
 from bot.models import FailureReason
 from bot.outage import AlertReason
@@ -156,7 +157,7 @@ def trouble_card(
     key: str, surface: str, since: datetime, says: tuple[str, str], until: datetime | None
 ) -> Card:
     """Say on one surface that alerts do not reach another, or reach it again."""
-    name = surface.capitalize()
+    name, program = surface_title(surface), is_receiver(surface)
     foot = text(f"{notice_marker(key)} ", Command("doctor", program=True))
     if until is not None:
         return Card(
@@ -166,7 +167,9 @@ def trouble_card(
                 text(
                     f"No alerts were delivered for {say_duration(until - since)}, since ",
                     When(since, WhenStyle.DATE_TIME),
-                    ". Open incidents are posted there now.",
+                    ". What waited is sent now."
+                    if program
+                    else ". Open incidents are posted there now.",
                 ),
                 foot,
             ),
@@ -181,7 +184,7 @@ def trouble_card(
             for line in (
                 text("Since ", When(since, WhenStyle.DATE_TIME), f": {says[0]}"),
                 recalled(says[1]),
-                text("Until this is fixed, alerts are posted only here."),
+                () if program else text("Until this is fixed, alerts are posted only here."),
                 foot,
             )
             if line

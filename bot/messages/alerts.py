@@ -24,7 +24,7 @@ from bot.card import (
     text,
 )
 from bot.durations import say_duration
-from bot.incident import DownHop, End, Impact, Incident
+from bot.incident import DownHop, End, Impact, Incident, State
 from bot.messages.chain import FAILS
 from bot.messages.words import counted, listed, money
 from bot.outage import AlertReason, down_time
@@ -99,6 +99,11 @@ def _title(incident: Incident) -> Text:
     cut = incident.cut and not incident.rerouted and not incident.refused
     head = "All models down" if dead else "Answers cut off" if cut else "Fallback"
     return text(Strong(head), f": {_subject(incident)}")
+
+
+def title_of(incident: Incident) -> Text:
+    """Return what is broken, or that it is over, in a line."""
+    return _over_title(incident) if incident.state is State.RESOLVED else _title(incident)
 
 
 def over_card(incident: Incident, now: datetime) -> Card:

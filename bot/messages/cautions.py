@@ -13,6 +13,7 @@ from bot.config.schema import ConfigView, ModelShape
 from bot.dialects.locality import is_cloud_model
 from bot.errors import ErrorInfo
 from bot.messages.chain import KEY_ELSEWHERE, key_step, skip_words
+from bot.messages.receivers import surface_title
 from bot.messages.retirement import end_words
 from bot.messages.words import FORMATS, listed, tokens
 from bot.models import Dialect, ModelRef
@@ -241,7 +242,7 @@ def deaf_channels(troubles: Sequence[ChannelTrouble]) -> list[Caution]:
     return [
         Caution(
             "alert_channel",
-            f"Alerts do not reach {one.surface.capitalize()}: {one.message}",
+            f"Alerts do not reach {surface_title(one.surface)}: {one.message}",
             recalled(one.hint),
         )
         for one in troubles

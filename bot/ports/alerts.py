@@ -35,6 +35,9 @@ class NoticeKind(StrEnum):
     DIGEST = "digest"
     TRIAL = "trial"
     TRIAL_STOPPED = "trial_stopped"
+    INCIDENT = "incident"
+    CHANGE = "change"
+    UNDELIVERED = "undelivered"
 
 
 class AlertConflictError(StorageError):

@@ -1,0 +1,1 @@
+"""Programs that are sent events: a webhook of the team's, PagerDuty, Alertmanager."""
