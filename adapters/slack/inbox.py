@@ -14,7 +14,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from adapters.shared.chat import Seen
 from adapters.slack.api import Api, asking
 from adapters.slack.chat import SlackChat
-from adapters.slack.home import home_lines, home_view
+from adapters.slack.home import home_lines, home_view, lending_line
 from adapters.slack.mrkdwn import mentioned, read
 from adapters.slack.outbox import Outbox, Place
 from adapters.slack.people import People, came_from
@@ -180,15 +180,18 @@ class Inbox:
     async def _home(self, user: str, sent_from: frozenset[str]) -> None:
         actor = await self._people.actor(user, "", sent_from)
         lines = home_lines(self._core.registry)
+        # A stranger is turned away once.
         cards = [
-            said_here(
-                self._core, await self._core.persist_buttons(await self._core.handle(actor, line))
-            )
-            # A stranger is turned away once.
-            for line in (lines[:1] if actor.stranger else lines)
+            await self._for_home(actor, line) for line in (lines[:1] if actor.stranger else lines)
         ]
+        line = "" if actor.stranger else lending_line(self._core.registry)
+        lends = await self._for_home(actor, line) if line else None
         with asking("show the Home tab"):
-            await self._api.web.views_publish(user_id=user, view=home_view(cards))
+            await self._api.web.views_publish(user_id=user, view=home_view(cards, lends))
+
+    async def _for_home(self, actor: Actor, line: str) -> Card:
+        card = await self._core.persist_buttons(await self._core.handle(actor, line))
+        return said_here(self._core, card)
 
     async def _answer(self, place: Place, card: Card) -> None:
         """Answer where it was asked; a change made in private is told to the channel too."""

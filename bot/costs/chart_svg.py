@@ -1,8 +1,8 @@
 """Spend by day, stacked by model, as an SVG drawing and as the same figures in words.
 
-The drawing stands on a ground of its own, so that it reads the same on a light and on a dark
-page. Models differ by a letter as well as by colour, and the colours are those of Okabe and Ito,
-which people see apart whatever their eyes make of red and green. Source:
+The drawing has a ground of its own, so that it reads the same on a light and on a dark page.
+Models differ by a letter as well as by colour, and each bar has a dark edge. The colours are those
+of Okabe and Ito, which people see apart whatever their eyes make of red and green. Source:
 https://jfly.uni-koeln.de/color/
 """
 
@@ -147,7 +147,7 @@ def _segment(x: float, width: float, floor: int, amount: int, top: int, number: 
     fill, ink = _colours(number)
     parts = [
         f'<rect x="{x:.1f}" y="{high:.1f}" width="{width:.1f}" height="{height:.2f}" '
-        f'fill="{fill}" stroke="{_GROUND}" stroke-width="{1 if height > 3 else 0}"/>'
+        f'fill="{fill}" stroke="{_INK}" stroke-width="{1 if height > 3 else 0}"/>'
     ]
     if height >= 17 and width >= 14:
         middle = x + width / 2
@@ -168,7 +168,8 @@ def _key(chart: SpendChart) -> list[str]:
         fill, ink = _colours(number)
         share = (Decimal(series.total) * 100 / whole).quantize(Decimal(1), ROUND_HALF_UP)
         parts += [
-            f'<rect x="{_KEY_X}" y="{y}" width="24" height="24" rx="3" fill="{fill}"/>',
+            f'<rect x="{_KEY_X}" y="{y}" width="24" height="24" rx="3" fill="{fill}" '
+            f'stroke="{_INK}"/>',
             _text(_KEY_X + 12, y + 17, _letter(number), 13, ink=ink, anchor="middle", weight=600),
             _text(_KEY_X + 36, y + 11, _fitted(series.name), 14),
             _text(_KEY_X + 36, y + 29, f"{_exact(series.total)} · {share}%", 14, weight=600),

@@ -56,6 +56,10 @@ class TestRow:
         return str(self.hop.ref or self.hop.written)
 
 
+MOST_ACKNOWLEDGED = 3
+"""Incidents that the chain's card offers to acknowledge."""
+
+
 @dataclass(frozen=True, slots=True)
 class FormatTest:
     """The same hops asked in a dialect that callers use, with the options they send."""
@@ -143,9 +147,31 @@ def chain_card(
         body=tuple(body),
         table=formats_table(hops) if hops else None,
         warnings=warnings,
-        buttons=(Button("Test chain", Action("fallback test")),),
+        buttons=_chain_buttons(hops, incidents, muted_until, now),
         data=data,
     )
+
+
+def _chain_buttons(
+    hops: Sequence[Hop],
+    incidents: Sequence[IncidentRow],
+    muted_until: datetime | None,
+    now: datetime,
+) -> tuple[Button, ...]:
+    """Offer what helps now: to retry what is cooling down, to acknowledge, to mute or unmute."""
+    buttons = [Button("Test chain", Action("fallback test"))]
+    if any(hop.cooldown and hop.cooldown.holds(now) for hop in hops):
+        buttons.append(Button("Retry now", Action("fallback retry")))
+    buttons += [
+        Button(f"Acknowledge incident {row.id}", Action(f"fallback ack {row.id}"))
+        for row in incidents[:MOST_ACKNOWLEDGED]
+        if not row.acknowledged_by
+    ]
+    if muted_until and muted_until > now:
+        buttons.append(Button("Unmute", Action("fallback unmute")))
+    elif incidents:
+        buttons.append(Button("Mute 1 h", Action("fallback mute 1h")))
+    return tuple(buttons)
 
 
 def staying_lines(staying: Mapping[str, int]) -> list[Text]:

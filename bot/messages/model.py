@@ -167,7 +167,7 @@ def status_card(words: StatusWords, data: dict[str, Any]) -> Card:
         buttons=(
             Button("Test chain", Action("fallback test")),
             *(
-                Button(name, Action(f"model {name}"))
+                Button(f"Switch to {name}", Action(f"model {name}"))
                 for name in ("best", "cheap")
                 if first is None or first.preset != name
             ),

@@ -62,7 +62,7 @@ STATUS = Card(
         Caution("not_allowed", f"{SONNET} would be skipped.", Command(f"fallback add {SONNET}")),
         Caution("retired", "deepseek-chat was retired on 2026-07-24."),
     ),
-    buttons=(button("Test chain", "fallback test"), button("cheap", "model cheap")),
+    buttons=(button("Test chain", "fallback test"), button("Switch to cheap", "model cheap")),
     footer=text("/srv/moltbot.json"),
     command="model status",
 )
@@ -258,7 +258,7 @@ SHOWN = {
             text("3 ", Code("ollama/llama3.3"), " · local · ready, local · free"),
             text("Changed ", When(NOW, WhenStyle.DATE_TIME), " by Ana: cheap → best"),
         ),
-        buttons=(button("Test chain", "fallback test"), button("cheap", "model cheap")),
+        buttons=(button("Test chain", "fallback test"), button("Switch to cheap", "model cheap")),
         footer=text("/srv/moltbot.json"),
         command="model status",
     ),
@@ -355,7 +355,7 @@ SHOWN = {
 DIALOG = "The primary model switches for everyone who uses this config."
 PICKER = replace(
     STATUS,
-    buttons=(replace(button("cheap", "model cheap"), confirm=DIALOG),),
+    buttons=(replace(button("Switch to cheap", "model cheap"), confirm=DIALOG),),
     menu=Menu(
         "Switch to a preset or alias",
         tuple(

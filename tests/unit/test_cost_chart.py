@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -145,3 +146,35 @@ def test_a_long_name_is_cut_in_the_middle():
     words = texts(drawn(WEEK, {name: [DOLLAR] * 7}))
     assert "openrouter/ant…th-a-long-tail" in words
     assert name in alt_text(charted(WEEK, {name: [DOLLAR] * 7}))
+
+
+def _luminance(colour: str) -> float:
+    """How bright a colour is. Source: https://www.w3.org/TR/WCAG22/#dfn-relative-luminance"""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_contrast_is_measured_as_the_standard_does():
+    assert contrast("#ffffff", "#000000") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+
+
+def test_every_word_and_edge_of_the_drawing_has_enough_contrast():
+    spend = {f"model-{n}": [(20 - n) * DOLLAR] * 7 for n in range(MOST_MODELS + 2)}
+    tree = ET.fromstring(drawn(WEEK, spend))
+    ground = "#ffffff"
+    found = [node for node in tree.iter() if node.tag in (f"{SVG}text", f"{SVG}rect")]
+    # A letter is written right after the bar that it is on.
+    for before, node in pairwise(found):
+        if node.tag == f"{SVG}text":
+            letter = before.tag == f"{SVG}rect" and len(node.text or "") == 1
+            back = before.get("fill", "") if letter else ground
+            assert contrast(node.get("fill", ""), back) >= 4.5, (node.text, back)
+        elif node.get("stroke-width") != "0":
+            assert contrast(node.get("stroke", ""), ground) >= 4.5

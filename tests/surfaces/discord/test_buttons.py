@@ -43,7 +43,7 @@ async def test_a_switch_by_button_or_menu_asks_first_in_private(server: DiscordS
     async with running(server, bench):
         status = await server.command("model status")
         for clicked in (
-            await server.click(status.answer, "cheap"),
+            await server.click(status.answer, "Switch to cheap"),
             await server.pick(status.answer, "cheap"),
         ):
             assert clicked.answer.private
@@ -71,7 +71,7 @@ async def test_a_guest_who_clicks_is_refused_in_private(server: DiscordServer):
     bench = Bench(operators=OPERATOR)
     async with running(server, bench):
         status = await server.command("model status", by=BO)
-        clicked = await server.click(status.answer, "cheap", by=BO)
+        clicked = await server.click(status.answer, "Switch to cheap", by=BO)
         assert clicked.answer.private
         assert "CHANGEOVER" in clicked.answer.words
         assert [r.command for r in bench.journal.refusals] == ["model cheap"]
@@ -176,7 +176,7 @@ async def test_one_who_is_no_operator_any_more_cannot_confirm(server: DiscordSer
 async def test_a_change_by_click_in_private_is_told_to_the_channel(server: DiscordServer):
     async with running(server, Bench(operators=OPERATOR)):
         status = await server.command("model status", channel=DM)
-        asked = await server.click(status.answer, "cheap")
+        asked = await server.click(status.answer, "Switch to cheap")
         await server.click(asked.answer, "Confirm")
         await server.until(lambda: server.seen(CHANNEL))
         assert "best → cheap" in server.seen(CHANNEL)[0].words
@@ -186,7 +186,7 @@ async def test_a_late_click_changes_nothing(server: DiscordServer):
     bench = Bench(operators=OPERATOR)
     async with running(server, bench):
         status = await server.command("model status")
-        await server.click(status.answer, "cheap", late=True, wait=False)
+        await server.click(status.answer, "Switch to cheap", late=True, wait=False)
         await server.command("model help")
         assert bench.primary == "anthropic/claude-opus-4-5"
 
@@ -195,7 +195,7 @@ async def test_a_click_on_a_message_that_is_gone_is_still_answered(server: Disco
     async with running(server, Bench(operators=OPERATOR)):
         status = await server.command("model status")
         status.answer.deleted = True
-        clicked = await server.click(status.answer, "cheap")
+        clicked = await server.click(status.answer, "Switch to cheap")
         assert "best → cheap" in clicked.answer.words
 
 
@@ -208,7 +208,7 @@ async def test_trouble_with_a_click_is_answered_and_logged(server: DiscordServer
             raise ZeroDivisionError("bent spring")
 
         bench.app.click = broken  # type: ignore[method-assign, assignment]
-        clicked = await server.click(status.answer, "cheap")
+        clicked = await server.click(status.answer, "Switch to cheap")
         assert clicked.answer.private
         assert "Internal error" in clicked.answer.words
         assert "bent spring" in caplog.text

@@ -78,7 +78,7 @@ async def test_status_is_deferred_and_answered_in_the_channel(server: DiscordSer
         assert (asked.callback, asked.private_ack) == (DEFERRED, False)
         assert "anthropic/claude-opus-4-5" in asked.answer.words
         assert not asked.answer.private
-        assert set(asked.answer.buttons) == {"Test chain", "cheap"}
+        assert set(asked.answer.buttons) == {"Test chain", "Switch to cheap"}
 
 
 @pytest.mark.parametrize(("name", "options", "said"), EVERY_SUBCOMMAND)

@@ -16,6 +16,7 @@ from tests.support.fakes_core import Bench
 from tests.surfaces.slack.conftest import Start
 
 OPUS, FLASH = "anthropic/claude-opus-4-5", "deepseek/deepseek-flash"
+CHAT = "deepseek/deepseek-chat"
 Enter = Callable[..., Awaitable[Bench]]
 
 
@@ -289,7 +290,7 @@ async def test_a_menu_switches_once_slack_has_asked(slack: SlackServer, enter: E
     status = await slack.message()
     bench.clock.at = datetime.fromtimestamp(float(status.ts), UTC)
     assert status.menu["confirm"]["confirm"]["text"] == "Switch"
-    assert status.button("cheap")["confirm"] == status.menu["confirm"]
+    assert status.button("Switch to cheap")["confirm"] == status.menu["confirm"]
     assert "confirm" not in status.button("Test chain")
     await slack.pick(status, "cheap", user="U3")
     refused = await alone(slack, user="U3")
@@ -297,7 +298,7 @@ async def test_a_menu_switches_once_slack_has_asked(slack: SlackServer, enter: E
     assert bench.primary == OPUS
     await slack.pick(status, "cheap")
     told = await slack.message(2)
-    assert "*Primary*: best → cheap" in told.words
+    assert "Primary: best → cheap" in told.words
     assert told.button("Undo")
 
 
@@ -306,9 +307,31 @@ async def test_a_button_older_than_a_day_asks_first(slack: SlackServer, enter: E
     await slack.command("/model", "")
     status = await slack.message()
     bench.clock.at = datetime.fromtimestamp(float(status.ts), UTC) + timedelta(days=1, minutes=1)
-    await slack.click(status, "cheap")
+    await slack.click(status, "Switch to cheap")
     asked = await alone(slack)
     assert "Nothing has changed yet." in asked.words
     assert bench.primary == OPUS
     await slack.click(asked, "Confirm")
     assert "best → cheap" in (await slack.message(2)).words
+
+
+async def test_the_home_tab_acts_as_the_person_who_clicks(slack: SlackServer, enter: Enter) -> None:
+    bench = await enter()
+    await slack.send("events_api", slack.home_payload("U1"))
+    await slack.until(lambda: slack.views.get("U1"))
+    home = Posted("", "", slack.views["U1"]["blocks"], "1.0", "views.publish")
+    for label in ("Test chain", "Switch to cheap"):
+        assert home.button(label)
+    for user, primary in (("U3", OPUS), ("U1", CHAT)):
+        click = slack.click_payload(home, "Switch to cheap", user=user)
+        click["container"], click["view"] = {"type": "view"}, {"blocks": home.blocks}
+        del click["channel"], click["response_url"], click["message"]
+        published = len(slack.called("views.publish"))
+        await slack.send("interactive", click)
+        await slack.until(lambda n=published: len(slack.called("views.publish")) > n)
+        assert bench.primary == primary
+    # What a click does is answered in the person's own messages, a change in the channel too.
+    said = {message.channel: message.text for message in slack.posted}
+    assert "DU3" in said
+    assert "Primary" in said["DU1"]
+    assert "Primary" in said["C0OPS"]
