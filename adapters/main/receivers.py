@@ -28,6 +28,15 @@ def open_receivers(settings: ReceiverSettings) -> dict[str, OpenReceiver]:
         from adapters.receivers.webhook import WebhookReceiver
 
         receivers["webhook"] = WebhookReceiver(settings.webhook.url, settings.webhook.secret)
+    if settings.pagerduty is not None:
+        from adapters.receivers.pagerduty import PagerDutyReceiver
+
+        pager = settings.pagerduty
+        receivers["pagerduty"] = PagerDutyReceiver(pager.routing_key, pager.api_url)
+    if settings.alertmanager is not None:
+        from adapters.receivers.alertmanager import AlertmanagerReceiver
+
+        receivers["alertmanager"] = AlertmanagerReceiver(settings.alertmanager)
     return receivers
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -98,3 +99,74 @@ class WebhookServer(ReceiverServer):
     def turns(self) -> list[str]:
         """Those that are no mere news of figures."""
         return [type_ for type_ in self.types if type_ != "incident.updated"]
+
+
+class PagerDutyServer(ReceiverServer):
+    """Events API v2: its required fields, lengths and words, and alerts by their `dedup_key`."""
+
+    key = "R" * 32
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: list[tuple[str, str]] = []
+        self.states: dict[str, str] = {}
+
+    def take(self, request: web.Request, body: bytes) -> web.Response:
+        """Refuse what the API would, and move the alert on."""
+        if request.method != "POST" or request.path != "/v2/enqueue":
+            return web.Response(status=404)
+        said = json.loads(body)
+        if said.get("routing_key") != self.key:
+            errors = {"status": "invalid event", "errors": ["Invalid routing key"]}
+            return web.json_response(errors, status=400)
+        action, alert = said.get("event_action"), said.get("dedup_key")
+        payload = said.get("payload", {})
+        wrong = action not in ("trigger", "acknowledge", "resolve") or not alert or len(alert) > 255
+        if action == "trigger":
+            severity = payload.get("severity") in ("critical", "error", "warning", "info")
+            summary = 0 < len(payload.get("summary", "")) <= 1024
+            wrong = wrong or not (severity and summary and payload.get("source"))
+        if wrong or len(body) > 512 * 1024:
+            self.faults.append(body.decode())
+            return web.json_response({"status": "invalid event"}, status=400)
+        self.log.append((alert, action))
+        before = self.states.get(alert)
+        if action == "trigger":
+            self.states[alert] = before if before == "acknowledge" else "trigger"
+        elif before is not None:
+            self.states[alert] = action
+        self.keep(f"{alert} {action} {payload.get('severity', '')}", said)
+        return web.json_response({"status": "success", "dedup_key": alert}, status=202)
+
+
+class AlertmanagerServer(ReceiverServer):
+    """`/api/v2/alerts` with the checks of Alertmanager's own API, and a clock for what fires."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alerts: dict[str, dict[str, Any]] = {}
+
+    def take(self, request: web.Request, body: bytes) -> web.Response:
+        """Keep the newest of each set of labels."""
+        if (request.method, request.path) == ("GET", "/am/api/v2/status"):
+            return web.json_response({"cluster": {"status": "ready"}})
+        if (request.method, request.path) != ("POST", "/am/api/v2/alerts"):
+            return web.Response(status=404)
+        for alert in json.loads(body):
+            texts = [*alert["labels"].values(), *alert["annotations"].values()]
+            begins = datetime.fromisoformat(alert["startsAt"])
+            ends = datetime.fromisoformat(alert["endsAt"])
+            plain = all(isinstance(text, str) and text for text in texts)
+            if not plain or not alert["labels"].get("alertname") or ends <= begins:
+                self.faults.append(body.decode())
+                return web.Response(status=400)
+            self.alerts[json.dumps(alert["labels"], sort_keys=True)] = alert
+        return web.Response(status=200)
+
+    def firing(self, now: datetime) -> list[str]:
+        """The severities of what fires."""
+        return [
+            alert["labels"]["severity"]
+            for alert in self.alerts.values()
+            if datetime.fromisoformat(alert["endsAt"]) > now
+        ]

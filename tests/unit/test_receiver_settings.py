@@ -52,6 +52,32 @@ def test_a_wrong_value_is_refused_without_being_shown(env: dict[str, str], messa
     assert "s3cr3t" not in raised.value.message + raised.value.hint
 
 
+def test_a_pager_is_a_key_and_an_alertmanager_an_address() -> None:
+    settings = read_receivers(
+        {"PAGERDUTY_ROUTING_KEY": "k3y" * 10 + "ab", "ALERTMANAGER_URL": "http://me:p4ss@am:9093/"}
+    )
+    assert settings.pagerduty is not None
+    assert settings.pagerduty.api_url == "https://events.pagerduty.com"
+    assert settings.alertmanager is not None
+    assert settings.alertmanager.reveal() == "http://me:p4ss@am:9093"
+    assert "k3y" not in repr(settings) + str(settings)
+    assert "p4ss" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"PAGERDUTY_ROUTING_KEY": "s3cr3t"},
+        {"PAGERDUTY_ROUTING_KEY": "a" * 32, "PAGERDUTY_API_URL": "events.pagerduty.com"},
+        {"ALERTMANAGER_URL": "am:9093/s3cr3t"},
+    ],
+)
+def test_a_wrong_pager_is_refused(env: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match=list(env)[-1]) as raised:
+        read_receivers(env)
+    assert "s3cr3t" not in raised.value.message
+
+
 def test_the_page_and_the_schema_name_every_event() -> None:
     page = (DOCS / "webhooks.md").read_text()
     assert set(DATA) == set(EventType)
