@@ -1,4 +1,4 @@
-"""What a running service does by the clock: bills, budgets, the digest, the chain test."""
+"""What a running service does by the clock: bills, budgets, the digest, retirements."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from bot.access import SERVICE
 from bot.commands.cost_bills import read_bills
 from bot.commands.cost_budget import check_budget
 from bot.commands.cost_posting import put_due_digest
+from bot.commands.retirement_watch import look_at_lists, put_retirement_notices
 from bot.commands.trial_watch import watch_trial
 from bot.ports.alerts import Outbox
 
@@ -45,6 +46,14 @@ class Jobs:
         """Tell when the price of a model in use has changed."""
         await watch_prices(self._wired, self._outbox)
 
+    async def retirements(self) -> None:
+        """Read each provider's model list once a day, and tell of models in use that end."""
+        app = self._wired.app
+        await app.learn(afresh=True)
+        await look_at_lists(app.context(SERVICE))
+        await app.learn(afresh=True)
+        await put_retirement_notices(app.context(SERVICE), self._outbox)
+
     async def digest(self) -> None:
         """Put the digest that is due into the outbox, unless it was."""
         line = self._wired.service.schedule.digest_cron
@@ -54,6 +63,7 @@ class Jobs:
         due_at = last_fire("CHANGEOVER_DIGEST", line, zone, now)
         if due_at is None:
             return
+        await self._wired.app.learn()
         context = self._wired.app.context(SERVICE)
         await put_due_digest(context, self._outbox, due_at, started_at=self._started_at)
 

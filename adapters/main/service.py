@@ -34,6 +34,9 @@ BILLS_EVERY_S = 3600.0
 PRICES_EVERY_S = 600.0
 FIRST_PRICES_S = 30.0
 """Before newer prices can be there, so that a change is noticed."""
+RETIREMENTS_EVERY_S = 3600.0
+"""Each list is read once a day; a notice is due when a day begins."""
+FIRST_RETIREMENTS_S = 120.0
 
 
 def run_service(invocation: Invocation) -> int:
@@ -186,6 +189,12 @@ class Bot:
         self._schedule.every(BILLS_EVERY_S, "bills", self._jobs.bills)
         self._schedule.every(
             PRICES_EVERY_S, "prices", self._jobs.prices, first_after_s=FIRST_PRICES_S
+        )
+        self._schedule.every(
+            RETIREMENTS_EVERY_S,
+            "retirements",
+            self._jobs.retirements,
+            first_after_s=FIRST_RETIREMENTS_S,
         )
         crons = self._wired.service.schedule
         for variable, line, name, job in (

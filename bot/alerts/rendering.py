@@ -45,6 +45,7 @@ from bot.messages.cost_budget import (
 from bot.messages.cost_reprice import price_change_card
 from bot.messages.plans import PlanFired, plan_notice_card
 from bot.messages.receivers import undelivered_card
+from bot.messages.retirement_notice import retirement_card
 from bot.messages.reverts import RevertWords, dropped_card, went_back_card
 from bot.outage import AlertReason
 from bot.ports import Json
@@ -181,6 +182,8 @@ def draft_of(notice: Notice, calls: Sequence[Person] = ()) -> RenderedMessage:
             card = _revert_card(notice.key, data)
         case NoticeKind.BUDGET | NoticeKind.BUDGET_SWITCH | NoticeKind.PRICE | NoticeKind.PLAN:
             card = _plain_card(notice.kind, data, mark)
+        case NoticeKind.RETIREMENT:
+            card = retirement_card(data, mark)
         case NoticeKind.APPROVAL:
             card = request_card(_request_of(data), mark, people_of(calls))
         case NoticeKind.CHAIN_TEST:

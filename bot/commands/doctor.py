@@ -18,7 +18,7 @@ from bot.errors import ChangeoverError, ErrorInfo, StorageError
 from bot.messages.cautions import deaf_channels
 from bot.messages.chain import skip_words
 from bot.messages.doctor import doctor_card
-from bot.messages.retirement import retirement_line
+from bot.messages.retirement import retirement_line, successor_words
 from bot.messages.words import listed
 from bot.routing.chain import AllowRule, allow_rule
 from bot.spans import Sentence
@@ -158,7 +158,7 @@ def _retirement(ctx: Context, one: Retirement) -> Check:
         "retirement",
         not soon or facts.rerouted,
         Level.WARNING if soon and not facts.rerouted else Level.INFO,
-        retirement_line(facts, title, today),
+        retirement_line(facts, title, today) + successor_words(facts),
         Command(one.step) if one.step else "",
     )
 

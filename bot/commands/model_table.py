@@ -51,6 +51,7 @@ def model_commands(catalog: Catalog) -> tuple[Command, ...]:
         _strategy(catalog),
         _LIST,
         _PRESET,
+        _REMIND,
         _PLAN,
         *_APPROVAL,
         _TRIAL,
@@ -164,6 +165,16 @@ _PRESET = Command(
         "/model preset nightly deepseek/deepseek-flash",
         "/model preset nightly remove",
     ),
+)
+
+_REMIND = Command(
+    "model",
+    "remind",
+    "Repeat the notice of a model's retirement in a week",
+    CHANGE,
+    late("retirements", "remind"),
+    (model_param("The model that will be retired"),),
+    examples=("/model remind best",),
 )
 
 _PLAN = Command(

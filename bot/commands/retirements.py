@@ -5,13 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, timedelta
 
+from bot.card import Card
 from bot.commands.context import Context
-from bot.config.naming import written
+from bot.commands.cost_figures import config_of
+from bot.commands.registry import Args
+from bot.config.naming import resolve, written
 from bot.config.schema import ConfigView
 from bot.costs.digest import Retirement
+from bot.messages.retirement_notice import reminder_card
 from bot.models import ModelFacts, ModelRef
 
 AHEAD = timedelta(days=60)
+REMIND_AFTER = timedelta(days=7)
+
+
+async def remind(ctx: Context, args: Args) -> Card:
+    """Hold back a model's notices for a week, but for those of its last week; then repeat one."""
+    config = await config_of(ctx)
+    ref = resolve(args.need("model"), config, ctx.catalog).ref
+    at = ctx.now + REMIND_AFTER
+    await ctx.ports.lifecycles.remind(ref, ctx.now, at)
+    return reminder_card(str(ref), at, {"model": str(ref), "remind_at": at})
 
 
 def retirements(ctx: Context, config: ConfigView, used: Iterable[str]) -> list[Retirement]:
@@ -20,7 +34,7 @@ def retirements(ctx: Context, config: ConfigView, used: Iterable[str]) -> list[R
     One that is gone already, or missing in its provider's list, counts as long as the config names
     it.
     """
-    steps = _steps(ctx, config)
+    steps = steps_of(ctx, config)
     named = {ref for word in used if (ref := ModelRef.parse(word))}
     found = []
     for ref in steps.keys() | named:
@@ -37,7 +51,7 @@ def _ends(facts: ModelFacts, today: date, *, named: bool) -> bool:
     return ends <= today + AHEAD and (ends > today or named)
 
 
-def _steps(ctx: Context, config: ConfigView) -> dict[ModelRef, str]:
+def steps_of(ctx: Context, config: ConfigView) -> dict[ModelRef, str]:
     """Return, for each model that the config names, the command that puts its successor there."""
     steps: dict[ModelRef, str] = {}
     fallbacks = [word for word in config.default.fallbacks or () if word]

@@ -42,7 +42,7 @@ from bot.messages.cost import (
     unpriced_cautions,
 )
 from bot.messages.cost_budget import budget_line
-from bot.messages.retirement import ends_sentence
+from bot.messages.retirement import ends_sentence, successor_words
 from bot.messages.words import counted, joined, money, on, percent
 from bot.models import Provider
 from bot.ports import Spend
@@ -208,12 +208,9 @@ def _retirements(digest: Digest) -> tuple[Caution, ...]:
     today, found = digest.gathered.now.date(), digest.gathered.retirements
     cautions = []
     for one in found[:MOST_RETIREMENTS]:
-        instead = f" Successor: {one.successor}." if one.successor else ""
         when = ends_sentence(one.facts, today)
-        if one.facts.rerouted:
-            instead = ""
         hint = Command(one.step) if one.step else ""
-        cautions.append(Caution("retires", f"{one.ref} {when}.{instead}", hint))
+        cautions.append(Caution("retires", f"{one.ref} {when}.{successor_words(one.facts)}", hint))
     if more := len(found) - len(cautions):
         words = f"{counted(more, 'more model')} in use will be retired within 60 days."
         cautions.append(Caution("retires", words, Command("model status")))

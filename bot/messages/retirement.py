@@ -49,6 +49,11 @@ def source_words(facts: ModelFacts, provider: str) -> str:
 
 
 def retirement_line(facts: ModelFacts, provider: str, today: date) -> str:
-    """Say when a model ends, what follows it, and where that was read."""
-    instead = f" Successor: {facts.successor}." if facts.successor and not facts.rerouted else ""
-    return f"{facts.ref} {ends_sentence(facts, today)}.{instead} ({source_words(facts, provider)})"
+    """Say when a model ends, and where that was read."""
+    return f"{facts.ref} {ends_sentence(facts, today)}. ({source_words(facts, provider)})"
+
+
+def successor_words(facts: ModelFacts) -> str:
+    """Name a model's successor; empty where the provider itself reroutes to it."""
+    named = facts.successor is not None and not facts.rerouted
+    return f" Successor: {facts.successor}." if named else ""

@@ -30,6 +30,7 @@ class NoticeKind(StrEnum):
     BUDGET = "budget"
     BUDGET_SWITCH = "budget_switch"
     PRICE = "price"
+    RETIREMENT = "retirement"
     PLAN = "plan"
     APPROVAL = "approval"
     DIGEST = "digest"

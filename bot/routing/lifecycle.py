@@ -1,16 +1,23 @@
-"""What a daily look at a provider's list makes of what is known of a model's end."""
+"""What a daily look at a provider's list says of a model's end, and who has to hear of it when."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
-from bot.models import ModelRef
+from bot.models import ModelFacts, ModelRef
 from bot.ports.lifecycles import Lifecycle, ListedModel, ModelListing
 from bot.routing.near import listed
 
 LEAST_PART = 2
 """A list of less than half of the last one's length (1 / LEAST_PART) is not believed."""
+
+STAGES = (0, 1, 7, 30, 60)
+"""Days before a model's end at which its users hear of it."""
+
+_OLD_NEWS = timedelta(days=7)
+_URGENT_DAYS = 7
 
 
 def believable(listing: ModelListing, last_size: int) -> bool:
@@ -61,3 +68,31 @@ def _entry(ref: ModelRef, listing: ModelListing) -> ListedModel | None:
     """Find a model's row: its own, else that of a dated id that it stands for."""
     exact = next((one for one in listing.models if one.id == ref.name), None)
     return exact or next((one for one in listing.models if listed(ref.name, (one.id,))), None)
+
+
+def stage_of(facts: ModelFacts, today: date, *, snoozed: bool) -> str:
+    """Return which notice a model has come to; empty when there is none.
+
+    `snoozed` holds back all but the last week's. What ended longer ago is old news.
+    """
+    gone, ends = facts.refused_on or facts.retired_on, facts.retires_on
+    if facts.refused_on is not None and today - facts.refused_on <= _OLD_NEWS:
+        return "gone"
+    if gone is not None and today - gone > _OLD_NEWS:
+        return ""
+    if ends is None:
+        if facts.withdrawn_on is not None:
+            return "withdrawn"
+        return "delisted" if facts.delisted_on is not None else ""
+    left = (ends - today).days
+    if left < -_OLD_NEWS.days or left > STAGES[-1] or (snoozed and left > _URGENT_DAYS):
+        return ""
+    return str(next(stage for stage in STAGES if left <= stage))
+
+
+def notice_key(facts: ModelFacts, stage: str, remind_at: datetime | None) -> str:
+    """Return a notice's key: a model, the date that it is about, and the stage."""
+    about = facts.retires_on or facts.withdrawn_on or facts.delisted_on or facts.refused_on
+    again = f":again-{remind_at:%Y%m%d%H%M}" if remind_at else ""
+    name = hashlib.sha256(str(facts.ref).encode()).hexdigest()[:16]
+    return f"retires:{name}:{about}:{stage}{again}"

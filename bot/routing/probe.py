@@ -6,11 +6,13 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Literal
 
 from bot.dialects.answer import served_model
 from bot.dialects.endpoint import auth_headers, endpoint_url
 from bot.dialects.options import sample_of
+from bot.dialects.retirement import retirement_of
 from bot.dialects.usage import read_usage
 from bot.dialects.wire import load_json
 from bot.errors import SettingsError
@@ -55,7 +57,8 @@ class HopVerdict:
     """What asking one hop gave.
 
     `reason` is the failure's or the skip's; `latency_ms` is the answering request's own time, and
-    `near` the model that was probably meant when this one is not there. `detail` is the
+    `near` the model that was probably meant when this one is not there, `retires_on` the end that
+    the answer announces. `detail` is the
     provider's or the network's word, without secrets.
     """
 
@@ -69,6 +72,7 @@ class HopVerdict:
     served_model: str | None = None
     detail: str = ""
     near: str | None = None
+    retires_on: date | None = None
 
 
 @dataclass(slots=True)
@@ -219,6 +223,7 @@ class _Hop:
                 found,
                 usage=read_usage(asked.dialect, self.provider.id, body),
                 served_model=served_model(asked.dialect, body),
+                retires_on=retirement_of(body)[0],
             )
         # Our request is right and names nothing but a model: who calls it wrong is not in order.
         absent = verdict.outcome is Outcome.UNFIT and answer.status in (404, 410)
