@@ -37,9 +37,8 @@ from bot.spans import kept
 
 if TYPE_CHECKING:
     from bot.alerts.chain_test import ChainResult
-
-if TYPE_CHECKING:
     from bot.ports.alerts import Outbox
+    from bot.ports.lifecycles import Lifecycle
 
 MOST_ID = 64
 OLD_AFTER = timedelta(days=1)
@@ -62,6 +61,7 @@ class App:
         self.registry = registry(self._catalog)
         self._names: list[str] = []
         self._known = self._catalog
+        self._found: Sequence[Lifecycle] = ()
         self._asked_at: datetime | None = None
         self._turned_away = Seldom(STRANGERS_EVERY, MOST_STRANGERS)
 
@@ -77,11 +77,13 @@ class App:
             return
         self._asked_at = now
         try:
-            found = await self.ports.lifecycles.rows()
+            found = tuple(await self.ports.lifecycles.rows())
         except StorageError:
             # The catalog's own dates will do; whatever else needs the database says so.
             return
-        self._known = self._catalog.informed(found) if found else self._catalog
+        if found != self._found:
+            self._found = found
+            self._known = self._catalog.informed(found)
 
     async def handle(self, actor: Actor, words: str, *, action: Action | None = None) -> Card:
         """Carry a line out for somebody and return the answer; errors come as cards too."""

@@ -80,6 +80,12 @@ class LiveConfig:
             self._limits = limits
             self._judged_at = None
 
+    def follow(self, catalog: Catalog) -> None:
+        """Take a catalog in which models have ended, so that presets mean their successors."""
+        if catalog is not self._around.catalog:
+            self._around = replace(self._around, catalog=catalog)
+            self._candidates.clear()
+
     def candidates(
         self,
         asked: str,

@@ -311,8 +311,13 @@ class GatewayService:
             await self._memory.put(key, self._live.revision)
 
     async def _hear_limits(self) -> None:
-        """Follow what limits the fallbacks; while the database is away the last word holds."""
+        """Follow what limits the fallbacks, and models that end.
+
+        While the database is away the last word holds.
+        """
         ports = self._wired.app.ports
+        await self._wired.app.learn()
+        self._live.follow(self._wired.app.catalog)
         try:
             self._live.limit(await ports.log.limits(ports.store.location))
             self._limits_known = True

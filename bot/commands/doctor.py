@@ -85,7 +85,9 @@ async def _config(ctx: Context) -> list[Check]:
         _release(snapshot, location),
         *_database(snapshot),
     ]
-    checks += [_retirement(ctx, one) for one in retirements(ctx, snapshot.view, ())]
+    ending = retirements(ctx, snapshot.view, ())
+    # Of those that have ended the warnings speak.
+    checks += [_retirement(ctx, one) for one in ending if not one.facts.gone]
     warnings = status_warnings(ctx, snapshot)
     nobody = not any(hop.walked for hop in snapshot.hops)
     fatal = {"no_primary", "no_key"} if nobody else set()
@@ -153,7 +155,7 @@ def _retirement(ctx: Context, one: Retirement) -> Check:
     facts, today = one.facts, ctx.now.date()
     provider = ctx.catalog.provider(one.ref.provider)
     title = provider.title if provider else one.ref.provider
-    soon = facts.gone or facts.leaving or facts.delisted_on is not None
+    soon = facts.leaving or facts.delisted_on is not None
     return Check(
         "retirement",
         not soon or facts.rerouted,

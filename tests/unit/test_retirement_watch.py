@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
+from adapters.gateway.live import LiveConfig
 from adapters.terminal.layout import Reader
 from adapters.terminal.render import plain_text
 from bot.access import SERVICE
 from bot.commands.retirement_watch import look_at_lists, put_retirement_notices
 from bot.dialects.retirement import retirement_of
-from bot.models import ModelRef, Usage
+from bot.models import Dialect, ModelRef, Usage
 from bot.ports.lifecycles import ListedModel, ModelListing
-from tests.support.fakes_core import KEYS, Bench
+from tests.support.fakes_core import KEYS, Bench, FakePrices
 from tests.support.fakes_ledger import attempt
 
 OPUS, SONNET = "anthropic/claude-opus-4-5", "anthropic/claude-sonnet-4-5"
@@ -219,6 +220,22 @@ async def test_a_preset_of_the_catalog_moves_in_the_last_week_and_can_be_kept():
     await bench.say("model undo")
     await bench.say(f"model preset best {OPUS}")
     assert (await bench.say("model best")).data["new"] == OPUS
+
+
+async def test_a_gateway_that_runs_on_follows_what_presets_mean():
+    bench = Calendar("ollama/llama3.3")
+    live = LiveConfig(bench.app.catalog, KEYS, "/m.json", FakePrices())
+    live.take(await bench.store.read())
+
+    def serves_best() -> str:
+        found = live.candidates("best", Dialect.ANTHROPIC, bench.clock.at, fallbacks=False)
+        return str(found.in_order[0].ref)
+
+    assert serves_best() == OPUS
+    bench.lists.listings["anthropic"] = listing(dated("claude-opus-4-5", date(2026, 12, 5)))
+    await bench.run()
+    live.follow(bench.app.catalog)
+    assert serves_best() == "anthropic/claude-opus-5-5"
 
 
 async def test_remind_in_a_week_holds_the_calm_notices_back():
