@@ -80,20 +80,26 @@ def created_and_owned(owner: str) -> dict[str, Json]:
     return {"created": _BORN_UNIX, "owned_by": owner}
 
 
+def openai_own_models(scene: Scene) -> Json:
+    """Write OpenAI's list, which dates the end of each model."""
+    listed = openai_models("openai", **created_and_owned("system"))(scene)
+    for entry in listed["data"]:
+        day = models.retires_on("openai", entry["id"])
+        entry["shutdown_date"] = day.isoformat() if day else None
+    return listed
+
+
 def anthropic_models(scene: Scene) -> Json:
     """Write Anthropic's list."""
     names = models.listed("anthropic")
-    entries = [
-        {
-            "type": "model",
-            "id": name,
-            "display_name": name.replace("-", " ").title(),
-            "created_at": _BORN,
-            "lifecycle": "active",
-            "deprecated_at": None,
-        }
-        for name in names
-    ]
+    entries = []
+    for name in names:
+        day = models.retires_on("anthropic", name)
+        entry = {"type": "model", "id": name, "created_at": _BORN}
+        entry["display_name"] = name.replace("-", " ").title()
+        entry["lifecycle"] = "deprecated" if day else "active"
+        retires_at = f"{day}T00:00:00Z" if day else None
+        entries.append({**entry, "deprecated_at": _BORN if day else None, "retires_at": retires_at})
     return {"data": entries, "has_more": False, "first_id": names[0], "last_id": names[-1]}
 
 
@@ -108,7 +114,7 @@ def openrouter_models(scene: Scene) -> Json:
         }
         window = shipped().facts(ModelRef("openrouter", name)).context_window or 128_000
         entry = {"id": name, "name": name, "created": _BORN_UNIX, "context_length": window}
-        entries.append({**entry, "pricing": pricing})
+        entries.append({**entry, "pricing": pricing, "expiration_date": None})
     return {"data": entries}
 
 

@@ -7,6 +7,7 @@ a list looks like a list.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from functools import cache
 
@@ -113,6 +114,13 @@ def thinks(provider: str, name: str) -> bool:
     return f"{provider}/{served_as(provider, name)}" in _THINKING or (
         f"{provider}/{name}" in _THINKING
     )
+
+
+def retires_on(provider: str, name: str) -> date | None:
+    """Return the day that the provider's list gives a model, as the catalog knows it."""
+    names = (name, *_aliases_of(provider, name))
+    days = (shipped().facts(ModelRef(provider, one)).retires_on for one in names)
+    return next((day for day in days if day), None)
 
 
 def price(provider: str, name: str) -> Price:

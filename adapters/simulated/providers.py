@@ -57,7 +57,7 @@ def _anthropic() -> Spec:
 
 def _openai() -> Spec:
     chat = OpenAIOwnChat("/v1/chat/completions", _BEARER)
-    models = lists.openai_models("openai", **lists.created_and_owned("system"))
+    models = lists.openai_own_models
     return Spec(
         id="openai",
         latency_s=0.05,
