@@ -128,6 +128,15 @@ def _plain_span(span: Span) -> str:
             return name
 
 
+class Marker(str):
+    """Words by which a message is found again after a crash, and which tell a reader nothing.
+
+    Where messages have metadata they are kept there; elsewhere they are small print.
+    """
+
+    __slots__ = ()
+
+
 class Sentence(str):
     """Plain words in a card's `data` that keep their spans, so that a surface can spell them."""
 

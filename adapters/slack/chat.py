@@ -68,7 +68,7 @@ class SlackChat:
         return MessageRef(SURFACE, where, ts)
 
     async def find(self, words: str, since: datetime) -> MessageRef | None:
-        """Return a message of our own since then that has the words in its text, if any."""
+        """Return a message of our own since then with the words in its text or metadata, if any."""
         channel = await self.channel_id()
         if not self._own_id:
             with asking("identify the bot"):
@@ -88,7 +88,11 @@ class SlackChat:
             try:
                 with asking("show the channel's history"):
                     return await self._api.web.conversations_history(
-                        channel=channel, oldest=oldest, limit=200, cursor=cursor or None
+                        channel=channel,
+                        oldest=oldest,
+                        limit=200,
+                        cursor=cursor or None,
+                        include_all_metadata=True,
                     )
             except SlackTrouble as trouble:
                 if last:
@@ -171,13 +175,13 @@ class SlackChat:
 
 
 def _words(found: Any) -> Iterator[str]:
-    """Yield every text in a message, as it was before it was escaped."""
+    """Yield every text in a message and its metadata, as it was before it was escaped."""
     if isinstance(found, list):
         for item in found:
             yield from _words(item)
     elif isinstance(found, dict):
         for key, value in found.items():
-            if key == "text" and isinstance(value, str):
+            if key in ("text", "markers") and isinstance(value, str):
                 yield read(value)
             else:
                 yield from _words(value)

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from adapters.shared.chat import size, visible
 from bot.card import Code, Command, Link, Person, Span, Strong, Text, When, WhenStyle, plain
+from bot.spans import Marker
 
 MOST_LINE = 1000
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
@@ -52,6 +53,7 @@ def write(spans: Text, most: int = MOST_LINE, *, bare: bool = False) -> str:
 
     `bare` leaves out what only a message's body understands: bold, code, dates.
     """
+    spans = tuple(span for span in spans if not isinstance(span, Marker))
     pieces = [_span(span, bare) for span in spans]
     if sum(map(size, pieces)) <= most:
         return "".join(pieces)

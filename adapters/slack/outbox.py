@@ -94,7 +94,11 @@ class Outbox:
             async with self._api.turn(channel):
                 with asking("edit the message"):
                     await self._api.web.chat_update(
-                        channel=channel, ts=ts, text=message.text, blocks=message.blocks
+                        channel=channel,
+                        ts=ts,
+                        text=message.text,
+                        blocks=message.blocks,
+                        metadata=message.metadata,
                     )
             return ts
 
@@ -161,6 +165,7 @@ class Outbox:
                     text=message.text,
                     blocks=message.blocks,
                     thread_ts=thread or None,
+                    metadata=message.metadata,
                     unfurl_links=False,
                     unfurl_media=False,
                 )

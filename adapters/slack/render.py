@@ -40,6 +40,7 @@ from adapters.slack.tables import (
     shown_length,
 )
 from bot.card import Button, Card, Caution, Code, Menu, Tone, plain, spans_of, text
+from bot.spans import Marker
 
 MOST_CHARACTERS = 12_500
 """Below Slack's 13,200, the JSON around the words counted in."""
@@ -48,6 +49,7 @@ MOST_TEXT = 3_500
 MOST_TITLE = 600
 MOST_BODY, MOST_FACTS, MOST_WARNINGS = 5_000, 3_000, 3_000
 ACTION = "changeover"
+METADATA = "changeover_message"
 MOST_OPTIONS, MOST_VALUE, MOST_MENU = 100, 150, 5_000
 
 _TONES = {
@@ -72,6 +74,17 @@ class Message:
 
     text: str
     blocks: list[Block]
+    markers: str = ""
+
+    @property
+    def metadata(self) -> Block | None:
+        """What Slack keeps with the message and shows to no reader.
+
+        Source: https://docs.slack.dev/messaging/message-metadata
+        """
+        if not self.markers:
+            return None
+        return {"event_type": METADATA, "event_payload": {"markers": self.markers}}
 
     @property
     def is_native(self) -> bool:
@@ -81,7 +94,12 @@ class Message:
 
 def render(card: Card, chart_file: str | None = None, form: Form = Form.NATIVE) -> Message:
     """Lay a card out; `chart_file` is the id of its chart's picture where Slack has it already."""
-    return Message(_in_words(card), blocks_of(card, chart_file, form))
+    return Message(_in_words(card), blocks_of(card, chart_file, form), _markers(card))
+
+
+def _markers(card: Card) -> str:
+    spans = (span for words in (*card.body, card.footer) for span in words)
+    return " ".join(span.strip() for span in spans if isinstance(span, Marker))
 
 
 def blocks_of(

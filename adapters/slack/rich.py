@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from adapters.shared.chat import size, visible
 from adapters.slack.mrkdwn import DATE_FORMATS, MOST_LINE, is_id, is_page
 from bot.card import Code, Command, Link, Person, Span, Strong, Text, When, plain, text
+from bot.spans import Marker
 
 Block = dict[str, Any]
 Element = dict[str, Any]
@@ -28,6 +29,7 @@ def line_of(spans: Text, most: int = MOST_LINE) -> Line:
     """Write a text as elements of at most `most` shown characters, cut at the end with `…`."""
     line: Line = []
     left = most
+    spans = tuple(span for span in spans if not isinstance(span, Marker))
     for number, span in enumerate(spans):
         element = _element(span)
         taken = length([element]) if element else 0

@@ -35,7 +35,7 @@ from bot.models import FailureReason
 from bot.outage import AlertReason
 from bot.ports import Json
 from bot.routing.redact import redact
-from bot.spans import recalled
+from bot.spans import Marker, recalled
 
 LONGEST_DETAIL = 400
 
@@ -158,7 +158,7 @@ def trouble_card(
 ) -> Card:
     """Say on one surface that alerts do not reach another, or reach it again."""
     name, program = surface_title(surface), is_receiver(surface)
-    foot = text(f"{notice_marker(key)} ", Command("doctor", program=True))
+    foot = text(Marker(f"{notice_marker(key)} "), Command("doctor", program=True))
     if until is not None:
         return Card(
             title=text("Alerts reach ", Strong(name), " again"),
@@ -273,7 +273,7 @@ def untested_card(key: str, why: str, hint: str) -> Card:
 
 
 def _test_foot(key: str) -> Text:
-    return text(f"{notice_marker(key)} ", Command("fallback test"))
+    return text(Marker(f"{notice_marker(key)} "), Command("fallback test"))
 
 
 def _hop_line(hop: HopNews) -> Text:

@@ -31,6 +31,7 @@ from bot.messages.model import value
 from bot.messages.words import change_in_price, counted, per_million
 from bot.models import Price
 from bot.ports.approvals import Approval, ApprovalState, Decision
+from bot.spans import Marker
 
 MOST_LINES = 12
 _RULES = {
@@ -210,7 +211,7 @@ def request_card(words: RequestWords, mark: str, people: Text = ()) -> Card:
     """Show a request in the channel, with its buttons until it is decided."""
     change = f"{value(words.old)} → {value(words.new)}"
     data = {"approval": words.id, "state": words.state, "old": words.old, "new": words.new}
-    foot = text(f"{mark} ", Command("model pending"))
+    foot = text(Marker(f"{mark} "), Command("model pending"))
     if words.loud:
         return Card(
             title=text(Strong("Approval overridden"), f": {change}"),

@@ -28,6 +28,7 @@ from bot.costs.pricing import usd
 from bot.messages.cautions import lives
 from bot.messages.words import counted, money, percent
 from bot.ports import BudgetPeriod
+from bot.spans import Marker
 
 _NAMES = {
     BudgetPeriod.DAY: "today",
@@ -138,7 +139,7 @@ def budget_notice_card(words: BudgetSpent, mark: str) -> Card:
         _runs_out(words),
         text(f"The {words.period} ends at ", When(words.end, WhenStyle.DATE_TIME), "."),
         then,
-        text(f"{mark} ", Command("cost budget")),
+        text(Marker(f"{mark} "), Command("cost budget")),
     )
     most = BudgetStep.MOST.value
     return Card(
@@ -172,7 +173,7 @@ def _runs_out(words: BudgetSpent) -> Text:
 
 def budget_switch_card(words: BudgetSwitch, mark: str) -> Card:
     """Say what became of the switch that a used-up budget asked for."""
-    foot = text(f"{mark} ", Command("cost budget"))
+    foot = text(Marker(f"{mark} "), Command("cost budget"))
     if words.error:
         return Card(
             title=text(Strong("Budget used up"), f": the switch to {words.word} failed"),

@@ -9,6 +9,7 @@ from bot.card import Action, Button, Card, Code, Command, Strong, Text, Tone, te
 from bot.costs.price_changes import PriceChange, Repricing
 from bot.costs.pricing import usd
 from bot.messages.words import change_in_price, counted, money, short_price
+from bot.spans import Marker
 
 
 def repriced(seen: int, changed: int) -> Text:
@@ -59,7 +60,7 @@ def price_change_card(change: PriceChange, mark: str) -> Card:
                 f"{before} → {after}, {changed}."
             ),
             text(f"Source: {change.new.source}{dated}. Costs already booked stay as they are."),
-            text(f"{mark} ", Command("cost compare")),
+            text(Marker(f"{mark} "), Command("cost compare")),
         ),
         buttons=(Button("Compare", Action("cost compare")),),
         command="cost",

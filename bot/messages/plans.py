@@ -28,6 +28,7 @@ from bot.messages.cautions import lives
 from bot.messages.model import value
 from bot.messages.words import counted
 from bot.ports import Json
+from bot.spans import Marker
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +202,7 @@ class PlanFired:
 
 def plan_notice_card(words: PlanFired, mark: str) -> Card:
     """Say that a plan has switched the primary, or could not."""
-    foot = text(f"{mark} ", Command("model plan"))
+    foot = text(Marker(f"{mark} "), Command("model plan"))
     if words.error:
         return Card(
             title=text(Strong(f"Plan {words.plan}"), f": the switch to {words.model} failed"),

@@ -7,7 +7,7 @@ from datetime import datetime
 from bot.card import Card, Command, Strong, Tone, When, WhenStyle, text
 from bot.messages.model import value
 from bot.ports import Json
-from bot.spans import recalled
+from bot.spans import Marker, recalled
 
 _TITLES = {"webhook": "the webhook", "pagerduty": "PagerDuty", "alertmanager": "Alertmanager"}
 
@@ -30,7 +30,7 @@ def undelivered_card(
         text(f"{event}, ", When(at, WhenStyle.DATE_TIME), f": {says[0]}"),
         recalled(says[1]),
         text("It will not be sent again."),
-        text(f"{mark} ", Command("doctor", program=True)),
+        text(Marker(f"{mark} "), Command("doctor", program=True)),
     )
     return Card(
         title=text("Event not delivered to ", Strong(surface_title(surface))),

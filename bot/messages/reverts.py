@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bot.card import Action, Button, Card, Code, Command, Strong, Text, Tone, text
 from bot.messages.model import value
 from bot.ports import Json
+from bot.spans import Marker
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +71,4 @@ def dropped_card(words: RevertWords, why: str) -> Card:
 
 
 def _foot(mark: str) -> Text:
-    return text(f"{mark} ", Command("model history"))
+    return text(Marker(f"{mark} "), Command("model history"))

@@ -29,6 +29,7 @@ from bot.costs.pricing import usd
 from bot.messages.words import change_in_price, counted, listed, money, per_million, percent
 from bot.models import Price
 from bot.ports.trials import Affected, Trial, TrialEnd, TrialStep
+from bot.spans import Marker
 from bot.trials.compare import Compared, Comparison
 from bot.trials.decide import FEWEST
 
@@ -92,7 +93,7 @@ def trial_card(words: TrialWords, mark: str = "") -> Card:
         *([text(f"Reason: {trial.reason}")] if trial.reason else []),
         *_apart(words.arms),
         _since(trial),
-        *([text(f"{mark} ", Command("model trial"))] if mark else []),
+        *([text(Marker(f"{mark} "), Command("model trial"))] if mark else []),
     ]
     return Card(
         title=_title(trial),
@@ -141,7 +142,7 @@ def stopped_notice_card(words: TrialWords, mark: str) -> Card:
             text("All conversations go to ", Code(trial.primary), " again.")
             if trial.end is not TrialEnd.PRIMARY_CHANGED
             else text("All conversations go to the new primary."),
-            text(f"{mark} ", Command("model trial")),
+            text(Marker(f"{mark} "), Command("model trial")),
         ),
         command="model trial",
         data=trial_data(words),

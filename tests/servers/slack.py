@@ -58,6 +58,7 @@ class Posted:
     to: str | None = None
     thread_ts: str | None = None
     edits: int = 0
+    metadata: Json = None
 
     @property
     def words(self) -> str:
@@ -417,6 +418,7 @@ class SlackServer:
             return "not_in_channel"
         rows = [
             {"type": "message", "user": "U0BOT", "ts": m.ts, "text": m.text, "blocks": m.blocks}
+            | ({"metadata": m.metadata} if m.metadata and _is_true(arguments) else {})
             for m in reversed(self.posted)
             if m.channel == arguments["channel"]
             and float(m.ts) >= float(arguments["oldest"])
@@ -484,6 +486,8 @@ class SlackServer:
                 message.text = arguments["text"]
                 message.blocks = _parsed(arguments["blocks"])
                 message.edits += 1
+                if "metadata" in arguments:
+                    message.metadata = _parsed(arguments["metadata"])
                 return {"channel": message.channel, "ts": message.ts, "text": message.text}
         return "message_not_found"
 
@@ -563,6 +567,9 @@ class SlackServer:
         blocks = _parsed(arguments.get("blocks") or [])
         if not arguments.get("text"):
             return "no_text"
+        metadata = _parsed(arguments.get("metadata") or {})
+        if metadata and set(metadata) != {"event_type", "event_payload"}:
+            return "invalid_metadata_format"
         fault = fault_of_blocks(blocks, native=self.knows_tables)
         if fault:
             self.refusals.append(fault)
@@ -581,6 +588,7 @@ class SlackServer:
         message = Posted(
             channel, arguments["text"], _parsed(arguments.get("blocks") or []),
             f"{self.first_ts + next(self._ids)}.000100", via, to, arguments.get("thread_ts"),
+            metadata=_parsed(arguments.get("metadata")),
         )  # fmt: skip
         self.posted.append(message)
         return message
@@ -654,6 +662,10 @@ async def _arguments(request: web.Request) -> dict[str, Any]:
     else:
         arguments.update({k: str(v) for k, v in (await request.post()).items()})
     return arguments
+
+
+def _is_true(arguments: Json) -> bool:
+    return str(arguments.get("include_all_metadata")).lower() in ("1", "true")
 
 
 def _markup(value: Any) -> Iterator[str]:

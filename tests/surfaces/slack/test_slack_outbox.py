@@ -11,9 +11,10 @@ import pytest
 from adapters.slack.api import Api
 from adapters.slack.forms import Forms
 from adapters.slack.outbox import Outbox
-from bot.card import Attachment, Card, Chart, Column, Table, Visibility, text
+from bot.card import Attachment, Card, Chart, Column, Command, Table, Visibility, text
 from bot.errors import ChartError, ChatError, StorageError
 from bot.ports import MessageRef
+from bot.spans import Marker
 from tests.servers.slack import Channel, Fault, Posted, SlackServer
 from tests.support.fakes_slack import FakeCore, Setup, button, private, public
 from tests.surfaces.slack.conftest import Start
@@ -411,3 +412,22 @@ async def test_a_memory_that_is_away_stops_no_message(slack: SlackServer) -> Non
     await api.close()
     assert [kinds(m) for m in slack.posted] == [["rich_text", "rich_text", "context"]] * 2
     assert len(slack.refusals) == 1
+
+
+async def test_a_marker_is_found_again_and_shown_to_nobody(
+    slack: SlackServer, start: Start
+) -> None:
+    slack.channels["C0OPS"].member = True
+    surface = await start(FakeCore())
+    card = Card(
+        title=text("Plan"), footer=text(Marker("Notice 68527cd9 · "), Command("model plan"))
+    )
+    posted = await surface.chat.post(card)
+    (message,) = slack.posted
+    assert "Notice" not in message.words
+    assert "/model plan" in message.words
+    since = datetime(2020, 1, 1, tzinfo=UTC)
+    assert await surface.chat.find("Notice 68527cd9 ·", since) == posted
+    await surface.chat.update(posted, card)
+    assert await surface.chat.find("Notice 68527cd9 ·", since) == posted
+    assert await surface.chat.find("Notice 00000000 ·", since) is None

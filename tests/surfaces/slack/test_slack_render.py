@@ -75,6 +75,7 @@ CLASSIC = {name: ALL[name] for name in ("shown-week", "costs", "list", "test", "
 def as_json(card: Card, form: Form) -> str:
     """A rendered card for people to read; a card with a chart has its picture."""
     message = asdict(render(card, "F0CHART" if card.chart else None, form))
+    del message["markers"]
     return json.dumps(message, indent=2, ensure_ascii=False) + "\n"
 
 
