@@ -28,7 +28,7 @@ async def test_the_channel_hears_of_failures_and_changes_alone(world: World) -> 
                 providers.break_provider("anthropic", "auth")
             await world.alerts.chain_test()
             await world.wait(minutes=10, step_s=600)
-    assert [text.partition("\nNotice")[0] for text in world.said()] == [
+    assert [text.partition("\n/fallback test")[0] for text in world.said()] == [
         REFUSED.format(before="was: ok"),
         REFUSED.format(before="unchanged"),
         MENDED,

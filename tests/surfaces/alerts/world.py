@@ -329,16 +329,36 @@ def slack_text(message: Posted) -> str:
     lines: list[str] = []
     for block in message.blocks:
         match block["type"]:
-            case "section" | "header":
-                lines += [block["text"]["text"]] if "text" in block else []
-                lines += [field["text"] for field in block.get("fields", ())]
+            case "rich_text":
+                parts = [e for section in block["elements"] for e in section["elements"]]
+                lines.append("".join(map(_element, parts)))
             case "context":
                 lines += [element["text"] for element in block["elements"]]
             case "actions":
                 lines.append(" ".join(f"[{e['text']['text']}]" for e in block["elements"]))
+            case "table" | "data_table":
+                head, *rows = [[_cell(cell) for cell in row] for row in block["rows"]]
+                for first, *rest in rows:
+                    pairs = zip(head[1:], rest, strict=True)
+                    lines += [first, " · ".join(f"{title}: {cell}" for title, cell in pairs)]
             case other:
                 lines.append(f"({other}) {block}")
     return _TONE.sub("", plain_marks("\n".join(lines)))
+
+
+def _cell(cell: Any) -> str:
+    if cell["type"] == "rich_text":
+        return "".join(map(_element, cell["elements"][0]["elements"]))
+    return str(cell["text"])
+
+
+def _element(element: Any) -> str:
+    match element["type"]:
+        case "date":
+            return datetime.fromtimestamp(element["timestamp"], UTC).strftime("%H:%M")
+        case "user" | "usergroup" as kind:
+            return f"<@{element[f'{kind}_id']}>"
+    return str(element["text"])
 
 
 def discord_text(message: Message) -> str:
@@ -355,6 +375,7 @@ def plain_marks(text: str) -> str:
     text = re.sub(r"<t:(\d+)(?::\w)?>", _date, text)
     text = re.sub(r"\[([^\]]*)\]\((https?://[^)]*)\)", r"\1", text)
     text = re.sub(r"<(https?://[^|>]*)\|([^>]*)>", r"\2", text)
+    text = re.sub(r"Notice [0-9a-f]{8} · ?", "", text)
     text = re.sub(r"\\([^a-zA-Z0-9\s])", r"\1", text)
     return re.sub(r"[*`\u2060]", "", text)
 
