@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any, TypeVar
 
 from bot.card import Card
+from bot.commands.ahead import ahead_lines
 from bot.commands.context import Context
 from bot.commands.cost import week
 from bot.commands.cost_budget import budget_state
@@ -40,7 +41,7 @@ from bot.config.schema import ConfigView
 from bot.costs.billed import Billed
 from bot.costs.budget import BudgetState
 from bot.costs.compare import Alternative
-from bot.costs.digest import Digest, Gathered, PlanSaving, work_out
+from bot.costs.digest import AheadLine, Digest, Gathered, PlanSaving, work_out
 from bot.costs.figures import merged, priced_nano, total_of
 from bot.costs.period import Span, calendar, day_spans, earlier, week_before, zone_name
 from bot.costs.posting import digest_mark, first_and_last, period_name
@@ -105,6 +106,7 @@ async def gather(ctx: Context, config: ConfigView, span: Span, *, whole_days: bo
     nothing: tuple[Billed, ...] = ()
     no_alternatives: list[Alternative] = []
     no_savings: list[PlanSaving] = []
+    no_lines: list[AheadLine] = []
     incidents: Sequence[IncidentRow] = await parts.take(
         "incidents", lambda: log.incidents(open_only=False, limit=MOST_INCIDENTS), ()
     )
@@ -127,6 +129,11 @@ async def gather(ctx: Context, config: ConfigView, span: Span, *, whole_days: bo
         by_agent=by_agent,
         budgets=await parts.take("the budget", lambda: _budgets(ctx), ()),
         retirements=retirements(ctx, config, _used(by_day)),
+        ahead=await parts.take(
+            "the part Ahead",
+            lambda: ahead_lines(ctx, config, span, _used(by_day), chain_test),
+            no_lines,
+        ),
         month_so_far=so_far,
         billed=await parts.take("the bills", lambda: take_billed(ctx, days), nothing),
         bill_reads=reads,
@@ -225,6 +232,7 @@ def digest_data(digest: Digest, extra: bool, card: Card) -> dict[str, Any]:
         "agents": [group_data(group) for group in digest.agents],
         "budgets": [budget_data(one.budget, one.spent_nano) for one in gathered.budgets],
         "retirements": [retirement_data(one) for one in gathered.retirements],
+        "ahead": [{"text": one.said, "command": f"/{one.command}"} for one in gathered.ahead],
         "unpriced": unpriced_data(digest.unpriced),
         "billed": [billed_data(one) for one in gathered.billed],
         "estimated_usd": nano_data(total.estimated_cost_nano_usd),

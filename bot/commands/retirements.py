@@ -13,7 +13,7 @@ from bot.config.naming import resolve, written
 from bot.config.schema import ConfigView
 from bot.costs.digest import Retirement
 from bot.messages.retirement_notice import reminder_card
-from bot.models import ModelFacts, ModelRef
+from bot.models import ModelRef
 
 AHEAD = timedelta(days=60)
 REMIND_AFTER = timedelta(days=7)
@@ -29,26 +29,31 @@ async def remind(ctx: Context, args: Args) -> Card:
 
 
 def retirements(ctx: Context, config: ConfigView, used: Iterable[str]) -> list[Retirement]:
-    """Return the models that the config names or traffic used and that end soon, soonest first.
+    """Return the models that the config names or traffic used and that end within 60 days."""
+    return ending(ctx, config, used, within=AHEAD)
+
+
+def ending(
+    ctx: Context, config: ConfigView, used: Iterable[str], *, within: timedelta
+) -> list[Retirement]:
+    """Return the models that the config names or traffic used and that end, soonest first.
 
     One that is gone already, or missing in its provider's list, counts as long as the config names
     it.
     """
     steps = steps_of(ctx, config)
     named = {ref for word in used if (ref := ModelRef.parse(word))}
-    found = []
+    today, found = ctx.now.date(), []
     for ref in steps.keys() | named:
         facts = ctx.catalog.facts(ref)
-        if _ends(facts, ctx.now.date(), named=ref in steps):
+        ends = facts.retired_on or facts.retires_on
+        if ends is None:
+            counts = ref in steps and facts.delisted_on is not None
+        else:
+            counts = ends <= today + within and (ends > today or ref in steps)
+        if counts:
             found.append(Retirement(facts, steps.get(ref, "") if facts.successor else ""))
     return sorted(found, key=lambda one: (one.retires_on or date.max, str(one.ref)))
-
-
-def _ends(facts: ModelFacts, today: date, *, named: bool) -> bool:
-    ends = facts.retired_on or facts.retires_on
-    if ends is None:
-        return named and facts.delisted_on is not None
-    return ends <= today + AHEAD and (ends > today or named)
 
 
 def steps_of(ctx: Context, config: ConfigView) -> dict[ModelRef, str]:

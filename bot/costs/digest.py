@@ -38,6 +38,7 @@ from bot.ports import (
 )
 
 _DAY = timedelta(days=1)
+CALM_AFTER = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,19 @@ class Retirement:
     def successor(self) -> ModelRef | None:
         """What stands in for it."""
         return self.facts.successor
+
+    def calm(self, today: date) -> bool:
+        """Return whether it ends so late that a line of the part Ahead will do."""
+        ends = self.facts.retires_on
+        return ends is not None and not self.facts.gone and ends > today + CALM_AFTER
+
+
+@dataclass(frozen=True, slots=True)
+class AheadLine:
+    """Something that is not urgent, in a sentence, and the command for it."""
+
+    said: str
+    command: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +136,7 @@ class Gathered:
     by_agent: Sequence[Spend] = ()
     budgets: Sequence[BudgetState] = ()
     retirements: Sequence[Retirement] = ()
+    ahead: Sequence[AheadLine] = ()
     month_so_far: Spend | None = None
     billed: Sequence[Billed] = ()
     bill_reads: Sequence[BillRead] = ()

@@ -89,11 +89,12 @@ def digest_card(words: DigestWords, data: dict[str, Any]) -> Card:
             _requests(digest),
             *_certainty(digest),
             _incidents(digest),
-            _chain_test(digest),
+            *_chain_test(digest),
             *(budget_line(state, digest.gathered.now) for state in digest.gathered.budgets),
             *map(_plan, digest.gathered.plans),
             *_month(digest),
             *_cheaper(digest),
+            *_ahead(digest),
         ),
         table=_models(digest),
         facts=(
@@ -142,8 +143,8 @@ def _nothing(words: DigestWords, data: dict[str, Any]) -> Card:
     digest = words.digest
     return Card(
         title=text(Strong("No spend"), f" {words.when}"),
-        body=(*body, _incidents(digest), _chain_test(digest)),
-        warnings=_missing(digest),
+        body=(*body, _incidents(digest), *_chain_test(digest), *_ahead(digest)),
+        warnings=(*_retirements(digest), *_missing(digest)),
         buttons=(Button("Test chain", Action("fallback test")),),
         footer=_footer(words),
         command="cost digest",
@@ -205,14 +206,15 @@ def _certainty(digest: Digest) -> tuple[Text, ...]:
 
 
 def _retirements(digest: Digest) -> tuple[Caution, ...]:
-    today, found = digest.gathered.now.date(), digest.gathered.retirements
+    today = digest.gathered.now.date()
+    found = [one for one in digest.gathered.retirements if not one.calm(today)]
     cautions = []
     for one in found[:MOST_RETIREMENTS]:
         when = ends_sentence(one.facts, today)
         hint = Command(one.step) if one.step else ""
         cautions.append(Caution("retires", f"{one.ref} {when}.{successor_words(one.facts)}", hint))
     if more := len(found) - len(cautions):
-        words = f"{counted(more, 'more model')} in use will be retired within 60 days."
+        words = f"{counted(more, 'more model')} in use will be retired within 30 days."
         cautions.append(Caution("retires", words, Command("model status")))
     return tuple(cautions)
 
@@ -249,17 +251,26 @@ def _incidents(digest: Digest) -> Text:
     return text(f"{counted(trouble.incidents, 'incident')}, degraded for {degraded}{still}.")
 
 
-def _chain_test(digest: Digest) -> Text:
+def _ahead(digest: Digest) -> tuple[Text, ...]:
+    """List what is not urgent, each with its command."""
+    lines = digest.gathered.ahead
+    shown = [text(f"{one.said} ", Command(one.command)) for one in lines]
+    return (text(Strong("Ahead")), *shown) if shown else ()
+
+
+def _chain_test(digest: Digest) -> tuple[Text, ...]:
+    """Say how the last test went; that there was none is a line of the part Ahead."""
     test = digest.gathered.chain_test
     if test is None:
-        return text("Chain never tested: ", Command("fallback test"))
+        return ()
     result = (
         f"all {test.hops} hops answered"
         if test.chain_ok
         else f"{test.answered} of {counted(test.hops, 'hop')} answered"
     )
     ago = say_duration(digest.gathered.now - test.at)
-    return text("Chain tested ", When(test.at, WhenStyle.DATE_TIME), f", {ago} ago: {result}.")
+    when = When(test.at, WhenStyle.DATE_TIME)
+    return (text("Chain tested ", when, f", {ago} ago: {result}."),)
 
 
 def _plan(one: PlanSaving) -> Text:

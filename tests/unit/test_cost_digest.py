@@ -260,7 +260,7 @@ def test_models_that_end_are_told_with_the_command_that_replaces_them():
     assert "/model use a/new" in words
     assert "a/older retires on 2026-03-03, in 1 day. Successor: a/new." in words
     many_of_them = [retirement(n, f"m{n}") for n in range(1, 6)]
-    assert "2 more models in use will be retired within 60 days." in told(
+    assert "2 more models in use will be retired within 30 days." in told(
         worked(FELL, retirements=many_of_them)
     )
 

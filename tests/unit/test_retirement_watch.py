@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -92,6 +93,17 @@ async def test_each_stage_is_said_once_with_users_and_a_successor_that_answered(
     assert f"Retired: {OPUS}" in last
     assert "did not answer" in last
     assert await bench.run(1) == ""
+
+
+async def test_two_bots_at_once_say_it_once_and_look_once():
+    bench = Calendar(OPUS)
+    bench.lists.listings["anthropic"] = listing("claude-opus-4-5")
+    said = await asyncio.gather(*(bench.run() for _ in range(3)))
+    assert "".join(said).count("Retirement: ") == 1
+    # Killed after the look and before the notices: the next run puts them.
+    bench.clock.at += 22 * DAY
+    await look_at_lists(bench.app.context(SERVICE))
+    assert (await bench.run()).count("Retirement: ") == 1
 
 
 async def test_the_providers_own_list_comes_before_the_catalog_and_may_withdraw_a_date():
