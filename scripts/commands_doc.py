@@ -41,7 +41,7 @@ when it is stale.
 
 | where | how |
 |---|---|
-| Slack, console | `/model cheap for 2h reason batch import` |
+| Slack, Telegram, console | `/model cheap for 2h reason batch import` |
 | Discord | `/model cheap`, the arguments as options of the same names |
 | command line | `changeover model cheap for 2h reason batch import` |
 

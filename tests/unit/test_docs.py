@@ -45,7 +45,7 @@ _REMARK = re.compile(r"\s+#\s.*$|\s{2,}\S.*$")
 _SHAPE = re.compile(r"[\[\]|…]|\b[A-Z]{2,}\b|\bN\b")
 _LINK = re.compile(r"(?<!\\)!?\[[^\]]*\]\(([^)\s]+)\)")
 _VARIABLE = re.compile(
-    r"\b(?:(?:CHANGEOVER|GATEWAY|SLACK|DISCORD|OPENCLAW|MOLTBOT|CLAWDBOT)_[A-Z_]+[A-Z]"
+    r"\b(?:(?:CHANGEOVER|GATEWAY|SLACK|DISCORD|TELEGRAM|OPENCLAW|MOLTBOT|CLAWDBOT)_[A-Z_]+[A-Z]"
     r"|[A-Z]+_(?:API_KEY|BASE_URL|ADMIN_KEY|MANAGEMENT_KEY)|DATABASE_URL)\b"
 )
 # Read, and not meant to be set by people: not in the template.
