@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,28 @@ class FreeNames:
         return Price(Decimal(0), Decimal(0), source="catalog", as_of=self.as_of)
 
 
+class PageFormat(StrEnum):
+    """What a provider's status page serves to programs."""
+
+    STATUSPAGE = "statuspage"
+    INCIDENT_IO = "incident_io"
+    RSS = "rss"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusPage:
+    """The status page of a provider, by its title: `url` is read, `link` is shown.
+
+    `components` are the names, in lower case, of those parts that carry the API; none for all.
+    """
+
+    provider: str
+    url: str
+    format: PageFormat
+    link: str
+    components: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Catalog:
     """Everything that is known without asking a provider, as of a day: see `on`.
@@ -81,6 +104,7 @@ class Catalog:
     quiet_days: Mapping[str, QuietDays] = field(default_factory=dict)
     term_factors: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
     free_names: Mapping[str, FreeNames] = field(default_factory=dict)
+    status_pages: Mapping[str, StatusPage] = field(default_factory=dict)
     _by_state: dict[tuple[frozenset[ModelRef], frozenset[ModelRef]], Catalog] = field(
         default_factory=dict, compare=False, repr=False
     )
@@ -172,6 +196,16 @@ def parse_catalog(source: str) -> Catalog:
         free_names={
             id_: FreeNames(frozenset(table["names"]), table["suffix"], table["as_of"])
             for id_, table in data.get("free_names", {}).items()
+        },
+        status_pages={
+            id_: StatusPage(
+                data["providers"][id_]["title"],
+                table["url"],
+                PageFormat(table["format"]),
+                table["link"],
+                frozenset(name.casefold() for name in table.get("components", ())),
+            )
+            for id_, table in data.get("status_pages", {}).items()
         },
     )
     return catalog.on(as_of)

@@ -63,6 +63,20 @@ class DownHop:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PageReport:
+    """An incident on a provider's status page; `ended_at` is when the page stopped reporting it.
+
+    `provider` is its title; `since` is None where the page does not say it.
+    """
+
+    provider: str
+    title: str
+    since: datetime | None
+    url: str
+    ended_at: datetime | None = None
+
+
 class Saving(NamedTuple):
     """What rerouting cost more than usual (less: negative) in USD, and that for each hour."""
 
@@ -87,7 +101,7 @@ class Incident:
     place as the primary. `costs_nano_usd` is what rerouting cost more (or less) until
     `costs_until`; None once that cannot be known. `lost_cache_nano_usd` estimates what it
     cost that the fallbacks had no cache of what the primary had. `says` is why a config cannot be
-    used, and the step that fixes it.
+    used, and the step that fixes it. `page` is what the provider's own status page reports.
     """
 
     primary: str
@@ -133,6 +147,7 @@ class Incident:
     costs_until: datetime | None = None
     lost_cache_nano_usd: int = 0
     says: tuple[str, str] = ("", "")
+    page: PageReport | None = None
 
     @property
     def requests(self) -> int:

@@ -86,13 +86,15 @@ class ServiceSettings:
     """The environment's part for the process, beside the core's.
 
     `database_url` may hold a password; `prices` is the operator's price list, `price_updates`
-    whether newer published ones are fetched; `keep` is how long attempts and events stay, None for
-    ever; `log_format` is `text` or `json`, `log_level` a name that `logging` knows.
+    whether newer published ones are fetched, `status_pages` whether the providers' pages are read;
+    `keep` is how long attempts and events stay, None for ever; `log_format` is `text` or `json`,
+    `log_level` a name that `logging` knows.
     """
 
     database_url: str = field(repr=False)
     prices: Path | None
     price_updates: bool
+    status_pages: bool
     gateway: GatewaySettings
     slack: SlackSettings | None
     discord: DiscordSettings | None
@@ -125,6 +127,7 @@ def read_service_settings(
     return ServiceSettings(
         database_url=_database_url(env),
         prices=path(env, "CHANGEOVER_PRICES", here, at_home),
+        status_pages=choice(env, "CHANGEOVER_STATUS_PAGES", "on", ("on", "off")) == "on",
         price_updates=choice(env, "CHANGEOVER_PRICE_UPDATES", "on", ("on", "off")) == "on",
         gateway=_gateway(env),
         slack=read_slack(env),

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Mapping
 
 from adapters.main.receivers import open_receivers
+from adapters.main.status_pages import pages_of
 from adapters.main.timeout_chat import TimeoutChat, TimeoutHistory
 from adapters.main.wiring import Wired
 from bot.access import SERVICE
@@ -68,6 +69,7 @@ class Alerts:
             digest=self._digest,
             receivers=self._receivers,
             settings=AlertSettings(quiet=QuietHours(*hours, zone) if hours else None),
+            pages=pages_of(wired),
         )
         self.pipeline = Pipeline(self.ports)
 

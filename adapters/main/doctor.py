@@ -17,6 +17,7 @@ from adapters.main.doctor_does import (
 )
 from adapters.main.prices import examine_prices
 from adapters.main.receivers import examine_receivers
+from adapters.main.status_pages import page_checks
 from adapters.main.wiring import Wired
 from adapters.storage.url import place_of
 from bot.access import Actor
@@ -36,6 +37,7 @@ async def examine_all(wired: Wired, actor: Actor) -> Card:
     others += await examine_size(wired)
     others += [*await examine_row(wired), *await examine_models(wired, actor)]
     others.append(await examine_prices(wired))
+    others += await page_checks(wired)
     others += await examine_bills(wired.settings.env, wired.app.catalog, wired.clock.now())
     return wired.settings.blackout.clean_all(await examine(context, others))
 

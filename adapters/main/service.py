@@ -15,6 +15,7 @@ from adapters.main.heap import freeze_gc
 from adapters.main.jobs import Jobs, with_bills
 from adapters.main.openclaw import OpenClaw
 from adapters.main.prices import PriceUpdates
+from adapters.main.status_pages import StatusPageWatch, pages_of
 from adapters.main.upkeep import Upkeep
 from adapters.main.wiring import Wired, environment, run, wire
 from adapters.schedule import Schedule
@@ -31,6 +32,7 @@ DIGEST_EVERY_S = 120.0
 FIRST_DIGEST_S = 5.0
 """After a start, by when the chats are connected."""
 BILLS_EVERY_S = 3600.0
+PAGES_LOOK_S = 20.0
 PRICES_EVERY_S = 600.0
 FIRST_PRICES_S = 30.0
 """Before newer prices can be there, so that a change is noticed."""
@@ -165,6 +167,7 @@ class Bot:
         self.chats = Chats(wired)
         self._alerts = Alerts(wired, self.chats.posts)
         self._jobs = Jobs(wired, self._alerts.outbox)
+        self._pages = StatusPageWatch(wired, self._alerts.ports, pages_of(wired))
         self._openclaw = OpenClaw(wired, self._alerts.outbox)
         self._watching: asyncio.Task[None] | None = None
 
@@ -196,6 +199,7 @@ class Bot:
             self._jobs.retirements,
             first_after_s=FIRST_RETIREMENTS_S,
         )
+        self._schedule.every(PAGES_LOOK_S, "status pages", self._pages.run)
         crons = self._wired.service.schedule
         for variable, line, name, job in (
             ("CHANGEOVER_DIGEST", crons.digest_cron, "digest on time", self._jobs.digest),

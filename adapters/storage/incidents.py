@@ -7,7 +7,8 @@ from typing import Any
 
 from adapters.storage.codec import gaps_in, gaps_out, text_of, time_of, time_or_none, value_of
 from adapters.storage.connection import Row
-from bot.incident import DownHop, End, Incident, Sample, State
+from bot.alerts.status_pages import page_in, page_out
+from bot.incident import DownHop, End, Incident, PageReport, Sample, State
 from bot.outage import AlertReason
 
 _TIMES = (
@@ -50,6 +51,8 @@ def columns_of(incident: Incident) -> dict[str, Any]:
     details["models"] = list(incident.models)
     details["hops"] = [[hop.model, hop.reason, _out(hop.at), hop.detail] for hop in incident.hops]
     details["first_reason"] = incident.first_reason
+    page = incident.page
+    details["page"] = page and page_out(page)
     details["end"] = incident.end
     details["acknowledged"] = incident.acknowledged_by is not None
     details["samples"] = [
@@ -109,6 +112,7 @@ def incident_of(row: Row | dict[str, Any]) -> Incident:
         ),
         first_reason=AlertReason(first) if first else None,
         gaps=gaps_in(value_of(row["gaps"] or "null")),
+        page=_page(details.get("page")),
         acknowledged_key=row["acknowledged_key"] or "",
         acknowledged_by=row["acknowledged_by"],
         acknowledged_at=time_or_none(row["acknowledged_at"]),
@@ -124,3 +128,7 @@ def _out(at: datetime | None) -> str | None:
 
 def _in(at: str) -> datetime:
     return datetime.fromisoformat(at).astimezone(UTC)
+
+
+def _page(written: Any) -> PageReport | None:
+    return page_in(written) if written else None

@@ -11,6 +11,7 @@ from bot.alerts.grouping import Answers
 from bot.alerts.impact import Impacts
 from bot.alerts.outage_cost import with_costs
 from bot.alerts.policy import AlertSettings, EvaluationContext, decide
+from bot.alerts.status_pages import StatusPages
 from bot.alerts.transitions import SPEAKING, carry_out, wants
 from bot.incident import Incident, State
 from bot.outage import AlertReason
@@ -27,12 +28,14 @@ class Evaluation:
         impacts: Impacts,
         settings: AlertSettings,
         surfaces: Sequence[str],
+        pages: StatusPages,
     ) -> None:
         self._store = store
         self._answers = answers
         self._impacts = impacts
         self._settings = settings
         self._surfaces = surfaces
+        self._pages = pages
 
     async def run(self, now: datetime, muted_until: datetime | None) -> None:
         """Evaluate them all against one view of the config, in one transaction."""
@@ -82,6 +85,8 @@ class Evaluation:
         """Settle what is known, decide (wait, mute, quiet hours), carry out, add the cost, ask."""
         incident = await self._answers.counted(incident, now)
         incident = in_place(incident, scene.primaries)
+        if incident.state is not State.RESOLVED:
+            incident = await self._pages.with_page(incident, now)
         decision = decide(incident, now, self._settings, scene)
         after = carry_out(incident, decision, now, scene, self._settings.quiet)
         if decision.step in SPEAKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -23,6 +23,7 @@ from bot.alerts.impact import Impacts
 from bot.alerts.notices import ChannelWatch, MorningSummary, OutsideEdits, StoredOutbox
 from bot.alerts.policy import AlertSettings
 from bot.alerts.rendering import Renderer, WriteDigest, no_digest
+from bot.alerts.status_pages import StatusPages
 from bot.card import Person
 from bot.durations import in_force
 from bot.ports import Chat, ChatHistory, Clock, Journal
@@ -52,7 +53,8 @@ class AlertPorts:
     """What alerts work with; `chats` are the configured surfaces by name.
 
     `calls` are the people whom loud alerts call, each on their own surface; `receivers` the
-    programs that are sent events, by the names of their surfaces.
+    programs that are sent events, by the names of their surfaces; `pages` are the providers whose
+    status pages are read.
     """
 
     clock: Clock
@@ -66,6 +68,7 @@ class AlertPorts:
     digest: WriteDigest = no_digest
     receivers: Mapping[str, Receiver] = field(default_factory=dict)
     settings: AlertSettings = field(default_factory=AlertSettings)
+    pages: Collection[str] = ()
 
 
 class Pipeline:
@@ -83,6 +86,7 @@ class Pipeline:
         self.outbox = StoredOutbox(store, [*surfaces, *feeds])
         self.outside_edits = OutsideEdits(ports.journal, store, self.outbox, impacts.config)
         self.chain_tests = ChainTestReports(store, self.outbox, impacts.log, settings.quiet)
+        pages = StatusPages(store, ports.pages)
         answers = Answers(store, impacts.log, settings.recover_answers)
         self._stages: tuple[Stage, ...] = (
             Uptime(store),
@@ -93,7 +97,7 @@ class Pipeline:
                 MorningSummary(store, self.outbox, settings.quiet),
                 self.chain_tests,
             ),
-            Evaluation(store, answers, impacts, settings, surfaces),
+            Evaluation(store, answers, impacts, settings, surfaces, pages),
             IncidentEvents(store, receivers),
             ConfigChanges(ports.journal, store, impacts.config, feeds),
             ChannelWatch(store, [*surfaces, *feeds], [*surfaces, *receivers]),

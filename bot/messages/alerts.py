@@ -14,6 +14,7 @@ from bot.card import (
     Card,
     Code,
     Command,
+    Link,
     Person,
     Span,
     Strong,
@@ -24,7 +25,7 @@ from bot.card import (
     text,
 )
 from bot.durations import say_duration
-from bot.incident import DownHop, End, Impact, Incident, State
+from bot.incident import DownHop, End, Impact, Incident, PageReport, State
 from bot.messages.chain import FAILS
 from bot.messages.words import counted, listed, money
 from bot.outage import AlertReason, down_time
@@ -55,6 +56,7 @@ def incident_card(
         _money_line(incident, impact.prices),
         _cache_line(incident),
         _loss_line(impact),
+        _page_line(incident),
         _again_line(incident, impact.again_at, now),
         impact.step,
         *impact.also,
@@ -71,6 +73,18 @@ def incident_card(
         command="alert",
         data=_data(incident, "open", now),
     )
+
+
+def _page_line(incident: Incident) -> Text:
+    """Say what the provider's own status page reports, in its words, and until when."""
+    page = incident.page
+    if page is None:
+        return ()
+    since = (" since ", When(page.since, WhenStyle.TIME)) if page.since else ()
+    verb = "reports" if page.ended_at is None else "reported"
+    over = (", ended ", When(page.ended_at, WhenStyle.TIME)) if page.ended_at else ()
+    head = f"{page.provider} {verb} an incident"
+    return text(head, *since, *over, f": {page.title} · ", Link("status page", page.url))
 
 
 def _subject(incident: Incident) -> str:
@@ -123,6 +137,7 @@ def over_card(incident: Incident, now: datetime) -> Card:
         _served_line(incident),
         _money_line(incident, None, over=True),
         _cache_line(incident),
+        _page_line(incident),
         _acknowledged_line(incident, now),
         _foot(incident.id),
     ]
@@ -387,4 +402,12 @@ def _data(incident: Incident, state: str, now: datetime) -> dict[str, Any]:
         "lost_cache_usd": incident.lost_cache_usd if saving else None,
         "opens": incident.opens or None,
         "acknowledged_by": incident.acknowledged_by,
+        "status_page": _page_data(incident.page),
     }
+
+
+def _page_data(page: PageReport | None) -> dict[str, Any] | None:
+    if page is None:
+        return None
+    times = {"since": page.since, "ended_at": page.ended_at}
+    return {"provider": page.provider, "title": page.title, "url": page.url, **times}

@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.card import Card, Column, Phrase, Strong, Table, Tone, Visibility, spans_of, text
 from bot.errors import ExitCode
+from bot.incident import PageReport
 from bot.messages.words import counted
 
 Row = tuple[str, bool, str, Phrase, Phrase]
@@ -84,3 +85,13 @@ def prices_not_updated(day: date, trouble: str) -> tuple[str, str]:
         f"Prices of {day}; the last update failed ({trouble}).",
         "Allow https://raw.githubusercontent.com, or set CHANGEOVER_PRICE_UPDATES=off.",
     )
+
+
+def status_page_line(provider: str, reports: Sequence[PageReport] | None, error: str) -> str:
+    """Say what a provider's status page reports; None where it is unknown, and `error` why."""
+    if reports is None:
+        return f"{provider}'s status page: unknown ({error or 'not read yet'})."
+    now = [report.title for report in reports if report.ended_at is None]
+    if not now:
+        return f"{provider}'s status page reports no incident."
+    return f"{provider}'s status page reports: {'; '.join(now)}."

@@ -101,6 +101,7 @@ class Soak:
             "PYTHONPATH": str(ROOT), "HOME": str(self._folder), "PORT": str(port),
             "CHANGEOVER_CONFIG": str(config), "CHANGEOVER_DRAIN_S": "1",
             "CHANGEOVER_PRICE_UPDATES": "off",
+            "CHANGEOVER_STATUS_PAGES": "off",
             "SLACK_API_URL": slack_api, "SLACK_BOT_TOKEN": "xoxb-the-bot",
             "SLACK_APP_TOKEN": "xapp-the-app", "SLACK_CHANNEL": "#llm-ops",
         }  # fmt: skip

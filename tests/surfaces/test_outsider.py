@@ -81,6 +81,7 @@ class Outside:
             "DISCORD_GATEWAY_URL": self.discord.gateway_url,
             "CHANGEOVER_OPERATORS": "*",
             "CHANGEOVER_PRICE_UPDATES": "off",
+            "CHANGEOVER_STATUS_PAGES": "off",
             "CHANGEOVER_LOG_LEVEL": "debug",
             "PORT": str(self.port),
         }
