@@ -40,7 +40,7 @@ EVERY_SUBCOMMAND = [
     ("model preset", {"name": "nightly", "model": "ollama/llama3.3"}, "nightly"),
     ("model history", {"amount": 3}, "No changes yet"),
     ("model plan", {"model": "local", "when": "weekdays 22:00-07:00"}, "weekdays 22:00"),
-    ("model remind", {"model": "best"}, "XX"),
+    ("model remind", {"model": "best"}, "Reminder set"),
     ("model pending", {}, "Nothing waits for approval"),
     ("model approve", {"amount": 3}, "There is no request 3"),
     ("model reject", {"amount": 3}, "There is no request 3"),

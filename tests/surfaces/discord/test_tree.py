@@ -95,7 +95,7 @@ async def test_discord_takes_the_tree(commands):
 async def test_the_subcommands_are_those_that_were_promised():
     names = {c["name"]: [o["name"] for o in c["options"]] for c in await payload(REGISTRY)}
     assert {group: " ".join(subs) for group, subs in names.items()} == {
-        "model": "status best fast cheap think local use fallback strategy list preset plan "
+        "model": "status best fast cheap think local use fallback strategy list preset remind plan "
         "pending approve reject override trial undo history help",
         "fallback": "status test retry set add remove off limit events mute unmute ack help",
         "cost": "today week month since digest compare budget export help",
