@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.commands.complete import WHENS, matching
+from bot.commands.complete import SHARES, WHENS, matching
 from bot.commands.registry import Command, Kind, Param
 
 MOST_CHOICES, MOST_CHOICE = 25, 100
 _DEADLINES = ("30m", "1h", "2h", "1d", "until 18:00")
-_COMPLETED = frozenset({Kind.MODEL, Kind.MODELS, Kind.PROVIDER, Kind.DEADLINE, Kind.WHEN})
+_COMPLETED = frozenset(
+    {Kind.MODEL, Kind.MODELS, Kind.PROVIDER, Kind.DEADLINE, Kind.WHEN, Kind.SHARE}
+)
 
 
 def line_of(command: Command, values: Mapping[str, Any]) -> str:
@@ -51,6 +53,8 @@ def _values(param: Param, names: Sequence[str]) -> Sequence[str]:
         return _DEADLINES
     if param.kind is Kind.WHEN:
         return WHENS
+    if param.kind is Kind.SHARE:
+        return SHARES
     if param.kind is Kind.PROVIDER:
         return sorted({name.partition("/")[0] for name in names if "/" in name})
-    return names
+    return [*param.offered, *names]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bot.commands.registry import Command, Kind, Param, Registry
 
 WHENS = ("weekdays 22:00-07:00", "weekends", "daily 22:00-07:00", "off-peak")
+SHARES = ("5%", "10%", "25%", "50%")
 _NAMED = frozenset({Kind.MODEL, Kind.MODELS})
 
 
@@ -69,5 +70,5 @@ def _values(param: Param, models: Sequence[str]) -> list[str]:
     if param.kind is Kind.WHEN:
         return list(WHENS)
     if param.kind is Kind.SHARE:
-        return ["5%", "10%", "25%", "50%"]
+        return list(SHARES)
     return [*param.offered, *models] if param.kind in _NAMED else []

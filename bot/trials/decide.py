@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import reduce
@@ -88,7 +88,7 @@ def decide(
     return TrialEnd.TIME if now >= trial.ends_at else None
 
 
-def first_worse(slots: Sequence[TrialSlot], clumps: Clumps = LOOSE) -> tuple[TrialEnd, int] | None:
+def first_worse(slots: Iterable[TrialSlot], clumps: Clumps = LOOSE) -> tuple[TrialEnd, int] | None:
     """Return what the candidate is worse in beyond chance, and since which stretch.
 
     It is the same however often it is asked, since whoever stopped at any time would have.

@@ -12,15 +12,17 @@ import pytest
 
 from bot.access import SERVICE, Actor, Surface
 from bot.card import Action, Card
+from bot.catalog import shipped
 from bot.commands.snapshot import load_snapshot, surroundings
 from bot.commands.trial_watch import watch_trial
+from bot.config.schema import view
 from bot.errors import StorageError
-from bot.models import FailureReason, ModelRef
-from bot.ports import Attempt, Cooldown
+from bot.models import Dialect, FailureReason, ModelRef
+from bot.ports import Attempt, Cooldown, IncidentRow
 from bot.ports.reloads import Neighbour, NoReloads
 from bot.ports.trials import TrialEnd
-from bot.routing.chain import lone_hop, scope_of
-from bot.routing.router import AUTO
+from bot.routing.chain import ChainContext, lone_hop, scope_of
+from bot.routing.router import candidates_for
 from bot.trials.split import UNWATCHED_AFTER, Split, arm_of
 from tests.support.fakes_core import ANA, GUIDE, KEYS, OWNER, Bench
 from tests.support.fakes_ledger import attempt
@@ -376,7 +378,6 @@ def test_a_trial_that_nobody_watches_pauses() -> None:
     assert Split(trial, now).active(OPUS, now + UNWATCHED_AFTER * 2) is None
     assert Split(trial, None).active(OPUS, now) is None
     assert Split().active(OPUS, now) is None
-    assert AUTO
 
 
 def _message(card: Card) -> str:
@@ -452,3 +453,29 @@ class _DiedError(BaseException):
 
 async def _dies(*_: Any, **__: Any) -> bool:
     raise _DiedError
+
+
+def test_an_open_incident_refuses_a_trial() -> None:
+    bench = _bench()
+    bench.log.incident_rows = [
+        IncidentRow(4, "open", OPUS, "rate_limit", bench.clock.now(), None, 3, FLASH)
+    ]
+    refused = _say(bench, BEGIN)
+    assert "Incident 4 is open" in _message(refused)
+    assert not bench.trials.kept
+
+
+def test_the_candidate_goes_before_the_primary_and_its_chain() -> None:
+    config = view(GUIDE)
+    around = ChainContext(shipped(), KEYS)
+    ref = ModelRef.parse("ollama/llama3.3")
+
+    def names(asked: str) -> list[str]:
+        found = candidates_for(asked, config, around, Dialect.OPENAI, trial=ref)
+        return [candidate.name for candidate in found.in_order]
+
+    assert names("auto")[:2] == ["ollama/llama3.3", OPUS]
+    assert names("auto").count("ollama/llama3.3") == 1
+    assert names(OPUS)[0] == OPUS
+    alone = candidates_for("auto", config, around, Dialect.OPENAI, fallbacks=False, trial=ref)
+    assert [candidate.name for candidate in alone.in_order] == ["ollama/llama3.3"]

@@ -8,10 +8,11 @@ from adapters.storage.ledger.store import DatabaseLedger
 from bot.access import SERVICE
 from bot.commands.trial_watch import watch_trial
 from bot.models import FailureReason
+from tests.servers.discord import ANA
 from tests.support.fakes_core import OWNER
 from tests.support.fakes_ledger import attempt
 from tests.surfaces.alerts.test_buttons import press
-from tests.surfaces.alerts.world import FLASH, OPUS, World
+from tests.surfaces.alerts.world import FLASH, OPUS, World, discord_text
 
 
 async def _look(world: World) -> None:
@@ -73,14 +74,23 @@ async def test_the_buttons_change_the_share_stop_and_promote(world: World, surfa
     card = world.texts(surface)[0]
     assert f"{FLASH} gets 25% of conversations" in card
     assert "-$0.0049" in card
-    answer, _ = await press(world, surface, "Promote", operator=True)
-    assert answer.startswith("Primary: best → ")
+    assert (await _promoted(world, surface)).startswith("Primary: best → ")
     await _look(world)
     over = world.texts(surface)[0]
     assert over.startswith("Trial 1 promoted")
     assert "[Promote]" not in over
     late, _ = await press_words(world, "model trial promote 1")
     assert "Trial 1 is over" in late
+
+
+async def _promoted(world: World, surface: str) -> str:
+    """Press Promote, and confirm it: Slack by its own dialog, Discord by a question."""
+    if surface == "slack":
+        return (await press(world, surface, "Promote", operator=True))[0]
+    asked = await world.discord.click(world.discord.main[0], "Promote", by=ANA)
+    assert asked.answer.private
+    done = await world.discord.click(asked.answer, "Confirm", by=ANA)
+    return discord_text(done.answer)
 
 
 async def press_words(world: World, words: str) -> tuple[str, bool]:
